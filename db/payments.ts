@@ -1,0 +1,176 @@
+import { hashOfPaymentWorkflowId } from '../domain/id.ts';
+import type { Currency } from '../domain/money.ts';
+import type { CaptureMethod, Payment, PaymentInput } from '../domain/payment.ts';
+import type { PaymentStatus } from '../domain/payment-states.ts';
+import type { ProviderPolicy } from '../domain/policy.ts';
+import type { SealedCustomer } from './customers.ts';
+import { newId } from './ids.ts';
+import type { Connection } from './pool.ts';
+import { toPayment } from './rows.ts';
+import { PAYMENT_COLUMNS, sql } from './sql.ts';
+
+export type NewPayment = {
+  readonly id: string;
+  readonly attemptId: string;
+  readonly merchantId: string;
+  readonly idempotencyKey: string;
+  readonly fingerprint: string;
+  readonly workflowId: string;
+  readonly provider: string;
+  readonly credentialsRef: string;
+  readonly amountMinor: number;
+  readonly currency: Currency;
+  readonly customer: SealedCustomer;
+  readonly paymentMethod: string | null;
+  readonly captureMethod: CaptureMethod;
+  readonly reference: string;
+  readonly description: string | null;
+  readonly returnUrl: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly policy: ProviderPolicy;
+  readonly cause: string;
+};
+
+export type Insertion = { readonly inserted: boolean; readonly payment: Payment };
+
+/**
+ * Writes payment, first attempt and first audit entry in one statement, or finds the payment that
+ * the merchant's idempotency key already made. The unique key decides, so any number of processes
+ * may try at once.
+ */
+export async function insertPayment(db: Connection, next: NewPayment): Promise<Insertion> {
+  const { customer } = next;
+  const row = await db.maybeOne(sql.typeAlias('payment')`
+    WITH p AS (
+      INSERT INTO payments (id, merchant_id, idempotency_key, fingerprint, workflow_id, attempt_id,
+        status, provider, credentials_ref, amount, currency, customer_id,
+        phone_cipher, phone_hash, phone_masked, email_cipher, email_hash, email_masked,
+        name_cipher, name_masked, payment_method, capture_method, reference, description,
+        return_url, metadata, policy)
+      VALUES (${next.id}, ${next.merchantId}, ${next.idempotencyKey}, ${next.fingerprint},
+        ${next.workflowId}, ${next.attemptId}, 'created', ${next.provider}, ${next.credentialsRef},
+        ${next.amountMinor}, ${next.currency}, ${customer.id},
+        ${sqlBytes(customer.phoneCipher)}, ${sqlBytes(customer.phoneHash)}, ${customer.phoneMasked},
+        ${sqlBytes(customer.emailCipher)}, ${sqlBytes(customer.emailHash)}, ${customer.emailMasked},
+        ${sqlBytes(customer.nameCipher)}, ${customer.nameMasked},
+        ${next.paymentMethod}, ${next.captureMethod}, ${next.reference}, ${next.description},
+        ${next.returnUrl}, ${sql.jsonb(next.metadata)}, ${sql.jsonb(next.policy)})
+      ON CONFLICT (merchant_id, idempotency_key) DO NOTHING
+      RETURNING *),
+    attempt AS (
+      INSERT INTO attempts (id, payment_id, ordinal, status)
+      SELECT attempt_id, id, 1, 'prepared' FROM p),
+    entry AS (
+      INSERT INTO audit_entries (id, payment_id, key, action, to_status, actor, cause)
+      SELECT ${newId('audit')}, id, 'created', 'payment.created', status, 'merchant', ${next.cause}
+      FROM p)
+    SELECT ${PAYMENT_COLUMNS} FROM p`);
+  if (row !== null) return { inserted: true, payment: toPayment(row) };
+  const earlier = await db.one(sql.typeAlias('payment')`
+    SELECT ${PAYMENT_COLUMNS} FROM payments p
+    WHERE merchant_id = ${next.merchantId} AND idempotency_key = ${next.idempotencyKey}`);
+  return { inserted: false, payment: toPayment(earlier) };
+}
+
+function sqlBytes(bytes: Buffer | null) {
+  return bytes === null ? null : sql.binary(bytes);
+}
+
+/** One payment of a merchant; null when it is not there or another merchant's. */
+export async function findPayment(
+  db: Connection,
+  merchantId: string,
+  id: string,
+): Promise<Payment | null> {
+  const row = await db.maybeOne(sql.typeAlias('payment')`
+    SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE id = ${id} AND merchant_id = ${merchantId}`);
+  return row === null ? null : toPayment(row);
+}
+
+/** By workflow id, for callbacks: the provider knows neither merchant nor payment. */
+export async function findPaymentByWorkflow(
+  db: Connection,
+  workflowId: string,
+): Promise<Payment | null> {
+  const row = await db.maybeOne(sql.typeAlias('payment')`
+    SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE workflow_id = ${workflowId}`);
+  return row === null ? null : toPayment(row);
+}
+
+export type PaymentFilter = {
+  readonly merchantId: string;
+  readonly statuses: readonly PaymentStatus[];
+  readonly provider: string | null;
+  readonly phoneHash: Buffer | null;
+  readonly reference: string | null;
+  readonly createdFrom: string | null;
+  readonly createdBefore: string | null;
+  /** Only payments older than this id; ids sort by creation time. */
+  readonly beforeId: string | null;
+  readonly limit: number;
+};
+
+/** Newest first, at most `limit` rows. Pages are cut by id, never by skipping rows. */
+export async function listPayments(
+  db: Connection,
+  filter: PaymentFilter,
+): Promise<readonly Payment[]> {
+  const where = [sql.fragment`merchant_id = ${filter.merchantId}`];
+  if (filter.statuses.length > 0) {
+    where.push(sql.fragment`status = ANY(${sql.array([...filter.statuses], 'text')})`);
+  }
+  if (filter.provider !== null) where.push(sql.fragment`provider = ${filter.provider}`);
+  if (filter.reference !== null) where.push(sql.fragment`reference = ${filter.reference}`);
+  if (filter.beforeId !== null) where.push(sql.fragment`id < ${filter.beforeId}`);
+  if (filter.phoneHash !== null) {
+    where.push(sql.fragment`phone_hash = ${sql.binary(filter.phoneHash)}`);
+  }
+  if (filter.createdFrom !== null) {
+    where.push(sql.fragment`created_at >= ${filter.createdFrom}::timestamptz`);
+  }
+  if (filter.createdBefore !== null) {
+    where.push(sql.fragment`created_at < ${filter.createdBefore}::timestamptz`);
+  }
+  const rows = await db.any(sql.typeAlias('payment')`
+    SELECT ${PAYMENT_COLUMNS} FROM payments p
+    WHERE ${sql.join(where, sql.fragment` AND `)}
+    ORDER BY id DESC LIMIT ${filter.limit}`);
+  return rows.map(toPayment);
+}
+
+/** Payments that were stored but whose workflow never took them up, oldest first. */
+export async function listUnstarted(
+  db: Connection,
+  olderThanMs: number,
+  limit: number,
+): Promise<readonly Payment[]> {
+  const rows = await db.any(sql.typeAlias('payment')`
+    SELECT ${PAYMENT_COLUMNS} FROM payments p
+    WHERE status = 'created' AND updated_at < now() - ${olderThanMs} * interval '1 millisecond'
+    ORDER BY updated_at LIMIT ${limit}`);
+  return rows.map(toPayment);
+}
+
+export type ProviderTraits = {
+  readonly canCancelAtProvider: boolean;
+  readonly looksUpByOurId: boolean;
+};
+
+/** What the payment's workflow is started with; the same from the API and from the sweeper. */
+export function paymentInput(payment: Payment, traits: ProviderTraits): PaymentInput {
+  if (hashOfPaymentWorkflowId(payment.workflowId) === null) {
+    throw new Error(`${payment.id} has a malformed workflow id`);
+  }
+  return {
+    paymentId: payment.id,
+    attemptId: payment.attemptId,
+    merchantId: payment.merchantId,
+    workflowId: payment.workflowId,
+    provider: payment.provider,
+    credentialsRef: payment.credentialsRef,
+    amountMinor: payment.amountMinor,
+    currency: payment.currency,
+    policy: payment.policy,
+    ...traits,
+  };
+}

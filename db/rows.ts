@@ -1,0 +1,152 @@
+import { z } from 'zod';
+import { ATTEMPT_STATUSES } from '../domain/attempt-states.ts';
+import { FAILURES, type FailureCode } from '../domain/error.ts';
+import { type Currency, isCurrency } from '../domain/money.ts';
+import {
+  type Attempt,
+  CAPTURE_METHODS,
+  type Payment,
+  REVIEW_REASONS,
+  WAITING_FOR,
+} from '../domain/payment.ts';
+import { PAYMENT_STATUSES } from '../domain/payment-states.ts';
+import type { ProviderPolicy } from '../domain/policy.ts';
+import type { ProviderEvent } from '../domain/provider.ts';
+
+/** Rows as PostgreSQL gives them, and their turning into the domain's words. */
+const currency = z.custom<Currency>((text) => typeof text === 'string' && isCurrency(text));
+const failureCode = z.custom<FailureCode>(
+  (text) => typeof text === 'string' && Object.hasOwn(FAILURES, text),
+);
+const textMap = z.record(z.string(), z.string());
+/** Written by us from a validated policy; its inside is not checked a second time. */
+const policy = z.custom<ProviderPolicy>((value) => typeof value === 'object' && value !== null);
+const providerEvent = z.custom<ProviderEvent>(
+  (value) => typeof value === 'object' && value !== null && 'kind' in value,
+);
+const textOrNull = z.string().nullable();
+
+export const paymentRow = z.object({
+  id: z.string(),
+  merchant_id: z.string(),
+  idempotency_key: z.string(),
+  fingerprint: z.string(),
+  workflow_id: z.string(),
+  attempt_id: z.string(),
+  status: z.enum(PAYMENT_STATUSES),
+  provider: z.string(),
+  credentials_ref: z.string(),
+  amount: z.int().positive(),
+  currency,
+  amount_captured: z.int().nonnegative(),
+  amount_refunded: z.int().nonnegative(),
+  customer_id: textOrNull,
+  phone_masked: textOrNull,
+  email_masked: textOrNull,
+  name_masked: textOrNull,
+  payment_method: textOrNull,
+  capture_method: z.enum(CAPTURE_METHODS),
+  reference: z.string(),
+  description: textOrNull,
+  return_url: textOrNull,
+  metadata: textMap,
+  next_action: textMap.nullable(),
+  failure_code: failureCode.nullable(),
+  failure_message: textOrNull,
+  provider_code: textOrNull,
+  provider_payment_id: textOrNull,
+  provider_receipt: textOrNull,
+  review_reason: z.enum(REVIEW_REASONS).nullable(),
+  waiting_for: z.enum(WAITING_FOR).nullable(),
+  wait_until: textOrNull,
+  policy,
+  created_at: z.string(),
+  updated_at: z.string(),
+  completed_at: textOrNull,
+});
+
+export function toPayment(row: z.infer<typeof paymentRow>): Payment {
+  return {
+    id: row.id,
+    merchantId: row.merchant_id,
+    idempotencyKey: row.idempotency_key,
+    fingerprint: row.fingerprint,
+    workflowId: row.workflow_id,
+    attemptId: row.attempt_id,
+    status: row.status,
+    provider: row.provider,
+    credentialsRef: row.credentials_ref,
+    amountMinor: row.amount,
+    currency: row.currency,
+    amountCapturedMinor: row.amount_captured,
+    amountRefundedMinor: row.amount_refunded,
+    customerId: row.customer_id,
+    phoneMasked: row.phone_masked,
+    emailMasked: row.email_masked,
+    nameMasked: row.name_masked,
+    paymentMethod: row.payment_method,
+    captureMethod: row.capture_method,
+    reference: row.reference,
+    description: row.description,
+    returnUrl: row.return_url,
+    metadata: row.metadata,
+    nextAction: row.next_action,
+    failureCode: row.failure_code,
+    failureMessage: row.failure_message,
+    providerCode: row.provider_code,
+    providerPaymentId: row.provider_payment_id,
+    providerReceipt: row.provider_receipt,
+    reviewReason: row.review_reason,
+    waitingFor: row.waiting_for,
+    waitUntil: row.wait_until,
+    policy: row.policy,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    completedAt: row.completed_at,
+  };
+}
+
+export const attemptRow = z.object({
+  id: z.string(),
+  payment_id: z.string(),
+  ordinal: z.int(),
+  status: z.enum(ATTEMPT_STATUSES),
+  dispatch_count: z.int(),
+  provider_payment_id: textOrNull,
+});
+
+export function toAttempt(row: z.infer<typeof attemptRow>): Attempt {
+  return {
+    id: row.id,
+    paymentId: row.payment_id,
+    ordinal: row.ordinal,
+    status: row.status,
+    dispatchCount: row.dispatch_count,
+    providerPaymentId: row.provider_payment_id,
+  };
+}
+
+export const auditRow = z.object({
+  id: z.string(),
+  seq: z.int(),
+  action: z.string(),
+  from_status: textOrNull,
+  to_status: textOrNull,
+  actor: z.string(),
+  cause: z.string(),
+  details: z.record(z.string(), z.unknown()),
+  at: z.string(),
+});
+export type AuditEntry = z.infer<typeof auditRow>;
+
+export const WEBHOOK_EVENT_STATUSES = ['received', 'applied', 'parked', 'rejected'] as const;
+export const webhookEventRow = z.object({
+  id: z.string(),
+  provider: z.string(),
+  event_key: z.string(),
+  status: z.enum(WEBHOOK_EVENT_STATUSES),
+  workflow_id: textOrNull,
+  payment_id: textOrNull,
+  event: providerEvent.nullable(),
+});
+export type WebhookEvent = z.infer<typeof webhookEventRow>;

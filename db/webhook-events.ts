@@ -1,0 +1,87 @@
+import type { ProviderEvent } from '../domain/provider.ts';
+import type { Connection } from './pool.ts';
+import type { WebhookEvent } from './rows.ts';
+import { sql } from './sql.ts';
+import type { Vault } from './vault.ts';
+
+/** A verified callback, as it is kept. The raw body may hold personal data, so it is sealed. */
+export type SealedWebhookEvent = {
+  readonly id: string;
+  readonly provider: string;
+  readonly eventKey: string;
+  readonly status: 'received' | 'parked';
+  readonly workflowId: string | null;
+  readonly event: ProviderEvent | null;
+  /** The sealed body in base64: it may travel through Temporal while the database is away. */
+  readonly bodyCipher: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly verifiedBy: string;
+  readonly remoteAddress: string | null;
+  readonly error: string | null;
+};
+
+export function sealBody(vault: Vault, eventId: string, body: Uint8Array): string {
+  const text = Buffer.from(body).toString('base64');
+  return vault.encrypt(`webhook_events.body/${eventId}`, text).toString('base64');
+}
+
+export function openBody(vault: Vault, eventId: string, cipher: Uint8Array): Buffer {
+  return Buffer.from(vault.decrypt(`webhook_events.body/${eventId}`, cipher), 'base64');
+}
+
+/**
+ * Keeps a callback. The unique key of provider and event makes duplicates visible: the first call
+ * inserts, every other only counts. The row's id tells which one was first.
+ */
+export async function insertWebhookEvent(
+  db: Connection,
+  next: SealedWebhookEvent,
+): Promise<{ readonly inserted: boolean; readonly event: WebhookEvent }> {
+  const event = next.event === null ? null : sql.jsonb(next.event);
+  const row = await db.one(sql.typeAlias('webhookEvent')`
+    INSERT INTO webhook_events (id, provider, event_key, status, workflow_id, payment_id, event,
+      body_cipher, headers, verified_by, remote_address, error)
+    VALUES (${next.id}, ${next.provider}, ${next.eventKey}, ${next.status}, ${next.workflowId},
+      (SELECT id FROM payments WHERE workflow_id = ${next.workflowId}), ${event},
+      ${sql.binary(Buffer.from(next.bodyCipher, 'base64'))}, ${sql.jsonb(next.headers)},
+      ${next.verifiedBy}, ${next.remoteAddress}, ${next.error})
+    ON CONFLICT (provider, event_key) DO UPDATE
+      SET duplicate_count = webhook_events.duplicate_count + 1
+    RETURNING id, provider, event_key, status, workflow_id, payment_id, event`);
+  return { inserted: row.id === next.id, event: row };
+}
+
+/** Callbacks that were stored but never reached a workflow, oldest first. */
+export async function listUndelivered(
+  db: Connection,
+  olderThanMs: number,
+  limit: number,
+): Promise<readonly WebhookEvent[]> {
+  return await db.any(sql.typeAlias('webhookEvent')`
+    SELECT id, provider, event_key, status, workflow_id, payment_id, event FROM webhook_events
+    WHERE status = 'received'
+      AND received_at < now() - ${olderThanMs} * interval '1 millisecond'
+    ORDER BY received_at LIMIT ${limit}`);
+}
+
+/** Writes down what became of a callback. Applied stays applied. */
+export async function markWebhookEvent(
+  db: Connection,
+  mark: {
+    readonly eventId: string;
+    readonly status: 'applied' | 'parked';
+    readonly note: string | null;
+  },
+  paymentId: string | null,
+): Promise<void> {
+  await db.query(sql.typeAlias('none')`
+    UPDATE webhook_events SET status = ${mark.status}, error = ${mark.note},
+      payment_id = coalesce(payment_id, ${paymentId}), applied_at = now()
+    WHERE id = ${mark.eventId} AND status <> 'applied'`);
+}
+
+/** Counts a delivery to Temporal, so that a callback nobody takes shows. */
+export async function countDelivery(db: Connection, eventId: string): Promise<void> {
+  await db.query(sql.typeAlias('none')`
+    UPDATE webhook_events SET delivery_count = delivery_count + 1 WHERE id = ${eventId}`);
+}

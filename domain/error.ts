@@ -1,0 +1,77 @@
+/** Closed sets of what can go wrong, and who can do something about it. */
+
+/** Why a payment failed, in our words. The provider's own code is kept beside it. */
+export const FAILURES = {
+  // table
+  insufficient_funds: { who: 'payer', text: 'The payer has not enough money for this payment.' },
+  wrong_pin: { who: 'payer', text: 'The payer entered a wrong PIN.' },
+  payer_canceled: { who: 'payer', text: 'The payer canceled the prompt.' },
+  prompt_expired: { who: 'payer', text: 'The payer did not answer the prompt in time.' },
+  payer_unreachable: { who: 'payer', text: 'The phone could not be reached or did not answer.' },
+  payer_busy: { who: 'later', text: 'Another transaction of this payer is in progress.' },
+  payer_limit: { who: 'later', text: 'A limit of the payer’s account stands in the way.' },
+  amount_refused: { who: 'merchant', text: 'The provider does not take this amount.' },
+  repeated_too_soon: { who: 'later', text: 'The same amount was asked of this payer just before.' },
+  declined: { who: 'nobody', text: 'The provider declined the payment.' },
+  provider_unavailable: { who: 'later', text: 'The provider could not take it; no money moved.' },
+  misconfigured: { who: 'merchant', text: 'The provider refused our configuration.' },
+  canceled_by_merchant: { who: 'merchant', text: 'The merchant canceled the payment.' },
+} as const satisfies Record<
+  string,
+  { who: 'payer' | 'merchant' | 'later' | 'nobody'; text: string }
+>;
+
+export type FailureCode = keyof typeof FAILURES;
+export type WhoCanAct = (typeof FAILURES)[FailureCode]['who'];
+
+/** A definite failure: no money moved. `providerCode` and `providerMessage` are the wire's own. */
+export type Failure = {
+  readonly code: FailureCode;
+  readonly message: string;
+  readonly providerCode: string | null;
+};
+
+/** Builds a failure with our standard words, or with words that say more. */
+export function failure(
+  code: FailureCode,
+  providerCode: string | null = null,
+  message: string = FAILURES[code].text,
+): Failure {
+  return { code, message, providerCode };
+}
+
+/**
+ * What a provider call may throw.
+ * - `unsent`: proven that nothing was done; may be sent again by policy.
+ * - `rate_limited`: as unsent, and the provider said to slow down.
+ * - `misconfigured`: proven that nothing was done; only a person can mend it.
+ * - `ambiguous`: the provider may have acted; never sent again.
+ * - `not_dispatched`: our own storage was away before anything left; safe to run again.
+ */
+export const PROVIDER_ERROR_KINDS = [
+  'unsent',
+  'rate_limited',
+  'misconfigured',
+  'ambiguous',
+  'not_dispatched',
+] as const;
+export type ProviderErrorKind = (typeof PROVIDER_ERROR_KINDS)[number];
+
+export class ProviderError extends Error {
+  readonly kind: ProviderErrorKind;
+  readonly providerCode: string | null;
+  readonly retryAfterMs: number | null;
+
+  /** @param message says what happened and how to mend it; without secrets or personal data. */
+  constructor(
+    kind: ProviderErrorKind,
+    message: string,
+    options: { providerCode?: string | null; retryAfterMs?: number | null } = {},
+  ) {
+    super(message);
+    this.name = 'ProviderError';
+    this.kind = kind;
+    this.providerCode = options.providerCode ?? null;
+    this.retryAfterMs = options.retryAfterMs ?? null;
+  }
+}

@@ -1,0 +1,140 @@
+import type { AttemptStatus } from './attempt-states.ts';
+import type { FailureCode } from './error.ts';
+import type { Currency } from './money.ts';
+import type { PaymentEvent, PaymentStatus } from './payment-states.ts';
+import type { ProviderPolicy } from './policy.ts';
+import type { Outcome } from './provider.ts';
+
+/** What a payment's workflow is started with. No secret and no personal data: see ADR 0003. */
+export type PaymentInput = {
+  readonly paymentId: string;
+  readonly attemptId: string;
+  readonly merchantId: string;
+  readonly workflowId: string;
+  readonly provider: string;
+  readonly credentialsRef: string;
+  readonly amountMinor: number;
+  readonly currency: Currency;
+  readonly canCancelAtProvider: boolean;
+  readonly looksUpByOurId: boolean;
+  readonly policy: ProviderPolicy;
+};
+
+/** A payment as its row stands. Personal data only masked. */
+export type Payment = {
+  readonly id: string;
+  readonly merchantId: string;
+  readonly idempotencyKey: string;
+  readonly fingerprint: string;
+  readonly workflowId: string;
+  readonly attemptId: string;
+  readonly status: PaymentStatus;
+  readonly provider: string;
+  readonly credentialsRef: string;
+  readonly amountMinor: number;
+  readonly currency: Currency;
+  readonly amountCapturedMinor: number;
+  readonly amountRefundedMinor: number;
+  readonly customerId: string | null;
+  readonly phoneMasked: string | null;
+  readonly emailMasked: string | null;
+  readonly nameMasked: string | null;
+  readonly paymentMethod: string | null;
+  readonly captureMethod: CaptureMethod;
+  readonly reference: string;
+  readonly description: string | null;
+  readonly returnUrl: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly nextAction: Readonly<Record<string, string>> | null;
+  readonly failureCode: FailureCode | null;
+  readonly failureMessage: string | null;
+  readonly providerCode: string | null;
+  readonly providerPaymentId: string | null;
+  readonly providerReceipt: string | null;
+  readonly reviewReason: ReviewReason | null;
+  readonly waitingFor: WaitingFor | null;
+  readonly waitUntil: string | null;
+  readonly policy: ProviderPolicy;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly completedAt: string | null;
+};
+
+export const CAPTURE_METHODS = ['automatic', 'manual'] as const;
+export type CaptureMethod = (typeof CAPTURE_METHODS)[number];
+
+export type Attempt = {
+  readonly id: string;
+  readonly paymentId: string;
+  readonly ordinal: number;
+  readonly status: AttemptStatus;
+  readonly dispatchCount: number;
+  readonly providerPaymentId: string | null;
+};
+
+/** Why nobody but a person can say how a payment ended. */
+export const REVIEW_REASONS = [
+  'no_answer',
+  'amount_mismatch',
+  'contradiction',
+  'late_success',
+  'history_lost',
+] as const;
+export type ReviewReason = (typeof REVIEW_REASONS)[number];
+
+/** What an open payment waits for; shown by GET …/execution. */
+export const WAITING_FOR = ['provider_answer', 'resend', 'callback', 'lookup', 'review'] as const;
+export type WaitingFor = (typeof WAITING_FOR)[number];
+
+/** Who did it. */
+export const ACTORS = ['merchant', 'workflow', 'provider', 'operator', 'sweeper'] as const;
+export type Actor = (typeof ACTORS)[number];
+
+/**
+ * One entry of a payment's story, and with `event` the change of status that goes with it.
+ * `key` makes the entry unique for the payment: recording twice is recording once.
+ */
+export type RecordRequest = {
+  readonly paymentId: string;
+  readonly attemptId: string;
+  readonly key: string;
+  readonly action: AuditAction;
+  readonly actor: Actor;
+  readonly cause: string;
+  readonly event: PaymentEvent | null;
+  readonly outcome: Outcome | null;
+  readonly providerPaymentId: string | null;
+  readonly reviewReason: ReviewReason | null;
+  readonly waitingFor: WaitingFor | null;
+  readonly waitMs: number | null;
+  /** The stored callback this comes from, and what becomes of it. */
+  readonly webhook: {
+    readonly eventId: string;
+    readonly status: 'applied' | 'parked';
+    readonly note: string | null;
+  } | null;
+};
+export type RecordResult = {
+  readonly status: PaymentStatus;
+  readonly changed: boolean;
+  readonly refused: boolean;
+};
+
+export const AUDIT_ACTIONS = [
+  'payment.created',
+  'payment.dispatched',
+  'payment.resend_planned',
+  'payment.provider_accepted',
+  'payment.answer_lost',
+  'payment.lookup_started',
+  'payment.action_required',
+  'payment.settled',
+  'payment.canceled',
+  'payment.review_needed',
+  'payment.callback_unclear',
+  'payment.callback_refused',
+  'payment.late_outcome',
+  'payment.decided',
+  'payment.transition_refused',
+] as const;
+export type AuditAction = (typeof AUDIT_ACTIONS)[number];

@@ -1,0 +1,43 @@
+/**
+ * A policy is a document: spelled the same in config/policies.yaml, in a workflow's input and in the
+ * API. The effective one is copied into the workflow's input, so a later change of the file never
+ * touches a payment in flight.
+ */
+export type ProviderPolicy = {
+  readonly charge: {
+    /** How long one call to the provider may take. */
+    readonly timeout_ms: number;
+    /** How long we go on trying to hand the charge over while nothing has been sent. */
+    readonly deadline_ms: number;
+    /** How often a charge may be sent, counting only sends the provider proved it did not take. */
+    readonly max_sends: number;
+    /** Pause before the second send, the third …; the last one repeats. Retry-After counts if longer. */
+    readonly resend_after_ms: readonly number[];
+  };
+  /** How long we wait for the provider's callback before asking by ourselves. */
+  readonly callback_wait_ms: number;
+  readonly lookup: {
+    readonly timeout_ms: number;
+    /** Pause before the second question, the third …; the last one repeats. */
+    readonly every_ms: readonly number[];
+    /** After this long of `pending` or no answer the payment needs review. */
+    readonly window_ms: number;
+  };
+  readonly review: {
+    /** How often a payment in review asks the provider again; the last one repeats. */
+    readonly ask_every_ms: readonly number[];
+  };
+  /** Calls to the provider each second, over all workers (Temporal limits the task queue). */
+  readonly rate_limit_per_second: number;
+  /** What to do with money that arrives after a payment failed or was canceled. */
+  readonly late_success: 'accept' | 'review';
+  /** Callbacks of at least this amount are believed only when a look-up does not contradict; null: off. */
+  readonly confirm_callback_from_minor: number | null;
+};
+
+/** The n-th entry of a schedule, counting from 0; the last one repeats. */
+export function scheduleAt(schedule: readonly number[], index: number): number {
+  const at = schedule[Math.min(index, schedule.length - 1)];
+  if (at === undefined) throw new RangeError('a schedule has at least one entry');
+  return at;
+}

@@ -1,0 +1,17 @@
+import type { Provider } from '../domain/provider.ts';
+import { mpesa } from './mpesa/index.ts';
+
+/** Every provider, one line each. All else derives from this list. */
+export const PROVIDERS = { mpesa } as const satisfies Record<string, Provider>;
+
+export type ProviderName = keyof typeof PROVIDERS;
+export const PROVIDER_NAMES = Object.keys(PROVIDERS).filter(isProviderName);
+
+export function isProviderName(name: string): name is ProviderName {
+  return Object.hasOwn(PROVIDERS, name);
+}
+
+/** The provider of this name; null for any other. */
+export function findProvider(name: string): Provider | null {
+  return isProviderName(name) ? PROVIDERS[name] : null;
+}

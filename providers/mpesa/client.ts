@@ -1,0 +1,128 @@
+import { ProviderError } from '../../domain/error.ts';
+import { wholeUnits } from '../../domain/money.ts';
+import type {
+  ChargeContext,
+  ChargeRequest,
+  ChargeResult,
+  LookupRequest,
+  LookupResult,
+  ProviderClient,
+} from '../../domain/provider.ts';
+import type { MpesaCredentials } from './credentials.ts';
+import { createHttpClient, type HttpAnswer, type HttpClient } from './http.ts';
+import { isTokenRefused, readPush, readQuery } from './map.ts';
+import { createTokenSource, type TokenSource } from './token.ts';
+import type { PushRequest, QueryRequest } from './wire.ts';
+
+type Line = { readonly http: HttpClient; readonly tokens: TokenSource };
+
+/** STK Push and STK Query of one Daraja app. */
+export function createMpesaClient(credentials: MpesaCredentials): ProviderClient {
+  const http = createHttpClient(credentials.base_url);
+  const line = { http, tokens: createTokenSource(http, credentials) };
+  return {
+    charge: (request, context) => charge(line, credentials, request, context),
+    lookup: (request, signal) => lookup(line, credentials, request, signal),
+    close: () => http.close(),
+  };
+}
+
+async function charge(
+  line: Line,
+  credentials: MpesaCredentials,
+  request: ChargeRequest,
+  context: ChargeContext,
+): Promise<ChargeResult> {
+  const body = pushRequest(credentials, request, Date.now());
+  const call = { path: '/mpesa/stkpush/v1/processrequest', body, timeoutMs: request.timeoutMs };
+  await line.tokens.get(context.signal);
+  await context.dispatch();
+  const reading = readPush(await post(line, call, context.signal));
+  if (reading.kind === 'declined') return reading.outcome;
+  return {
+    kind: 'pending',
+    providerPaymentId: reading.checkoutRequestId,
+    providerCode: '0',
+    message: 'the prompt is on its way to the payer',
+  };
+}
+
+async function lookup(
+  line: Line,
+  credentials: MpesaCredentials,
+  request: LookupRequest,
+  signal: AbortSignal,
+): Promise<LookupResult> {
+  const body: QueryRequest = {
+    ...signature(credentials, Date.now()),
+    CheckoutRequestID: request.providerPaymentId,
+  };
+  const call = { path: '/mpesa/stkpushquery/v1/query', body, timeoutMs: request.timeoutMs };
+  return readQuery(await post(line, call, signal), request.providerPaymentId);
+}
+
+type Call = { readonly path: string; readonly body: object; readonly timeoutMs: number };
+
+/** Sends with the held token; once more with a new one when Daraja refuses the first. */
+async function post({ http, tokens }: Line, call: Call, signal: AbortSignal): Promise<HttpAnswer> {
+  const sendWith = (token: string) =>
+    http.send({
+      method: 'POST',
+      path: call.path,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(call.body),
+      timeoutMs: call.timeoutMs,
+      signal,
+    });
+  const token = await tokens.get(signal);
+  const answer = await sendWith(token);
+  if (!isTokenRefused(answer)) return answer;
+  tokens.drop(token);
+  return await sendWith(await tokens.get(signal));
+}
+
+/** The push for a charge. @throws ProviderError `misconfigured` for what Daraja cannot take. */
+function pushRequest(
+  credentials: MpesaCredentials,
+  request: ChargeRequest,
+  nowMs: number,
+): PushRequest {
+  const shillings = wholeUnits(request.amount);
+  const phone = request.customer.phone?.replace(/^\+/, '');
+  if (shillings === null || request.amount.currency !== 'KES' || phone === undefined) {
+    throw new ProviderError('misconfigured', 'M-Pesa takes whole shillings and a Kenyan phone');
+  }
+  const isTill = credentials.transaction_type === 'till';
+  return {
+    ...signature(credentials, nowMs),
+    TransactionType: isTill ? 'CustomerBuyGoodsOnline' : 'CustomerPayBillOnline',
+    Amount: shillings,
+    PartyA: phone,
+    PartyB: isTill ? (credentials.till_number ?? '') : credentials.short_code,
+    PhoneNumber: phone,
+    CallBackURL: request.callbackUrl,
+    AccountReference: request.reference.slice(0, 12),
+    TransactionDesc: plainText(request.description, 13) || 'Payment',
+  };
+}
+
+/** Special characters in Daraja's text fields fail silently, so only plain ones are sent. */
+function plainText(text: string, lengthMax: number): string {
+  return text
+    .replace(/[^A-Za-z0-9 ]/g, '')
+    .trim()
+    .slice(0, lengthMax)
+    .trim();
+}
+
+function signature({ short_code, passkey }: MpesaCredentials, nowMs: number) {
+  const timestamp = nairobiTimestamp(nowMs);
+  const password = Buffer.from(`${short_code}${passkey}${timestamp}`).toString('base64');
+  return { BusinessShortCode: short_code, Password: password, Timestamp: timestamp };
+}
+
+/** `YYYYMMDDHHmmss` in East Africa Time (UTC+3, no daylight saving), whatever this machine's zone. */
+export function nairobiTimestamp(nowMs: number): string {
+  const iso = new Date(nowMs + 3 * 3_600_000).toISOString();
+  return iso.slice(0, 19).replace(/[-T:]/g, '');
+}

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import type { CredentialsReading } from '../../domain/provider.ts';
+
+/** What a Daraja app and its paybill or till need. Test values: the README of this folder. */
+const schema = z
+  .strictObject({
+    base_url: z.url({ protocol: /^https?$/ }).default('https://sandbox.safaricom.co.ke'),
+    consumer_key: z.string().min(1),
+    consumer_secret: z.string().min(1),
+    short_code: z.string().regex(/^\d{5,7}$/, 'must be 5 to 7 digits'),
+    passkey: z.string().min(1),
+    transaction_type: z.enum(['paybill', 'till']).default('paybill'),
+    till_number: z
+      .string()
+      .regex(/^\d{5,8}$/, 'must be 5 to 8 digits')
+      .optional(),
+  })
+  .refine((it) => it.transaction_type === 'paybill' || it.till_number !== undefined, {
+    path: ['till_number'],
+    error: 'is needed when transaction_type is till',
+  });
+
+export type MpesaCredentials = { readonly kind: 'mpesa' } & z.infer<typeof schema>;
+
+/** Checks credentials; faults name the field, never its value. */
+export function readCredentials(record: Readonly<Record<string, string>>): CredentialsReading {
+  const parsed = schema.safeParse(record);
+  if (parsed.success) return { ok: true, credentials: { kind: 'mpesa', ...parsed.data } };
+  const faults = parsed.error.issues.map((issue) => {
+    if (issue.code === 'unrecognized_keys') return `${issue.keys.join(', ')}: not a field of mpesa`;
+    return `${issue.path.join('.')}: ${issue.message}`;
+  });
+  return { ok: false, faults };
+}
+
+/** @throws TypeError for another provider's credentials. */
+export function asMpesa(credentials: { readonly kind: string }): MpesaCredentials {
+  if (!isMpesa(credentials)) throw new TypeError(`these are ${credentials.kind} credentials`);
+  return credentials;
+}
+
+function isMpesa(credentials: { readonly kind: string }): credentials is MpesaCredentials {
+  return credentials.kind === 'mpesa';
+}

@@ -1,0 +1,26 @@
+import type { Provider } from '../../domain/provider.ts';
+import { createMpesaClient } from './client.ts';
+import { asMpesa, readCredentials } from './credentials.ts';
+import { policy } from './policy.ts';
+import { webhook } from './webhook.ts';
+
+/** M-Pesa Express (STK Push) over Safaricom's Daraja API. Limits: providers/mpesa/README.md. */
+export const mpesa: Provider = {
+  name: 'mpesa',
+  capabilities: {
+    dedupes_by_our_id: false,
+    looks_up_by_our_id: false,
+    callback_auth: 'token',
+    capture: false,
+    cancel: false,
+    refund: 'none',
+    amounts: { KES: { min_minor: 100, max_minor: 25_000_000, step_minor: 100 } },
+    needs: ['phone'],
+    phone_countries: ['KE'],
+    reference_max_length: 12,
+  },
+  policy,
+  readCredentials,
+  connect: (credentials) => createMpesaClient(asMpesa(credentials)),
+  webhook,
+};

@@ -1,0 +1,24 @@
+import type { ProviderPolicy } from '../../domain/policy.ts';
+
+/**
+ * Defaults for M-Pesa. A prompt lives about 60 s; the status query is limited to 5 a minute in the
+ * sandbox and says nothing useful before 15 s (providers/mpesa/README.md).
+ */
+export const policy: ProviderPolicy = {
+  charge: {
+    timeout_ms: 25_000,
+    deadline_ms: 10 * 60_000,
+    max_sends: 3,
+    resend_after_ms: [15_000, 60_000],
+  },
+  callback_wait_ms: 30_000,
+  lookup: {
+    timeout_ms: 15_000,
+    every_ms: [15_000, 15_000, 30_000, 60_000],
+    window_ms: 10 * 60_000,
+  },
+  review: { ask_every_ms: [3_600_000, 6 * 3_600_000, 24 * 3_600_000] },
+  rate_limit_per_second: 10,
+  late_success: 'review',
+  confirm_callback_from_minor: null,
+};

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import { fromWholeUnits } from '../../domain/money.ts';
+import type { ProviderWebhook, Translation } from '../../domain/provider.ts';
+import { readResult } from './map.ts';
+import { stkCallback } from './wire.ts';
+
+/**
+ * STK callbacks carry no signature: the token in the URL is their proof, and the money they name is
+ * compared with the attempt's before they are believed.
+ */
+export const webhook: ProviderWebhook = {
+  channel: 'stk',
+  acknowledgement: { ResultCode: 0, ResultDesc: 'Accepted' },
+  translate,
+};
+
+function translate(body: Uint8Array): Translation {
+  const parsed = stkCallback.safeParse(parseJson(body));
+  if (!parsed.success) {
+    const where = parsed.error.issues[0]?.path.join('.');
+    return { kind: 'malformed', reason: `not an STK callback: ${where || 'no JSON object'}` };
+  }
+  const { CheckoutRequestID, ResultCode, ResultDesc, CallbackMetadata } =
+    parsed.data.Body.stkCallback;
+  const items = new Map(CallbackMetadata?.Item.map(({ Name, Value }) => [Name, Value]));
+  const receipt = items.get('MpesaReceiptNumber');
+  const amount = items.get('Amount');
+  return {
+    kind: 'event',
+    eventKey: digest([CheckoutRequestID, ResultCode, String(receipt), String(amount)].join('|')),
+    event: readResult(ResultCode, ResultDesc, {
+      providerPaymentId: CheckoutRequestID,
+      receipt: receipt === undefined ? null : String(receipt),
+      money: amount === undefined ? null : moneyOf(amount),
+    }),
+  };
+}
+
+/** An amount that is no number of shillings stays visible as one that matches nothing. */
+function moneyOf(amount: string | number): { amountMinor: number; currency: string } {
+  return { amountMinor: fromWholeUnits(Number(amount), 'KES') ?? 0, currency: 'KES' };
+}
+
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** CheckoutRequestIDs end in the payer's phone number, so the key is a digest. */
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+}

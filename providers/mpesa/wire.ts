@@ -1,0 +1,70 @@
+import { z } from 'zod';
+
+/**
+ * Daraja's messages as they really come: tolerant of additions, of numbers sent as text and of
+ * missing parts. Source of each shape: providers/mpesa/fixtures/*.json.
+ */
+const numberOrText = z.union([z.string(), z.number()]).transform(String);
+
+export const tokenAnswer = z.object({
+  access_token: z.string().min(1),
+  expires_in: z.union([z.string(), z.number()]).transform(Number).pipe(z.number().positive()),
+});
+
+export const errorAnswer = z.object({ errorCode: z.string(), errorMessage: z.string().catch('') });
+
+export const faultAnswer = z.object({
+  fault: z.object({
+    faultstring: z.string().catch(''),
+    detail: z.object({ errorcode: z.string() }),
+  }),
+});
+
+export const pushAnswer = z.object({
+  ResponseCode: numberOrText,
+  ResponseDescription: z.string().catch(''),
+  CheckoutRequestID: z.string().min(1).optional(),
+});
+
+export const queryAnswer = z.object({
+  CheckoutRequestID: z.string(),
+  ResultCode: numberOrText,
+  ResultDesc: z.string().catch(''),
+});
+
+const callbackItem = z.object({
+  Name: z.string(),
+  Value: z.union([z.string(), z.number()]).optional(),
+});
+
+export const stkCallback = z.object({
+  Body: z.object({
+    stkCallback: z.object({
+      CheckoutRequestID: z.string().min(1),
+      ResultCode: numberOrText,
+      ResultDesc: z.string().catch(''),
+      CallbackMetadata: z.object({ Item: z.array(callbackItem) }).optional(),
+    }),
+  }),
+});
+
+export type PushRequest = {
+  readonly BusinessShortCode: string;
+  readonly Password: string;
+  readonly Timestamp: string;
+  readonly TransactionType: 'CustomerPayBillOnline' | 'CustomerBuyGoodsOnline';
+  readonly Amount: number;
+  readonly PartyA: string;
+  readonly PartyB: string;
+  readonly PhoneNumber: string;
+  readonly CallBackURL: string;
+  readonly AccountReference: string;
+  readonly TransactionDesc: string;
+};
+
+export type QueryRequest = {
+  readonly BusinessShortCode: string;
+  readonly Password: string;
+  readonly Timestamp: string;
+  readonly CheckoutRequestID: string;
+};
