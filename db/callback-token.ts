@@ -3,9 +3,9 @@ import { subkey } from './vault.ts';
 
 /**
  * The unguessable last segment of a callback URL: 32 hex digits of the payment's workflow id, 2 of
- * the attempt's ordinal, 32 of an HMAC over both. It proves itself, so a forged one is refused and a
- * true one finds its workflow even while the database is away. Lowercase hex only: nothing in it can
- * look like a word that a provider's filter dislikes.
+ * the attempt's ordinal, 32 of an HMAC over both. It proves itself, so a forged one is refused
+ * and a true one finds its workflow even while the database is away. Lowercase hex only: nothing in
+ * it can look like a word that a provider's filter dislikes.
  */
 const TOKEN = /^([0-9a-f]{32})([0-9a-f]{2})([0-9a-f]{32})$/;
 

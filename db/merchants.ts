@@ -47,9 +47,14 @@ export async function ensureApiKey(
 export async function authenticate(db: Connection, apiKey: string): Promise<Authentication | null> {
   const hash = hashApiKey(apiKey);
   const row = await db.maybeOne(sql.type(authenticationRow)`
-    SELECT id, merchant_id, hash, scopes FROM api_keys
-    WHERE hash = ${sql.binary(hash)} AND revoked_at IS NULL
-      AND (expires_at IS NULL OR expires_at > now())`);
+    WITH key AS (
+      SELECT id, merchant_id, hash, scopes FROM api_keys
+      WHERE hash = ${sql.binary(hash)} AND revoked_at IS NULL
+        AND (expires_at IS NULL OR expires_at > now())),
+    touched AS (
+      UPDATE api_keys SET last_used_at = now() WHERE id = (SELECT id FROM key)
+        AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute'))
+    SELECT * FROM key`);
   if (row === null || !timingSafeEqual(hash, row.hash)) return null;
   return { apiKeyId: row.id, merchantId: row.merchant_id, scopes: row.scopes };
 }

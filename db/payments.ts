@@ -151,13 +151,26 @@ export async function listUnstarted(
   return rows.map(toPayment);
 }
 
-export type ProviderTraits = {
-  readonly canCancelAtProvider: boolean;
-  readonly looksUpByOurId: boolean;
-};
+/**
+ * Open payments that are silent for longer than they said they would be. Nearly all of them wait
+ * rightly; the caller asks Temporal whether their workflow is still there.
+ */
+export async function listLost(
+  db: Connection,
+  graceMs: number,
+  limit: number,
+): Promise<readonly Payment[]> {
+  const rows = await db.any(sql.typeAlias('payment')`
+    SELECT ${PAYMENT_COLUMNS} FROM payments p
+    WHERE status IN ('processing', 'requires_action', 'authorized', 'needs_review')
+      AND coalesce(wait_until, updated_at + interval '10 minutes')
+        < now() - ${graceMs} * interval '1 millisecond'
+    ORDER BY updated_at DESC LIMIT ${limit}`);
+  return rows.map(toPayment);
+}
 
 /** What the payment's workflow is started with; the same from the API and from the sweeper. */
-export function paymentInput(payment: Payment, traits: ProviderTraits): PaymentInput {
+export function paymentInput(payment: Payment): PaymentInput {
   if (hashOfPaymentWorkflowId(payment.workflowId) === null) {
     throw new Error(`${payment.id} has a malformed workflow id`);
   }
@@ -171,6 +184,5 @@ export function paymentInput(payment: Payment, traits: ProviderTraits): PaymentI
     amountMinor: payment.amountMinor,
     currency: payment.currency,
     policy: payment.policy,
-    ...traits,
   };
 }

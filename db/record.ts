@@ -42,29 +42,42 @@ export function record(pool: Pool, request: RecordRequest): Promise<RecordResult
   });
 }
 
-export type DispatchClaim = 'dispatched' | 'already_dispatched' | 'refused';
+export type DispatchClaim =
+  | { readonly kind: 'dispatched' | 'refused' }
+  | { readonly kind: 'already_dispatched'; readonly providerPaymentId: string | null };
 
 /**
  * Claims the n-th send of an attempt, right before the first byte leaves. Only one caller ever gets
  * `dispatched` for the same n, whatever crashes or runs twice: this is what makes one prompt out of
  * providers that take no idempotency key. `refused`: the payment has ended in the meantime.
+ * @param claim.nonce names the caller: the same one may ask again when it lost the answer.
  */
 export function recordDispatch(
   pool: Pool,
-  claim: { readonly paymentId: string; readonly attemptId: string; readonly send: number },
+  claim: {
+    readonly paymentId: string;
+    readonly attemptId: string;
+    readonly send: number;
+    readonly nonce: string;
+  },
 ): Promise<DispatchClaim> {
   return pool.transaction(async (db) => {
     const payment = await lockPayment(db, claim.paymentId);
     const attempt = await db.one(sql.typeAlias('attempt')`
-      SELECT id, payment_id, ordinal, status, dispatch_count, provider_payment_id
+      SELECT id, payment_id, ordinal, status, dispatch_count, dispatch_nonce, provider_payment_id
       FROM attempts WHERE id = ${claim.attemptId} FOR UPDATE`);
-    if (attempt.dispatch_count !== claim.send - 1) return 'already_dispatched';
+    if (attempt.dispatch_count === claim.send && attempt.dispatch_nonce === claim.nonce) {
+      return { kind: 'dispatched' };
+    }
+    if (attempt.dispatch_count !== claim.send - 1) {
+      return { kind: 'already_dispatched', providerPaymentId: attempt.provider_payment_id };
+    }
     const transition = next(payment.status, 'dispatched');
-    if (transition.kind === 'refused') return 'refused';
+    if (transition.kind === 'refused') return { kind: 'refused' };
     const to = transition.kind === 'moved' ? transition.to : payment.status;
     await db.query(sql.typeAlias('none')`
       UPDATE attempts SET status = ${nextAttempt(attempt.status, 'dispatch')},
-        dispatch_count = ${claim.send}, dispatched_at = now()
+        dispatch_count = ${claim.send}, dispatch_nonce = ${claim.nonce}, dispatched_at = now()
       WHERE id = ${attempt.id}`);
     await db.query(sql.typeAlias('none')`
       UPDATE payments SET status = ${to}, updated_at = now(),
@@ -81,7 +94,7 @@ export function recordDispatch(
       details: { send: claim.send },
     });
     await notify(db, payment.id);
-    return 'dispatched';
+    return { kind: 'dispatched' };
   });
 }
 
@@ -159,7 +172,7 @@ async function updateAttempt(
   const id = request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null;
   if (event === null && id === null) return;
   const row = await db.one(sql.type(attemptRow)`
-    SELECT id, payment_id, ordinal, status, dispatch_count, provider_payment_id
+    SELECT id, payment_id, ordinal, status, dispatch_count, dispatch_nonce, provider_payment_id
     FROM attempts WHERE id = ${attemptId} FOR UPDATE`);
   const status = event === null ? row.status : nextAttempt(row.status, event);
   await db.query(sql.typeAlias('none')`

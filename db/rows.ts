@@ -2,13 +2,7 @@ import { z } from 'zod';
 import { ATTEMPT_STATUSES } from '../domain/attempt-states.ts';
 import { FAILURES, type FailureCode } from '../domain/error.ts';
 import { type Currency, isCurrency } from '../domain/money.ts';
-import {
-  type Attempt,
-  CAPTURE_METHODS,
-  type Payment,
-  REVIEW_REASONS,
-  WAITING_FOR,
-} from '../domain/payment.ts';
+import { CAPTURE_METHODS, type Payment, REVIEW_REASONS, WAITING_FOR } from '../domain/payment.ts';
 import { PAYMENT_STATUSES } from '../domain/payment-states.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
 import type { ProviderEvent } from '../domain/provider.ts';
@@ -112,19 +106,9 @@ export const attemptRow = z.object({
   ordinal: z.int(),
   status: z.enum(ATTEMPT_STATUSES),
   dispatch_count: z.int(),
+  dispatch_nonce: textOrNull,
   provider_payment_id: textOrNull,
 });
-
-export function toAttempt(row: z.infer<typeof attemptRow>): Attempt {
-  return {
-    id: row.id,
-    paymentId: row.payment_id,
-    ordinal: row.ordinal,
-    status: row.status,
-    dispatchCount: row.dispatch_count,
-    providerPaymentId: row.provider_payment_id,
-  };
-}
 
 export const auditRow = z.object({
   id: z.string(),

@@ -1,24 +1,8 @@
-import type { ProviderEvent } from '../domain/provider.ts';
+import type { SealedWebhookEvent } from '../domain/webhook-event.ts';
 import type { Connection } from './pool.ts';
 import type { WebhookEvent } from './rows.ts';
 import { sql } from './sql.ts';
 import type { Vault } from './vault.ts';
-
-/** A verified callback, as it is kept. The raw body may hold personal data, so it is sealed. */
-export type SealedWebhookEvent = {
-  readonly id: string;
-  readonly provider: string;
-  readonly eventKey: string;
-  readonly status: 'received' | 'parked';
-  readonly workflowId: string | null;
-  readonly event: ProviderEvent | null;
-  /** The sealed body in base64: it may travel through Temporal while the database is away. */
-  readonly bodyCipher: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly verifiedBy: string;
-  readonly remoteAddress: string | null;
-  readonly error: string | null;
-};
 
 export function sealBody(vault: Vault, eventId: string, body: Uint8Array): string {
   const text = Buffer.from(body).toString('base64');
@@ -51,7 +35,7 @@ export async function insertWebhookEvent(
   return { inserted: row.id === next.id, event: row };
 }
 
-/** Callbacks that were stored but never reached a workflow, oldest first. */
+/** Callbacks that were stored but not delivered, or delivered long ago and never applied. */
 export async function listUndelivered(
   db: Connection,
   olderThanMs: number,
@@ -61,6 +45,7 @@ export async function listUndelivered(
     SELECT id, provider, event_key, status, workflow_id, payment_id, event FROM webhook_events
     WHERE status = 'received'
       AND received_at < now() - ${olderThanMs} * interval '1 millisecond'
+      AND (delivered_at IS NULL OR delivered_at < now() - interval '1 minute')
     ORDER BY received_at LIMIT ${limit}`);
 }
 
@@ -80,8 +65,9 @@ export async function markWebhookEvent(
     WHERE id = ${mark.eventId} AND status <> 'applied'`);
 }
 
-/** Counts a delivery to Temporal, so that a callback nobody takes shows. */
-export async function countDelivery(db: Connection, eventId: string): Promise<void> {
+/** Writes down that Temporal took the callback over. */
+export async function markDelivered(db: Connection, eventId: string): Promise<void> {
   await db.query(sql.typeAlias('none')`
-    UPDATE webhook_events SET delivery_count = delivery_count + 1 WHERE id = ${eventId}`);
+    UPDATE webhook_events SET delivery_count = delivery_count + 1, delivered_at = now()
+    WHERE id = ${eventId}`);
 }

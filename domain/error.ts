@@ -61,17 +61,25 @@ export class ProviderError extends Error {
   readonly kind: ProviderErrorKind;
   readonly providerCode: string | null;
   readonly retryAfterMs: number | null;
+  /** How the payment fails when this error is the last word. */
+  readonly failureCode: FailureCode;
 
   /** @param message says what happened and how to mend it; without secrets or personal data. */
   constructor(
     kind: ProviderErrorKind,
     message: string,
-    options: { providerCode?: string | null; retryAfterMs?: number | null } = {},
+    options: {
+      providerCode?: string | null;
+      retryAfterMs?: number | null;
+      failureCode?: FailureCode | null;
+    } = {},
   ) {
     super(message);
     this.name = 'ProviderError';
     this.kind = kind;
     this.providerCode = options.providerCode ?? null;
     this.retryAfterMs = options.retryAfterMs ?? null;
+    this.failureCode =
+      options.failureCode ?? (kind === 'misconfigured' ? 'misconfigured' : 'provider_unavailable');
   }
 }

@@ -61,7 +61,9 @@ export function hashOfPaymentWorkflowId(workflowId: string): string | null {
   return WORKFLOW_ID.exec(workflowId)?.[1] ?? null;
 }
 
-/** One workflow for each callback that reaches a payment whose own workflow has closed. */
-export function lateOutcomeWorkflowId(hash: string, eventKey: string): string {
-  return `late-outcome-${hash}-${eventKey}`;
+/** One workflow at a time takes what reaches a payment whose own workflow has closed. */
+export function lateOutcomeWorkflowId(paymentWorkflow: string): string {
+  const hash = hashOfPaymentWorkflowId(paymentWorkflow);
+  if (hash === null) throw new RangeError(`${paymentWorkflow} is no payment's workflow id`);
+  return `late-outcome-${hash}`;
 }

@@ -1,6 +1,6 @@
 /**
  * A payment's life, one table. A row is a status, a column an event, a cell the next status.
- * `-` is refused: an audit entry and an alert, the status stays. `.` is already there: nothing to do.
+ * `-` is refused: an audit entry and an alert, the status stays. `.` is already there: no change.
  * The enum of the API, the CHECK of the database and docs/generated/states.md come from here.
  */
 export const PAYMENT_EVENTS = [

@@ -1,4 +1,3 @@
-import type { AttemptStatus } from './attempt-states.ts';
 import type { FailureCode } from './error.ts';
 import type { Currency } from './money.ts';
 import type { PaymentEvent, PaymentStatus } from './payment-states.ts';
@@ -15,8 +14,6 @@ export type PaymentInput = {
   readonly credentialsRef: string;
   readonly amountMinor: number;
   readonly currency: Currency;
-  readonly canCancelAtProvider: boolean;
-  readonly looksUpByOurId: boolean;
   readonly policy: ProviderPolicy;
 };
 
@@ -62,15 +59,6 @@ export type Payment = {
 
 export const CAPTURE_METHODS = ['automatic', 'manual'] as const;
 export type CaptureMethod = (typeof CAPTURE_METHODS)[number];
-
-export type Attempt = {
-  readonly id: string;
-  readonly paymentId: string;
-  readonly ordinal: number;
-  readonly status: AttemptStatus;
-  readonly dispatchCount: number;
-  readonly providerPaymentId: string | null;
-};
 
 /** Why nobody but a person can say how a payment ended. */
 export const REVIEW_REASONS = [
@@ -126,8 +114,6 @@ export const AUDIT_ACTIONS = [
   'payment.resend_planned',
   'payment.provider_accepted',
   'payment.answer_lost',
-  'payment.lookup_started',
-  'payment.action_required',
   'payment.settled',
   'payment.canceled',
   'payment.review_needed',

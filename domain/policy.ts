@@ -1,6 +1,6 @@
 /**
- * A policy is a document: spelled the same in config/policies.yaml, in a workflow's input and in the
- * API. The effective one is copied into the workflow's input, so a later change of the file never
+ * A policy is a document: spelled the same in config/policies.yaml, in a workflow's input and in
+ * the API. The effective one is copied into the workflow's input, so a later change of the file never
  * touches a payment in flight.
  */
 export type ProviderPolicy = {
@@ -9,9 +9,9 @@ export type ProviderPolicy = {
     readonly timeout_ms: number;
     /** How long we go on trying to hand the charge over while nothing has been sent. */
     readonly deadline_ms: number;
-    /** How often a charge may be sent, counting only sends the provider proved it did not take. */
+    /** How often a charge may be sent, after proofs that the sends before did nothing. */
     readonly max_sends: number;
-    /** Pause before the second send, the third …; the last one repeats. Retry-After counts if longer. */
+    /** Pause before the second send, the third …; the last repeats. A longer Retry-After counts. */
     readonly resend_after_ms: readonly number[];
   };
   /** How long we wait for the provider's callback before asking by ourselves. */
@@ -31,7 +31,7 @@ export type ProviderPolicy = {
   readonly rate_limit_per_second: number;
   /** What to do with money that arrives after a payment failed or was canceled. */
   readonly late_success: 'accept' | 'review';
-  /** Callbacks of at least this amount are believed only when a look-up does not contradict; null: off. */
+  /** From this amount on a callback is believed only if no look-up contradicts it; null: off. */
   readonly confirm_callback_from_minor: number | null;
 };
 

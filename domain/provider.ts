@@ -94,13 +94,7 @@ export type Inconclusive = {
   readonly message: string;
 };
 
-export type ActionRequired = {
-  readonly kind: 'action_required';
-  readonly providerPaymentId: string;
-  readonly nextAction: Readonly<Record<string, string>>;
-};
-
-export type ChargeResult = Outcome | Inconclusive | ActionRequired;
+export type ChargeResult = Outcome | Inconclusive;
 export type LookupResult = Outcome | Inconclusive;
 export type ProviderEvent = Outcome | Inconclusive;
 

@@ -82,6 +82,7 @@ CREATE TABLE attempts (
   status text NOT NULL CONSTRAINT attempts_status_check CHECK (status IN (
     'prepared', 'dispatched', 'unknown', 'settled')),
   dispatch_count smallint NOT NULL DEFAULT 0,
+  dispatch_nonce text,
   dispatched_at timestamptz,
   settled_at timestamptz,
   provider_payment_id text,
@@ -123,6 +124,7 @@ CREATE TABLE webhook_events (
   error text,
   duplicate_count integer NOT NULL DEFAULT 0,
   delivery_count integer NOT NULL DEFAULT 0,
+  delivered_at timestamptz,
   received_at timestamptz NOT NULL DEFAULT now(),
   applied_at timestamptz,
   CONSTRAINT webhook_events_key UNIQUE (provider, event_key)

@@ -42,8 +42,8 @@ const NEVER_CONNECTED = new Set([
 ]);
 
 /**
- * HTTP to Daraja. Each call has a connection of its own: on a reused one a reset could mean that the
- * request was never read or that it was, and one of the two would be a second prompt.
+ * HTTP to Daraja. Each call has a connection of its own: on a reused one a reset could mean that
+ * the request was never read or that it was, and one of the two would be a second prompt.
  */
 export function createHttpClient(baseUrl: string): HttpClient {
   const { origin, pathname } = new URL(baseUrl);

@@ -75,6 +75,7 @@ type Rejection = {
   readonly kind: ProviderError['kind'];
   readonly mend: string;
   readonly retryAfterMs?: number;
+  readonly failureCode?: FailureCode;
 };
 
 /**
@@ -109,6 +110,7 @@ export const REJECTIONS: readonly Rejection[] = [
     kind: 'unsent',
     mend: 'the payer has another prompt open',
     retryAfterMs: 60_000,
+    failureCode: 'payer_busy',
   },
   {
     code: '500.003.02',
@@ -218,5 +220,6 @@ export function rejectionOf(answer: HttpAnswer): ProviderError {
   return new ProviderError(found?.kind ?? 'ambiguous', found ? `${said}: ${found.mend}` : said, {
     providerCode: errorCode,
     retryAfterMs: found?.retryAfterMs ?? answer.retryAfterMs,
+    failureCode: found?.failureCode ?? null,
   });
 }

@@ -1,0 +1,46 @@
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+import { ProviderError, type ProviderErrorKind } from '../domain/error.ts';
+
+/** Only what surely did nothing may be run again by Temporal; the workflow judges the rest. */
+const RETRIED_BY_TEMPORAL = {
+  not_dispatched: true,
+  unsent: false,
+  rate_limited: false,
+  misconfigured: false,
+  ambiguous: false,
+} as const satisfies Record<ProviderErrorKind, boolean>;
+
+/**
+ * The one way from a failed charge to a Temporal failure. Its details are what the workflow
+ * decides by.
+ * @param dispatched whether this run claimed the dispatch.
+ */
+export function chargeFailure(error: unknown, dispatched: boolean): ApplicationFailure {
+  const known = error instanceof ProviderError ? error : surprise(error, dispatched);
+  const { kind, message, providerCode, retryAfterMs, failureCode } = known;
+  return ApplicationFailure.create({
+    type: kind,
+    message,
+    nonRetryable: !RETRIED_BY_TEMPORAL[kind],
+    details: [{ kind, message, dispatched, providerCode, retryAfterMs, failureCode }],
+  });
+}
+
+/** An error that nobody foresaw: before the dispatch nothing was sent, after it anything may be. */
+function surprise(error: unknown, dispatched: boolean): ProviderError {
+  const name = error instanceof Error ? error.name : 'unknown error';
+  return dispatched
+    ? new ProviderError('ambiguous', `failed after the dispatch: ${name}`)
+    : new ProviderError('not_dispatched', `failed before the dispatch: ${name}`);
+}
+
+/** "Not yet" as a retry: expected, so no failure metric counts it, and the history stays short. */
+export function notYet(message: string, nextRetryDelayMs: number): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: 'not_yet',
+    message,
+    nonRetryable: false,
+    nextRetryDelay: nextRetryDelayMs,
+    category: ApplicationFailureCategory.BENIGN,
+  });
+}

@@ -1,0 +1,24 @@
+import type { Log } from '../config/log.ts';
+import type { Policies } from '../config/policies.ts';
+import type { CallbackTokens } from '../db/callback-token.ts';
+import type { Pool } from '../db/pool.ts';
+import type { Vault } from '../db/vault.ts';
+import type { Engine } from './engine.ts';
+
+/** What the routes work with. */
+export type ApiDeps = {
+  readonly pool: Pool;
+  /** Connections that only provider callbacks use: merchants' load cannot starve them. */
+  readonly callbackPool: Pool;
+  readonly vault: Vault;
+  readonly tokens: CallbackTokens;
+  readonly engine: Engine;
+  readonly policies: Policies;
+  readonly log: Log;
+};
+
+/** What a request carries on its way through the middleware. */
+export type ApiState = {
+  requestId: string;
+  merchantId: string;
+};

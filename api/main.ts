@@ -1,0 +1,4 @@
+import { runApi } from './run.ts';
+
+/** The API process. */
+await runApi();

@@ -1,0 +1,30 @@
+import type { z } from 'zod';
+import { ApiError, type Fault } from '../errors.ts';
+
+/**
+ * The value in its validated form. @throws ApiError naming every fault, so that one round mends all.
+ */
+export function validate<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.flatMap(toFaults);
+  const detail = faults.map((fault) => `${fault.pointer || 'body'} ${fault.detail}`).join('; ');
+  throw new ApiError('invalid_request', detail, faults);
+}
+
+function toFaults(issue: z.core.$ZodIssue): readonly Fault[] {
+  if (issue.code !== 'unrecognized_keys') {
+    return [{ pointer: pointerOf(issue.path), detail: issue.message }];
+  }
+  return issue.keys.map((key) => ({
+    pointer: pointerOf([...issue.path, key]),
+    detail: 'is not a field of this request',
+  }));
+}
+
+/** A JSON Pointer (RFC 6901), with what a client sent cut to a sane length. */
+function pointerOf(path: readonly PropertyKey[]): string {
+  const quote = (part: PropertyKey) =>
+    String(part).slice(0, 60).replace(/~/g, '~0').replace(/\//g, '~1');
+  return path.map((part) => `/${quote(part)}`).join('');
+}

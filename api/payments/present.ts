@@ -1,0 +1,123 @@
+import type { AuditEntry } from '../../db/rows.ts';
+import { FAILURES, type WhoCanAct } from '../../domain/error.ts';
+import type { Payment } from '../../domain/payment.ts';
+import type { Engine } from '../engine.ts';
+import type { Execution } from '../execution.ts';
+
+/** What a merchant may do about a failure: nothing, ask the payer, or come back later. */
+const RETRY = {
+  payer: 'payer',
+  later: 'later',
+  merchant: 'never',
+  nobody: 'never',
+} as const satisfies Record<WhoCanAct, string>;
+
+/** A payment as it leaves the API; the only shape that does. Personal data is masked. */
+export function presentPayment(payment: Payment, engine: Engine) {
+  return {
+    id: payment.id,
+    object: 'payment',
+    status: payment.status,
+    provider: payment.provider,
+    amount: payment.amountMinor,
+    currency: payment.currency,
+    amount_captured: payment.amountCapturedMinor,
+    amount_refunded: payment.amountRefundedMinor,
+    refund_status: refundStatusOf(payment),
+    customer: {
+      id: payment.customerId,
+      phone: payment.phoneMasked,
+      email: payment.emailMasked,
+      name: payment.nameMasked,
+    },
+    payment_method: payment.paymentMethod,
+    capture_method: payment.captureMethod,
+    reference: payment.reference,
+    description: payment.description,
+    return_url: payment.returnUrl,
+    next_action: payment.nextAction,
+    failure: presentFailure(payment),
+    review_reason: payment.reviewReason,
+    provider_payment_id: payment.providerPaymentId,
+    provider_receipt: payment.providerReceipt,
+    workflow: { id: payment.workflowId, url: engine.workflowUrl(payment.workflowId) },
+    idempotency_key: payment.idempotencyKey,
+    metadata: payment.metadata,
+    created_at: payment.createdAt,
+    updated_at: payment.updatedAt,
+    completed_at: payment.completedAt,
+  };
+}
+
+function refundStatusOf({ amountRefundedMinor, amountCapturedMinor }: Payment) {
+  if (amountRefundedMinor === 0) return 'none';
+  return amountRefundedMinor < amountCapturedMinor ? 'partial' : 'full';
+}
+
+function presentFailure({ failureCode, failureMessage, providerCode }: Payment) {
+  if (failureCode === null) return null;
+  return {
+    code: failureCode,
+    message: failureMessage,
+    retry: RETRY[FAILURES[failureCode].who],
+    provider_code: providerCode,
+  };
+}
+
+/** One entry of the timeline. */
+export function presentAuditEntry(entry: AuditEntry) {
+  return {
+    id: entry.id,
+    object: 'audit_entry',
+    sequence: entry.seq,
+    action: entry.action,
+    from: entry.from_status,
+    to: entry.to_status,
+    actor: entry.actor,
+    cause: entry.cause,
+    details: entry.details,
+    at: entry.at,
+  };
+}
+
+const WAITS = {
+  provider_answer: 'The charge is on its way to the provider; its answer is awaited.',
+  resend: 'The provider took nothing; the charge is sent again at the time given.',
+  callback: 'The provider has the charge; its callback is awaited, then it is asked.',
+  lookup: 'The callback stayed away or was unclear; the provider is asked for the outcome.',
+  review: 'Nobody could tell the outcome; a late callback or a decision will.',
+} as const satisfies Record<NonNullable<Payment['waitingFor']>, string>;
+
+/** Why a payment is where it is, and what comes next. */
+export function presentExecution(payment: Payment, engine: Engine, execution: Execution | null) {
+  const isOverdue = payment.waitUntil !== null && Date.parse(payment.waitUntil) < Date.now();
+  const asks = payment.waitingFor === 'callback' && isOverdue;
+  const waitingFor = asks ? 'lookup' : payment.waitingFor;
+  return {
+    object: 'execution',
+    payment_id: payment.id,
+    status: payment.status,
+    waiting_for: waitingFor,
+    explanation: waitingFor === null ? explainRest(payment) : WAITS[waitingFor],
+    wait_until: asks ? null : payment.waitUntil,
+    activities: (execution?.activities ?? []).map((activity) => ({
+      type: activity.type,
+      attempt: activity.attempt,
+      attempts_max: activity.attemptsMax === 0 ? null : activity.attemptsMax,
+      last_error: activity.lastError,
+      next_try_at: activity.nextTryAt,
+    })),
+    workflow: {
+      id: payment.workflowId,
+      url: engine.workflowUrl(payment.workflowId),
+      status: execution?.status ?? 'unknown',
+      history_length: execution?.historyLength ?? null,
+    },
+    policy: payment.policy,
+  };
+}
+
+function explainRest({ status }: Payment): string {
+  if (status === 'created') return 'The payment is stored; its workflow is about to take it up.';
+  return `The payment is ${status}; nothing is awaited.`;
+}

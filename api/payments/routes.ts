@@ -1,0 +1,125 @@
+import Router from '@koa/router';
+import { listAudit } from '../../db/audit.ts';
+import { hashPhone } from '../../db/customers.ts';
+import { findPayment, listPayments } from '../../db/payments.ts';
+import { isId } from '../../domain/id.ts';
+import type { Payment } from '../../domain/payment.ts';
+import { PROVIDERS } from '../../providers/index.ts';
+import type { ApiDeps, ApiState } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+import { readIdempotencyKey } from '../middleware/idempotency-key.ts';
+import { readJsonBody } from '../middleware/json-body.ts';
+import { validate } from '../middleware/validate.ts';
+import { createPayment, isUndecided, readPhone, startPayment } from './create.ts';
+import { presentAuditEntry, presentExecution, presentPayment } from './present.ts';
+import { createPaymentBody, listPaymentsQuery } from './schema.ts';
+
+/** /api/v1/payments: everything a merchant does with payments. */
+export function createPaymentRoutes(deps: ApiDeps): Router<ApiState> {
+  const { engine } = deps;
+  const router = new Router<ApiState>({ prefix: '/api/v1/payments' });
+
+  router.post('/', readJsonBody, async (ctx) => {
+    const key = readIdempotencyKey(ctx.get('Idempotency-Key'));
+    const body = validate(createPaymentBody, ctx.request.body);
+    const { payment, isReplay } = await createPayment(deps, ctx.state.merchantId, key, body);
+    if (isUndecided(payment)) await startPayment(deps, payment);
+    const current = await getPayment(deps, ctx.state.merchantId, payment.id);
+    if (isReplay) ctx.set('Idempotency-Replayed', 'true');
+    ctx.status = isUndecided(current) ? 202 : isReplay ? 200 : 201;
+    ctx.set('Location', `/api/v1/payments/${payment.id}`);
+    ctx.body = presentPayment(current, engine);
+  });
+
+  router.get('/', async (ctx) => {
+    const query = validate(listPaymentsQuery, ctx.query);
+    const payments = await listPayments(deps.pool, {
+      merchantId: ctx.state.merchantId,
+      statuses: query.status ?? [],
+      provider: query.provider ?? null,
+      phoneHash: query.phone === undefined ? null : phoneHash(deps, query.phone),
+      reference: query.reference ?? null,
+      createdFrom: query.created_from ?? null,
+      createdBefore: query.created_before ?? null,
+      beforeId: query.cursor === undefined ? null : readCursor(query.cursor),
+      limit: query.limit + 1,
+    });
+    const page = payments.slice(0, query.limit);
+    const last = page.at(-1);
+    const hasMore = payments.length > query.limit;
+    ctx.body = {
+      object: 'list',
+      data: page.map((payment) => presentPayment(payment, engine)),
+      has_more: hasMore,
+      next_cursor: hasMore && last !== undefined ? makeCursor(last.id) : null,
+    };
+  });
+
+  router.get('/:id', async (ctx) => {
+    ctx.body = presentPayment(await paymentOf(deps, ctx), engine);
+  });
+
+  router.post('/:id/cancel', async (ctx) => {
+    const payment = await paymentOf(deps, ctx);
+    await cancelPayment(deps, payment);
+    ctx.body = presentPayment(await paymentOf(deps, ctx), engine);
+  });
+
+  router.get('/:id/timeline', async (ctx) => {
+    const payment = await paymentOf(deps, ctx);
+    const entries = await listAudit(deps.pool, payment.id);
+    ctx.body = { object: 'list', data: entries.map(presentAuditEntry), has_more: false };
+  });
+
+  router.get('/:id/execution', async (ctx) => {
+    const payment = await paymentOf(deps, ctx);
+    ctx.body = presentExecution(payment, engine, await engine.describe(payment.workflowId));
+  });
+  return router;
+}
+
+type Addressed = { readonly state: ApiState; readonly params: Record<string, string | undefined> };
+
+function paymentOf(deps: ApiDeps, { state, params }: Addressed): Promise<Payment> {
+  return getPayment(deps, state.merchantId, params.id ?? '');
+}
+
+async function getPayment(deps: ApiDeps, merchantId: string, id: string): Promise<Payment> {
+  const payment = isId('payment', id) ? await findPayment(deps.pool, merchantId, id) : null;
+  if (payment === null) throw new ApiError('not_found', 'no payment of yours has this id');
+  return payment;
+}
+
+async function cancelPayment(deps: ApiDeps, payment: Payment): Promise<void> {
+  if (payment.status === 'canceled') return;
+  const answer = await deps.engine.cancelPayment(payment.workflowId);
+  switch (answer.kind) {
+    case 'canceled':
+      return;
+    case 'not_running':
+      throw new ApiError('payment_closed', `the payment is ${payment.status}`);
+    case 'unavailable':
+      throw new ApiError('temporarily_unavailable', 'nobody could take the cancel; try again');
+    case 'refused': {
+      const code = answer.type === 'payment_closed' ? 'payment_closed' : 'already_sent';
+      throw new ApiError(code, `the payment cannot be canceled: ${answer.message}`);
+    }
+  }
+}
+
+/** A phone in any spelling that a provider with phones takes. */
+function phoneHash({ vault }: ApiDeps, phone: string): Buffer {
+  const e164 = readPhone(PROVIDERS.mpesa, phone);
+  return hashPhone(vault, e164 ?? phone);
+}
+
+function makeCursor(id: string): string {
+  return Buffer.from(id).toString('base64url');
+}
+
+function readCursor(cursor: string): string {
+  const id = Buffer.from(cursor, 'base64url').toString();
+  if (isId('payment', id)) return id;
+  const detail = 'must be a next_cursor of an earlier page';
+  throw new ApiError('invalid_request', `cursor ${detail}`, [{ pointer: '/cursor', detail }]);
+}

@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { CURRENCIES, isCurrency } from '../../domain/money.ts';
+import { CAPTURE_METHODS } from '../../domain/payment.ts';
+import { PAYMENT_STATUSES } from '../../domain/payment-states.ts';
+import { isProviderName, PROVIDER_NAMES } from '../../providers/index.ts';
+
+/** Text that PostgreSQL and JSON keep as it is: no control characters, no broken surrogates. */
+function text(lengthMax: number) {
+  return z
+    .string()
+    .min(1)
+    .max(lengthMax)
+    .refine((it) => it.isWellFormed() && !/\p{Cc}/u.test(it), 'must hold no control characters');
+}
+
+const AMOUNT = 'must be a positive integer of minor units (KES 100.50 is 10050), below 2^53';
+
+const customer = z.strictObject({
+  id: text(100).optional(),
+  phone: text(30).optional(),
+  email: z.email().max(254).optional(),
+  name: text(200).optional(),
+});
+
+const metadata = z
+  .record(
+    z.string().regex(/^[A-Za-z0-9_.-]{1,40}$/, 'keys take 1–40 of A–Z a–z 0–9 _ . -'),
+    text(500),
+  )
+  .refine((it) => Object.keys(it).length <= 20, 'takes at most 20 keys');
+
+export const createPaymentBody = z.strictObject({
+  provider: z
+    .string({ error: `is required: one of ${PROVIDER_NAMES.join(', ')}` })
+    .refine(isProviderName, `must be one of ${PROVIDER_NAMES.join(', ')}`),
+  amount: z.int({ error: AMOUNT }).positive({ error: AMOUNT }),
+  currency: z
+    .string({ error: 'is required, such as KES; there is no default' })
+    .refine(isCurrency, `must be one of ${CURRENCIES.join(', ')}, in capitals`),
+  customer: customer.default({}),
+  payment_method: text(100).optional(),
+  capture_method: z.enum(CAPTURE_METHODS).default('automatic'),
+  reference: z
+    .string()
+    .regex(/^[A-Za-z0-9 ._/-]+$/, 'takes letters, digits, space and . _ / -')
+    .optional(),
+  description: text(200).optional(),
+  return_url: z
+    .url({ protocol: /^https?$/ })
+    .max(2000)
+    .optional(),
+  metadata: metadata.default({}),
+});
+export type CreatePaymentBody = z.infer<typeof createPaymentBody>;
+
+const commaList = z
+  .string()
+  .transform((list) => list.split(','))
+  .pipe(z.array(z.enum(PAYMENT_STATUSES)));
+
+export const listPaymentsQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.string().max(200).optional(),
+  status: commaList.optional(),
+  provider: z.string().refine(isProviderName, 'no such provider').optional(),
+  phone: text(30).optional(),
+  reference: text(50).optional(),
+  created_from: z.iso.datetime({ offset: true }).optional(),
+  created_before: z.iso.datetime({ offset: true }).optional(),
+});

@@ -1,0 +1,64 @@
+import { Client, Connection } from '@temporalio/client';
+import { readEnv } from '../config/env.ts';
+import { createLog } from '../config/log.ts';
+import { readPolicies } from '../config/policies.ts';
+import { readTemporalConfig } from '../config/temporal.ts';
+import { createCallbackTokens } from '../db/callback-token.ts';
+import { openPool } from '../db/pool.ts';
+import { createVault } from '../db/vault.ts';
+import { PROVIDER_NAMES, PROVIDERS } from '../providers/index.ts';
+import { createApp } from './app.ts';
+import type { ApiDeps } from './deps.ts';
+import { createEngine } from './engine.ts';
+import { listen } from './server.ts';
+
+const POOL_SIZE = 15;
+const CALLBACK_POOL_SIZE = 5;
+const STATEMENT_TIMEOUT_MS = 10_000;
+
+/**
+ * Serves until SIGTERM or SIGINT, then lets requests in progress end.
+ * @param adapt lets tests put failures between the steps; the product passes nothing.
+ */
+export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps): Promise<void> {
+  const env = readEnv(PROVIDER_NAMES);
+  const log = createLog('api', env.logLevel);
+  const defaults = Object.fromEntries(PROVIDER_NAMES.map((name) => [name, PROVIDERS[name].policy]));
+  const { connectionOptions, namespace } = readTemporalConfig(env.temporal);
+  const connection = Connection.lazy(connectionOptions);
+  const client = new Client({ connection, namespace });
+  const { databaseUrl } = env;
+  const statementTimeoutMs = STATEMENT_TIMEOUT_MS;
+  const pool = await openPool({ databaseUrl, statementTimeoutMs, size: POOL_SIZE });
+  const callbackPool = await openPool({
+    databaseUrl,
+    statementTimeoutMs,
+    size: CALLBACK_POOL_SIZE,
+  });
+  const app = createApp(
+    adapt({
+      pool,
+      callbackPool,
+      vault: createVault(env.dataKeys, env.hashKey),
+      tokens: createCallbackTokens(env.hashKey),
+      engine: createEngine(client, connection, env.temporalUiUrl),
+      policies: readPolicies(defaults, env.policiesPath),
+      log,
+    }),
+  );
+  const server = await listen(app, env.apiHost, env.apiPort);
+  log.info({ port: server.port }, 'the API is listening');
+  process.send?.({ type: 'ready', port: server.port });
+  await untilTold();
+  log.info('the API drains');
+  await server.close();
+  await Promise.all([pool.end(), callbackPool.end(), connection.close()]);
+}
+
+function untilTold(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', () => resolve());
+    process.once('SIGINT', () => resolve());
+    process.once('disconnect', () => resolve());
+  });
+}

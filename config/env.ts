@@ -1,0 +1,118 @@
+import { z } from 'zod';
+
+/** The only reader of the environment. Every fault is listed at once, without any value. */
+export type Env = {
+  readonly databaseUrl: string;
+  readonly apiHost: string;
+  readonly apiPort: number;
+  /** Where providers reach the API from outside. */
+  readonly publicUrl: string;
+  readonly temporalUiUrl: string | null;
+  readonly dataKeys: readonly { readonly id: string; readonly key: Buffer }[];
+  readonly hashKey: Buffer;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly policiesPath: string | null;
+  /** TEMPORAL_* as every Temporal tool reads them. */
+  readonly temporal: Readonly<Record<string, string>>;
+  /** MALIPO_<PROVIDER>_<FIELD>, such as MALIPO_MPESA_SHORT_CODE, by provider and field. */
+  readonly providers: Readonly<Record<string, Readonly<Record<string, string>>>>;
+};
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const;
+
+const keyBytes = z
+  .base64('must be base64')
+  .transform((text) => Buffer.from(text, 'base64'))
+  .refine((bytes) => bytes.length === 32, 'must be 32 bytes in base64');
+
+const dataKeys = z
+  .string()
+  .transform((text) => text.split(',').map((part) => part.trim()))
+  .pipe(
+    z.array(
+      z
+        .string()
+        .regex(
+          /^[a-z0-9-]{1,32}:.+$/,
+          'must be id:base64 with an id of lowercase letters and digits',
+        )
+        .transform((part) => {
+          const colon = part.indexOf(':');
+          return { id: part.slice(0, colon), key: part.slice(colon + 1) };
+        })
+        .pipe(z.object({ id: z.string(), key: keyBytes })),
+    ),
+  );
+
+const schema = z.object({
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address' }),
+  MALIPO_API_HOST: z.string().min(1).default('127.0.0.1'),
+  MALIPO_API_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  MALIPO_PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be an http(s):// address' }),
+  MALIPO_TEMPORAL_UI_URL: z.url().optional(),
+  MALIPO_DATA_KEYS: dataKeys,
+  MALIPO_HASH_KEY: keyBytes,
+  MALIPO_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+  MALIPO_POLICIES: z.string().min(1).optional(),
+});
+
+export class EnvError extends Error {
+  /** @param faults one line for each variable, naming it and how to mend it. */
+  constructor(faults: readonly string[]) {
+    super(`the environment is not complete:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+    this.name = 'EnvError';
+  }
+}
+
+/**
+ * Reads and checks the environment.
+ * @param providerNames which MALIPO_<NAME>_… groups to gather.
+ * @throws EnvError listing every fault.
+ */
+export function readEnv(
+  providerNames: readonly string[],
+  source: Readonly<Record<string, string | undefined>> = process.env,
+): Env {
+  const parsed = schema.safeParse(source);
+  if (!parsed.success) throw new EnvError(parsed.error.issues.map(faultOf(source)));
+  const env = parsed.data;
+  return {
+    databaseUrl: env.DATABASE_URL,
+    apiHost: env.MALIPO_API_HOST,
+    apiPort: env.MALIPO_API_PORT,
+    publicUrl: env.MALIPO_PUBLIC_URL.replace(/\/$/, ''),
+    temporalUiUrl: env.MALIPO_TEMPORAL_UI_URL?.replace(/\/$/, '') ?? null,
+    dataKeys: env.MALIPO_DATA_KEYS,
+    hashKey: env.MALIPO_HASH_KEY,
+    logLevel: env.MALIPO_LOG_LEVEL,
+    policiesPath: env.MALIPO_POLICIES ?? null,
+    temporal: withPrefix(source, 'TEMPORAL_', (name) => `TEMPORAL_${name}`),
+    providers: Object.fromEntries(
+      providerNames.map((name) => [
+        name,
+        withPrefix(source, `MALIPO_${name.toUpperCase()}_`, (field) => field.toLowerCase()),
+      ]),
+    ),
+  };
+}
+
+function faultOf(source: Readonly<Record<string, string | undefined>>) {
+  return (issue: z.core.$ZodIssue): string => {
+    const name = String(issue.path[0]);
+    return source[name] === undefined ? `${name}: is missing` : `${name}: ${issue.message}`;
+  };
+}
+
+function withPrefix(
+  source: Readonly<Record<string, string | undefined>>,
+  prefix: string,
+  rename: (rest: string) => string,
+): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const [name, value] of Object.entries(source)) {
+    if (value !== undefined && name.startsWith(prefix)) {
+      found[rename(name.slice(prefix.length))] = value;
+    }
+  }
+  return found;
+}

@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import type { ProviderPolicy } from '../domain/policy.ts';
+
+const DEFAULTS_PATH = fileURLToPath(new URL('./policies.yaml', import.meta.url));
+
+const durationMs = z
+  .int()
+  .min(1)
+  .max(365 * 24 * 3_600_000);
+const scheduleMs = z.array(durationMs).min(1).max(20);
+
+const providerPolicy: z.ZodType<ProviderPolicy> = z.strictObject({
+  charge: z.strictObject({
+    timeout_ms: durationMs,
+    deadline_ms: durationMs,
+    max_sends: z.int().min(1).max(10),
+    resend_after_ms: scheduleMs,
+  }),
+  callback_wait_ms: durationMs,
+  lookup: z.strictObject({ timeout_ms: durationMs, every_ms: scheduleMs, window_ms: durationMs }),
+  review: z.strictObject({ ask_every_ms: scheduleMs }),
+  rate_limit_per_second: z.number().positive().max(10_000),
+  late_success: z.enum(['accept', 'review']),
+  confirm_callback_from_minor: z.int().nonnegative().nullable(),
+});
+
+const policies = z.strictObject({
+  api: z.strictObject({ start_wait_ms: durationMs }),
+  sweep: z.strictObject({
+    every_ms: durationMs.min(1000),
+    unstarted_after_ms: durationMs,
+    undelivered_after_ms: durationMs,
+    batch: z.int().min(1).max(1000),
+  }),
+  providers: z.record(z.string(), providerPolicy),
+});
+export type Policies = z.infer<typeof policies>;
+export type SweepPolicy = Policies['sweep'];
+
+export class PolicyError extends Error {
+  constructor(faults: readonly string[]) {
+    super(`the policies are not valid:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+    this.name = 'PolicyError';
+  }
+}
+
+/**
+ * The policies in force: providers' defaults, then config/policies.yaml, then the overlay.
+ * @param overlayPath the file of MALIPO_POLICIES, or null.
+ * @throws PolicyError naming file and path of every fault.
+ */
+export function readPolicies(
+  providerDefaults: Readonly<Record<string, ProviderPolicy>>,
+  overlayPath: string | null,
+): Policies {
+  let merged: unknown = { providers: providerDefaults };
+  const paths = overlayPath === null ? [DEFAULTS_PATH] : [DEFAULTS_PATH, overlayPath];
+  for (const path of paths) merged = overlay(merged, readYaml(path));
+  const parsed = policies.safeParse(merged);
+  const unknown = isObject(merged) && isObject(merged.providers) ? merged.providers : {};
+  const faults = Object.keys(unknown)
+    .filter((name) => !Object.hasOwn(providerDefaults, name))
+    .map((name) => `providers.${name}: no such provider`);
+  if (!parsed.success) faults.push(...parsed.error.issues.map(faultOf));
+  if (faults.length > 0 || !parsed.success) throw new PolicyError(faults);
+  return parsed.data;
+}
+
+function readYaml(path: string): unknown {
+  try {
+    return parse(readFileSync(path, 'utf8')) ?? {};
+  } catch (error) {
+    throw new PolicyError([`${path}: ${error instanceof Error ? error.message : 'unreadable'}`]);
+  }
+}
+
+/** Objects are laid over each other key by key; everything else replaces. */
+function overlay(under: unknown, over: unknown): unknown {
+  if (!isObject(under) || !isObject(over)) return over;
+  const result: Record<string, unknown> = { ...under };
+  for (const [key, value] of Object.entries(over)) result[key] = overlay(under[key], value);
+  return result;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function faultOf(issue: z.core.$ZodIssue): string {
+  const path = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    return `${path || 'top level'}: unknown ${issue.keys.join(', ')}`;
+  }
+  return `${path}: ${issue.message}`;
+}

@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import type { Customer } from '../domain/provider.ts';
+import { openCustomer } from './customers.ts';
+import type { Connection } from './pool.ts';
+import { sql } from './sql.ts';
+import type { Vault } from './vault.ts';
+
+const chargeRow = z.object({
+  ordinal: z.int(),
+  reference: z.string(),
+  description: z.string().nullable(),
+  payment_method: z.string().nullable(),
+});
+
+export type Charge = {
+  readonly attemptOrdinal: number;
+  readonly reference: string;
+  readonly description: string | null;
+  readonly paymentMethod: string | null;
+  /** The payer in clear, for the provider's request and nothing else. */
+  readonly customer: Customer;
+};
+
+/** What a charge needs beyond the workflow's input, which carries nothing personal. */
+export async function openCharge(
+  db: Connection,
+  vault: Vault,
+  paymentId: string,
+  attemptId: string,
+): Promise<Charge> {
+  const row = await db.one(sql.type(chargeRow)`
+    SELECT a.ordinal, p.reference, p.description, p.payment_method
+    FROM attempts a JOIN payments p ON p.id = a.payment_id
+    WHERE a.id = ${attemptId} AND p.id = ${paymentId}`);
+  return {
+    attemptOrdinal: row.ordinal,
+    reference: row.reference,
+    description: row.description,
+    paymentMethod: row.payment_method,
+    customer: await openCustomer(db, vault, paymentId),
+  };
+}

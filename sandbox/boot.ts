@@ -1,0 +1,182 @@
+import { migrate } from '../db/migrate.ts';
+import { ensureDatabase } from './database.ts';
+import { describeError, StartFailure } from './failure.ts';
+import { type Home, loadSecrets, type Secrets } from './home.ts';
+import { pickPort } from './ports.ts';
+import { seed } from './seed.ts';
+import * as services from './services.ts';
+import type { Supervisor } from './supervisor.ts';
+import { knock } from './temporal.ts';
+import { describeMisses, MEND_CLI, resolveTemporalCli } from './temporal-binaries.ts';
+import { DEFAULT_PORTS, type PortName, type WorldOptions } from './world-options.ts';
+
+export type BootContext = {
+  readonly options: WorldOptions;
+  readonly home: Home;
+  readonly supervisor: Supervisor;
+  readonly say: (line: string) => void;
+};
+
+/** Where everything turned out to be. */
+export type Booted = {
+  readonly databaseUrl: string;
+  readonly temporal: TemporalPlace;
+  readonly simulatorUrl: string;
+  readonly apiUrls: readonly string[];
+  readonly secrets: Secrets;
+};
+
+type TemporalPlace = {
+  readonly address: string;
+  readonly namespace: string;
+  readonly uiUrl: string | null;
+};
+
+// Safaricom publishes these for its sandbox: they are no secrets.
+const SANDBOX_SHORT_CODE = '174379';
+const SANDBOX_PASSKEY = 'bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919';
+
+/** Starts the parts in order, each ready before the next. */
+export async function bootWorld(context: BootContext): Promise<Booted> {
+  const secrets = loadSecrets(context.home);
+  const databaseUrl = await step(context, 'PostgreSQL', () => bootDatabase(context));
+  await step(context, 'migrations', () => runMigrations(databaseUrl));
+  const temporal = await step(context, 'Temporal', () => bootTemporal(context));
+  const simulatorUrl = await step(context, 'M-Pesa simulator', () => bootSimulator(context));
+  const apiUrls = await pickApiUrls(context);
+  const env = listEnvironment({ databaseUrl, temporal, simulatorUrl, apiUrls, secrets }, context);
+  const { home, supervisor } = context;
+  await step(context, 'worker', () => supervisor.add(services.describeWorker(home, env)));
+  for (const [index, url] of apiUrls.entries()) {
+    await step(context, `API on ${url}`, () =>
+      supervisor.add(services.describeApi(home, index, url, env)),
+    );
+  }
+  await step(context, 'merchant and key', () => runSeed(databaseUrl, secrets));
+  return { databaseUrl, temporal, simulatorUrl, apiUrls, secrets };
+}
+
+async function step<Result>(
+  { options, say }: BootContext,
+  name: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  options.signal?.throwIfAborted();
+  const startedMs = performance.now();
+  const result = await work();
+  options.signal?.throwIfAborted();
+  say(`${name}: ready (${((performance.now() - startedMs) / 1000).toFixed(1)} s)`);
+  return result;
+}
+
+async function bootDatabase(context: BootContext): Promise<string> {
+  const { options, home, supervisor, say } = context;
+  if (options.databaseUrl !== undefined) {
+    say('DATABASE_URL is set: no PostgreSQL is started');
+    return options.databaseUrl;
+  }
+  const port = await choosePort(context, 'postgres');
+  const service = services.describePostgres(home, port, options.postgresFlags ?? [], say);
+  await supervisor.add(service);
+  return ensureDatabase(service.url);
+}
+
+async function runMigrations(databaseUrl: string): Promise<void> {
+  try {
+    await migrate(databaseUrl);
+  } catch (error) {
+    const mend = 'see that DATABASE_URL, if set, can be reached by a role that may create tables';
+    throw new StartFailure('The database', describeError(error), `${mend}; or begin with --reset`);
+  }
+}
+
+async function runSeed(databaseUrl: string, secrets: Secrets): Promise<void> {
+  try {
+    await seed({
+      databaseUrl,
+      apiKey: secrets.api_key,
+    });
+  } catch (error) {
+    const mend = 'begin anew with `npm start -- --reset`, which forgets payments and keys';
+    throw new StartFailure('The sandbox’s merchant', describeError(error), mend);
+  }
+}
+
+async function bootTemporal(context: BootContext): Promise<TemporalPlace> {
+  const { options, home, supervisor, say } = context;
+  if (options.temporal !== undefined) {
+    say('TEMPORAL_ADDRESS is set: no Temporal is started');
+    await knock(options.temporal.address).catch((error: unknown) => {
+      const reason = `${options.temporal?.address}: ${describeError(error)}`;
+      throw new StartFailure('Temporal', reason, 'start it, or unset TEMPORAL_ADDRESS');
+    });
+    return { ...options.temporal, uiUrl: findUiUrl(options) };
+  }
+  const cli = await resolveTemporalCli({ say, signal: options.signal });
+  if (!cli.ok) {
+    const mend = `${MEND_CLI}; or set TEMPORAL_ADDRESS to a Temporal server of your own`;
+    throw new StartFailure('Temporal', `there is no Temporal CLI:${describeMisses(cli)}`, mend);
+  }
+  const port = await choosePort(context, 'temporal');
+  const uiPort = await choosePort(context, 'temporal_ui');
+  await supervisor.add(services.describeTemporal(home, { cliPath: cli.path, port, uiPort }));
+  const uiUrl = `http://127.0.0.1:${uiPort}`;
+  return { address: `127.0.0.1:${port}`, namespace: 'default', uiUrl };
+}
+
+function findUiUrl({ environment }: WorldOptions): string | null {
+  return environment?.MALIPO_TEMPORAL_UI_URL ?? process.env.MALIPO_TEMPORAL_UI_URL ?? null;
+}
+
+async function bootSimulator(context: BootContext): Promise<string> {
+  const { options, home, supervisor } = context;
+  const port = await choosePort(context, 'handset');
+  await supervisor.add(services.describeSimulator(home, port, options.simulator ?? {}));
+  return `http://127.0.0.1:${port}`;
+}
+
+async function pickApiUrls(context: BootContext): Promise<readonly string[]> {
+  const ports = [await choosePort(context, 'api')];
+  for (let more = 1; more < (context.options.apiProcesses ?? 1); more += 1) {
+    ports.push((await pickPort(0)).port);
+  }
+  return ports.map((port) => `http://127.0.0.1:${port}`);
+}
+
+async function choosePort({ options, say }: BootContext, name: PortName): Promise<number> {
+  const preferred = options.ports?.[name] ?? DEFAULT_PORTS[name];
+  const { port, wasTaken } = await pickPort(preferred);
+  if (wasTaken) say(`Port ${preferred} is taken: ${name} listens on ${port}`);
+  return port;
+}
+
+function listEnvironment(parts: Booted, { options }: BootContext): services.ChildEnv {
+  const { temporal, secrets } = parts;
+  const isOurTemporal = options.temporal === undefined;
+  return {
+    ...(isOurTemporal ? hideTemporalSettings() : {}),
+    DATABASE_URL: parts.databaseUrl,
+    TEMPORAL_ADDRESS: temporal.address,
+    TEMPORAL_NAMESPACE: temporal.namespace,
+    MALIPO_ENVIRONMENT: 'sandbox',
+    MALIPO_API_HOST: '127.0.0.1',
+    MALIPO_PUBLIC_URL: parts.apiUrls[0],
+    MALIPO_TEMPORAL_UI_URL: temporal.uiUrl ?? undefined,
+    MALIPO_DATA_KEYS: secrets.data_keys,
+    MALIPO_HASH_KEY: secrets.hash_key,
+    MALIPO_LOG_LEVEL: process.env.MALIPO_LOG_LEVEL ?? 'info',
+    MALIPO_MPESA_BASE_URL: parts.simulatorUrl,
+    MALIPO_MPESA_CONSUMER_KEY: 'sandbox-consumer-key',
+    MALIPO_MPESA_CONSUMER_SECRET: 'sandbox-consumer-secret',
+    MALIPO_MPESA_SHORT_CODE: SANDBOX_SHORT_CODE,
+    MALIPO_MPESA_PASSKEY: SANDBOX_PASSKEY,
+    ...options.environment,
+  };
+}
+
+/** A TLS or profile setting for another Temporal would make ours unreachable. */
+function hideTemporalSettings(): services.ChildEnv {
+  const names = Object.keys(process.env).filter((name) => name.startsWith('TEMPORAL_'));
+  const hidden = Object.fromEntries(names.map((name) => [name, undefined]));
+  return { ...hidden, TEMPORAL_CONFIG_FILE: '/dev/null' };
+}

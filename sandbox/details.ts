@@ -1,0 +1,47 @@
+/** What `.malipo/sandbox.json` holds and `npm start -- --json` prints. */
+export type SandboxDetails = {
+  readonly api_url: string;
+  readonly api_key: string;
+  readonly temporal_address: string;
+  readonly temporal_namespace: string;
+  readonly temporal_ui_url: string | null;
+  readonly database_url: string;
+  readonly simulators: { readonly mpesa: { readonly url: string; readonly handset_url: string } };
+  readonly pids: Readonly<Record<string, number>>;
+  readonly logs_dir: string;
+};
+
+/** What a person reads when everything is up; the last paragraph is there to be pasted. */
+export function renderBanner(details: SandboxDetails, home: string): string {
+  const rows = [
+    ['API', `${details.api_url}/api/v1`],
+    ['Test key', details.api_key],
+    ['Handset', `${details.simulators.mpesa.handset_url} (the payer's phone, simulated)`],
+    ['Temporal Web UI', details.temporal_ui_url ?? 'none (TEMPORAL_ADDRESS is set)'],
+    ['Logs', details.logs_dir],
+    ['Data', `${home} (kept; \`npm start -- --reset\` begins anew)`],
+  ];
+  const body = {
+    provider: 'mpesa',
+    amount: 10_000,
+    currency: 'KES',
+    customer: { phone: '254712345678' },
+  };
+  return [
+    '',
+    'Malipo is up.',
+    '',
+    ...rows.map(([name = '', value]) => `  ${name.padEnd(17)}${value}`),
+    '',
+    'A first payment of KES 100.00:',
+    '',
+    `  curl -s ${details.api_url}/api/v1/payments \\`,
+    `    -H 'Authorization: Bearer ${details.api_key}' \\`,
+    `    -H "Idempotency-Key: first-$(date +%s)" \\`,
+    `    -H 'Content-Type: application/json' \\`,
+    `    -d '${JSON.stringify(body)}'`,
+    '',
+    'Ctrl-C ends it all.',
+    '',
+  ].join('\n');
+}

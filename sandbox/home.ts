@@ -1,0 +1,118 @@
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { StartFailure } from './failure.ts';
+import { removePostgresData } from './postgres-files.ts';
+import { endRecorded } from './process.ts';
+
+/** Where a sandbox keeps everything it wants to find again. */
+export type Home = {
+  readonly root: string;
+  readonly postgresDir: string;
+  readonly temporalDb: string;
+  readonly simulatorBook: string;
+  readonly logsDir: string;
+  readonly secrets: string;
+  readonly pids: string;
+  readonly details: string;
+  readonly lock: string;
+};
+
+const SECRETS = z.object({
+  data_keys: z.string().min(1),
+  hash_key: z.string().min(1),
+  api_key: z.string().startsWith('sk_test_'),
+});
+export type Secrets = z.infer<typeof SECRETS>;
+
+const PIDS = z.record(z.string(), z.object({ pid: z.number(), command: z.string() }));
+
+/** `MALIPO_HOME`, or `.malipo` beside package.json. */
+export function chooseHome(env: NodeJS.ProcessEnv): string {
+  return resolve(env.MALIPO_HOME || fileURLToPath(new URL('../.malipo', import.meta.url)));
+}
+
+/** Makes the folders; touches nothing that is there. */
+export function openHome(root: string): Home {
+  const home = {
+    root,
+    postgresDir: join(root, 'postgres'),
+    temporalDb: join(root, 'temporal', 'temporal.db'),
+    simulatorBook: join(root, 'simulators', 'mpesa.jsonl'),
+    logsDir: join(root, 'logs'),
+    secrets: join(root, 'secrets.json'),
+    pids: join(root, 'pids.json'),
+    details: join(root, 'sandbox.json'),
+    lock: join(root, 'lock'),
+  };
+  for (const folder of [home.logsDir, dirname(home.temporalDb), dirname(home.simulatorBook)]) {
+    fs.mkdirSync(folder, { recursive: true });
+  }
+  return home;
+}
+
+/** Forgets everything: payments, workflows, simulator books, keys. The caller holds the lock. */
+export function resetHome(home: Home): void {
+  removePostgresData(home.postgresDir);
+  for (const path of [dirname(home.temporalDb), dirname(home.simulatorBook), home.logsDir]) {
+    fs.rmSync(path, { recursive: true, force: true });
+  }
+  for (const path of [home.secrets, home.details]) fs.rmSync(path, { force: true });
+  openHome(home.root);
+}
+
+/** Each run has its own logs; those of the run before are kept as `<name>.log.1`. */
+export function rotateLogs(home: Home): void {
+  for (const file of fs.readdirSync(home.logsDir)) {
+    const path = join(home.logsDir, file);
+    if (file.endsWith('.log')) fs.renameSync(path, `${path}.1`);
+  }
+}
+
+/** The sandbox's keys, made on the first start. Losing them loses what they encrypted. */
+export function loadSecrets(home: Home): Secrets {
+  if (!fs.existsSync(home.secrets)) {
+    const made: Secrets = {
+      data_keys: `sandbox-1:${randomBytes(32).toString('base64')}`,
+      hash_key: randomBytes(32).toString('base64'),
+      api_key: `sk_test_${randomBytes(24).toString('hex')}`,
+    };
+    writePrivately(home.secrets, made);
+    return made;
+  }
+  const read = SECRETS.safeParse(readJson(home.secrets));
+  if (read.success) return read.data;
+  const reason = `${home.secrets} cannot be read: ${z.prettifyError(read.error)}`;
+  throw new StartFailure('The sandbox', reason, 'restore it, or run `npm start -- --reset`');
+}
+
+/** Replaces a JSON file by one rename, readable by its owner only. */
+export function writePrivately(path: string, content: unknown): void {
+  const draft = `${path}.${process.pid}`;
+  fs.writeFileSync(draft, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
+  fs.renameSync(draft, path);
+}
+
+/** Ends what a killed supervisor left behind; answers the names of what was still running. */
+export async function endLeftovers(home: Home): Promise<readonly string[]> {
+  const read = PIDS.safeParse(readJson(home.pids));
+  const ended = await Promise.all(
+    Object.entries(read.success ? read.data : {}).map(async ([name, record]) => {
+      // For PostgreSQL SIGTERM means "when the last client has left".
+      const isEnded = await endRecorded(record, name === 'postgres' ? 'SIGINT' : 'SIGTERM');
+      return isEnded ? [name] : [];
+    }),
+  );
+  fs.rmSync(home.pids, { force: true });
+  return ended.flat();
+}
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(fs.readFileSync(path, 'utf8'));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,160 @@
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { describeError, StartFailure } from './failure.ts';
+import { guardProcesses } from './guard.ts';
+import {
+  initializeCluster,
+  OWN_DATABASE,
+  type PostgresFiles,
+  preparePostgresFiles,
+} from './postgres-files.ts';
+import {
+  endProcess,
+  endRecorded,
+  type Launched,
+  launch,
+  type ProcessRecord,
+  type Running,
+  readCommandLine,
+  readLogTail,
+} from './process.ts';
+
+export type PostgresOptions = {
+  readonly dataDir: string;
+  readonly port: number;
+  readonly logPath: string;
+  /** Server settings as `name=value`, such as `fsync=off`. */
+  readonly flags?: readonly string[];
+  /** Told the process as soon as it exists, long before it is ready. */
+  readonly onSpawn?: (record: ProcessRecord) => void;
+  /** Told where the files lie when that is not where they were asked to be. */
+  readonly say?: (line: string) => void;
+};
+
+export type RunningPostgres = Running & {
+  /** Superuser `malipo`, database `postgres`. */
+  readonly url: string;
+  readonly port: number;
+};
+
+const READY_LIMIT_MS = 30_000;
+// After kill -9 of the postmaster its backends need a moment to notice and let go of the memory.
+const STARTS = 5;
+const SETTINGS = [
+  'listen_addresses=127.0.0.1',
+  'unix_socket_directories=',
+  'max_connections=100',
+  'timezone=UTC',
+  'log_timezone=UTC',
+  'password_encryption=scram-sha-256',
+];
+
+/**
+ * Starts PostgreSQL on a data folder, which is made when missing. It listens on 127.0.0.1 only and
+ * trusts whoever connects. A postmaster that still runs on the folder is stopped first.
+ * @throws StartFailure with the log's last lines.
+ */
+export async function startPostgres(options: PostgresOptions): Promise<RunningPostgres> {
+  const files = preparePostgresFiles(options.dataDir);
+  if (files.note !== null) options.say?.(files.note);
+  initializeCluster(files);
+  await endFormerPostmaster(files.dataDir);
+  for (let start = 1; ; start += 1) {
+    const postmaster = await launchPostmaster(files, options);
+    const reason = await waitUntilReady(postmaster, options.port);
+    if (reason === null) return present(postmaster, options.port);
+    await end(postmaster);
+    const log = readLogTail(options.logPath);
+    if (start < STARTS && /shared memory block .* is still in use/.test(log)) await sleep(500);
+    else throw new StartFailure('PostgreSQL', `${reason}\n${log}`, mendFor(options));
+  }
+}
+
+async function launchPostmaster(files: PostgresFiles, options: PostgresOptions): Promise<Launched> {
+  const settings = [...SETTINGS, `port=${options.port}`, ...(options.flags ?? [])];
+  const postmaster = await launch({
+    command: join(files.binDir, 'postgres'),
+    args: ['-D', files.dataDir, ...settings.flatMap((setting) => ['-c', setting])],
+    cwd: files.dataDir,
+    env: { PATH: process.env.PATH, LC_ALL: 'C' },
+    logPath: options.logPath,
+    user: files.user,
+  });
+  options.onSpawn?.({ pid: postmaster.pid, command: postmaster.command });
+  const guard = guardProcesses({ pids: [postmaster.pid], signal: 'SIGINT' });
+  void postmaster.exited.then(() => guard.release());
+  return postmaster;
+}
+
+function present(postmaster: Launched, port: number): RunningPostgres {
+  return {
+    url: makeUrl(port),
+    port,
+    pid: postmaster.pid,
+    command: postmaster.command,
+    exited: postmaster.exited,
+    stop: () => end(postmaster),
+  };
+}
+
+/** SIGINT is PostgreSQL's fast shutdown: clients are cut off, nothing is lost. */
+function end({ pid, exited }: Launched): Promise<void> {
+  return endProcess(pid, exited, [
+    { signal: 'SIGINT', waitMs: 10_000 },
+    { signal: 'SIGQUIT', waitMs: 5_000 },
+  ]);
+}
+
+/** Null when it answers a query, else why it does not. */
+async function waitUntilReady(postmaster: Launched, port: number): Promise<string | null> {
+  let ended: string | null = null;
+  void postmaster.exited.then(({ code, signal }) => {
+    ended = `it ended at once (${signal ?? `exit code ${code}`})`;
+  });
+  const deadline = Date.now() + READY_LIMIT_MS;
+  let reason = '';
+  while (Date.now() < deadline) {
+    if (ended !== null) return ended;
+    try {
+      await ask(port);
+      // Somebody else's server may answer on the port while ours is failing to bind it.
+      await sleep(20);
+      if (ended === null) return null;
+    } catch (error) {
+      reason = describeError(error);
+      await sleep(30);
+    }
+  }
+  return `no answer in ${READY_LIMIT_MS / 1000} s (${reason})`;
+}
+
+async function ask(port: number): Promise<void> {
+  const client = new pg.Client({ connectionString: makeUrl(port), connectionTimeoutMillis: 2_000 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.query('SELECT 1');
+  } finally {
+    await client.end();
+  }
+}
+
+/** PostgreSQL refuses when a stale postmaster.pid names what is another live process by now. */
+async function endFormerPostmaster(dataDir: string): Promise<void> {
+  const path = join(dataDir, 'postmaster.pid');
+  if (!fs.existsSync(path)) return;
+  const pid = Number(fs.readFileSync(path, 'utf8').split('\n')[0]);
+  const command = readCommandLine(pid);
+  if (command?.includes(`postgres -D ${dataDir} `)) await endRecorded({ pid, command }, 'SIGINT');
+  fs.rmSync(path, { force: true });
+}
+
+function makeUrl(port: number): string {
+  return `postgres://malipo@127.0.0.1:${port}/postgres`;
+}
+
+function mendFor(options: PostgresOptions): string {
+  return `read ${options.logPath}; begin anew with \`npm start -- --reset\`; or ${OWN_DATABASE}`;
+}

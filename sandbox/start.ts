@@ -1,0 +1,118 @@
+import { parseArgs } from 'node:util';
+import { renderBanner, type SandboxDetails } from './details.ts';
+import { describeError, StartFailure } from './failure.ts';
+import { chooseHome } from './home.ts';
+import { startWorld, type World } from './world.ts';
+import { DEFAULT_PORTS, type WorldOptions } from './world-options.ts';
+
+type Flags = {
+  readonly isJson: boolean;
+  readonly isReset: boolean;
+  readonly handset: 'auto' | 'manual';
+  readonly apiPort: number;
+};
+
+const USAGE = `Usage: npm start -- [options]
+  --json                 print what .malipo/sandbox.json holds, and nothing else
+  --reset                forget all payments, workflows and keys of the sandbox first
+  --handset manual|auto  who answers the payer's phone: you, or a rule by its last digits
+  --port N               the API's port (default ${DEFAULT_PORTS.api})`;
+
+// Ctrl-C arrives from the terminal, from npm and from the script that started us.
+const SAME_WISH_MS = 1_500;
+
+const say = (line: string) => process.stderr.write(`${line}\n`);
+// A terminal that was closed must not turn the orderly end into a crash.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
+const flags = readFlags();
+process.exitCode = typeof flags === 'string' ? refuse(flags) : await main(flags);
+process.exit();
+
+function refuse(reason: string): number {
+  say(`${reason}\n${USAGE}`);
+  return 2;
+}
+
+async function main(flags: Flags): Promise<number> {
+  const ending = new AbortController();
+  let world: World | null = null;
+  let firstWishMs = 0;
+  const end = (code: number) => {
+    const now = performance.now();
+    if (!ending.signal.aborted) {
+      firstWishMs = now;
+      say('Ending (once more to end at once)');
+      ending.abort(code);
+    } else if (now - firstWishMs > SAME_WISH_MS) {
+      if (world) world.killAll();
+      else process.exit(code);
+    }
+  };
+  process.on('SIGINT', () => end(130));
+  process.on('SIGTERM', () => end(0));
+  process.on('SIGHUP', () => end(0));
+  process.on('disconnect', () => end(0));
+  try {
+    world = await startWorld({ ...listOptions(flags), signal: ending.signal });
+    print(world.details(), world.home.root, flags);
+    await untilAborted(ending.signal);
+    await world.stop();
+    say('Ended; the data is kept');
+    return Number(ending.signal.reason);
+  } catch (error) {
+    if (ending.signal.aborted) return Number(ending.signal.reason);
+    if (!(error instanceof StartFailure)) throw error;
+    say(`\n${error.message}`);
+    return 1;
+  }
+}
+
+function listOptions(flags: Flags): WorldOptions {
+  const { DATABASE_URL, TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE } = process.env;
+  return {
+    home: chooseHome(process.env),
+    ports: { api: flags.apiPort },
+    isReset: flags.isReset,
+    databaseUrl: DATABASE_URL || undefined,
+    temporal: TEMPORAL_ADDRESS
+      ? { address: TEMPORAL_ADDRESS, namespace: TEMPORAL_NAMESPACE || 'default' }
+      : undefined,
+    simulator: { answer_mode: flags.handset },
+    say,
+  };
+}
+
+function print(details: SandboxDetails, home: string, { isJson }: Flags): void {
+  const text = isJson ? `${JSON.stringify(details, null, 2)}\n` : renderBanner(details, home);
+  process.stdout.write(text);
+}
+
+/** The flags, or what is wrong with them. */
+function readFlags(): Flags | string {
+  try {
+    const { values } = parseArgs({
+      options: {
+        json: { type: 'boolean', default: false },
+        reset: { type: 'boolean', default: false },
+        handset: { type: 'string', default: 'auto' },
+        port: { type: 'string', default: String(DEFAULT_PORTS.api) },
+      },
+    });
+    const { handset } = values;
+    if (handset !== 'auto' && handset !== 'manual') return `--handset ${handset} is unknown`;
+    const apiPort = Number(values.port);
+    const isPort = Number.isInteger(apiPort) && apiPort >= 0 && apiPort <= 65_535;
+    if (!isPort) return `--port ${values.port} is no port`;
+    return { isJson: values.json, isReset: values.reset, handset, apiPort };
+  } catch (error) {
+    return describeError(error);
+  }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,41 @@
+import type { SimulatorSettings } from './services.ts';
+
+export type PortName = 'api' | 'handset' | 'temporal' | 'temporal_ui' | 'postgres';
+export type Ports = Readonly<Record<PortName, number>>;
+
+export const DEFAULT_PORTS: Ports = {
+  api: 8080,
+  handset: 8090,
+  temporal: 7233,
+  temporal_ui: 8233,
+  postgres: 5433,
+};
+
+/** For a world beside others: any free port for everything. */
+export const FREE_PORTS: Ports = { api: 0, handset: 0, temporal: 0, temporal_ui: 0, postgres: 0 };
+
+export type WorldOptions = {
+  /** The folder that keeps everything. */
+  readonly home: string;
+  /** Preferred ports; a taken one is replaced, 0 means any. */
+  readonly ports?: Partial<Ports>;
+  /** Forget what the home holds before starting. */
+  readonly isReset?: boolean;
+  /** Used instead of a PostgreSQL of our own. */
+  readonly databaseUrl?: string | undefined;
+  /** Used instead of a Temporal of our own. */
+  readonly temporal?: { readonly address: string; readonly namespace: string } | undefined;
+  /** Laid over the environment of the worker and the API. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Default 1. */
+  readonly apiProcesses?: number;
+  /** Whether the supervisor starts again what died; default true. */
+  readonly restartsDead?: boolean;
+  readonly simulator?: SimulatorSettings;
+  /** PostgreSQL settings as `name=value`. */
+  readonly postgresFlags?: readonly string[];
+  /** Told each step and whatever is out of the ordinary. */
+  readonly say?: (line: string) => void;
+  /** Gives up while starting. */
+  readonly signal?: AbortSignal;
+};

@@ -1,0 +1,113 @@
+#!/usr/bin/env node
+// The one door of every npm script: install what is missing, find a Node new enough, run the verb.
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { findNode, installPackages, Stop } from './bootstrap.mjs';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const MODULES = join(ROOT, 'node_modules');
+const JEST = join('node_modules', 'jest', 'bin', 'jest.js');
+const JEST_OPTIONS = '--experimental-vm-modules --disable-warning=ExperimentalWarning';
+
+const VERBS = {
+  start: (args) => run({ file: 'sandbox/start.ts', args, endsWithUs: true }),
+  test: (args) => run({ file: JEST, args, nodeOptions: JEST_OPTIONS }),
+  check: () => runChecks(),
+  generate: (args) => run({ file: 'scripts/generate.ts', args }),
+  migrate: (args) => run({ file: 'scripts/migrate.ts', args }),
+};
+
+const CHECKS = [
+  { name: 'types', bin: 'tsc', args: ['--noEmit', '-p', '.'] },
+  { name: 'format and lint', bin: 'biome', args: ['check', '.'] },
+  { name: 'promises', bin: 'oxlint', args: ['--type-aware'] },
+  { name: 'unused code', bin: 'knip', args: [] },
+  { name: 'generated files', file: 'scripts/generate.ts', args: ['--check'] },
+  {
+    name: 'house rules',
+    file: JEST,
+    args: ['--config', 'jest.house.config.mjs'],
+    nodeOptions: JEST_OPTIONS,
+  },
+];
+
+let node = process.execPath;
+try {
+  const [verb = '', ...args] = process.argv.slice(2);
+  const action = Object.hasOwn(VERBS, verb) ? VERBS[verb] : null;
+  if (!action) {
+    throw new Stop(`Usage: node scripts/run.mjs ${Object.keys(VERBS).join('|')} [arguments]`, 2);
+  }
+  await installPackages(ROOT);
+  node = findNode(ROOT);
+  process.exitCode = await action(args);
+} catch (error) {
+  if (!(error instanceof Stop)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = error.code;
+}
+
+/** Runs one program to its end and answers its exit code. */
+function run({ file, bin, args, nodeOptions, endsWithUs = false }) {
+  const command = bin ? join(MODULES, '.bin', bin) : node;
+  const path = [join(MODULES, '.bin'), dirname(node), process.env.PATH].join(delimiter);
+  const options = [process.env.NODE_OPTIONS, nodeOptions].filter(Boolean).join(' ');
+  const child = spawn(command, file ? [join(ROOT, file), ...args] : args, {
+    cwd: ROOT,
+    // The channel tells the child when this process is gone, even by kill -9.
+    stdio: endsWithUs ? ['inherit', 'inherit', 'inherit', 'ipc'] : 'inherit',
+    env: { ...process.env, PATH: path, ...(options && { NODE_OPTIONS: options }) },
+  });
+  const stopForwarding = forwardSignals(child);
+  return new Promise((resolve, reject) => {
+    child.once('error', (error) => reject(new Stop(`${command}: ${error.message}`, 127)));
+    child.once('exit', (code, signal) => {
+      stopForwarding();
+      resolve(code ?? 128 + constants.signals[signal]);
+    });
+  });
+}
+
+/**
+ * A signal is passed on once. Ctrl-C reaches the child from the terminal as well and npm repeats
+ * it, so repeats within a second are the same wish; a later one is a new wish.
+ */
+function forwardSignals(child) {
+  const last = new Map();
+  const forward = (signal) => {
+    const now = Date.now();
+    const isRepeat = now - (last.get(signal) ?? 0) < 1000;
+    last.set(signal, now);
+    if (!isRepeat) child.kill(signal);
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  for (const signal of signals) process.on(signal, forward);
+  // A shell between npm and us may die of the signal without passing it on.
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.env.npm_lifecycle_event && process.ppid !== parent && last.size === 0) {
+      forward('SIGTERM');
+    }
+  }, 500);
+  return () => {
+    clearInterval(watch);
+    for (const signal of signals) process.removeListener(signal, forward);
+  };
+}
+
+/** Every check runs, whatever the ones before it said: one run shows all there is to mend. */
+async function runChecks() {
+  const failed = [];
+  for (const check of CHECKS) {
+    process.stdout.write(`\n== ${check.name}\n`);
+    const code = await run(check);
+    if (code >= 128) return code;
+    if (code !== 0) failed.push(check.name);
+  }
+  const passed = CHECKS.length - failed.length;
+  const names = failed.length > 0 ? `: ${failed.join(', ')}` : '';
+  process.stdout.write(`\n${passed} checks passed, ${failed.length} failed${names}\n`);
+  return failed.length > 0 ? 1 : 0;
+}

@@ -1,0 +1,34 @@
+import { createServer } from 'node:net';
+import { pickPort } from '../../sandbox/ports.ts';
+
+const servers: ReturnType<typeof createServer>[] = [];
+
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
+async function occupy(port: number): Promise<void> {
+  const server = createServer();
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+}
+
+test('a free preferred port is kept', async () => {
+  const { port } = await pickPort(0);
+  expect(await pickPort(port)).toEqual({ port, wasTaken: false });
+});
+
+test('a taken preferred port is replaced, and that is said', async () => {
+  const { port } = await pickPort(0);
+  await occupy(port);
+  const picked = await pickPort(port);
+  expect(picked.wasTaken).toBe(true);
+  expect(picked.port).not.toBe(port);
+});
+
+test('what is picked can be bound', async () => {
+  const { port } = await pickPort(0);
+  await expect(occupy(port)).resolves.toBeUndefined();
+});

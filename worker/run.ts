@@ -1,0 +1,66 @@
+import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import type { ActivityDeps } from '../activities/index.ts';
+import { readEnv } from '../config/env.ts';
+import { createLog, type Log } from '../config/log.ts';
+import { readPolicies } from '../config/policies.ts';
+import { readTemporalConfig } from '../config/temporal.ts';
+import { PROVIDER_NAMES, PROVIDERS } from '../providers/index.ts';
+import { loadWorkflowBundle } from './bundle.ts';
+import { openDeps } from './deps.ts';
+import { prepareNamespace } from './namespace.ts';
+import { createWorkers } from './workers.ts';
+
+/**
+ * Runs until SIGTERM or SIGINT: then running activities get their grace time.
+ * @param adapt lets tests put failures between the steps; the product passes nothing.
+ * @returns the exit code.
+ */
+export async function runWorker(
+  adapt: (deps: ActivityDeps) => ActivityDeps = (deps) => deps,
+): Promise<number> {
+  const env = readEnv(PROVIDER_NAMES);
+  const log = createLog('worker', env.logLevel);
+  const defaults = Object.fromEntries(PROVIDER_NAMES.map((name) => [name, PROVIDERS[name].policy]));
+  const policies = readPolicies(defaults, env.policiesPath);
+  Runtime.install({ logger: temporalLogger(log), shutdownSignals: ['SIGINT', 'SIGTERM'] });
+  const { connectionOptions, namespace } = readTemporalConfig(env.temporal);
+  const connection = await NativeConnection.connect(connectionOptions);
+  const deps = await openDeps(env, connection, namespace);
+  try {
+    await prepareNamespace(connection, deps.temporal, namespace, policies.sweep);
+    const workers = await createWorkers({
+      connection,
+      namespace,
+      bundle: await loadWorkflowBundle(),
+      deps: adapt(deps),
+      providers: policies.providers,
+    });
+    process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+    const running = Promise.all(workers.map((worker) => worker.run()));
+    process.send?.({ type: 'ready' });
+    log.info({ namespace, queues: workers.length }, 'the worker is ready');
+    await running;
+    return 0;
+  } catch (error) {
+    log.fatal({ err: error }, 'the worker stops');
+    return 1;
+  } finally {
+    await deps.close();
+    await connection.close();
+  }
+}
+
+/** The SDK's own lines, in our log's form. Their fields may hold payloads, so few are kept. */
+function temporalLogger(log: Log): DefaultLogger {
+  const levels = {
+    TRACE: 'debug',
+    DEBUG: 'debug',
+    INFO: 'info',
+    WARN: 'warn',
+    ERROR: 'error',
+  } as const;
+  return new DefaultLogger('WARN', ({ level, message, meta }) => {
+    const { workflowId, activityType, attempt, taskQueue } = meta ?? {};
+    log[levels[level]]({ workflowId, activityType, attempt, taskQueue }, message);
+  });
+}

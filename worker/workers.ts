@@ -1,0 +1,62 @@
+import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import {
+  type ActivityDeps,
+  createBookActivities,
+  createProviderActivities,
+} from '../activities/index.ts';
+import type { ProviderPolicy } from '../domain/policy.ts';
+import { providerTaskQueue, TASK_QUEUE } from '../workflows/messages.ts';
+
+export type WorkersOptions = {
+  readonly connection: NativeConnection;
+  readonly namespace: string;
+  readonly bundle: { readonly codePath: string };
+  readonly deps: ActivityDeps;
+  readonly providers: Readonly<Record<string, ProviderPolicy>>;
+};
+
+const SHUTDOWN_GRACE = '25s';
+const SHUTDOWN_FORCE = '30s';
+/** A worker that was killed holds its payments' next task for at most this long. */
+const STICKY_TIMEOUT = '3s';
+const POLLERS = { type: 'autoscaling', minimum: 1, initial: 2, maximum: 10 } as const;
+
+/**
+ * One worker for workflows and our own books, and one for each provider, whose queue the server
+ * limits to the policy's rate.
+ */
+export async function createWorkers(options: WorkersOptions): Promise<readonly Worker[]> {
+  const { connection, namespace, deps } = options;
+  const common: Pick<
+    WorkerOptions,
+    'connection' | 'namespace' | 'shutdownGraceTime' | 'shutdownForceTime'
+  > = {
+    connection,
+    namespace,
+    shutdownGraceTime: SHUTDOWN_GRACE,
+    shutdownForceTime: SHUTDOWN_FORCE,
+  };
+  const books = Worker.create({
+    ...common,
+    taskQueue: TASK_QUEUE,
+    workflowBundle: options.bundle,
+    activities: createBookActivities(deps),
+    stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
+    maxCachedWorkflows: 500,
+    maxConcurrentLocalActivityExecutions: 20,
+    workflowTaskPollerBehavior: POLLERS,
+    activityTaskPollerBehavior: POLLERS,
+  });
+  const activities = createProviderActivities(deps);
+  const providers = Object.entries(options.providers).map(([name, policy]) =>
+    Worker.create({
+      ...common,
+      taskQueue: providerTaskQueue(name),
+      activities,
+      maxConcurrentActivityTaskExecutions: 50,
+      maxTaskQueueActivitiesPerSecond: policy.rate_limit_per_second,
+      activityTaskPollerBehavior: POLLERS,
+    }),
+  );
+  return await Promise.all([books, ...providers]);
+}
