@@ -1,0 +1,78 @@
+import type { PaymentStatus } from '../../domain/payment-states.ts';
+import type { ProviderPolicy } from '../../domain/policy.ts';
+import type { LookupResult } from '../../domain/provider.ts';
+import type { DeliveredEvent } from '../../domain/webhook-event.ts';
+import { decideUpdate, lateOutcomeStart } from '../../workflows/messages.ts';
+import { delivered, openStage, outcome, PENDING, type Stage } from './stage.ts';
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+});
+afterAll(() => stage.close());
+
+async function arrive(
+  status: PaymentStatus,
+  event: DeliveredEvent,
+  answer: LookupResult | null,
+  policy: Partial<ProviderPolicy> = {},
+) {
+  const { input, story } = stage.prepare({ charge: () => PENDING, lookup: () => answer }, policy);
+  story.status = status;
+  const start = lateOutcomeStart(input, event);
+  const handle = await stage.env.client.workflow.signalWithStart('lateOutcome', start);
+  return { handle, story };
+}
+
+describe('a callback after the payment’s workflow has closed', () => {
+  it('changes nothing when it says the same again', async () => {
+    const { handle, story } = await arrive('succeeded', delivered(outcome('succeeded')), null);
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+    expect(story.entries).toHaveLength(1);
+  });
+
+  it('is refused and kept when it takes a success back', async () => {
+    const { handle, story } = await arrive('succeeded', delivered(outcome('declined')), null);
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+    expect(story.status).toBe('succeeded');
+  });
+
+  it('makes late money visible, and a person decides', async () => {
+    const success = outcome('succeeded');
+    const { handle, story } = await arrive('failed', delivered(success), success);
+    await stage.env.sleep('1h');
+    expect(story.status).toBe('needs_review');
+    expect(story.entries[0]).toMatchObject({ reviewReason: 'late_success' });
+    const decision = { decision: 'succeeded', by: 'ops', reason: 'paid', receipt: null } as const;
+    expect(await handle.executeUpdate(decideUpdate, { args: [decision] })).toBe('succeeded');
+  });
+
+  it('is accepted by policy', async () => {
+    const success = outcome('succeeded');
+    const policy = { late_success: 'accept' } as const;
+    const { handle } = await arrive('failed', delivered(success), success, policy);
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+  });
+
+  it('is not accepted by policy when the provider says otherwise', async () => {
+    const policy = { late_success: 'accept' } as const;
+    const answer = outcome('declined');
+    const { handle, story } = await arrive(
+      'canceled',
+      delivered(outcome('succeeded')),
+      answer,
+      policy,
+    );
+    await stage.env.sleep('1h');
+    expect(story.status).toBe('needs_review');
+    await handle.terminate();
+  });
+
+  it('is parked when its amount is another', async () => {
+    const wrong = outcome('succeeded', { money: { amountMinor: 5, currency: 'KES' } });
+    const { handle, story } = await arrive('failed', delivered(wrong), null);
+    await handle.result();
+    expect(story.status).toBe('failed');
+    expect(story.entries[0]?.webhook?.status).toBe('parked');
+  });
+});

@@ -1,0 +1,192 @@
+import { randomUUID } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/common';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { notYet } from '../../activities/failure.ts';
+import type { ChargeInput, LookupInput } from '../../activities/index.ts';
+import type { PaymentInput, RecordRequest, RecordResult } from '../../domain/payment.ts';
+import { next, type PaymentStatus } from '../../domain/payment-states.ts';
+import { type ProviderPolicy, scheduleAt } from '../../domain/policy.ts';
+import type { ChargeResult, LookupResult, Outcome } from '../../domain/provider.ts';
+import type { DeliveredEvent } from '../../domain/webhook-event.ts';
+import { policy as defaultPolicy } from '../../providers/mpesa/policy.ts';
+import { loadWorkflowBundle } from '../../worker/bundle.ts';
+import { providerTaskQueue, SEARCH_ATTRIBUTES, TASK_QUEUE } from '../../workflows/messages.ts';
+
+export const PROVIDER_PAYMENT_ID = 'ws_CO_1';
+
+/** What the scripted provider does for one payment. */
+export type Script = {
+  /** By send, from 1; an Error is thrown. */
+  charge(send: number): Promise<ChargeResult> | ChargeResult;
+  /** By question, from 1; null is "not yet". */
+  lookup(question: number): LookupResult | null;
+  /** Throws to play a database that is away. */
+  beforeRecord?(tried: number): void;
+};
+
+export type Story = {
+  readonly entries: RecordRequest[];
+  readonly kept: string[];
+  status: PaymentStatus;
+  sends: number;
+  questions: number;
+  records: number;
+};
+
+export type Stage = {
+  readonly env: TestWorkflowEnvironment;
+  /** A payment of its own with this script, not yet started. */
+  prepare(script: Script, policy?: Partial<ProviderPolicy>): { input: PaymentInput; story: Story };
+  close(): Promise<void>;
+};
+
+/** A time-skipping server, the real workflows, and activities that follow a script. */
+export async function openStage(): Promise<Stage> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const env = await TestWorkflowEnvironment.createTimeSkipping({
+    server: {
+      executable: { type: 'existing-path', path: process.env.MALIPO_TEST_SERVER_PATH ?? '' },
+    },
+  });
+  const numbers = { KEYWORD: 2, INT: 3 } as const;
+  await env.connection.operatorService.addSearchAttributes({
+    namespace: 'default',
+    searchAttributes: Object.fromEntries(
+      Object.entries(SEARCH_ATTRIBUTES).map(([name, type]) => [name, numbers[type]]),
+    ),
+  });
+  const scripts = new Map<string, { script: Script; story: Story }>();
+  const running = await startWorkers(env, scripts);
+  return {
+    env,
+    prepare(script, policy = {}) {
+      const input = paymentInput({ ...defaultPolicy, ...policy });
+      const story: Story = {
+        entries: [],
+        kept: [],
+        status: 'created',
+        sends: 0,
+        questions: 0,
+        records: 0,
+      };
+      scripts.set(input.paymentId, { script, story });
+      return { input, story };
+    },
+    async close() {
+      for (const worker of running.workers) worker.shutdown();
+      await running.ended;
+      await env.teardown();
+    },
+  };
+}
+
+async function startWorkers(
+  env: TestWorkflowEnvironment,
+  scripts: ReadonlyMap<string, { script: Script; story: Story }>,
+) {
+  const find = (paymentId: string) => {
+    const found = scripts.get(paymentId);
+    if (found === undefined) throw ApplicationFailure.nonRetryable(`no script for ${paymentId}`);
+    return found;
+  };
+  const common = { connection: env.nativeConnection, namespace: 'default' };
+  const workers = await Promise.all([
+    Worker.create({
+      ...common,
+      taskQueue: TASK_QUEUE,
+      workflowBundle: await loadWorkflowBundle(),
+      activities: {
+        record: (request: RecordRequest) => writeDown(find(request.paymentId), request),
+        keepEvent: (event: { id: string }) => {
+          for (const { story } of scripts.values()) story.kept.push(event.id);
+        },
+      },
+    }),
+    Worker.create({
+      ...common,
+      taskQueue: providerTaskQueue('mpesa'),
+      activities: {
+        charge: (input: ChargeInput) => {
+          const { script, story } = find(input.paymentId);
+          story.sends += 1;
+          return script.charge(input.send);
+        },
+        lookup: (input: LookupInput) => {
+          const { script, story } = find(input.paymentId);
+          story.questions += 1;
+          const answer = script.lookup(story.questions);
+          if (answer === null)
+            throw notYet('pending', scheduleAt(input.everyMs, story.questions - 1));
+          return answer;
+        },
+      },
+    }),
+  ]);
+  return { workers, ended: Promise.all(workers.map((worker) => worker.run())) };
+}
+
+/** The book's rules without a database: the real table decides, a key counts once. */
+function writeDown(
+  { script, story }: { script: Script; story: Story },
+  request: RecordRequest,
+): RecordResult {
+  story.records += 1;
+  script.beforeRecord?.(story.records);
+  if (story.entries.some(({ key }) => key === request.key)) {
+    return { status: story.status, changed: false, refused: false };
+  }
+  if (story.status === 'created' && story.sends > 0 && request.event !== 'gave_up') {
+    story.status = 'processing';
+  }
+  story.entries.push(request);
+  const transition = request.event === null ? null : next(story.status, request.event);
+  const to = transition?.kind === 'moved' ? transition.to : story.status;
+  const changed = to !== story.status;
+  story.status = to;
+  return { status: to, changed, refused: transition?.kind === 'refused' };
+}
+
+function paymentInput(policy: ProviderPolicy): PaymentInput {
+  const id = randomUUID().replaceAll('-', '');
+  return {
+    paymentId: `pay_${id}`,
+    attemptId: `att_${id}`,
+    merchantId: 'mer_1',
+    workflowId: `payment-${id}`,
+    provider: 'mpesa',
+    credentialsRef: 'env:mpesa',
+    amountMinor: 10_000,
+    currency: 'KES',
+    policy,
+  };
+}
+
+export const PENDING: ChargeResult = {
+  kind: 'pending',
+  providerPaymentId: PROVIDER_PAYMENT_ID,
+  providerCode: '0',
+  message: 'prompted',
+};
+
+export function outcome(kind: Outcome['kind'], changes: Partial<Outcome> = {}): Outcome {
+  const isMoney = kind === 'succeeded' || kind === 'authorized';
+  return {
+    kind,
+    providerPaymentId: PROVIDER_PAYMENT_ID,
+    receipt: isMoney ? 'UJ7A1B2C3D' : null,
+    money: isMoney ? { amountMinor: 10_000, currency: 'KES' } : null,
+    failure: isMoney
+      ? null
+      : { code: 'insufficient_funds', message: 'no money', providerCode: '1' },
+    providerCode: isMoney ? '0' : '1',
+    ...changes,
+  };
+}
+
+export function delivered(event: DeliveredEvent['event'], eventId = `evt_${randomUUID()}`) {
+  return { eventId, event, unstored: null } satisfies DeliveredEvent;
+}
+
+/** What a failed charge looks like to the workflow; the form of activities/failure.ts. */
+export { chargeFailure } from '../../activities/failure.ts';
