@@ -177,6 +177,5 @@ function listEnvironment(parts: Booted, { options }: BootContext): services.Chil
 /** A TLS or profile setting for another Temporal would make ours unreachable. */
 function hideTemporalSettings(): services.ChildEnv {
   const names = Object.keys(process.env).filter((name) => name.startsWith('TEMPORAL_'));
-  const hidden = Object.fromEntries(names.map((name) => [name, undefined]));
-  return { ...hidden, TEMPORAL_CONFIG_FILE: '/dev/null' };
+  return Object.fromEntries(names.map((name) => [name, undefined]));
 }

@@ -63,7 +63,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   await endFormerPostmaster(files.dataDir);
   for (let start = 1; ; start += 1) {
     const postmaster = await launchPostmaster(files, options);
-    const reason = await waitUntilReady(postmaster, options.port);
+    const reason = await waitUntilReady(postmaster, files.dataDir, options.port);
     if (reason === null) return present(postmaster, options.port);
     await end(postmaster);
     const log = readLogTail(options.logPath);
@@ -108,7 +108,11 @@ function end({ pid, exited }: Launched): Promise<void> {
 }
 
 /** Null when it answers a query, else why it does not. */
-async function waitUntilReady(postmaster: Launched, port: number): Promise<string | null> {
+async function waitUntilReady(
+  postmaster: Launched,
+  dataDir: string,
+  port: number,
+): Promise<string | null> {
   let ended: string | null = null;
   void postmaster.exited.then(({ code, signal }) => {
     ended = `it ended at once (${signal ?? `exit code ${code}`})`;
@@ -118,24 +122,25 @@ async function waitUntilReady(postmaster: Launched, port: number): Promise<strin
   while (Date.now() < deadline) {
     if (ended !== null) return ended;
     try {
-      await ask(port);
-      // Somebody else's server may answer on the port while ours is failing to bind it.
-      await sleep(20);
-      if (ended === null) return null;
+      const answering = await askForDataDir(port);
+      if (fs.realpathSync(answering) === fs.realpathSync(dataDir)) return null;
+      // Ours is failing to bind the port, and will say so.
+      reason = `port ${port} belongs to the server of ${answering}`;
     } catch (error) {
       reason = describeError(error);
-      await sleep(30);
     }
+    await sleep(30);
   }
   return `no answer in ${READY_LIMIT_MS / 1000} s (${reason})`;
 }
 
-async function ask(port: number): Promise<void> {
+async function askForDataDir(port: number): Promise<string> {
   const client = new pg.Client({ connectionString: makeUrl(port), connectionTimeoutMillis: 2_000 });
   client.on('error', () => undefined);
   try {
     await client.connect();
-    await client.query('SELECT 1');
+    const { rows } = await client.query<{ data_directory: string }>('SHOW data_directory');
+    return rows[0]?.data_directory ?? '';
   } finally {
     await client.end();
   }

@@ -131,7 +131,7 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
 }
 
 /** The last lines of a log, for the message that says why something did not start. */
-export function readLogTail(path: string, lines = 12): string {
+export function readLogTail(path: string, lines = 25): string {
   try {
     return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
   } catch {

@@ -40,6 +40,11 @@ const READY_LIMIT_MS = 60_000;
  * @throws StartFailure with the log's last lines.
  */
 export async function startTemporal(options: TemporalOptions): Promise<RunningTemporal> {
+  // Another server on the port would answer in the place of ours.
+  if ((await pickPort(options.port)).wasTaken) {
+    const mend = 'end the program that listens there, or choose another port';
+    throw new StartFailure('Temporal', `port ${options.port} is taken`, mend);
+  }
   if (options.dbPath !== null) fs.mkdirSync(dirname(options.dbPath), { recursive: true });
   const server = await launch({
     command: options.cliPath,
@@ -123,9 +128,7 @@ async function waitUntilReady(
     if (ended !== null) return ended;
     try {
       await askForNamespace(address, namespace);
-      // Somebody else's server may answer on the port while ours is failing to bind it.
-      await sleep(50);
-      if (ended === null) return null;
+      return null;
     } catch (error) {
       reason = describeError(error);
       await sleep(50);

@@ -13,7 +13,7 @@ export function removeFolder(folder: string): void {
   fs.rmSync(folder, { recursive: true, force: true });
 }
 
-/** Writes a program and answers its path. */
+/** Writes a file, by its mode a program, and answers its path. */
 export function writeProgram(folder: string, name: string, text: string, mode = 0o644): string {
   const path = join(folder, name);
   fs.writeFileSync(path, text, { mode });

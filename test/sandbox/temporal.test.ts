@@ -1,9 +1,10 @@
+import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { pickPort } from '../../sandbox/ports.ts';
 import { readCommandLine, sendSignal } from '../../sandbox/process.ts';
 import { type RunningTemporal, startTemporal } from '../../sandbox/temporal.ts';
-import { makeFolder, removeFolder } from './folder.ts';
+import { makeFolder, removeFolder, writeProgram } from './folder.ts';
 
 const cliPath = process.env.MALIPO_TEST_TEMPORAL_CLI ?? 'temporal';
 let folder: string;
@@ -77,7 +78,7 @@ test('it is ready only when the wanted namespace can be used', async () => {
   await startWorkflow(await start('payments'));
 });
 
-test('when it cannot start, the error says why, with the log and what mends it', async () => {
+test('a taken port is an error, not another server taken for ours', async () => {
   await start();
   const second = startTemporal({
     cliPath,
@@ -89,7 +90,16 @@ test('when it cannot start, the error says why, with the log and what mends it',
   });
   await expect(second).rejects.toMatchObject({
     part: 'Temporal',
-    reason: expect.stringContaining('ended at once'),
+    reason: `port ${port} is taken`,
+  });
+});
+
+test('when it cannot start, the error says why, with the log and what mends it', async () => {
+  fs.mkdirSync(join(folder, 'temporal'));
+  writeProgram(folder, 'temporal/temporal.db', 'this is no database, however long it may be');
+  await expect(start()).rejects.toMatchObject({
+    part: 'Temporal',
+    reason: expect.stringMatching(/ended at once \(exit code 1\)\n[\s\S]*not a database/),
     mend: expect.stringContaining('TEMPORAL_ADDRESS'),
   });
 });

@@ -1,0 +1,67 @@
+import { createServer } from 'node:http';
+import Koa from 'koa';
+import { openBook } from './simulator/book.ts';
+import { createControlRoutes } from './simulator/control.ts';
+import { createDarajaRoutes } from './simulator/daraja.ts';
+import { openFaults } from './simulator/faults.ts';
+import { openPhones } from './simulator/prompts.ts';
+import { type Merchant, SANDBOX_MERCHANT } from './simulator/push-request.ts';
+import { changeSettings, DEFAULT_SETTINGS, type Settings } from './simulator/settings.ts';
+
+export type SimulatorOptions = {
+  /** 0 for any free one. */
+  readonly port: number;
+  readonly host?: string;
+  /** Where the book is kept over restarts; null or absent: in memory. */
+  readonly bookPath?: string | null;
+  /** Checked: an unknown or wrong setting is refused. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  readonly merchant?: Merchant;
+};
+export type RunningSimulator = {
+  readonly url: string;
+  readonly handsetUrl: string;
+  close(): Promise<void>;
+};
+
+/**
+ * Daraja as it behaves on the wire, with the payers' phones. An independent witness: it shares no
+ * code with Malipo's client. Behaviour and sources: providers/mpesa/README.md.
+ */
+export async function startSimulator(options: SimulatorOptions): Promise<RunningSimulator> {
+  const host = options.host ?? '127.0.0.1';
+  const settings: Settings = { ...DEFAULT_SETTINGS };
+  changeSettings(settings, options.settings ?? {});
+  const book = openBook(options.bookPath ?? null);
+  const faults = openFaults();
+  const phones = openPhones(book, settings);
+  const merchant = options.merchant ?? SANDBOX_MERCHANT;
+  const daraja = { book, faults, phones, settings, merchant };
+  const app = new Koa();
+  app.silent = true;
+  for (const router of [createControlRoutes(daraja), createDarajaRoutes(daraja)]) {
+    app.use(router.routes());
+  }
+  const handle = app.callback();
+  const server = createServer((request, response) => {
+    handle(request, response).catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, host, resolve);
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('not listening on a port');
+  const url = `http://${host}:${address.port}`;
+  return {
+    url,
+    handsetUrl: `${url}/`,
+    async close() {
+      faults.clear();
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+      await phones.close();
+    },
+  };
+}

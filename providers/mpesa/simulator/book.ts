@@ -1,0 +1,110 @@
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+export type Prompt = {
+  readonly checkout_request_id: string;
+  readonly merchant_request_id: string;
+  readonly phone: string;
+  readonly amount: number;
+  readonly account_reference: string;
+  readonly callback_url: string;
+  readonly short_code: string;
+  readonly created_at: string;
+  state: 'ringing' | 'answered';
+  result_code: string | null;
+  answered_at: string | null;
+};
+export type Charge = {
+  readonly checkout_request_id: string;
+  readonly receipt: string;
+  readonly phone: string;
+  readonly amount: number;
+  readonly account_reference: string;
+  readonly at: string;
+};
+export type CallbackSent = {
+  readonly checkout_request_id: string;
+  /** What the receiver answered; 0 when it could not be reached. */
+  readonly status: number;
+  readonly at: string;
+  readonly body: unknown;
+};
+export type RequestPath = 'oauth' | 'push' | 'query';
+
+type Entry =
+  | { readonly kind: 'prompt'; readonly prompt: Prompt }
+  | { readonly kind: 'answer'; readonly id: string; readonly code: string; readonly at: string }
+  | { readonly kind: 'charge'; readonly charge: Charge }
+  | { readonly kind: 'callback'; readonly callback: CallbackSent }
+  | { readonly kind: 'request'; readonly path: RequestPath };
+
+/** The simulator's own truth of what happened, written before anybody is answered. */
+export type Book = {
+  readonly prompts: ReadonlyMap<string, Prompt>;
+  readonly charges: readonly Charge[];
+  readonly callbacks: readonly CallbackSent[];
+  readonly requests: Readonly<Record<RequestPath, number>>;
+  write(entry: Entry): void;
+};
+
+/** @param path JSON lines, read again at the next start; null keeps the book in memory. */
+export function openBook(path: string | null): Book {
+  const prompts = new Map<string, Prompt>();
+  const charges: Charge[] = [];
+  const callbacks: CallbackSent[] = [];
+  const requests = { oauth: 0, push: 0, query: 0 };
+  const apply = (entry: Entry) => {
+    switch (entry.kind) {
+      case 'prompt':
+        prompts.set(entry.prompt.checkout_request_id, { ...entry.prompt });
+        break;
+      case 'answer': {
+        const prompt = prompts.get(entry.id);
+        if (prompt === undefined) break;
+        Object.assign(prompt, {
+          state: 'answered',
+          result_code: entry.code,
+          answered_at: entry.at,
+        });
+        break;
+      }
+      case 'charge':
+        charges.push(entry.charge);
+        break;
+      case 'callback':
+        callbacks.push(entry.callback);
+        break;
+      case 'request':
+        requests[entry.path] += 1;
+        break;
+    }
+  };
+  for (const entry of readEntries(path)) apply(entry);
+  return {
+    prompts,
+    charges,
+    callbacks,
+    requests,
+    write(entry) {
+      if (path !== null) appendFileSync(path, `${JSON.stringify(entry)}\n`);
+      apply(entry);
+    },
+  };
+}
+
+function readEntries(path: string | null): readonly Entry[] {
+  if (path === null) return [];
+  mkdirSync(dirname(path), { recursive: true });
+  if (!existsSync(path)) return [];
+  return readFileSync(path, 'utf8').split('\n').flatMap(parseEntry);
+}
+
+/** A line that a kill cut short is the last one, and was never answered for. */
+function parseEntry(line: string): readonly Entry[] {
+  try {
+    const entry: Entry = JSON.parse(line);
+    return [entry];
+  } catch {
+    return [];
+  }
+}

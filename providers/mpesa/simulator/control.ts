@@ -1,0 +1,116 @@
+import Router from '@koa/router';
+import type { Context } from 'koa';
+import type { Prompt } from './book.ts';
+import type { Daraja } from './daraja.ts';
+import { renderHandset } from './handset.ts';
+import { readJson } from './json.ts';
+import { isAnswer, RULES } from './rules.ts';
+import { changeSettings, isRecord } from './settings.ts';
+
+/** The simulator's own controls: what happened, what rings, how it behaves, and the handset. */
+export function createControlRoutes(daraja: Daraja): Router {
+  const { book, faults, phones, settings } = daraja;
+  const router = new Router();
+
+  router.get('/', (ctx) => {
+    ctx.type = 'text/html';
+    ctx.body = renderHandset(book, settings, textOf(ctx.query.phone));
+  });
+  router.get('/simulator/rules', (ctx) => {
+    ctx.body = RULES;
+  });
+  router.get('/simulator/book', (ctx) => {
+    const phone = textOf(ctx.query.phone);
+    const reference = textOf(ctx.query.account_reference);
+    const isMeant = (it: { phone: string; account_reference: string }) =>
+      (phone === null || it.phone === phone) &&
+      (reference === null || it.account_reference === reference);
+    const prompts = [...book.prompts.values()].filter(isMeant);
+    const ids = new Set(prompts.map((prompt) => prompt.checkout_request_id));
+    ctx.body = {
+      prompts,
+      charges: book.charges.filter(isMeant),
+      callbacks: book.callbacks.filter((it) => ids.has(it.checkout_request_id)),
+      requests: book.requests,
+    };
+  });
+  router.get('/simulator/prompts', (ctx) => {
+    const phone = textOf(ctx.query.phone);
+    const live = [...book.prompts.values()].filter((prompt) => prompt.state === 'ringing');
+    ctx.body = live.filter((prompt) => phone === null || prompt.phone === phone);
+  });
+  router.post('/simulator/prompts/:id/answer', async (ctx) => {
+    const prompt = findPrompt(daraja, ctx);
+    const answer = (await readJson(ctx.req))?.answer ?? ctx.query.answer;
+    if (prompt === null) return;
+    if (!isAnswer(answer)) return refuse(ctx, 400, 'answer takes approve, cancel, wrong_pin, …');
+    if (!(await phones.answer(prompt, answer))) return refuse(ctx, 409, 'it was answered before');
+    if (ctx.query.back !== undefined) ctx.redirect('/');
+    else ctx.body = prompt;
+  });
+  router.post('/simulator/prompts/:id/late-success', async (ctx) => {
+    const prompt = findPrompt(daraja, ctx);
+    if (prompt !== null) ctx.body = { status: await phones.succeedLate(prompt) };
+  });
+  router.post('/simulator/callbacks/:id/resend', async (ctx) => {
+    const prompt = findPrompt(daraja, ctx);
+    if (prompt === null) return;
+    const order = (await readJson(ctx.req)) ?? {};
+    const changes = isRecord(order.mutate) ? order.mutate : {};
+    const raw = typeof changes.raw === 'string' ? changes.raw : undefined;
+    const times = typeof order.times === 'number' ? order.times : 1;
+    const sends = Array.from({ length: times }, () => phones.sendCallback(prompt, changes, raw));
+    ctx.body = { statuses: await Promise.all(sends) };
+  });
+  router.get('/simulator/settings', (ctx) => {
+    ctx.body = settings;
+  });
+  router.patch('/simulator/settings', async (ctx) => {
+    attempt(ctx, (await readJson(ctx.req)) ?? {}, (changes) => {
+      changeSettings(settings, changes);
+      return settings;
+    });
+  });
+  router.post('/simulator/settings/answer-mode', (ctx) => {
+    changeSettings(settings, { answer_mode: ctx.query.to });
+    ctx.redirect('/');
+  });
+  router.get('/simulator/faults', (ctx) => {
+    ctx.body = faults.list;
+  });
+  router.post('/simulator/faults', async (ctx) => {
+    attempt(ctx, (await readJson(ctx.req)) ?? {}, (order) => faults.add(order));
+  });
+  router.delete('/simulator/faults', (ctx) => {
+    faults.clear();
+    ctx.body = faults.list;
+  });
+  return router;
+}
+
+function attempt(
+  ctx: Context,
+  order: Record<string, unknown>,
+  work: (order: Record<string, unknown>) => object,
+): void {
+  try {
+    ctx.body = work(order);
+  } catch (error) {
+    refuse(ctx, 400, error instanceof Error ? error.message : 'not valid');
+  }
+}
+
+function findPrompt({ book }: Daraja, ctx: Context & { params: Record<string, string> }) {
+  const prompt: Prompt | undefined = book.prompts.get(ctx.params.id ?? '');
+  if (prompt === undefined) refuse(ctx, 404, 'no prompt has this id');
+  return prompt ?? null;
+}
+
+function refuse(ctx: Context, status: number, detail: string): void {
+  ctx.status = status;
+  ctx.body = { detail };
+}
+
+function textOf(value: string | string[] | undefined): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}

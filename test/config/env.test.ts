@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto';
+import { type Env, EnvError, readEnv } from '../../config/env.ts';
+
+const KEY = randomBytes(32);
+const HASH_KEY = randomBytes(32);
+
+const COMPLETE = {
+  DATABASE_URL: 'postgres://malipo:pass-word-1@db.example.test/malipo',
+  MALIPO_PUBLIC_URL: 'https://pay.example.test/',
+  MALIPO_DATA_KEYS: `k1:${KEY.toString('base64')}`,
+  MALIPO_HASH_KEY: HASH_KEY.toString('base64'),
+} as const;
+
+type Source = Readonly<Record<string, string | undefined>>;
+
+function read(changes: Source = {}): Env {
+  return readEnv(['mpesa', 'cpay'], { ...COMPLETE, ...changes });
+}
+
+function faultsOf(source: Source): readonly string[] {
+  try {
+    readEnv(['mpesa'], source);
+  } catch (error) {
+    if (!(error instanceof EnvError)) throw error;
+    return error.message.split('\n  ').slice(1);
+  }
+  return [];
+}
+
+test('what is needed at least gives the documented defaults', () => {
+  expect(read()).toEqual({
+    databaseUrl: COMPLETE.DATABASE_URL,
+    apiHost: '127.0.0.1',
+    apiPort: 8080,
+    publicUrl: 'https://pay.example.test',
+    temporalUiUrl: null,
+    dataKeys: [{ id: 'k1', key: KEY }],
+    hashKey: HASH_KEY,
+    logLevel: 'info',
+    policiesPath: null,
+    temporal: {},
+    providers: { mpesa: {}, cpay: {} },
+  });
+});
+
+test('everything else is read when it is there', () => {
+  const next = randomBytes(32);
+  const env = read({
+    MALIPO_API_HOST: '0.0.0.0',
+    MALIPO_API_PORT: '9000',
+    MALIPO_TEMPORAL_UI_URL: 'http://127.0.0.1:8233/',
+    MALIPO_DATA_KEYS: `k2:${next.toString('base64')}, k1:${KEY.toString('base64')}`,
+    MALIPO_LOG_LEVEL: 'debug',
+    MALIPO_POLICIES: 'policies.local.yaml',
+  });
+  expect(env).toMatchObject({
+    apiHost: '0.0.0.0',
+    apiPort: 9000,
+    temporalUiUrl: 'http://127.0.0.1:8233',
+    logLevel: 'debug',
+    policiesPath: 'policies.local.yaml',
+  });
+  // The first key encrypts, so their order must stay.
+  expect(env.dataKeys).toEqual([
+    { id: 'k2', key: next },
+    { id: 'k1', key: KEY },
+  ]);
+});
+
+test('each provider gets its own variables, by field, and nobody else’s', () => {
+  const { providers, temporal } = read({
+    MALIPO_MPESA_SHORT_CODE: '174379',
+    MALIPO_MPESA_PASSKEY: 'passkey',
+    MALIPO_CPAY_API_KEY: 'key',
+    MALIPO_STRIPE_SECRET_KEY: 'of no known provider',
+    MALIPO_MPESA_UNSET: undefined,
+    TEMPORAL_ADDRESS: '127.0.0.1:7233',
+    TEMPORAL_API_KEY: 'cloud',
+  });
+  expect(providers).toEqual({
+    mpesa: { short_code: '174379', passkey: 'passkey' },
+    cpay: { api_key: 'key' },
+  });
+  expect(temporal).toEqual({ TEMPORAL_ADDRESS: '127.0.0.1:7233', TEMPORAL_API_KEY: 'cloud' });
+});
+
+test('an empty environment is told all that is missing at once', () => {
+  expect(faultsOf({})).toEqual([
+    'DATABASE_URL: is missing',
+    'MALIPO_PUBLIC_URL: is missing',
+    'MALIPO_DATA_KEYS: is missing',
+    'MALIPO_HASH_KEY: is missing',
+  ]);
+});
+
+const BAD_VALUES = {
+  DATABASE_URL: 'mysql://root:s3cret-a@db/malipo',
+  MALIPO_API_HOST: '',
+  MALIPO_API_PORT: 's3cret-b',
+  MALIPO_PUBLIC_URL: 'ftp://s3cret-c',
+  MALIPO_TEMPORAL_UI_URL: 's3cret-d',
+  MALIPO_DATA_KEYS: 'k1:s3cret-e,K2:s3cret-f',
+  MALIPO_HASH_KEY: 's3cret-g',
+  MALIPO_LOG_LEVEL: 's3cret-h',
+  MALIPO_POLICIES: '',
+} as const;
+
+test('every bad value is a fault of its own, and none is shown', () => {
+  const faults = faultsOf(BAD_VALUES);
+  const named = new Set(faults.map((fault) => fault.slice(0, fault.indexOf(':'))));
+  expect([...named].sort()).toEqual(Object.keys(BAD_VALUES).sort());
+  expect(faults.join('\n')).not.toContain('s3cret');
+});
+
+const short = randomBytes(31).toString('base64');
+const ONE_FAULT = [
+  { name: 'DATABASE_URL', value: 'db.example.test', fault: 'must be a postgres:// address' },
+  { name: 'MALIPO_PUBLIC_URL', value: 'pay.test', fault: 'must be an http(s):// address' },
+  { name: 'MALIPO_HASH_KEY', value: short, fault: 'must be 32 bytes in base64' },
+  { name: 'MALIPO_HASH_KEY', value: '*'.repeat(44), fault: 'must be base64' },
+  { name: 'MALIPO_DATA_KEYS', value: `k1:${short}`, fault: 'must be 32 bytes in base64' },
+  { name: 'MALIPO_DATA_KEYS', value: KEY.toString('base64'), fault: /^must be id:base64/ },
+  { name: 'MALIPO_DATA_KEYS', value: `${COMPLETE.MALIPO_DATA_KEYS},`, fault: /^must be id:base64/ },
+  { name: 'MALIPO_API_PORT', value: '65536', fault: /65535/ },
+  { name: 'MALIPO_API_PORT', value: '80.5', fault: /int/ },
+  { name: 'MALIPO_LOG_LEVEL', value: 'loud', fault: /info/ },
+] as const;
+
+test.each(ONE_FAULT)('$name says how to mend it: $fault', ({ name, value, fault }) => {
+  const faults = faultsOf({ ...COMPLETE, [name]: value });
+  expect(faults).toHaveLength(1);
+  const [found = ''] = faults;
+  expect(found.slice(0, name.length + 2)).toBe(`${name}: `);
+  if (typeof fault === 'string') expect(found).toBe(`${name}: ${fault}`);
+  else expect(found.slice(name.length + 2)).toMatch(fault);
+});
+
+test.each(['', ' '])('a port of %j is a fault, not any free port', (port) => {
+  expect(faultsOf({ ...COMPLETE, MALIPO_API_PORT: port })).toHaveLength(1);
+});
+
+test('two data keys of one id are a fault: what one sealed the other would not open', () => {
+  const [first, second] = [KEY, randomBytes(32)].map((key) => `k1:${key.toString('base64')}`);
+  expect(faultsOf({ ...COMPLETE, MALIPO_DATA_KEYS: `${first},${second}` })).toHaveLength(1);
+});
+
+test('without a source the process’s own environment is read', () => {
+  const before = process.env.DATABASE_URL;
+  process.env.DATABASE_URL = 'mysql://here';
+  try {
+    expect(() => readEnv([])).toThrow('DATABASE_URL: must be a postgres:// address');
+  } finally {
+    if (before === undefined) delete process.env.DATABASE_URL;
+    else process.env.DATABASE_URL = before;
+  }
+});

@@ -1,0 +1,134 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { PolicyError, readPolicies } from '../../config/policies.ts';
+import { PROVIDERS } from '../../providers/index.ts';
+import { POLICY } from '../factories.ts';
+
+const DEFAULTS = { mpesa: POLICY, cpay: { ...POLICY, callback_wait_ms: 5_000 } };
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'malipo-policies-'));
+  path = join(folder, 'overlay.yaml');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function readWith(overlay: unknown) {
+  writeFileSync(path, stringify(overlay));
+  return readPolicies(DEFAULTS, path);
+}
+
+function faultsOf(read: () => unknown): readonly string[] {
+  try {
+    read();
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    return error.message.split('\n  ').slice(1);
+  }
+  return [];
+}
+
+test('without an overlay the providers’ defaults and our own file hold', () => {
+  const policies = readPolicies(DEFAULTS, null);
+  expect(policies.providers).toEqual(DEFAULTS);
+  expect(policies.api.start_wait_ms).toBe(8_000);
+  expect(policies.sweep.every_ms).toBeGreaterThanOrEqual(1_000);
+});
+
+test('the policies of every provider we ship are valid', () => {
+  const shipped = Object.entries(PROVIDERS).map(([name, { policy }]) => [name, policy]);
+  const defaults = Object.fromEntries(shipped);
+  expect(readPolicies(defaults, null).providers).toEqual(defaults);
+});
+
+test('an overlay changes the keys it names and leaves all others', () => {
+  const policies = readWith({
+    api: { start_wait_ms: 3_000 },
+    providers: { mpesa: { late_success: 'accept', lookup: { window_ms: 60_000 } } },
+  });
+  const before = readPolicies(DEFAULTS, null);
+  expect(policies).toEqual({
+    ...before,
+    api: { start_wait_ms: 3_000 },
+    providers: {
+      ...before.providers,
+      mpesa: { ...POLICY, late_success: 'accept', lookup: { ...POLICY.lookup, window_ms: 60_000 } },
+    },
+  });
+});
+
+test('a list replaces the list: schedules are not merged entry by entry', () => {
+  const { providers } = readWith({ providers: { mpesa: { lookup: { every_ms: [5_000] } } } });
+  expect(providers.mpesa?.lookup.every_ms).toEqual([5_000]);
+});
+
+test('the defaults handed in stay as they were', () => {
+  const before = structuredClone(DEFAULTS);
+  readWith({ providers: { mpesa: { lookup: { every_ms: [5_000] }, callback_wait_ms: 1 } } });
+  expect(DEFAULTS).toEqual(before);
+});
+
+test.each(['', '# nothing but a comment\n', 'providers: {}\n'])('an overlay of %j changes nothing', (text) => {
+  writeFileSync(path, text);
+  expect(readPolicies(DEFAULTS, path)).toEqual(readPolicies(DEFAULTS, null));
+});
+
+const mpesa = (changes: object) => ({ providers: { mpesa: changes } });
+const FAULTY = [
+  { overlay: { speed: 1 }, at: 'speed' },
+  { overlay: { api: { start_wait: 1 } }, at: 'start_wait' },
+  { overlay: mpesa({ callback_wait: 1 }), at: 'callback_wait' },
+  { overlay: mpesa({ lookup: { windowMs: 1 } }), at: 'providers.mpesa.lookup: unknown windowMs' },
+  { overlay: { providers: { mpeza: POLICY } }, at: 'providers.mpeza: no such provider' },
+  { overlay: { providers: { mpeza: {} } }, at: 'providers.mpeza: no such provider' },
+  { overlay: { providers: { toString: POLICY } }, at: 'providers.toString: no such provider' },
+  { overlay: mpesa({ callback_wait_ms: 0 }), at: 'providers.mpesa.callback_wait_ms:' },
+  { overlay: mpesa({ callback_wait_ms: -1 }), at: 'providers.mpesa.callback_wait_ms:' },
+  { overlay: mpesa({ callback_wait_ms: 1.5 }), at: 'providers.mpesa.callback_wait_ms:' },
+  { overlay: mpesa({ callback_wait_ms: '30s' }), at: 'providers.mpesa.callback_wait_ms:' },
+  { overlay: mpesa({ callback_wait_ms: null }), at: 'providers.mpesa.callback_wait_ms:' },
+  { overlay: mpesa({ charge: { max_sends: 0 } }), at: 'providers.mpesa.charge.max_sends:' },
+  { overlay: mpesa({ lookup: { every_ms: [] } }), at: 'providers.mpesa.lookup.every_ms:' },
+  { overlay: mpesa({ lookup: { every_ms: [1, 0] } }), at: 'providers.mpesa.lookup.every_ms.1:' },
+  { overlay: mpesa({ late_success: 'refund' }), at: 'providers.mpesa.late_success:' },
+  { overlay: mpesa({ rate_limit_per_second: 0 }), at: 'providers.mpesa.rate_limit_per_second:' },
+  { overlay: mpesa({ charge: 5 }), at: 'providers.mpesa.charge:' },
+  { overlay: { providers: null }, at: 'providers:' },
+  { overlay: { providers: [] }, at: 'providers:' },
+  { overlay: { sweep: { every_ms: 999 } }, at: 'sweep.every_ms:' },
+  { overlay: [], at: '' },
+] as const;
+
+test.each(FAULTY)('$overlay is refused and named as "$at"', ({ overlay, at }) => {
+  const faults = faultsOf(() => readWith(overlay));
+  expect(faults.filter((fault) => fault.includes(at))).not.toHaveLength(0);
+});
+
+test('a fault names the file it stands in', () => {
+  const faults = faultsOf(() => readWith(mpesa({ callback_wait_ms: 0 })));
+  expect(faults).toHaveLength(1);
+  expect(faults[0]).toContain('overlay.yaml');
+});
+
+test('all faults are told at once', () => {
+  const faults = faultsOf(() =>
+    readWith({
+      api: { start_wait_ms: 0 },
+      providers: { mpeza: POLICY, mpesa: { charge: { max_sends: 99 }, speed: 1 } },
+    }),
+  );
+  const told = faults.join('\n');
+  for (const at of ['api.start_wait_ms', 'providers.mpeza', 'charge.max_sends', 'speed']) {
+    expect(told).toContain(at);
+  }
+  expect(faults).toHaveLength(4);
+});
+
+test('a file that is not there, or is not YAML, is named', () => {
+  expect(faultsOf(() => readPolicies(DEFAULTS, path))[0]).toContain(path);
+  writeFileSync(path, 'providers: {mpesa: [}');
+  expect(faultsOf(() => readPolicies(DEFAULTS, path))[0]).toContain(path);
+});

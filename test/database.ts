@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { openPool, type Pool } from '../db/pool.ts';
+
+const TEMPLATE = 'malipo_template';
+
+export type EmptyDatabase = {
+  /** Superuser and owner of all that is in it. */
+  readonly adminUrl: string;
+  drop(): Promise<void>;
+};
+
+export type TestDatabase = {
+  /** As the application sees it: its role, its row checks. */
+  readonly pool: Pool;
+  readonly adminUrl: string;
+  /** One statement as superuser and owner. */
+  queryAsOwner<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
+  /** Another pool on the same database, as a second process would have; closed with the first. */
+  openAnotherPool(): Promise<Pool>;
+  close(): Promise<void>;
+};
+
+/** A database of one's own with the newest schema and nothing in it. Close it at the end. */
+export async function openTestDatabase(): Promise<TestDatabase> {
+  const { adminUrl, drop } = await createDatabase(TEMPLATE);
+  const openOne = () => openPool({ databaseUrl: adminUrl, size: 10, statementTimeoutMs: 10_000 });
+  const pools = [await openOne()];
+  const [pool] = pools;
+  if (pool === undefined) throw new Error('no pool');
+  const owner = new pg.Client({ connectionString: adminUrl });
+  await owner.connect();
+  return {
+    pool,
+    adminUrl,
+    async queryAsOwner<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) {
+      return (await owner.query<Row>(text, values)).rows;
+    },
+    async openAnotherPool() {
+      const another = await openOne();
+      pools.push(another);
+      return another;
+    },
+    async close() {
+      await Promise.all(pools.map((each) => each.end()));
+      await owner.end();
+      await drop();
+    },
+  };
+}
+
+/** A database without any schema, for tests of what makes the schema. */
+export function createEmptyDatabase(): Promise<EmptyDatabase> {
+  return createDatabase('template0');
+}
+
+async function createDatabase(template: string): Promise<EmptyDatabase> {
+  const serverUrl = process.env.MALIPO_TEST_DATABASE_URL;
+  if (serverUrl === undefined) throw new Error('test/global-setup.ts names the test server');
+  const name = `malipo_test_${randomBytes(6).toString('hex')}`;
+  await runOnServer(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${template}`);
+  const url = new URL(serverUrl);
+  url.pathname = name;
+  return {
+    adminUrl: url.toString(),
+    drop: () => runOnServer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`),
+  };
+}
+
+async function runOnServer(serverUrl: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: serverUrl });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}

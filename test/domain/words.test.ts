@@ -1,0 +1,117 @@
+import fc from 'fast-check';
+import { DECISIONS, type Decision, faultOfDecision } from '../../domain/decision.ts';
+import { FAILURES, failure, PROVIDER_ERROR_KINDS, ProviderError } from '../../domain/error.ts';
+import { scheduleAt } from '../../domain/policy.ts';
+import { isOutcome, mismatchOf, type Outcome } from '../../domain/provider.ts';
+import { makeInconclusive, makeOutcome } from '../factories.ts';
+
+// The same cases in every run.
+fc.configureGlobal({ seed: 20_261_124 });
+
+const DECISION: Decision = {
+  decision: 'succeeded',
+  by: 'amina@example.test',
+  reason: 'found in the statement',
+  receipt: null,
+};
+
+test.each(DECISIONS)('%s is a decision', (decision) => {
+  expect(faultOfDecision({ ...DECISION, decision })).toBeNull();
+});
+
+const DECISION_FAULTS = [
+  { change: { by: '' }, fault: /^by / },
+  { change: { by: ' \t' }, fault: /^by / },
+  { change: { reason: '' }, fault: /^reason / },
+  { change: { reason: '\n' }, fault: /^reason / },
+  { change: JSON.parse('{"decision":"refunded"}'), fault: /^decision .*succeeded.*failed/ },
+  { change: JSON.parse('{"decision":"toString"}'), fault: /^decision / },
+] as const;
+
+test.each(DECISION_FAULTS)('a decision with $change is not valid', ({ change, fault }) => {
+  expect(faultOfDecision({ ...DECISION, ...change })).toMatch(fault);
+});
+
+const SCHEDULE = [
+  { index: 0, at: 15 },
+  { index: 1, at: 30 },
+  { index: 2, at: 60 },
+  { index: 3, at: 60 },
+  { index: 1_000_000, at: 60 },
+];
+
+test.each(SCHEDULE)('entry $index of 15, 30, 60 is $at', ({ index, at }) => {
+  expect(scheduleAt([15, 30, 60], index)).toBe(at);
+});
+
+test('an empty schedule is refused', () => {
+  expect(() => scheduleAt([], 0)).toThrow(RangeError);
+});
+
+const MISMATCHES = [
+  { money: { amountMinor: 10_000, currency: 'KES' }, mismatch: null },
+  { money: null, mismatch: null },
+  { money: { amountMinor: 9_999, currency: 'KES' }, mismatch: 'amount' },
+  { money: { amountMinor: 10_001, currency: 'KES' }, mismatch: 'amount' },
+  { money: { amountMinor: 10_000, currency: 'USD' }, mismatch: 'currency' },
+  { money: { amountMinor: 10_000, currency: 'kes' }, mismatch: 'currency' },
+  { money: { amountMinor: 1, currency: 'USD' }, mismatch: 'currency' },
+];
+
+test.each(MISMATCHES)('$money against KES 100.00: $mismatch', ({ money, mismatch }) => {
+  const expected = { amountMinor: 10_000, currency: 'KES' } as const;
+  expect(mismatchOf(makeOutcome('succeeded', { money }), expected)).toBe(mismatch);
+});
+
+test('an amount is believed only when it is the very same', () => {
+  const amount = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+  fc.assert(
+    fc.property(amount, amount, (said, expected) => {
+      const outcome = makeOutcome('succeeded', { money: { amountMinor: said, currency: 'KES' } });
+      const mismatch = mismatchOf(outcome, { amountMinor: expected, currency: 'KES' });
+      expect(mismatch === null).toBe(said === expected);
+    }),
+  );
+});
+
+const KINDS: readonly Outcome['kind'][] = ['succeeded', 'authorized', 'declined', 'canceled'];
+
+test.each(KINDS)('%s is an outcome', (kind) => expect(isOutcome(makeOutcome(kind))).toBe(true));
+
+test.each(['pending', 'unknown'] as const)('%s is no outcome', (kind) => {
+  expect(isOutcome(makeInconclusive(kind))).toBe(false);
+});
+
+test('a failure speaks our words unless it is given better ones', () => {
+  expect(failure('wrong_pin', '2001')).toEqual({
+    code: 'wrong_pin',
+    message: FAILURES.wrong_pin.text,
+    providerCode: '2001',
+  });
+  expect(failure('declined', null, 'Limit of the day.').message).toBe('Limit of the day.');
+});
+
+// What a payment that fails by this error is said to have failed of.
+const FAILS_AS = {
+  unsent: 'provider_unavailable',
+  rate_limited: 'provider_unavailable',
+  misconfigured: 'misconfigured',
+  ambiguous: 'provider_unavailable',
+  not_dispatched: 'provider_unavailable',
+} as const;
+
+test.each(PROVIDER_ERROR_KINDS)('a %s error keeps its kind and fails as it should', (kind) => {
+  const error = new ProviderError(kind, 'what happened');
+  expect(error).toMatchObject({ kind, failureCode: FAILS_AS[kind], providerCode: null });
+  expect(error.retryAfterMs).toBeNull();
+  const told = new ProviderError(kind, 'what happened', {
+    failureCode: 'amount_refused',
+    providerCode: '400.002.02',
+    retryAfterMs: 5_000,
+  });
+  expect(told).toMatchObject({
+    failureCode: 'amount_refused',
+    providerCode: '400.002.02',
+    retryAfterMs: 5_000,
+  });
+});

@@ -1,0 +1,176 @@
+import { randomBytes } from 'node:crypto';
+import { sealCustomer } from '../db/customers.ts';
+import { newId } from '../db/ids.ts';
+import { insertPayment, type NewPayment } from '../db/payments.ts';
+import type { Pool } from '../db/pool.ts';
+import { record, recordDispatch } from '../db/record.ts';
+import { createVault } from '../db/vault.ts';
+import { sealBody } from '../db/webhook-events.ts';
+import { failure } from '../domain/error.ts';
+import { paymentWorkflowId } from '../domain/id.ts';
+import type { Payment, RecordRequest, RecordResult } from '../domain/payment.ts';
+import type { PaymentEvent, PaymentStatus } from '../domain/payment-states.ts';
+import type { ProviderPolicy } from '../domain/policy.ts';
+import type { Inconclusive, Outcome } from '../domain/provider.ts';
+import type { SealedWebhookEvent } from '../domain/webhook-event.ts';
+
+export const VAULT = createVault([{ id: 'k1', key: randomBytes(32) }], randomBytes(32));
+
+export const POLICY: ProviderPolicy = {
+  charge: {
+    timeout_ms: 20_000,
+    deadline_ms: 600_000,
+    max_sends: 3,
+    resend_after_ms: [15_000, 60_000],
+  },
+  callback_wait_ms: 30_000,
+  lookup: { timeout_ms: 15_000, every_ms: [15_000, 60_000], window_ms: 600_000 },
+  review: { ask_every_ms: [3_600_000] },
+  rate_limit_per_second: 10,
+  late_success: 'review',
+  confirm_callback_from_minor: null,
+};
+
+export const MERCHANT = { id: 'mer_1', name: 'Duka la Mama Njeri' };
+
+/** A payment of KES 100.00 with keys of its own, without personal data. */
+export function makeNewPayment(changes: Partial<NewPayment> = {}): NewPayment {
+  const id = changes.id ?? newId('payment');
+  return {
+    id,
+    attemptId: newId('attempt'),
+    merchantId: MERCHANT.id,
+    idempotencyKey: `order-${id}`,
+    fingerprint: 'f'.repeat(64),
+    workflowId: paymentWorkflowId(randomBytes(16).toString('hex')),
+    provider: 'mpesa',
+    credentialsRef: 'env:mpesa',
+    amountMinor: 10_000,
+    currency: 'KES',
+    customer: sealCustomer(VAULT, id, { id: null, phone: null, email: null, name: null }),
+    paymentMethod: null,
+    captureMethod: 'automatic',
+    reference: 'ORDER-1234',
+    description: null,
+    returnUrl: null,
+    metadata: {},
+    policy: POLICY,
+    cause: 'POST /api/v1/payments',
+    ...changes,
+  };
+}
+
+/** Stores a payment; its merchant must be there. */
+export async function storePayment(
+  pool: Pool,
+  changes: Partial<NewPayment> = {},
+): Promise<Payment> {
+  return (await insertPayment(pool, makeNewPayment(changes))).payment;
+}
+
+/** What the provider says happened to KES 100.00. */
+export function makeOutcome(kind: Outcome['kind'], changes: Partial<Outcome> = {}): Outcome {
+  const isMoney = kind === 'succeeded' || kind === 'authorized';
+  return {
+    kind,
+    providerPaymentId: 'ws_CO_1',
+    receipt: isMoney ? 'UJ7A1B2C3D' : null,
+    money: isMoney ? { amountMinor: 10_000, currency: 'KES' } : null,
+    failure: isMoney ? null : failure('insufficient_funds', '1'),
+    providerCode: isMoney ? '0' : '1',
+    ...changes,
+  };
+}
+
+export function makeInconclusive(kind: Inconclusive['kind']): Inconclusive {
+  return { kind, providerPaymentId: 'ws_CO_1', providerCode: '4999', message: 'in progress' };
+}
+
+/** A bare note in a payment's book; give it an event to change the status. */
+export function makeRecord(
+  { id, attemptId }: Pick<Payment, 'id' | 'attemptId'>,
+  changes: Partial<RecordRequest> = {},
+): RecordRequest {
+  return {
+    paymentId: id,
+    attemptId,
+    key: `note/${randomBytes(6).toString('hex')}`,
+    action: 'payment.settled',
+    actor: 'workflow',
+    cause: 'a test',
+    event: null,
+    outcome: null,
+    providerPaymentId: null,
+    reviewReason: null,
+    waitingFor: null,
+    waitMs: null,
+    webhook: null,
+    ...changes,
+  };
+}
+
+export function dispatch(pool: Pool, { id, attemptId }: Payment, send = 1, nonce = 'nonce') {
+  return recordDispatch(pool, { paymentId: id, attemptId, send, nonce });
+}
+
+type Step = readonly [PaymentEvent, Outcome['kind'] | null];
+
+/** The shortest honest way from `processing` to a status. */
+const WAYS: Readonly<Record<Exclude<PaymentStatus, 'created'>, readonly Step[]>> = {
+  processing: [],
+  requires_action: [['action_required', null]],
+  authorized: [['authorized', 'authorized']],
+  needs_review: [['gave_up', null]],
+  succeeded: [['succeeded', 'succeeded']],
+  failed: [['declined', 'declined']],
+  canceled: [['canceled', 'canceled']],
+};
+
+/** Stores a payment and leads it to a status through the code that the engine uses. */
+export async function storePaymentIn(
+  pool: Pool,
+  status: PaymentStatus,
+  changes: Partial<NewPayment> = {},
+): Promise<Payment> {
+  const payment = await storePayment(pool, changes);
+  if (status === 'created') return payment;
+  await dispatch(pool, payment);
+  for (const [event, kind] of WAYS[status]) {
+    const outcome = kind === null ? null : makeOutcome(kind);
+    const reviewReason = event === 'gave_up' ? 'no_answer' : null;
+    await record(pool, makeRecord(payment, { event, outcome, reviewReason }));
+  }
+  return payment;
+}
+
+/** Applies one event with the outcome that goes with it. */
+export function recordEvent(
+  pool: Pool,
+  payment: Payment,
+  event: PaymentEvent,
+  changes: Partial<RecordRequest> = {},
+): Promise<RecordResult> {
+  return record(pool, makeRecord(payment, { event, ...changes }));
+}
+
+/** A verified callback as the API stores it. */
+export function makeWebhookEvent(
+  changes: Partial<SealedWebhookEvent> & { readonly body?: string } = {},
+): SealedWebhookEvent {
+  const { body = '{"Body":{}}', ...rest } = changes;
+  const id = changes.id ?? newId('event');
+  return {
+    id,
+    provider: 'mpesa',
+    eventKey: `key-${id}`,
+    status: 'received',
+    workflowId: null,
+    event: makeOutcome('succeeded'),
+    bodyCipher: sealBody(VAULT, id, Buffer.from(body)),
+    headers: { 'content-type': 'application/json' },
+    verifiedBy: 'token',
+    remoteAddress: '127.0.0.1',
+    error: null,
+    ...rest,
+  };
+}
