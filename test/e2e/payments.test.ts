@@ -1,0 +1,212 @@
+import { openShop, type Shop } from './shop.ts';
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await openShop(2);
+}, 90_000);
+afterAll(() => shop?.close(), 60_000);
+
+const history = async (workflowId: string) =>
+  await shop.temporal.workflow.getHandle(workflowId).fetchHistory();
+
+/** A workflow closes a moment after its last row was written. */
+async function closedHistory(workflowId: string) {
+  await shop.temporal.workflow.getHandle(workflowId).result();
+  return (await history(workflowId)).events ?? [];
+}
+
+async function prompted(phone: string) {
+  const { prompts } = await shop.book(phone);
+  const [prompt] = prompts;
+  if (prompt === undefined) throw new Error('no prompt');
+  return prompt;
+}
+
+describe('the main path', () => {
+  it('succeeds with a receipt in at most 21 events, and shows each step', async () => {
+    const phone = shop.phone();
+    const { status, body } = await shop.pay(phone);
+    expect([status, body.status]).toEqual([201, 'processing']);
+    const paid = await shop.until(body.id, ['succeeded']);
+    const { prompts, charges } = await shop.book(phone);
+    expect(prompts).toHaveLength(1);
+    expect(charges).toMatchObject([{ receipt: paid.provider_receipt, amount: 100 }]);
+    expect((await shop.timeline(body.id)).map(({ action }) => action)).toEqual([
+      'payment.created',
+      'payment.dispatched',
+      'payment.provider_accepted',
+      'payment.settled',
+    ]);
+    const events = await closedHistory(body.workflow.id);
+    expect(events.length).toBeLessThanOrEqual(21);
+    expect(JSON.stringify(events)).not.toContain(phone);
+    const described = await shop.temporal.workflow.getHandle(body.workflow.id).describe();
+    expect(await described.staticSummary()).toBe('KES 100.00 by mpesa');
+  });
+
+  it('is settled by asking in at most 26 events when the callback is lost', async () => {
+    const { body } = await shop.pay(shop.phone('08'));
+    const paid = await shop.until(body.id, ['succeeded']);
+    expect(paid.provider_receipt).toBeNull();
+    expect((await closedHistory(body.workflow.id)).length).toBeLessThanOrEqual(26);
+  });
+
+  it.each([
+    ['01', 'canceled', 'payer_canceled'],
+    ['02', 'failed', 'wrong_pin'],
+    ['03', 'failed', 'insufficient_funds'],
+    ['04', 'failed', 'prompt_expired'],
+    ['05', 'failed', 'payer_unreachable'],
+    ['06', 'processing', undefined],
+  ])('ends rightly for a phone ending in %s', async (digits, status, code) => {
+    const phone = shop.phone(digits);
+    const { body } = await shop.pay(phone);
+    const ended = await shop.until(body.id, [status]);
+    expect(ended.failure?.code).toBe(code);
+    expect((await shop.book(phone)).charges).toHaveLength(0);
+    if (digits !== '06') return;
+    const waits = (await shop.timeline(body.id)).at(-1);
+    expect(waits?.action).toBe('payment.resend_planned');
+  });
+
+  it('needs review after a result code nobody knows; it never fails by it', async () => {
+    const { body } = await shop.pay(shop.phone('07'));
+    expect((await shop.until(body.id, ['needs_review', 'failed'])).status).toBe('needs_review');
+  });
+});
+
+describe('the same key', () => {
+  it('50 times at once over two processes is one prompt, and every answer the same payment', async () => {
+    const phone = shop.phone();
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => shop.pay(phone, { key: 'fifty', api: i % 2 })),
+    );
+    expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
+    expect(answers.every(({ status }) => status >= 200 && status < 300)).toBe(true);
+    expect((await shop.book(phone)).prompts).toHaveLength(1);
+    const id = answers[0]?.body.id ?? '';
+    await shop.until(id, ['succeeded']);
+    const again = await shop.pay(phone, { key: 'fifty' });
+    expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([200, 'true']);
+    expect(again.body).toMatchObject({ id, status: 'succeeded' });
+    expect((await shop.pay(phone, { key: 'fifty', amount: 20_000 })).status).toBe(422);
+    expect((await shop.book(phone)).charges).toHaveLength(1);
+  });
+});
+
+describe('callbacks', () => {
+  it.each([['10'], ['11']])('are applied once (%s: twice; before the answer)', async (digits) => {
+    const phone = shop.phone(digits);
+    const { body } = await shop.pay(phone);
+    await shop.until(body.id, ['succeeded']);
+    const settled = (await shop.timeline(body.id)).filter((it) => it.action === 'payment.settled');
+    expect(settled).toHaveLength(1);
+  });
+
+  it('100 at once are answered 200 and change nothing', async () => {
+    const phone = shop.phone();
+    const { body } = await shop.pay(phone);
+    await shop.until(body.id, ['succeeded']);
+    const { checkout_request_id } = await prompted(phone);
+    const sent = await shop.simulate('POST', `callbacks/${checkout_request_id}/resend`, {
+      times: 100,
+    });
+    expect(sent).toEqual({ statuses: Array.from({ length: 100 }, () => 200) });
+    const rows = await shop.db.query(
+      'SELECT status, duplicate_count FROM webhook_events WHERE payment_id = $1',
+      [body.id],
+    );
+    expect(rows.rows).toEqual([{ status: 'applied', duplicate_count: 100 }]);
+    expect(await shop.timeline(body.id)).toHaveLength(4);
+  });
+
+  it('with a wrong amount are not believed, and kept', async () => {
+    const phone = shop.phone('09');
+    const { body } = await shop.pay(phone);
+    const { checkout_request_id: id } = await prompted(phone);
+    const mutate = { result_code: 0, amount: 1, receipt: 'UKX0000001' };
+    await shop.simulate('POST', `callbacks/${id}/resend`, { mutate });
+    const doubted = await shop.until(body.id, ['needs_review', 'succeeded']);
+    expect([doubted.status, doubted.review_reason]).toEqual(['needs_review', 'amount_mismatch']);
+    const rows = await shop.db.query('SELECT status FROM webhook_events WHERE payment_id = $1', [
+      body.id,
+    ]);
+    expect(rows.rows).toEqual([{ status: 'parked' }]);
+  });
+
+  it('of money after a failure make it visible, and nothing is dropped', async () => {
+    const phone = shop.phone('01');
+    const { body } = await shop.pay(phone);
+    await shop.until(body.id, ['canceled']);
+    const { checkout_request_id } = await prompted(phone);
+    await shop.simulate('POST', `prompts/${checkout_request_id}/late-success`);
+    const late = await shop.until(body.id, ['needs_review']);
+    expect(late.review_reason).toBe('late_success');
+    expect(late.provider_receipt).not.toBeNull();
+  });
+});
+
+describe('a lost answer', () => {
+  it.each(['reset', 'timeout', '500', 'truncate', 'html_200'])(
+    'after Daraja acted (%s) is settled by the callback, with one prompt',
+    async (fault) => {
+      const phone = shop.phone();
+      await shop.simulate('POST', 'faults', { on: 'push', phone, act: true, fault });
+      const { body } = await shop.pay(phone);
+      const paid = await shop.until(body.id, ['succeeded']);
+      const { prompts, charges } = await shop.book(phone);
+      expect([prompts.length, charges.length]).toEqual([1, 1]);
+      expect(paid.provider_receipt).toBe(charges[0]?.receipt);
+      expect((await shop.timeline(body.id)).map((it) => it.action)).toContain(
+        'payment.answer_lost',
+      );
+    },
+  );
+
+  it('without any callback needs review; a late callback resolves it', async () => {
+    const phone = shop.phone('08');
+    await shop.simulate('POST', 'faults', { on: 'push', phone, act: true, fault: 'reset' });
+    const { body } = await shop.pay(phone);
+    expect((await shop.until(body.id, ['needs_review'])).review_reason).toBe('no_answer');
+    const { checkout_request_id } = await prompted(phone);
+    await shop.simulate('POST', `callbacks/${checkout_request_id}/resend`, {});
+    await shop.until(body.id, ['succeeded']);
+    expect((await shop.book(phone)).prompts).toHaveLength(1);
+  });
+});
+
+describe('a refusal', () => {
+  it.each(['429', 'system_busy', 'spike_arrest'])(
+    '%s is sent again, and pays once',
+    async (fault) => {
+      const phone = shop.phone();
+      await shop.simulate('POST', 'faults', { on: 'push', phone, fault });
+      const { body } = await shop.pay(phone);
+      await shop.until(body.id, ['succeeded']);
+      const { prompts, charges } = await shop.book(phone);
+      expect([prompts.length, charges.length]).toEqual([1, 1]);
+    },
+  );
+
+  it('of the token is mended by a new one', async () => {
+    const phone = shop.phone();
+    await shop.simulate('POST', 'faults', { on: 'push', phone, fault: 'invalid_token' });
+    const { body } = await shop.pay(phone);
+    await shop.until(body.id, ['succeeded']);
+    expect((await shop.book(phone)).prompts).toHaveLength(1);
+  });
+
+  it.each([
+    ['wrong_credentials', /passkey/],
+    ['merchant_missing', /short_code/],
+    ['invalid_field', /PhoneNumber/],
+  ])('%s fails at once and says what to mend', async (fault, mend) => {
+    const phone = shop.phone();
+    await shop.simulate('POST', 'faults', { on: 'push', phone, fault });
+    const { body } = await shop.pay(phone);
+    const failed = await shop.until(body.id, ['failed']);
+    expect(failed.failure?.code).toBe('misconfigured');
+    expect(failed.failure?.message).toMatch(mend);
+    expect((await shop.book(phone)).prompts).toHaveLength(0);
+  });
+});

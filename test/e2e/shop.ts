@@ -1,0 +1,141 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection } from '@temporalio/client';
+import pg from 'pg';
+import { removePostgresData } from '../../sandbox/postgres-files.ts';
+import { startWorld, type World } from '../../sandbox/world.ts';
+import { FREE_PORTS } from '../../sandbox/world-options.ts';
+
+/** Short times, so that a whole life takes seconds. */
+const POLICIES = `
+api: { start_wait_ms: 4000 }
+sweep: { every_ms: 1000, unstarted_after_ms: 1500, undelivered_after_ms: 1000, batch: 100 }
+providers:
+  mpesa:
+    charge: { timeout_ms: 2500, deadline_ms: 60000, max_sends: 3, resend_after_ms: [500] }
+    callback_wait_ms: 4000
+    lookup: { timeout_ms: 2000, every_ms: [700], window_ms: 6000 }
+    rate_limit_per_second: 100
+`;
+
+export type PaymentBody = Record<string, unknown> & {
+  readonly id: string;
+  readonly status: string;
+  readonly provider_receipt: string | null;
+  readonly provider_payment_id: string | null;
+  readonly reference: string;
+  readonly review_reason: string | null;
+  readonly failure: { readonly code: string; readonly message: string } | null;
+  readonly workflow: { readonly id: string };
+};
+export type Answer = {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: PaymentBody;
+};
+export type BookBody = {
+  readonly prompts: { checkout_request_id: string; callback_url: string; state: string }[];
+  readonly charges: { receipt: string; amount: number }[];
+  readonly callbacks: { status: number }[];
+};
+
+export type Shop = {
+  readonly world: World;
+  readonly temporal: Client;
+  readonly db: pg.Pool;
+  pay(phone: string, options?: { key?: string; amount?: number; api?: number }): Promise<Answer>;
+  get(id: string): Promise<PaymentBody>;
+  timeline(id: string): Promise<{ action: string; sequence: number; cause: string }[]>;
+  /** Waits until the payment has one of these statuses. */
+  until(id: string, statuses: readonly string[], withinMs?: number): Promise<PaymentBody>;
+  book(phone: string): Promise<BookBody>;
+  simulate(method: string, path: string, body?: object): Promise<unknown>;
+  /** A phone of its own, with these last two digits. */
+  phone(lastDigits?: string): string;
+  close(): Promise<void>;
+};
+
+export async function openShop(apiProcesses = 1): Promise<Shop> {
+  const home = mkdtempSync(join(tmpdir(), 'malipo-e2e-'));
+  chmodSync(home, 0o755);
+  const policies = join(home, 'policies.yaml');
+  writeFileSync(policies, POLICIES);
+  const world = await startWorld({
+    home,
+    ports: FREE_PORTS,
+    apiProcesses,
+    environment: { MALIPO_POLICIES: policies },
+    simulator: { answer_delay_ms: 600, prompt_lifetime_ms: 20_000 },
+  });
+  const { api_key, temporal_address, temporal_namespace, database_url, simulators } =
+    world.details();
+  const connection = await Connection.connect({ address: temporal_address });
+  const db = new pg.Pool({ connectionString: database_url });
+  db.on('error', () => undefined);
+  const authorization = `Bearer ${api_key}`;
+  let serial = 0;
+  const api = (index: number) => world.apiUrls[index] ?? '';
+  const read = async (path: string) => {
+    const answer = await fetch(`${api(0)}/api/v1/payments/${path}`, { headers: { authorization } });
+    return JSON.parse(await answer.text());
+  };
+  return {
+    world,
+    temporal: new Client({ connection, namespace: temporal_namespace }),
+    db,
+    async pay(phone, options = {}) {
+      const answer = await fetch(`${api(options.api ?? 0)}/api/v1/payments`, {
+        method: 'POST',
+        headers: {
+          authorization,
+          'content-type': 'application/json',
+          'idempotency-key': options.key ?? `key-${phone}`,
+        },
+        body: JSON.stringify({
+          provider: 'mpesa',
+          amount: options.amount ?? 10_000,
+          currency: 'KES',
+          customer: { phone },
+        }),
+      });
+      const body = JSON.parse(await answer.text());
+      return { status: answer.status, headers: answer.headers, body };
+    },
+    get: read,
+    timeline: async (id) => (await read(`${id}/timeline`)).data,
+    async until(id, statuses, withinMs = 30_000) {
+      const deadline = Date.now() + withinMs;
+      for (;;) {
+        const payment = await read(id).catch(() => null);
+        if (payment !== null && statuses.includes(payment.status)) return payment;
+        if (Date.now() > deadline) throw new Error(`${id} is ${payment?.status}, not ${statuses}`);
+        await sleep(100);
+      }
+    },
+    async book(phone) {
+      const answer = await fetch(`${simulators.mpesa.url}/simulator/book?phone=${phone}`);
+      return JSON.parse(await answer.text());
+    },
+    async simulate(method, path, body) {
+      const answer = await fetch(`${simulators.mpesa.url}/simulator/${path}`, {
+        method,
+        headers: { 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return JSON.parse(await answer.text());
+    },
+    phone(lastDigits = '99') {
+      serial += 1;
+      return `2547${String(10_000 + serial)}0${lastDigits}`.slice(0, 12);
+    },
+    async close() {
+      await db.end();
+      await connection.close();
+      await world.stop();
+      removePostgresData(join(home, 'postgres'));
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
