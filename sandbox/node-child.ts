@@ -42,13 +42,8 @@ export async function startNodeChild(options: NodeChildOptions): Promise<Running
     hasChannel: true,
   });
   options.onSpawn?.({ pid: launched.pid, command: launched.command });
-  const stop = () => {
-    // A program that listens to its channel cannot run to its end while the channel is open.
-    if (launched.child.connected) launched.child.disconnect();
-    return endProcess(launched.pid, launched.exited, [
-      { signal: 'SIGTERM', waitMs: STOP_LIMIT_MS },
-    ]);
-  };
+  const stop = () =>
+    endProcess(launched.pid, launched.exited, [{ signal: 'SIGTERM', waitMs: STOP_LIMIT_MS }]);
   const reason = await waitUntilReady(launched, options);
   if (reason === null) {
     return { pid: launched.pid, command: launched.command, exited: launched.exited, stop };
