@@ -32,7 +32,7 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** One fault of the request: where (JSON Pointer, RFC 6901, or a header's name) and how to mend it. */
+/** One fault: where (a JSON Pointer, RFC 6901, or a header's name) and how to mend it. */
 export type Fault = { readonly pointer: string; readonly detail: string };
 
 export class ApiError extends Error {

@@ -31,10 +31,13 @@ export async function describeExecution(client: Client, workflowId: string): Pro
   };
 }
 
-type ProtoTime = { readonly seconds?: unknown; readonly nanos?: number | null };
+type ProtoTime = {
+  readonly seconds?: { toString(): string } | null;
+  readonly nanos?: number | null;
+};
 
 function toIso(time: ProtoTime | null | undefined): string | null {
   if (time?.seconds === null || time?.seconds === undefined) return null;
-  const ms = Number(String(time.seconds)) * 1000 + Math.floor((time.nanos ?? 0) / 1e6);
+  const ms = Number(time.seconds.toString()) * 1000 + Math.floor((time.nanos ?? 0) / 1e6);
   return ms > 0 ? new Date(ms).toISOString() : null;
 }

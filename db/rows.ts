@@ -123,7 +123,7 @@ export const auditRow = z.object({
 });
 export type AuditEntry = z.infer<typeof auditRow>;
 
-export const WEBHOOK_EVENT_STATUSES = ['received', 'applied', 'parked', 'rejected'] as const;
+const WEBHOOK_EVENT_STATUSES = ['received', 'applied', 'parked', 'rejected'] as const;
 export const webhookEventRow = z.object({
   id: z.string(),
   provider: z.string(),

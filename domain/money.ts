@@ -43,7 +43,9 @@ export function isAmountMinor(value: unknown): value is number {
  */
 export function money(amountMinor: number, currency: Currency): Money {
   if (!isAmountMinor(amountMinor)) {
-    throw new RangeError(`an amount is a positive integer of minor units, not ${amountMinor}`);
+    throw new RangeError(
+      `an amount is a positive integer of minor units, not ${String(amountMinor)}`,
+    );
   }
   return { amountMinor, currency };
 }

@@ -1,7 +1,7 @@
 /**
  * A policy is a document: spelled the same in config/policies.yaml, in a workflow's input and in
- * the API. The effective one is copied into the workflow's input, so a later change of the file never
- * touches a payment in flight.
+ * the API. The effective one is copied into the workflow's input, so a later change of the file
+ * never touches a payment in flight.
  */
 export type ProviderPolicy = {
   readonly charge: {

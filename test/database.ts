@@ -7,7 +7,7 @@ const TEMPLATE = 'malipo_template';
 export type EmptyDatabase = {
   /** Superuser and owner of all that is in it. */
   readonly adminUrl: string;
-  drop(): Promise<void>;
+  readonly drop: () => Promise<void>;
 };
 
 export type TestDatabase = {

@@ -17,7 +17,7 @@ export type Desk = {
   isSending: boolean;
   /** Whether the first caller may have the payment's state. */
   isAnswerable: boolean;
-  hasNews(): boolean;
+  readonly hasNews: () => boolean;
   takeEvent(): DeliveredEvent | undefined;
   takeDecision(): Decision | undefined;
   isCancelWanted(): boolean;
@@ -85,7 +85,7 @@ function refuseCancel(book: Book, desk: Desk): void {
   }
 }
 
-export function refuseDecision(book: Book, decision: Decision): void {
+function refuseDecision(book: Book, decision: Decision): void {
   if (book.status() !== 'needs_review') {
     throw ApplicationFailure.nonRetryable(`it is ${book.status()}`, 'not_in_review');
   }

@@ -55,7 +55,7 @@ export function paymentStart(input: PaymentInput) {
 }
 
 /** What operators see of a workflow in lists; nothing personal. */
-export function describePayment(input: PaymentInput) {
+function describePayment(input: PaymentInput) {
   const { amountMinor, currency } = input;
   return {
     typedSearchAttributes: [

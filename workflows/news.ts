@@ -51,7 +51,7 @@ export async function writeOffMessages(input: PaymentInput, book: Book, desk: De
 }
 
 /** A callback: believed when it speaks of this payment's money and id, else kept for a person. */
-export async function applyEvent(
+async function applyEvent(
   input: PaymentInput,
   book: Book,
   delivered: DeliveredEvent,

@@ -76,7 +76,13 @@ function chargeInput(input: PaymentInput, send: number): ChargeInput {
   const { amountMinor, currency } = input;
   const timeoutMs = input.policy.charge.timeout_ms;
   return {
-    ...{ paymentId, attemptId, workflowId, provider, credentialsRef, amountMinor, currency },
+    paymentId,
+    attemptId,
+    workflowId,
+    provider,
+    credentialsRef,
+    amountMinor,
+    currency,
     send,
     timeoutMs,
   };
@@ -125,7 +131,10 @@ export async function lookup(
   });
   const { paymentId, provider, credentialsRef } = input;
   const question: LookupInput = {
-    ...{ paymentId, provider, credentialsRef, providerPaymentId },
+    paymentId,
+    provider,
+    credentialsRef,
+    providerPaymentId,
     timeoutMs: timeout_ms,
     everyMs: every_ms,
   };

@@ -66,7 +66,7 @@ const AWAY_NAMES = new Set([
   'StatementTimeoutError',
 ]);
 
-export function isDatabaseAway(error: unknown): boolean {
+function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (AWAY_NAMES.has(error.name)) return true;
   const code = 'code' in error ? String(error.code) : '';

@@ -1,9 +1,7 @@
 import type { z } from 'zod';
 import { ApiError, type Fault } from '../errors.ts';
 
-/**
- * The value in its validated form. @throws ApiError naming every fault, so that one round mends all.
- */
+/** The value in its validated form. @throws ApiError naming every fault at once. */
 export function validate<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;

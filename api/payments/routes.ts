@@ -32,27 +32,7 @@ export function createPaymentRoutes(deps: ApiDeps): Router<ApiState> {
   });
 
   router.get('/', async (ctx) => {
-    const query = validate(listPaymentsQuery, ctx.query);
-    const payments = await listPayments(deps.pool, {
-      merchantId: ctx.state.merchantId,
-      statuses: query.status ?? [],
-      provider: query.provider ?? null,
-      phoneHash: query.phone === undefined ? null : phoneHash(deps, query.phone),
-      reference: query.reference ?? null,
-      createdFrom: query.created_from ?? null,
-      createdBefore: query.created_before ?? null,
-      beforeId: query.cursor === undefined ? null : readCursor(query.cursor),
-      limit: query.limit + 1,
-    });
-    const page = payments.slice(0, query.limit);
-    const last = page.at(-1);
-    const hasMore = payments.length > query.limit;
-    ctx.body = {
-      object: 'list',
-      data: page.map((payment) => presentPayment(payment, engine)),
-      has_more: hasMore,
-      next_cursor: hasMore && last !== undefined ? makeCursor(last.id) : null,
-    };
+    ctx.body = await listPage(deps, ctx.state.merchantId, ctx.query);
   });
 
   router.get('/:id', async (ctx) => {
@@ -105,6 +85,30 @@ async function cancelPayment(deps: ApiDeps, payment: Payment): Promise<void> {
       throw new ApiError(code, `the payment cannot be canceled: ${answer.message}`);
     }
   }
+}
+
+async function listPage(deps: ApiDeps, merchantId: string, given: unknown) {
+  const query = validate(listPaymentsQuery, given);
+  const payments = await listPayments(deps.pool, {
+    merchantId: merchantId,
+    statuses: query.status ?? [],
+    provider: query.provider ?? null,
+    phoneHash: query.phone === undefined ? null : phoneHash(deps, query.phone),
+    reference: query.reference ?? null,
+    createdFrom: query.created_from ?? null,
+    createdBefore: query.created_before ?? null,
+    beforeId: query.cursor === undefined ? null : readCursor(query.cursor),
+    limit: query.limit + 1,
+  });
+  const page = payments.slice(0, query.limit);
+  const last = page.at(-1);
+  const hasMore = payments.length > query.limit;
+  return {
+    object: 'list',
+    data: page.map((payment) => presentPayment(payment, deps.engine)),
+    has_more: hasMore,
+    next_cursor: hasMore && last !== undefined ? makeCursor(last.id) : null,
+  };
 }
 
 /** A phone in any spelling that a provider with phones takes. */

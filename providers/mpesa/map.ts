@@ -82,7 +82,7 @@ type Rejection = {
  * What each error answer proves. First match wins; what is not here is ambiguous. 500.001.1001 has
  * several meanings, so its message decides. Sources: providers/mpesa/README.md.
  */
-export const REJECTIONS: readonly Rejection[] = [
+const REJECTIONS: readonly Rejection[] = [
   // table
   { code: '404.001.03', kind: 'unsent', mend: 'the access token was refused' },
   { code: '400.003.01', kind: 'unsent', mend: 'the access token was refused' },

@@ -18,7 +18,9 @@ function printOf(script: string): Record<string, unknown>[] {
 }
 
 test('a line is JSON with the service, the level’s name and a time people can read', () => {
-  const [line, ...others] = printOf(`log.debug('not shown'); log.info({ payment: 'pay_1' }, 'hi');`);
+  const [line, ...others] = printOf(
+    `log.debug('not shown'); log.info({ payment: 'pay_1' }, 'hi');`,
+  );
   expect(others).toEqual([]);
   expect(line).toMatchObject({ service: 'api', level: 'info', payment: 'pay_1', msg: 'hi' });
   expect(line?.time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -32,7 +34,8 @@ test('no secret and no personal data reaches a line, by whatever name it is logg
     log.info(secrets);
     log.info({ customer: secrets });
     log.info({ headers: secrets });
-    log.error({ err: Object.assign(new Error('no answer'), { query: secrets, ...secrets, name: 'E' }) });
+    const fields = { query: secrets, ...secrets, name: 'E' };
+    log.error({ err: Object.assign(new Error('no answer'), fields) });
     log.error({ err: 's3cret' });`);
   expect(lines).toHaveLength(5);
   expect(JSON.stringify(lines)).not.toContain('s3cret');

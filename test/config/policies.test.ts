@@ -71,10 +71,13 @@ test('the defaults handed in stay as they were', () => {
   expect(DEFAULTS).toEqual(before);
 });
 
-test.each(['', '# nothing but a comment\n', 'providers: {}\n'])('an overlay of %j changes nothing', (text) => {
-  writeFileSync(path, text);
-  expect(readPolicies(DEFAULTS, path)).toEqual(readPolicies(DEFAULTS, null));
-});
+test.each(['', '# nothing but a comment\n', 'providers: {}\n'])(
+  'an overlay of %j changes nothing',
+  (text) => {
+    writeFileSync(path, text);
+    expect(readPolicies(DEFAULTS, path)).toEqual(readPolicies(DEFAULTS, null));
+  },
+);
 
 const mpesa = (changes: object) => ({ providers: { mpesa: changes } });
 const FAULTY = [

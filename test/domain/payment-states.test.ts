@@ -8,6 +8,7 @@ import {
 } from '../../domain/payment-states.ts';
 
 // Written by hand from the design, not from the code. `-` is refused, `.` changes nothing.
+// table
 const EXPECTED = `
                  dispatched  action_required  authorized    succeeded     declined  canceled  gave_up
 created          processing  -                -             -             -         canceled  failed

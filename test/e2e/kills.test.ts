@@ -68,7 +68,7 @@ describe('kill -9 of the worker', () => {
 });
 
 describe('kill -9 of the API', () => {
-  it('after the row and before the workflow’s start: the payment is started all the same', async () => {
+  it('after the row and before the workflow’s start: it is started all the same', async () => {
     const phone = shop.phone();
     const { pids } = shop.world.details();
     process.kill(pids.temporal ?? 0, 'SIGSTOP');

@@ -76,7 +76,7 @@ describe('the main path', () => {
 });
 
 describe('the same key', () => {
-  it('50 times at once over two processes is one prompt, and every answer the same payment', async () => {
+  it('50 times at once over two processes is one prompt and one payment', async () => {
     const phone = shop.phone();
     const answers = await Promise.all(
       Array.from({ length: 50 }, (_, i) => shop.pay(phone, { key: 'fifty', api: i % 2 })),

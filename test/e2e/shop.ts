@@ -69,22 +69,43 @@ export async function openShop(apiProcesses = 1): Promise<Shop> {
     environment: { MALIPO_POLICIES: policies },
     simulator: { answer_delay_ms: 600, prompt_lifetime_ms: 20_000 },
   });
-  const { api_key, temporal_address, temporal_namespace, database_url, simulators } =
-    world.details();
+  const { temporal_address, temporal_namespace, database_url } = world.details();
   const connection = await Connection.connect({ address: temporal_address });
   const db = new pg.Pool({ connectionString: database_url });
   db.on('error', () => undefined);
-  const authorization = `Bearer ${api_key}`;
   let serial = 0;
+  const calls = openCalls(world);
+  return {
+    world,
+    temporal: new Client({ connection, namespace: temporal_namespace }),
+    db,
+    ...calls,
+    phone(lastDigits = '99') {
+      serial += 1;
+      return `2547${String(10_000 + serial)}0${lastDigits}`.slice(0, 12);
+    },
+    async close() {
+      await db.end();
+      await connection.close();
+      await world.stop();
+      removePostgresData(join(home, 'postgres'));
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+type Calls = Pick<Shop, 'pay' | 'get' | 'timeline' | 'until' | 'book' | 'simulate'>;
+
+/** What a merchant and a payer's phone do over HTTP. */
+function openCalls(world: World): Calls {
+  const { api_key, simulators } = world.details();
+  const authorization = `Bearer ${api_key}`;
   const api = (index: number) => world.apiUrls[index] ?? '';
   const read = async (path: string) => {
     const answer = await fetch(`${api(0)}/api/v1/payments/${path}`, { headers: { authorization } });
     return JSON.parse(await answer.text());
   };
   return {
-    world,
-    temporal: new Client({ connection, namespace: temporal_namespace }),
-    db,
     async pay(phone, options = {}) {
       const answer = await fetch(`${api(options.api ?? 0)}/api/v1/payments`, {
         method: 'POST',
@@ -110,7 +131,8 @@ export async function openShop(apiProcesses = 1): Promise<Shop> {
       for (;;) {
         const payment = await read(id).catch(() => null);
         if (payment !== null && statuses.includes(payment.status)) return payment;
-        if (Date.now() > deadline) throw new Error(`${id} is ${payment?.status}, not ${statuses}`);
+        if (Date.now() > deadline)
+          throw new Error(`${id} is ${payment?.status}, not ${statuses.join()}`);
         await sleep(100);
       }
     },
@@ -125,17 +147,6 @@ export async function openShop(apiProcesses = 1): Promise<Shop> {
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       return JSON.parse(await answer.text());
-    },
-    phone(lastDigits = '99') {
-      serial += 1;
-      return `2547${String(10_000 + serial)}0${lastDigits}`.slice(0, 12);
-    },
-    async close() {
-      await db.end();
-      await connection.close();
-      await world.stop();
-      removePostgresData(join(home, 'postgres'));
-      rmSync(home, { recursive: true, force: true });
     },
   };
 }

@@ -78,7 +78,7 @@ describe('a payment', () => {
     expect(story.questions).toBe(0);
   });
 
-  it('is settled by asking when the callback stays away, at the same history for 1 or 10 questions', async () => {
+  it('is settled by asking when the callback is lost, at the same history for 1 or 10', async () => {
     const lengths: number[] = [];
     for (const needed of [1, 10]) {
       const { handle, story } = await start({
@@ -118,7 +118,7 @@ describe('a payment', () => {
     expect(actions(story)).toEqual(['payment.answer_lost', 'payment.settled']);
   });
 
-  it('needs review when the answer was lost and no callback comes; an operator decides', async () => {
+  it('needs review when the answer was lost and no callback comes; a person decides', async () => {
     const { handle, story } = await start({ charge: fails('ambiguous') });
     await stage.env.sleep('30m');
     expect(story.status).toBe('needs_review');

@@ -52,7 +52,7 @@ export function invalidField(field: string): WireAnswer {
   };
 }
 
-/** The gateway's own refusal: no requestId, no errorCode. */
+/** The refusal at Daraja's edge: no requestId, no errorCode. */
 export function rateLimited(retryAfterS: number | null): WireAnswer {
   return {
     status: 429,

@@ -9,9 +9,14 @@ import { changeSettings, isRecord } from './settings.ts';
 
 /** The simulator's own controls: what happened, what rings, how it behaves, and the handset. */
 export function createControlRoutes(daraja: Daraja): Router {
-  const { book, faults, phones, settings } = daraja;
   const router = new Router();
+  addBookRoutes(router, daraja);
+  addPhoneRoutes(router, daraja);
+  addSettingRoutes(router, daraja);
+  return router;
+}
 
+function addBookRoutes(router: Router, { book, settings }: Daraja): void {
   router.get('/', (ctx) => {
     ctx.type = 'text/html';
     ctx.body = renderHandset(book, settings, textOf(ctx.query.phone));
@@ -39,6 +44,10 @@ export function createControlRoutes(daraja: Daraja): Router {
     const live = [...book.prompts.values()].filter((prompt) => prompt.state === 'ringing');
     ctx.body = live.filter((prompt) => phone === null || prompt.phone === phone);
   });
+}
+
+function addPhoneRoutes(router: Router, daraja: Daraja): void {
+  const { phones } = daraja;
   router.post('/simulator/prompts/:id/answer', async (ctx) => {
     const prompt = findPrompt(daraja, ctx);
     const answer = (await readJson(ctx.req))?.answer ?? ctx.query.answer;
@@ -62,6 +71,9 @@ export function createControlRoutes(daraja: Daraja): Router {
     const sends = Array.from({ length: times }, () => phones.sendCallback(prompt, changes, raw));
     ctx.body = { statuses: await Promise.all(sends) };
   });
+}
+
+function addSettingRoutes(router: Router, { faults, settings }: Daraja): void {
   router.get('/simulator/settings', (ctx) => {
     ctx.body = settings;
   });
@@ -85,7 +97,6 @@ export function createControlRoutes(daraja: Daraja): Router {
     faults.clear();
     ctx.body = faults.list;
   });
-  return router;
 }
 
 function attempt(

@@ -82,7 +82,7 @@ export function openFaults(): Faults {
     },
     clear() {
       list = [];
-      for (const release of [...held.keys()]) release();
+      for (const release of held.keys()) release();
     },
     async answer(ctx, fault, answer) {
       if (fault === null) return send(ctx, answer);
@@ -119,7 +119,7 @@ function misbehave({ fault, field, retry_after_s }: Fault): WireAnswer {
   }
 }
 
-export function send(ctx: Context, { status, body, headers }: WireAnswer): void {
+function send(ctx: Context, { status, body, headers }: WireAnswer): void {
   ctx.status = status;
   if (headers !== undefined) ctx.set({ ...headers });
   if (typeof body === 'string') ctx.type = 'text/html';

@@ -13,7 +13,7 @@ export async function readJson(request: IncomingMessage): Promise<Record<string,
     if (bytes > BYTES_MAX) return null;
     chunks.push(part);
   }
-  if (!/^application\/json/.test(request.headers['content-type'] ?? '')) return null;
+  if (!request.headers['content-type']?.startsWith('application/json')) return null;
   try {
     const value: unknown = JSON.parse(Buffer.concat(chunks).toString());
     return isRecord(value) ? value : null;

@@ -26,104 +26,129 @@ export type Phones = {
 const CALLBACK_TIMEOUT_MS = 30_000;
 
 export function openPhones(book: Book, settings: Settings): Phones {
-  const timers = new Set<NodeJS.Timeout>();
-  const sending = new Set<Promise<unknown>>();
-  const later = (delayMs: number, task: () => Promise<unknown>) => {
-    const timer = setTimeout(() => {
-      timers.delete(timer);
-      const run = task().finally(() => sending.delete(run));
-      sending.add(run);
-    }, delayMs);
-    timers.add(timer);
-  };
-
-  const sendCallback: Phones['sendCallback'] = async (prompt, changes, raw) => {
-    const receipt = book.charges.findLast(
-      (charge) => charge.checkout_request_id === prompt.checkout_request_id,
-    )?.receipt;
-    const body = callbackBody(prompt, receipt ?? null, settings.masked_phone, changes);
-    const status = await post(prompt, raw ?? JSON.stringify(body));
-    const { checkout_request_id } = prompt;
-    const at = new Date().toISOString();
-    book.write({
-      kind: 'callback',
-      callback: { checkout_request_id, status, at, body: raw ?? body },
-    });
-    return status;
-  };
-
-  const finish = (prompt: Prompt, code: string) => {
-    const { checkout_request_id, phone, amount, account_reference } = prompt;
-    const at = new Date().toISOString();
-    if (code === '0') {
-      const receipt = makeReceipt(Date.now());
-      const charge = { checkout_request_id, receipt, phone, amount, account_reference, at };
-      book.write({ kind: 'charge', charge });
-    }
-    book.write({ kind: 'answer', id: checkout_request_id, code, at });
-  };
-
-  const settle = (prompt: Prompt, code: string, rule: Rule | null) => {
-    if (prompt.state === 'answered') return;
-    finish(prompt, code);
-    if (settings.callback === 'never' || rule?.callback === 'never') return;
-    const times = Math.max(settings.duplicates, rule?.duplicates ?? 1);
-    for (let i = 0; i < times; i += 1)
-      later(settings.callback_delay_ms, () => sendCallback(prompt));
-  };
-
-  const schedule = (prompt: Prompt, rule: Rule) => {
-    if (settings.answer_mode === 'auto' && rule.answer !== 'ignore') {
-      const code = ANSWERS[rule.answer];
-      later(settings.answer_delay_ms, async () => settle(prompt, code, rule));
-    }
-    later(settings.prompt_lifetime_ms, async () => settle(prompt, ANSWERS.unreachable, null));
-  };
+  const line = openLine(book, settings);
   for (const prompt of book.prompts.values()) {
-    if (prompt.state === 'ringing') schedule(prompt, ruleFor(prompt.phone));
+    if (prompt.state === 'ringing') schedule(line, prompt, ruleFor(prompt.phone));
   }
-
   return {
     isRinging: (phone) =>
       [...book.prompts.values()].some((it) => it.phone === phone && it.state === 'ringing'),
-    sendCallback,
-    async ring(wanted) {
-      const nowMs = Date.now();
-      const id = makeCheckoutRequestId(wanted.phone, nowMs);
-      const draft: Prompt = {
-        checkout_request_id: id,
-        merchant_request_id: makeMerchantRequestId(),
-        ...wanted,
-        created_at: new Date(nowMs).toISOString(),
-        state: 'ringing',
-        result_code: null,
-        answered_at: null,
-      };
-      book.write({ kind: 'prompt', prompt: draft });
-      const prompt = book.prompts.get(id) ?? draft;
-      const rule = ruleFor(prompt.phone);
-      const isAuto = settings.answer_mode === 'auto';
-      const isEarly = settings.callback === 'early' || rule.callback === 'early';
-      if (isAuto && isEarly && rule.answer !== 'ignore') {
-        finish(prompt, ANSWERS[rule.answer]);
-        await sendCallback(prompt);
-      } else schedule(prompt, rule);
-      return prompt;
-    },
+    sendCallback: (prompt, changes, raw) => sendCallback(line, prompt, changes, raw),
+    ring: (wanted) => ring(line, wanted),
     async answer(prompt, answer) {
       if (prompt.state === 'answered') return false;
-      if (answer !== 'ignore') settle(prompt, ANSWERS[answer], null);
+      if (answer !== 'ignore') settle(line, prompt, ANSWERS[answer], null);
       return true;
     },
     succeedLate(prompt) {
-      finish(prompt, '0');
-      return sendCallback(prompt);
+      finish(line, prompt, '0');
+      return sendCallback(line, prompt);
+    },
+    close: line.close,
+  };
+}
+
+type Line = {
+  readonly book: Book;
+  readonly settings: Settings;
+  readonly later: (delayMs: number, task: () => Promise<unknown>) => void;
+  readonly close: () => Promise<void>;
+};
+
+/** The book, the settings, and all that is still to happen. */
+function openLine(book: Book, settings: Settings): Line {
+  const timers = new Set<NodeJS.Timeout>();
+  const sending = new Set<Promise<unknown>>();
+  return {
+    book,
+    settings,
+    later(delayMs, task) {
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        const run = task().finally(() => sending.delete(run));
+        sending.add(run);
+      }, delayMs);
+      timers.add(timer);
     },
     async close() {
       for (const timer of timers) clearTimeout(timer);
       await Promise.allSettled(sending);
     },
   };
+}
+
+async function sendCallback(
+  { book, settings }: Line,
+  prompt: Prompt,
+  changes?: CallbackChanges,
+  raw?: string,
+): Promise<number> {
+  const { checkout_request_id } = prompt;
+  const charge = book.charges.findLast((it) => it.checkout_request_id === checkout_request_id);
+  const body = callbackBody(prompt, charge?.receipt ?? null, settings.masked_phone, changes);
+  const status = await post(prompt, raw ?? JSON.stringify(body));
+  const at = new Date().toISOString();
+  book.write({
+    kind: 'callback',
+    callback: { checkout_request_id, status, at, body: raw ?? body },
+  });
+  return status;
+}
+
+function finish({ book }: Line, prompt: Prompt, code: string): void {
+  const { checkout_request_id, phone, amount, account_reference } = prompt;
+  const at = new Date().toISOString();
+  if (code === '0') {
+    const receipt = makeReceipt(Date.now());
+    const charge = { checkout_request_id, receipt, phone, amount, account_reference, at };
+    book.write({ kind: 'charge', charge });
+  }
+  book.write({ kind: 'answer', id: checkout_request_id, code, at });
+}
+
+function settle(line: Line, prompt: Prompt, code: string, rule: Rule | null): void {
+  const { settings } = line;
+  if (prompt.state === 'answered') return;
+  finish(line, prompt, code);
+  if (settings.callback === 'never' || rule?.callback === 'never') return;
+  const times = Math.max(settings.duplicates, rule?.duplicates ?? 1);
+  for (let i = 0; i < times; i += 1) {
+    line.later(settings.callback_delay_ms, () => sendCallback(line, prompt));
+  }
+}
+
+function schedule(line: Line, prompt: Prompt, rule: Rule): void {
+  const { settings } = line;
+  if (settings.answer_mode === 'auto' && rule.answer !== 'ignore') {
+    const code = ANSWERS[rule.answer];
+    line.later(settings.answer_delay_ms, async () => settle(line, prompt, code, rule));
+  }
+  const lifetimeMs = settings.prompt_lifetime_ms;
+  line.later(lifetimeMs, async () => settle(line, prompt, ANSWERS.unreachable, null));
+}
+
+async function ring(line: Line, wanted: PromptRequest): Promise<Prompt> {
+  const { book, settings } = line;
+  const nowMs = Date.now();
+  const id = makeCheckoutRequestId(wanted.phone, nowMs);
+  const draft: Prompt = {
+    checkout_request_id: id,
+    merchant_request_id: makeMerchantRequestId(),
+    ...wanted,
+    created_at: new Date(nowMs).toISOString(),
+    state: 'ringing',
+    result_code: null,
+    answered_at: null,
+  };
+  book.write({ kind: 'prompt', prompt: draft });
+  const prompt = book.prompts.get(id) ?? draft;
+  const rule = ruleFor(prompt.phone);
+  const isEarly = settings.callback === 'early' || rule.callback === 'early';
+  if (settings.answer_mode === 'auto' && isEarly && rule.answer !== 'ignore') {
+    finish(line, prompt, ANSWERS[rule.answer]);
+    await sendCallback(line, prompt);
+  } else schedule(line, prompt, rule);
+  return prompt;
 }
 
 /** One try, as Daraja makes; 0 when nobody could be reached. */
