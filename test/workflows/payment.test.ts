@@ -78,7 +78,7 @@ describe('a payment', () => {
     expect(story.questions).toBe(0);
   });
 
-  it('is settled by asking when the callback is lost, at the same history for 1 or 10', async () => {
+  it('is settled by asking when no callback comes, at one history for 1 or 10', async () => {
     const lengths: number[] = [];
     for (const needed of [1, 10]) {
       const { handle, story } = await start({
