@@ -42,12 +42,20 @@ const dataKeys = z
         })
         .pipe(z.object({ id: z.string(), key: keyBytes })),
     ),
+  )
+  .refine(
+    (keys) => new Set(keys.map(({ id }) => id)).size === keys.length,
+    'must not name two keys by one id',
   );
 
 const schema = z.object({
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address' }),
   MALIPO_API_HOST: z.string().min(1).default('127.0.0.1'),
-  MALIPO_API_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  MALIPO_API_PORT: z
+    .string()
+    .regex(/\S/, 'must be a port from 0 to 65535')
+    .pipe(z.coerce.number<string>().int().min(0).max(65_535))
+    .default(8080),
   MALIPO_PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be an http(s):// address' }),
   MALIPO_TEMPORAL_UI_URL: z.url().optional(),
   MALIPO_DATA_KEYS: dataKeys,

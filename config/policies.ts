@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -58,13 +59,20 @@ export function readPolicies(
 ): Policies {
   let merged: unknown = { providers: providerDefaults };
   const paths = overlayPath === null ? [DEFAULTS_PATH] : [DEFAULTS_PATH, overlayPath];
-  for (const path of paths) merged = overlay(merged, readYaml(path));
+  const layers = paths.map((path) => ({ path, content: readYaml(path) }));
+  for (const { content } of layers) merged = overlay(merged, content);
+  const nameFile = (keys: readonly PropertyKey[], fault: string) => {
+    const layer = layers.findLast(({ content }) => isSetBy(content, keys));
+    return layer === undefined ? fault : `${basename(layer.path)}: ${fault}`;
+  };
   const parsed = policies.safeParse(merged);
   const unknown = isObject(merged) && isObject(merged.providers) ? merged.providers : {};
   const faults = Object.keys(unknown)
     .filter((name) => !Object.hasOwn(providerDefaults, name))
-    .map((name) => `providers.${name}: no such provider`);
-  if (!parsed.success) faults.push(...parsed.error.issues.map(faultOf));
+    .map((name) => nameFile(['providers', name], `providers.${name}: no such provider`));
+  if (!parsed.success) {
+    faults.push(...parsed.error.issues.map((it) => nameFile(it.path, faultOf(it))));
+  }
   if (faults.length > 0 || !parsed.success) throw new PolicyError(faults);
   return parsed.data;
 }
@@ -83,6 +91,13 @@ function overlay(under: unknown, over: unknown): unknown {
   const result: Record<string, unknown> = { ...under };
   for (const [key, value] of Object.entries(over)) result[key] = overlay(under[key], value);
   return result;
+}
+
+/** Whether a file says something at this path. */
+function isSetBy(content: unknown, keys: readonly PropertyKey[]): boolean {
+  const [key, ...rest] = keys;
+  if (key === undefined) return content !== undefined;
+  return isObject(content) && isSetBy(content[String(key)], rest);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
