@@ -1,0 +1,103 @@
+import { openShop, type Shop } from './shop.ts';
+
+let shop: Shop;
+let url: string;
+let authorization: string;
+beforeAll(async () => {
+  shop = await openShop();
+  const { api_url, api_key } = shop.world.details();
+  url = `${api_url}/api/v1`;
+  authorization = `Bearer ${api_key}`;
+}, 90_000);
+afterAll(() => shop?.close(), 60_000);
+
+const GOOD = {
+  provider: 'mpesa',
+  amount: 10_000,
+  currency: 'KES',
+  customer: { phone: '0712345678' },
+};
+
+async function post(body: unknown, headers: Record<string, string> = {}) {
+  const answer = await fetch(`${url}/payments`, {
+    method: 'POST',
+    headers: {
+      authorization,
+      'content-type': 'application/json',
+      'idempotency-key': 'refused',
+      ...headers,
+    },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  return {
+    status: answer.status,
+    type: answer.headers.get('content-type'),
+    body: JSON.parse(await answer.text()),
+  };
+}
+
+const countRows = async (table: 'payments' | 'webhook_events') =>
+  (await shop.db.query(`SELECT id FROM ${table}`)).rows.length;
+
+describe('a request that is not in order', () => {
+  // table
+  const CASES: [string, unknown, Record<string, string>, number, RegExp][] = [
+    ['no key', GOOD, { 'idempotency-key': '' }, 400, /Idempotency-Key/],
+    ['a key with spaces', GOOD, { 'idempotency-key': 'a b' }, 400, /visible ASCII/],
+    ['amount 0', { ...GOOD, amount: 0 }, {}, 400, /minor units/],
+    ['a negative amount', { ...GOOD, amount: -5 }, {}, 400, /minor units/],
+    ['a fraction', { ...GOOD, amount: 100.5 }, {}, 400, /minor units/],
+    ['2^53', { ...GOOD, amount: 2 ** 53 }, {}, 400, /2\^53|minor units/],
+    ['a string', { ...GOOD, amount: '100' }, {}, 400, /minor units/],
+    ['KES 100.50', { ...GOOD, amount: 10_050 }, {}, 422, /multiple of 100/],
+    ['above the maximum', { ...GOOD, amount: 25_000_100 }, {}, 422, /250000\.00/],
+    ['another currency', { ...GOOD, currency: 'USD' }, {}, 422, /takes KES/],
+    ['a short phone', { ...GOOD, customer: { phone: '07123' } }, {}, 422, /0712345678/],
+    ['a foreign phone', { ...GOOD, customer: { phone: '+14155552671' } }, {}, 422, /Kenyan/],
+    ['an unknown field', { ...GOOD, amuont: 1 }, {}, 400, /amuont/],
+    ['broken JSON', '{"provider":', {}, 400, /JSON/],
+    ['another content type', 'a=b', { 'content-type': 'text/plain' }, 415, /application\/json/],
+    ['5 MB', `{"a":"${'x'.repeat(5_000_000)}"}`, {}, 413, /64kb/],
+    ['a wrong API key', GOOD, { authorization: 'Bearer sk_test_0000000000' }, 401, /API key/],
+  ];
+
+  it.each(CASES)('%s is refused and leaves nothing', async (_what, body, headers, status, mend) => {
+    const answer = await post(body, headers);
+    expect(answer.status).toBe(status);
+    expect(answer.type).toMatch(/^application\/problem\+json/);
+    expect(answer.body).toMatchObject({ status, detail: expect.stringMatching(mend) });
+    expect(await countRows('payments')).toBe(0);
+  });
+
+  it.each(['0712345679', '+254712345679', '254712345679'])('%s is one phone', async (phone) => {
+    const key = { 'idempotency-key': 'spellings' };
+    const { status, body } = await post({ ...GOOD, customer: { phone } }, key);
+    expect([200, 201]).toContain(status);
+    expect(body.customer.phone).toBe('+254•••••679');
+    expect(await countRows('payments')).toBe(1);
+  });
+});
+
+describe('a callback', () => {
+  const call = async (token: string, body: string) =>
+    (await fetch(`${url}/webhooks/stk/${token}`, { method: 'POST', body })).status;
+
+  it('with a forged token is 404 and leaves nothing', async () => {
+    const before = await countRows('webhook_events');
+    expect(await call('ab'.repeat(33), '{}')).toBe(404);
+    expect(await countRows('webhook_events')).toBe(before);
+  });
+
+  it('that is malformed is answered 200 and kept; one of 10 MB is not taken', async () => {
+    const phone = shop.phone('09');
+    const { body } = await shop.pay(phone);
+    const token = (await shop.book(phone)).prompts[0]?.callback_url.split('/').at(-1) ?? '';
+    expect(await call(token, 'not json')).toBe(200);
+    const kept = await shop.db.query('SELECT status FROM webhook_events WHERE payment_id = $1', [
+      body.id,
+    ]);
+    expect(kept.rows).toEqual([{ status: 'parked' }]);
+    expect(await call(token, 'x'.repeat(10_000_000)).catch(() => 413)).toBe(413);
+    expect((await shop.get(body.id)).status).toBe('processing');
+  });
+});
