@@ -5,12 +5,12 @@ import { openShop, type PaymentBody, type Shop } from './shop.ts';
 let shop: Shop;
 beforeAll(async () => {
   shop = await openShop();
-}, 90_000);
+}, 150_000);
 afterAll(() => shop?.close(), 60_000);
 
 /** One prompt, one charge, its receipt on the payment, and a trail without gaps. */
 async function expectPaidOnce(payment: PaymentBody, phone: string) {
-  const paid = await shop.until(payment.id, ['succeeded'], 50_000);
+  const paid = await shop.until(payment.id, ['succeeded'], 100_000);
   const { prompts, charges } = await shop.book(phone);
   expect([prompts.length, charges.length]).toEqual([1, 1]);
   expect(paid.provider_receipt).toBe(charges[0]?.receipt);
@@ -39,7 +39,7 @@ describe('kill -9 of the worker', () => {
     await shop.world.kill('worker', 'SIGKILL');
     await shop.simulate('DELETE', 'faults');
     await expectPaidOnce((await paying).body, phone);
-  }, 90_000);
+  }, 150_000);
 
   it('during the push, after Daraja took it: it is never pushed again', async () => {
     const phone = shop.phone();
@@ -49,7 +49,7 @@ describe('kill -9 of the worker', () => {
     await shop.world.kill('worker', 'SIGKILL');
     await shop.simulate('DELETE', 'faults');
     await expectPaidOnce((await paying).body, phone);
-  }, 90_000);
+  }, 150_000);
 
   it('right after the answer, while waiting and while settling', async () => {
     const phones = [0, 150, 300, 450, 600, 700].map((delayMs) => ({
@@ -64,7 +64,7 @@ describe('kill -9 of the worker', () => {
     );
     await shop.world.kill('worker', 'SIGKILL');
     for (const { phone, body } of payments) await expectPaidOnce(body, phone);
-  }, 120_000);
+  }, 180_000);
 });
 
 describe('kill -9 of the API', () => {
@@ -86,7 +86,7 @@ describe('kill -9 of the API', () => {
     process.kill(pids.temporal ?? 0, 'SIGCONT');
     await paying;
     await expectPaidOnce(await shop.until(id ?? '', ['created', 'processing', 'succeeded']), phone);
-  }, 90_000);
+  }, 150_000);
 });
 
 describe('away', () => {
@@ -95,7 +95,7 @@ describe('away', () => {
     const { body } = await shop.pay(phone);
     await shop.world.kill('temporal', 'SIGKILL');
     await expectPaidOnce(body, phone);
-  }, 120_000);
+  }, 180_000);
 
   it('Temporal, while a payment is made: 202, and it is started later', async () => {
     const phone = shop.phone();
@@ -105,7 +105,7 @@ describe('away', () => {
     process.kill(pids.temporal ?? 0, 'SIGCONT');
     expect([status, body.status]).toEqual([202, 'created']);
     await expectPaidOnce(body, phone);
-  }, 90_000);
+  }, 150_000);
 
   it('PostgreSQL, for 30 s in the middle: the callback is kept and applied', async () => {
     const phone = shop.phone();
