@@ -8,8 +8,8 @@ const activities = proxyActivities<Pick<Activities, 'sweepUnstarted' | 'sweepUnd
 });
 
 /**
- * Run by a Schedule: picks up what a crash left between two systems. Its activities time out soon, so
- * that one that was lost with a server does not hold up the next round.
+ * Run by a Schedule: picks up what a crash left between two systems. Its activities time out soon:
+ * one that was lost with a server must not hold up the next round.
  */
 export async function sweep(input: SweepInput): Promise<void> {
   await activities.sweepUnstarted(input);
