@@ -26,6 +26,7 @@ export type NodeChildOptions = {
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const STOP_LIMIT_MS = 15_000;
+const HANG_UP_MS = 250;
 
 /**
  * Starts one of our own programs. It says `{type: 'ready'}` on its channel when it is, ends on
@@ -42,8 +43,7 @@ export async function startNodeChild(options: NodeChildOptions): Promise<Running
     hasChannel: true,
   });
   options.onSpawn?.({ pid: launched.pid, command: launched.command });
-  const stop = () =>
-    endProcess(launched.pid, launched.exited, [{ signal: 'SIGTERM', waitMs: STOP_LIMIT_MS }]);
+  const stop = () => endChild(launched);
   const reason = await waitUntilReady(launched, options);
   if (reason === null) {
     return { pid: launched.pid, command: launched.command, exited: launched.exited, stop };
@@ -51,6 +51,15 @@ export async function startNodeChild(options: NodeChildOptions): Promise<Running
   await stop();
   const tail = readLogTail(options.logPath);
   throw new StartFailure(options.title, `${reason}\n${tail}`, `read ${options.logPath}`);
+}
+
+/** A program that listens to its channel cannot run to its end while the channel is open. */
+async function endChild({ child, pid, exited }: Launched): Promise<void> {
+  const hangUp = setTimeout(() => {
+    if (child.connected) child.disconnect();
+  }, HANG_UP_MS);
+  await endProcess(pid, exited, [{ signal: 'SIGTERM', waitMs: STOP_LIMIT_MS }]);
+  clearTimeout(hangUp);
 }
 
 /** Null when it is ready, else why it is not. */

@@ -75,6 +75,21 @@ test('services end in the reverse order of their start, one after the other', as
   expect(pids.map(readCommandLine)).toEqual([null, null, null]);
 });
 
+test('a program that listens to its channel all its life ends in good order too', async () => {
+  const program = `
+import { appendFileSync } from 'node:fs';
+process.on('disconnect', () => undefined);
+process.once('SIGTERM', () => appendFileSync(process.env.DIARY, 'drains\\n'));
+process.once('exit', () => appendFileSync(process.env.DIARY, 'ends\\n'));
+process.send({ type: 'ready' });
+`;
+  writeProgram(folder, 'listening.mjs', program);
+  const supervisor = supervise(true);
+  await supervisor.add(describeChild('api', 'listening.mjs'));
+  await supervisor.stop();
+  expect(readDiary()).toEqual(['drains', 'ends']);
+});
+
 test('a killed service is started again, and that is said', async () => {
   const supervisor = supervise(true);
   await supervisor.add(describeChild('worker'));
