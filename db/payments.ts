@@ -55,7 +55,7 @@ export async function insertPayment(db: Connection, next: NewPayment): Promise<I
         ${sqlBytes(customer.nameCipher)}, ${customer.nameMasked},
         ${next.paymentMethod}, ${next.captureMethod}, ${next.reference}, ${next.description},
         ${next.returnUrl}, ${sql.jsonb(next.metadata)}, ${sql.jsonb(next.policy)})
-      ON CONFLICT (merchant_id, idempotency_key) DO NOTHING
+      ON CONFLICT DO NOTHING
       RETURNING *),
     attempt AS (
       INSERT INTO attempts (id, payment_id, ordinal, status)

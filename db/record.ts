@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type AttemptEvent, nextAttempt } from '../domain/attempt-states.ts';
+import { ATTEMPT_STATES, type AttemptEvent, nextAttempt } from '../domain/attempt-states.ts';
 import type { RecordRequest, RecordResult } from '../domain/payment.ts';
 import { isClosed, next, type PaymentStatus } from '../domain/payment-states.ts';
 import { appendAudit, hasAuditKey } from './audit.ts';
@@ -65,7 +65,7 @@ export function recordDispatch(
     const payment = await lockPayment(db, claim.paymentId);
     const attempt = await db.one(sql.typeAlias('attempt')`
       SELECT id, payment_id, ordinal, status, dispatch_count, dispatch_nonce, provider_payment_id
-      FROM attempts WHERE id = ${claim.attemptId} FOR UPDATE`);
+      FROM attempts WHERE id = ${claim.attemptId} AND payment_id = ${claim.paymentId} FOR UPDATE`);
     if (attempt.dispatch_count === claim.send && attempt.dispatch_nonce === claim.nonce) {
       return { kind: 'dispatched' };
     }
@@ -73,7 +73,8 @@ export function recordDispatch(
       return { kind: 'already_dispatched', providerPaymentId: attempt.provider_payment_id };
     }
     const transition = next(payment.status, 'dispatched');
-    if (transition.kind === 'refused') return { kind: 'refused' };
+    const isAttemptOver = ATTEMPT_STATES[attempt.status].dispatch === '-';
+    if (transition.kind === 'refused' || isAttemptOver) return { kind: 'refused' };
     const to = transition.kind === 'moved' ? transition.to : payment.status;
     await db.query(sql.typeAlias('none')`
       UPDATE attempts SET status = ${nextAttempt(attempt.status, 'dispatch')},

@@ -61,7 +61,8 @@ export async function markWebhookEvent(
 ): Promise<void> {
   await db.query(sql.typeAlias('none')`
     UPDATE webhook_events SET status = ${mark.status}, error = ${mark.note},
-      payment_id = coalesce(payment_id, ${paymentId}), applied_at = now()
+      payment_id = coalesce(payment_id, ${paymentId}),
+      applied_at = CASE WHEN ${mark.status} = 'applied' THEN now() END
     WHERE id = ${mark.eventId} AND status <> 'applied'`);
 }
 

@@ -16,6 +16,8 @@ export type TestDatabase = {
   readonly adminUrl: string;
   /** One statement as superuser and owner. */
   queryAsOwner<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
+  /** What only the owner can do, and only on purpose: a change past the trail's own guard. */
+  changeBehindTheTrigger(statement: string, values?: unknown[]): Promise<void>;
   /** Another pool on the same database, as a second process would have; closed with the first. */
   openAnotherPool(): Promise<Pool>;
   close(): Promise<void>;
@@ -35,6 +37,16 @@ export async function openTestDatabase(): Promise<TestDatabase> {
     adminUrl,
     async queryAsOwner<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) {
       return (await owner.query<Row>(text, values)).rows;
+    },
+    async changeBehindTheTrigger(statement: string, values: unknown[] = []) {
+      const toggle = (verb: string) =>
+        owner.query(`ALTER TABLE audit_entries ${verb} TRIGGER audit_entries_append_only`);
+      await toggle('DISABLE');
+      try {
+        await owner.query(statement, values);
+      } finally {
+        await toggle('ENABLE');
+      }
     },
     async openAnotherPool() {
       const another = await openOne();

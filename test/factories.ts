@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { sealCustomer } from '../db/customers.ts';
 import { newId } from '../db/ids.ts';
-import { insertPayment, type NewPayment } from '../db/payments.ts';
+import { findPayment, insertPayment, type NewPayment } from '../db/payments.ts';
 import type { Pool } from '../db/pool.ts';
 import { record, recordDispatch } from '../db/record.ts';
 import { createVault } from '../db/vault.ts';
@@ -13,6 +13,7 @@ import type { PaymentEvent, PaymentStatus } from '../domain/payment-states.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
 import type { Inconclusive, Outcome } from '../domain/provider.ts';
 import type { SealedWebhookEvent } from '../domain/webhook-event.ts';
+import type { TestDatabase } from './database.ts';
 
 export const VAULT = createVault([{ id: 'k1', key: randomBytes(32) }], randomBytes(32));
 
@@ -173,4 +174,34 @@ export function makeWebhookEvent(
     error: null,
     ...rest,
   };
+}
+
+/** The payment's row as it stands now. */
+export async function reread(pool: Pool, { id, merchantId }: Payment): Promise<Payment> {
+  const payment = await findPayment(pool, merchantId, id);
+  if (payment === null) throw new Error(`${id} is gone`);
+  return payment;
+}
+
+type Entry = {
+  readonly key: string;
+  readonly action: string;
+  readonly from_status: string | null;
+  readonly to_status: string | null;
+  readonly cause: string;
+  readonly details: Readonly<Record<string, string | number>>;
+};
+
+/** The payment's trail with the keys of its entries, which the application does not show. */
+export function listEntries(database: TestDatabase, { id }: Payment): Promise<readonly Entry[]> {
+  return database.queryAsOwner<Entry>(
+    `SELECT key, action, from_status, to_status, cause, details FROM audit_entries
+     WHERE payment_id = $1 ORDER BY seq`,
+    [id],
+  );
+}
+
+/** The rows of the payment's attempts. */
+export function listAttempts(database: TestDatabase, { id }: Payment) {
+  return database.queryAsOwner('SELECT * FROM attempts WHERE payment_id = $1', [id]);
 }

@@ -1,65 +1,161 @@
-import pg from 'pg';
-import { listBrokenLinks } from '../../db/audit.ts';
+import { hasAuditKey, listAudit, listBrokenLinks } from '../../db/audit.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
-import { createVault } from '../../db/vault.ts';
-import { openBody, sealBody } from '../../db/webhook-events.ts';
+import type { Pool } from '../../db/pool.ts';
+import { record } from '../../db/record.ts';
+import { sql } from '../../db/sql.ts';
+import type { Payment } from '../../domain/payment.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
+import { MERCHANT, makeOutcome, makeRecord, recordEvent, storePaymentIn } from '../factories.ts';
 
 let database: TestDatabase;
-let owner: pg.Client;
+let pool: Pool;
 beforeAll(async () => {
   database = await openTestDatabase();
-  owner = new pg.Client({ connectionString: database.adminUrl });
-  await owner.connect();
-  await ensureMerchant(database.pool, { id: 'mer_1', name: 'Shop' });
-  await owner.query(`INSERT INTO payments (id, merchant_id, idempotency_key, fingerprint,
-    workflow_id, attempt_id, status, provider, credentials_ref, amount, currency, capture_method,
-    reference, policy)
-    VALUES ('pay_1', 'mer_1', 'k', 'f', 'w', 'att_1', 'created', 'mpesa', 'env:mpesa', 100, 'KES',
-    'automatic', 'R', '{}')`);
-  for (const key of ['a', 'b', 'c']) {
-    await owner.query(
-      `INSERT INTO audit_entries (id, payment_id, key, action, actor, cause)
-       VALUES ($1, 'pay_1', $1, 'payment.created', 'merchant', 'test')`,
-      [key],
-    );
-  }
+  pool = database.pool;
+  await ensureMerchant(pool, MERCHANT);
 });
-afterAll(async () => {
-  await owner.end();
-  await database.close();
-});
+afterAll(() => database.close());
 
-describe('the audit trail', () => {
-  it('numbers its entries and verifies', async () => {
-    const { rows } = await owner.query('SELECT seq FROM audit_entries ORDER BY seq');
-    expect(rows).toEqual([{ seq: 1 }, { seq: 2 }, { seq: 3 }]);
-    expect(await listBrokenLinks(database.pool, 'pay_1')).toEqual([]);
-  });
+/** A trail of three entries: created, dispatched, succeeded. */
+async function storeStory(): Promise<Payment> {
+  const payment = await storePaymentIn(pool, 'processing');
+  const outcome = makeOutcome('succeeded');
+  await recordEvent(pool, payment, 'succeeded', { key: 'callback', outcome });
+  return payment;
+}
 
-  it.each([
-    `UPDATE audit_entries SET cause = 'x'`,
-    'DELETE FROM audit_entries',
-    'TRUNCATE audit_entries',
-  ])('refuses its own owner: %s', async (statement) => {
-    await expect(owner.query(statement)).rejects.toThrow('append-only');
-  });
-
-  it('shows a change made behind the trigger’s back', async () => {
-    await owner.query('ALTER TABLE audit_entries DISABLE TRIGGER audit_entries_append_only');
-    await owner.query(`UPDATE audit_entries SET cause = 'other' WHERE seq = 2`);
-    await owner.query('ALTER TABLE audit_entries ENABLE TRIGGER audit_entries_append_only');
-    expect(await listBrokenLinks(database.pool, 'pay_1')).toEqual([2]);
-  });
+test('the trail tells the whole story in its order', async () => {
+  const payment = await storeStory();
+  const entries = await listAudit(pool, payment.id);
+  expect(
+    entries.map(({ seq, action, from_status, to_status, actor }) => [
+      seq,
+      action,
+      from_status,
+      to_status,
+      actor,
+    ]),
+  ).toEqual([
+    [1, 'payment.created', null, 'created', 'merchant'],
+    [2, 'payment.dispatched', 'created', 'processing', 'workflow'],
+    [3, 'payment.settled', 'processing', 'succeeded', 'workflow'],
+  ]);
+  const times = entries.map(({ at }) => at);
+  expect(times).toEqual([...times].sort());
 });
 
-describe('the body of a callback', () => {
-  it('is sealed to its event and opens byte for byte', () => {
-    const key = Buffer.alloc(32, 7);
-    const vault = createVault([{ id: 'k1', key }], key);
-    const body = Buffer.from([0, 255, 10, 34]);
-    const sealed = Buffer.from(sealBody(vault, 'evt_1', body), 'base64');
-    expect(openBody(vault, 'evt_1', sealed)).toEqual(body);
-    expect(() => openBody(vault, 'evt_2', sealed)).toThrow();
-  });
+test('a step of one payment is known by its key, and to no other payment', async () => {
+  const [payment, other] = [await storeStory(), await storePaymentIn(pool, 'processing')];
+  expect(await hasAuditKey(pool, payment.id, 'callback')).toBe(true);
+  expect(await hasAuditKey(pool, payment.id, 'callback ')).toBe(false);
+  expect(await hasAuditKey(pool, other.id, 'callback')).toBe(false);
+});
+
+test('numbers have no gaps, and the chain holds, when many write at once', async () => {
+  const payment = await storePaymentIn(pool, 'processing');
+  const pools = [pool, await database.openAnotherPool()] as const;
+  await Promise.all(
+    Array.from({ length: 40 }, (_, index) =>
+      record(index % 2 === 0 ? pools[0] : pools[1], makeRecord(payment, { key: `k${index}` })),
+    ),
+  );
+  const numbers = (await listAudit(pool, payment.id)).map(({ seq }) => seq);
+  expect(numbers).toEqual(Array.from({ length: 42 }, (_, index) => index + 1));
+  expect(await listBrokenLinks(pool, payment.id)).toEqual([]);
+});
+
+test('a write that was rolled back leaves no gap', async () => {
+  const payment = await storePaymentIn(pool, 'processing');
+  const broken = makeRecord({ ...payment, attemptId: 'att_none' });
+  await expect(record(pool, { ...broken, providerPaymentId: 'ws_CO_1' })).rejects.toThrow();
+  await record(pool, makeRecord(payment));
+  expect((await listAudit(pool, payment.id)).map(({ seq }) => seq)).toEqual([1, 2, 3]);
+});
+
+test('number, time and hash are the database’s: a writer cannot choose them', async () => {
+  const payment = await storeStory();
+  await pool.query(sql.typeAlias('none')`
+    INSERT INTO audit_entries (id, payment_id, seq, key, action, actor, cause, at, previous_hash,
+      hash)
+    VALUES ('aud_forged', ${payment.id}, 99, 'forged', 'payment.decided', 'operator', 'forged',
+      '2001-01-01', '\\x00', '\\x00')`);
+  const entry = (await listAudit(pool, payment.id)).at(-1);
+  expect(entry).toMatchObject({ seq: 4, cause: 'forged' });
+  expect(Date.now() - Date.parse(entry?.at ?? '')).toBeLessThan(60_000);
+  expect(await listBrokenLinks(pool, payment.id)).toEqual([]);
+});
+
+const none = sql.typeAlias('none');
+const CHANGES = [
+  none`UPDATE audit_entries SET cause = 'nothing happened'`,
+  none`UPDATE audit_entries SET cause = 'nothing happened' WHERE false`,
+  none`DELETE FROM audit_entries`,
+  none`TRUNCATE audit_entries`,
+].map((query) => ({ query, text: query.sql }));
+
+test.each(CHANGES)('the application may not: $text', async ({ query }) => {
+  const payment = await storeStory();
+  const before = await listAudit(pool, payment.id);
+  await expect(pool.query(query)).rejects.toThrow('permission denied');
+  expect(await listAudit(pool, payment.id)).toEqual(before);
+});
+
+test.each(CHANGES)('nor may the owner of the table: $text', async ({ text }) => {
+  const payment = await storeStory();
+  const before = await listAudit(pool, payment.id);
+  await expect(database.queryAsOwner(text)).rejects.toThrow('audit entries are append-only');
+  expect(await listAudit(pool, payment.id)).toEqual(before);
+});
+
+const COLUMNS = [
+  "cause = 'nothing happened'",
+  "actor = 'operator'",
+  "action = 'payment.decided'",
+  "key = 'another'",
+  "id = 'aud_another'",
+  "from_status = 'needs_review'",
+  'from_status = NULL',
+  "to_status = 'failed'",
+  `details = '{"receipt":"ANOTHER"}'`,
+  "at = at + interval '1 microsecond'",
+  "previous_hash = '\\x00'",
+  "hash = '\\x00'",
+];
+
+test.each(COLUMNS)('a change behind the trigger’s back shows: %s', async (assignment) => {
+  const payment = await storeStory();
+  await database.changeBehindTheTrigger(
+    `UPDATE audit_entries SET ${assignment} WHERE payment_id = $1 AND seq = 2`,
+    [payment.id],
+  );
+  expect(await listBrokenLinks(pool, payment.id)).toContain(2);
+});
+
+test('a changed entry whose hash was made anew breaks the link after it', async () => {
+  const payment = await storeStory();
+  await database.changeBehindTheTrigger(
+    `UPDATE audit_entries SET cause = 'nothing happened', hash = sha256('anew')
+     WHERE payment_id = $1 AND seq = 2`,
+    [payment.id],
+  );
+  expect(await listBrokenLinks(pool, payment.id)).toEqual([2, 3]);
+});
+
+test('an entry taken from the middle shows', async () => {
+  const payment = await storeStory();
+  await database.changeBehindTheTrigger(
+    'DELETE FROM audit_entries WHERE payment_id = $1 AND seq = 2',
+    [payment.id],
+  );
+  expect(await listBrokenLinks(pool, payment.id)).toEqual([3]);
+});
+
+test('what breaks one payment’s chain leaves all others whole', async () => {
+  const [payment, other] = [await storeStory(), await storeStory()];
+  await database.changeBehindTheTrigger(
+    "UPDATE audit_entries SET cause = 'nothing happened' WHERE payment_id = $1",
+    [payment.id],
+  );
+  expect(await listBrokenLinks(pool, payment.id)).toEqual([1, 2, 3]);
+  expect(await listBrokenLinks(pool, other.id)).toEqual([]);
 });

@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import { isDatabaseReady } from '../../db/health.ts';
+import { migrate } from '../../db/migrate.ts';
+import { openPool } from '../../db/pool.ts';
+import { createEmptyDatabase, type EmptyDatabase } from '../database.ts';
+
+const TABLES = [
+  'api_keys',
+  'attempts',
+  'audit_entries',
+  'merchants',
+  'payments',
+  'schema_migrations',
+  'webhook_events',
+];
+const DOWN = join(import.meta.dirname, '../../db/migrations/0001_foundation.down.sql');
+
+let database: EmptyDatabase;
+beforeEach(async () => {
+  database = await createEmptyDatabase();
+});
+afterEach(() => database.drop());
+
+async function query<Row extends pg.QueryResultRow>(text: string): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: database.adminUrl });
+  await client.connect();
+  try {
+    return (await client.query<Row>(text)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function listTables(): Promise<readonly string[]> {
+  const rows = await query<{ name: string }>(
+    "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename",
+  );
+  return rows.map(({ name }) => name);
+}
+
+const listMigrations = () => query('SELECT id, name FROM schema_migrations ORDER BY id');
+
+test('migrating twice is migrating once', async () => {
+  await migrate(database.adminUrl);
+  const first = await listMigrations();
+  expect(await listTables()).toEqual(TABLES);
+  await migrate(database.adminUrl);
+  expect(await listMigrations()).toEqual(first);
+});
+
+test('two processes that migrate at once both end well, and each file ran once', async () => {
+  await Promise.all([migrate(database.adminUrl), migrate(database.adminUrl)]);
+  expect(await listTables()).toEqual(TABLES);
+  const names = (await listMigrations()).map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+});
+
+test('the way down leaves nothing, and the way up works again after it', async () => {
+  await migrate(database.adminUrl);
+  await query(readFileSync(DOWN, 'utf8'));
+  const left = await query<{ proname: string }>(`
+    SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace`);
+  expect([await listTables(), left]).toEqual([['schema_migrations'], []]);
+  await query('DELETE FROM schema_migrations');
+  await migrate(database.adminUrl);
+  expect(await listTables()).toEqual(TABLES);
+});
+
+test('a database is ready when it has our schema, and not before', async () => {
+  const options = { databaseUrl: database.adminUrl, size: 1, statementTimeoutMs: 5_000 };
+  const early = await openPool(options);
+  expect(await isDatabaseReady(early)).toBe(false);
+  await early.end();
+  await migrate(database.adminUrl);
+  const pool = await openPool(options);
+  expect(await isDatabaseReady(pool)).toBe(true);
+  await pool.end();
+});
+
+test('a database that went away is not ready, and nothing worse happens', async () => {
+  const gone = await createEmptyDatabase();
+  await migrate(gone.adminUrl);
+  const pool = await openPool({ databaseUrl: gone.adminUrl, size: 1, statementTimeoutMs: 5_000 });
+  expect(await isDatabaseReady(pool)).toBe(true);
+  await gone.drop();
+  expect(await isDatabaseReady(pool)).toBe(false);
+  await pool.end();
+});

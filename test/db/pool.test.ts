@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { openPool } from '../../db/pool.ts';
+import { sql } from '../../db/sql.ts';
+import { openTestDatabase, type TestDatabase } from '../database.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await openTestDatabase();
+});
+afterAll(() => database.close());
+
+const numberRow = z.object({ value: z.number() });
+const textRow = z.object({ value: z.string() });
+
+test.each(['0', '10050', '9007199254740991', '-9007199254740991'])(
+  '%s comes back from int8 as it is',
+  async (text) => {
+    const row = await database.pool.one(sql.type(numberRow)`SELECT ${text}::int8 AS value`);
+    expect(String(row.value)).toBe(text);
+  },
+);
+
+test.each(['9007199254740992', '9007199254740993', '9223372036854775807', '-9007199254740992'])(
+  '%s is refused: no amount is ever rounded',
+  async (text) => {
+    const query = database.pool.one(sql.type(numberRow)`SELECT ${text}::int8 AS value`);
+    await expect(query).rejects.toThrow(`int8 beyond 2^53: ${text}`);
+  },
+);
+
+test('a refused number does not spoil the connection', async () => {
+  const pool = await openPool({
+    databaseUrl: database.adminUrl,
+    size: 1,
+    statementTimeoutMs: 5_000,
+  });
+  const tooMuch = pool.one(sql.type(numberRow)`SELECT '9007199254740993'::int8 AS value`);
+  await expect(tooMuch).rejects.toThrow();
+  expect(await pool.one(sql.type(numberRow)`SELECT 1::int8 AS value`)).toEqual({ value: 1 });
+  await pool.end();
+});
+
+test('a row that is not of its type is refused', async () => {
+  const query = database.pool.one(sql.type(numberRow)`SELECT 'text' AS value`);
+  await expect(query).rejects.toThrow('do not conform with the schema');
+});
+
+test('a time comes back in ISO 8601 and UTC', async () => {
+  const row = await database.pool.one(
+    sql.type(textRow)`SELECT '2026-03-01 12:00:00.5+03'::timestamptz AS value`,
+  );
+  expect(row.value).toBe('2026-03-01T09:00:00.500Z');
+});
+
+test('the pool works as the application’s role, not as the owner that signed in', async () => {
+  const row = await database.pool.one(sql.type(textRow)`SELECT current_user::text AS value`);
+  expect(row.value).toBe('malipo_app');
+  await expect(database.pool.query(sql.typeAlias('none')`DELETE FROM payments`)).rejects.toThrow(
+    'permission denied for table payments',
+  );
+});
+
+test('a statement that takes too long is ended', async () => {
+  const pool = await openPool({ databaseUrl: database.adminUrl, size: 1, statementTimeoutMs: 50 });
+  await expect(pool.query(sql.typeAlias('none')`SELECT FROM pg_sleep(30)`)).rejects.toThrow(
+    /timeout/,
+  );
+  await pool.end();
+});
+
+test('what a query sends is the query: nothing resets the session behind it', async () => {
+  await database.pool.query(sql.typeAlias('none')`SELECT FROM payments LIMIT 0`);
+  const rows = await database.queryAsOwner<{ query: string }>(`
+    SELECT query FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'idle'`);
+  expect(rows.length).toBeGreaterThan(0);
+  for (const { query } of rows) expect(query).not.toMatch(/DISCARD|RESET/i);
+});

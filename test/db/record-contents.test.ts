@@ -1,0 +1,188 @@
+import { ensureMerchant } from '../../db/merchants.ts';
+import type { Pool } from '../../db/pool.ts';
+import { record } from '../../db/record.ts';
+import { insertWebhookEvent } from '../../db/webhook-events.ts';
+import { openTestDatabase, type TestDatabase } from '../database.ts';
+import {
+  listAttempts,
+  listEntries,
+  MERCHANT,
+  makeOutcome,
+  makeRecord,
+  makeWebhookEvent,
+  recordEvent,
+  reread,
+  storePaymentIn,
+} from '../factories.ts';
+
+let database: TestDatabase;
+let pool: Pool;
+beforeAll(async () => {
+  database = await openTestDatabase();
+  pool = database.pool;
+  await ensureMerchant(pool, MERCHANT);
+});
+afterAll(() => database.close());
+
+test('a success brings money, receipt and codes, and settles the attempt', async () => {
+  const payment = await storePaymentIn(pool, 'processing');
+  await recordEvent(pool, payment, 'succeeded', { outcome: makeOutcome('succeeded') });
+  const after = await reread(pool, payment);
+  expect(after).toMatchObject({
+    amountCapturedMinor: 10_000,
+    providerPaymentId: 'ws_CO_1',
+    providerReceipt: 'UJ7A1B2C3D',
+    providerCode: '0',
+    failureCode: null,
+    waitingFor: null,
+    waitUntil: null,
+  });
+  expect(await listAttempts(database, payment)).toMatchObject([
+    { status: 'settled', provider_payment_id: 'ws_CO_1', settled_at: expect.any(Date) },
+  ]);
+  const { details } = (await listEntries(database, payment)).at(-1) ?? {};
+  expect(details).toEqual({ receipt: 'UJ7A1B2C3D', provider_code: '0', reported_amount: 10_000 });
+});
+
+test('a failure says why, in our words and with the provider’s code', async () => {
+  const payment = await storePaymentIn(pool, 'failed');
+  expect(await reread(pool, payment)).toMatchObject({
+    failureCode: 'insufficient_funds',
+    failureMessage: 'The payer has not enough money for this payment.',
+    providerCode: '1',
+    providerReceipt: null,
+    amountCapturedMinor: 0,
+  });
+});
+
+test('late success puts a failed payment into review and says why', async () => {
+  const payment = await storePaymentIn(pool, 'failed');
+  const result = await recordEvent(pool, payment, 'succeeded', {
+    outcome: makeOutcome('succeeded'),
+    reviewReason: 'late_success',
+    waitingFor: 'review',
+  });
+  expect(result).toEqual({ status: 'needs_review', changed: true, refused: false });
+  expect(await reread(pool, payment)).toMatchObject({
+    reviewReason: 'late_success',
+    waitingFor: 'review',
+    failureCode: 'insufficient_funds',
+    providerReceipt: 'UJ7A1B2C3D',
+    amountCapturedMinor: 0,
+    completedAt: null,
+  });
+});
+
+test('the end of a review clears failure and reason, and captures the whole amount', async () => {
+  const payment = await storePaymentIn(pool, 'failed');
+  await recordEvent(pool, payment, 'succeeded', { reviewReason: 'late_success' });
+  await recordEvent(pool, payment, 'succeeded', { action: 'payment.decided' });
+  expect(await reread(pool, payment)).toMatchObject({
+    status: 'succeeded',
+    failureCode: null,
+    failureMessage: null,
+    reviewReason: null,
+    amountCapturedMinor: 10_000,
+    completedAt: expect.any(String),
+  });
+});
+
+test('a note in a review leaves the reason of the review', async () => {
+  const payment = await storePaymentIn(pool, 'needs_review');
+  await record(pool, makeRecord(payment, { action: 'payment.callback_unclear' }));
+  expect(await reread(pool, payment)).toMatchObject({
+    status: 'needs_review',
+    reviewReason: 'no_answer',
+  });
+});
+
+test('a receipt that comes late is filled in; one that is there stays', async () => {
+  const payment = await storePaymentIn(pool, 'processing');
+  const outcome = makeOutcome('succeeded', { receipt: null, providerPaymentId: null });
+  await recordEvent(pool, payment, 'succeeded', { outcome });
+  const first = await reread(pool, payment);
+  expect(first.providerReceipt).toBeNull();
+  await recordEvent(pool, payment, 'succeeded', { outcome: makeOutcome('succeeded') });
+  const other = makeOutcome('succeeded', { receipt: 'OTHER', providerPaymentId: 'ws_CO_2' });
+  expect(await recordEvent(pool, payment, 'succeeded', { outcome: other })).toMatchObject({
+    changed: false,
+    refused: false,
+  });
+  expect(await reread(pool, payment)).toMatchObject({
+    providerReceipt: 'UJ7A1B2C3D',
+    providerPaymentId: 'ws_CO_1',
+    completedAt: first.completedAt,
+  });
+});
+
+test('a note changes no status but says what the payment waits for, and until when', async () => {
+  const payment = await storePaymentIn(pool, 'processing');
+  const result = await record(
+    pool,
+    makeRecord(payment, {
+      action: 'payment.provider_accepted',
+      providerPaymentId: 'ws_CO_9',
+      waitingFor: 'callback',
+      waitMs: 30_000,
+    }),
+  );
+  expect(result).toEqual({ status: 'processing', changed: false, refused: false });
+  const after = await reread(pool, payment);
+  expect(after).toMatchObject({ waitingFor: 'callback', providerPaymentId: 'ws_CO_9' });
+  expect(Date.parse(after.waitUntil ?? '') - Date.parse(after.updatedAt)).toBe(30_000);
+  expect(await listAttempts(database, payment)).toMatchObject([
+    { status: 'dispatched', provider_payment_id: 'ws_CO_9', settled_at: null },
+  ]);
+});
+
+test('a lost answer leaves the attempt unknown until an outcome settles it', async () => {
+  const payment = await storePaymentIn(pool, 'processing');
+  await record(pool, makeRecord(payment, { action: 'payment.answer_lost' }));
+  expect(await listAttempts(database, payment)).toMatchObject([
+    { status: 'unknown', settled_at: null },
+  ]);
+  await recordEvent(pool, payment, 'succeeded', { outcome: makeOutcome('succeeded') });
+  expect(await listAttempts(database, payment)).toMatchObject([{ status: 'settled' }]);
+});
+
+const findEvent = async (id: string) =>
+  (await database.queryAsOwner('SELECT * FROM webhook_events WHERE id = $1', [id]))[0];
+
+test('the callback that an outcome came from is marked as applied with it', async () => {
+  const payment = await storePaymentIn(pool, 'processing');
+  const { event } = await insertWebhookEvent(pool, makeWebhookEvent());
+  const webhook = { eventId: event.id, status: 'applied', note: null } as const;
+  await recordEvent(pool, payment, 'succeeded', { outcome: makeOutcome('succeeded'), webhook });
+  expect(await findEvent(event.id)).toMatchObject({
+    status: 'applied',
+    payment_id: payment.id,
+    error: null,
+  });
+});
+
+test('a refused callback is parked with the reason, and changes nothing else', async () => {
+  const payment = await storePaymentIn(pool, 'succeeded');
+  const before = await reread(pool, payment);
+  const attempts = await listAttempts(database, payment);
+  const { event } = await insertWebhookEvent(pool, makeWebhookEvent());
+  const webhook = { eventId: event.id, status: 'applied', note: null } as const;
+  const outcome = makeOutcome('declined');
+  const result = await recordEvent(pool, payment, 'declined', { outcome, webhook });
+  expect(result).toEqual({ status: 'succeeded', changed: false, refused: true });
+  expect([await reread(pool, payment), await listAttempts(database, payment)]).toEqual([
+    before,
+    attempts,
+  ]);
+  expect(await findEvent(event.id)).toMatchObject({
+    status: 'parked',
+    error: 'declined refused while succeeded',
+    payment_id: payment.id,
+  });
+  expect((await listEntries(database, payment)).at(-1)).toMatchObject({
+    action: 'payment.transition_refused',
+    from_status: 'succeeded',
+    to_status: 'succeeded',
+    cause: 'declined while succeeded: a test',
+    details: { failure_code: 'insufficient_funds', webhook_event: event.id },
+  });
+});

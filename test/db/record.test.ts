@@ -1,0 +1,121 @@
+import { ensureMerchant } from '../../db/merchants.ts';
+import type { Pool } from '../../db/pool.ts';
+import { record } from '../../db/record.ts';
+import {
+  isClosed,
+  next,
+  PAYMENT_EVENTS,
+  PAYMENT_STATUSES,
+  type PaymentEvent,
+  type PaymentStatus,
+} from '../../domain/payment-states.ts';
+import { openTestDatabase, type TestDatabase } from '../database.ts';
+import {
+  listEntries,
+  MERCHANT,
+  makeOutcome,
+  makeRecord,
+  recordEvent,
+  reread,
+  storePayment,
+  storePaymentIn,
+} from '../factories.ts';
+
+let database: TestDatabase;
+let pool: Pool;
+beforeAll(async () => {
+  database = await openTestDatabase();
+  pool = database.pool;
+  await ensureMerchant(pool, MERCHANT);
+});
+afterAll(() => database.close());
+
+const EVERY_CELL = PAYMENT_STATUSES.flatMap((from) =>
+  PAYMENT_EVENTS.map((event) => ({ from, event })),
+);
+
+test.each(EVERY_CELL)(
+  '$event while $from is written as the table says',
+  async ({ from, event }) => {
+    const payment = await storePaymentIn(pool, from);
+    const before = await listEntries(database, payment);
+    const transition = next(from, event);
+    const to = transition.kind === 'moved' ? transition.to : from;
+    const refused = transition.kind === 'refused';
+
+    expect(await recordEvent(pool, payment, event, { key: 'k' })).toEqual({
+      status: to,
+      changed: to !== from,
+      refused,
+    });
+
+    const after = await reread(pool, payment);
+    expect(after.status).toBe(to);
+    expect(after.completedAt !== null).toBe(isClosed(to));
+    expect(after.amountCapturedMinor).toBe(to === 'succeeded' ? 10_000 : 0);
+    const entries = await listEntries(database, payment);
+    expect(entries).toHaveLength(before.length + 1);
+    const action = refused ? 'payment.transition_refused' : 'payment.settled';
+    expect(entries.at(-1)).toMatchObject({ key: 'k', action, from_status: from, to_status: to });
+  },
+);
+
+test('the same key twice is once: neither the row nor the trail changes again', async () => {
+  const payment = await storePaymentIn(pool, 'processing');
+  const request = makeRecord(payment, { key: 'callback', event: 'succeeded' });
+  const first = await record(pool, { ...request, outcome: makeOutcome('succeeded') });
+  expect(first).toEqual({ status: 'succeeded', changed: true, refused: false });
+  const [row, entries] = [await reread(pool, payment), await listEntries(database, payment)];
+  const again = await record(pool, { ...request, event: 'declined' });
+  expect(again).toEqual({ status: 'succeeded', changed: false, refused: false });
+  expect([await reread(pool, payment), await listEntries(database, payment)]).toEqual([
+    row,
+    entries,
+  ]);
+});
+
+test('the same key from 20 sides at once is once', async () => {
+  const payment = await storePaymentIn(pool, 'processing');
+  const request = makeRecord(payment, { key: 'callback', event: 'succeeded' });
+  const results = await Promise.all(Array.from({ length: 20 }, () => record(pool, request)));
+  expect(results.filter(({ changed }) => changed)).toHaveLength(1);
+  expect(
+    (await listEntries(database, payment)).filter(({ key }) => key === 'callback'),
+  ).toHaveLength(1);
+});
+
+test('of many outcomes at once each is decided on what the one before left', async () => {
+  const payment = await storePaymentIn(pool, 'processing');
+  const events: readonly PaymentEvent[] = ['canceled', 'succeeded', 'declined', 'gave_up'];
+  await Promise.all(events.map((event) => recordEvent(pool, payment, event, { cause: event })));
+  const decided = (await listEntries(database, payment)).slice(-events.length);
+  let status: PaymentStatus = 'processing';
+  for (const entry of decided) {
+    const event = events.find((it) => entry.cause.startsWith(it)) ?? 'dispatched';
+    const transition = next(status, event);
+    expect(entry.from_status).toBe(status);
+    if (transition.kind === 'moved') status = transition.to;
+    expect(entry.to_status).toBe(status);
+  }
+  expect((await reread(pool, payment)).status).toBe(status);
+});
+
+test('when one part cannot be written, nothing is', async () => {
+  const payment = await storePaymentIn(pool, 'processing');
+  const [before, entries] = [await reread(pool, payment), await listEntries(database, payment)];
+  const broken = makeRecord(
+    { ...payment, attemptId: 'att_none' },
+    { event: 'succeeded', outcome: makeOutcome('succeeded') },
+  );
+  await expect(record(pool, broken)).rejects.toThrow();
+  expect([await reread(pool, payment), await listEntries(database, payment)]).toEqual([
+    before,
+    entries,
+  ]);
+});
+
+test('a payment that is not there is an error, not a silence', async () => {
+  const payment = await storePayment(pool);
+  const nowhere = makeRecord({ ...payment, id: 'pay_none' }, { event: 'succeeded' });
+  await expect(record(pool, nowhere)).rejects.toThrow();
+});
