@@ -96,7 +96,10 @@ function readEntries(path: string | null): readonly Entry[] {
   if (path === null) return [];
   mkdirSync(dirname(path), { recursive: true });
   if (!existsSync(path)) return [];
-  return readFileSync(path, 'utf8').split('\n').flatMap(parseEntry);
+  const text = readFileSync(path, 'utf8');
+  // A line that a kill cut short must not swallow the next one.
+  if (text !== '' && !text.endsWith('\n')) appendFileSync(path, '\n');
+  return text.split('\n').flatMap(parseEntry);
 }
 
 /** A line that a kill cut short is the last one, and was never answered for. */

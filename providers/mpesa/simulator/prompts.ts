@@ -1,6 +1,6 @@
 import { request } from 'undici';
 import { type CallbackChanges, callbackBody } from './answers.ts';
-import type { Book, Prompt } from './book.ts';
+import type { Book, Charge, Prompt } from './book.ts';
 import { makeCheckoutRequestId, makeMerchantRequestId, makeReceipt } from './ids.ts';
 import { ANSWERS, type Answer, type Rule, ruleFor } from './rules.ts';
 import type { Settings } from './settings.ts';
@@ -28,7 +28,10 @@ const CALLBACK_TIMEOUT_MS = 30_000;
 export function openPhones(book: Book, settings: Settings): Phones {
   const line = openLine(book, settings);
   for (const prompt of book.prompts.values()) {
-    if (prompt.state === 'ringing') schedule(line, prompt, ruleFor(prompt.phone));
+    if (prompt.state === 'answered') continue;
+    // A kill may have come between the charge and the answer: then it was approved.
+    if (findCharge(book, prompt) !== undefined) settle(line, prompt, ANSWERS.approve, null);
+    else schedule(line, prompt, ruleFor(prompt.phone));
   }
   return {
     isRinging: (phone) =>
@@ -84,7 +87,7 @@ async function sendCallback(
   raw?: string,
 ): Promise<number> {
   const { checkout_request_id } = prompt;
-  const charge = book.charges.findLast((it) => it.checkout_request_id === checkout_request_id);
+  const charge = findCharge(book, prompt);
   const body = callbackBody(prompt, charge?.receipt ?? null, settings.masked_phone, changes);
   const status = await post(prompt, raw ?? JSON.stringify(body));
   const at = new Date().toISOString();
@@ -95,10 +98,15 @@ async function sendCallback(
   return status;
 }
 
+function findCharge(book: Book, { checkout_request_id }: Prompt): Charge | undefined {
+  return book.charges.find((it) => it.checkout_request_id === checkout_request_id);
+}
+
+/** One prompt is charged once at most, also when it is said twice. */
 function finish({ book }: Line, prompt: Prompt, code: string): void {
   const { checkout_request_id, phone, amount, account_reference } = prompt;
   const at = new Date().toISOString();
-  if (code === '0') {
+  if (code === '0' && findCharge(book, prompt) === undefined) {
     const receipt = makeReceipt(Date.now());
     const charge = { checkout_request_id, receipt, phone, amount, account_reference, at };
     book.write({ kind: 'charge', charge });
