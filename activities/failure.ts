@@ -11,17 +11,25 @@ const RETRIED_BY_TEMPORAL = {
 } as const satisfies Record<ProviderErrorKind, boolean>;
 
 /**
- * The one way from a failed charge to a Temporal failure. Its details are what the workflow
- * decides by.
- * @param dispatched whether this run claimed the dispatch.
+ * The one way from a failed send to a Temporal failure. Its details are what the workflow decides
+ * by.
+ * @param run.dispatched whether this run claimed the dispatch.
+ * @param run.mayRepeat whether the provider deduplicates by our key: then a lost answer is asked
+ * for by sending the same again.
  */
-export function chargeFailure(error: unknown, dispatched: boolean): ApplicationFailure {
+export function sendFailure(
+  error: unknown,
+  run: { readonly dispatched: boolean; readonly mayRepeat: boolean },
+): ApplicationFailure {
+  const { dispatched } = run;
   const known = error instanceof ProviderError ? error : surprise(error, dispatched);
   const { kind, message, providerCode, retryAfterMs, failureCode } = known;
+  const isRetried = RETRIED_BY_TEMPORAL[kind] || (kind === 'ambiguous' && run.mayRepeat);
   return ApplicationFailure.create({
     type: kind,
     message,
-    nonRetryable: !RETRIED_BY_TEMPORAL[kind],
+    nonRetryable: !isRetried,
+    ...(isRetried && retryAfterMs !== null ? { nextRetryDelay: retryAfterMs } : {}),
     details: [{ kind, message, dispatched, providerCode, retryAfterMs, failureCode }],
   });
 }

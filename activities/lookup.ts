@@ -2,16 +2,28 @@ import { Context } from '@temporalio/activity';
 import { ProviderError } from '../domain/error.ts';
 import { scheduleAt } from '../domain/policy.ts';
 import { isOutcome, type LookupResult } from '../domain/provider.ts';
+import { isRefundOutcome, type RefundResult } from '../domain/refund.ts';
+import type { ActivityDeps } from './deps.ts';
 import { notYet } from './failure.ts';
-import type { ActivityDeps } from './index.ts';
 
 export type LookupInput = {
   readonly paymentId: string;
+  readonly attemptId?: string;
   readonly provider: string;
   readonly credentialsRef: string;
-  readonly providerPaymentId: string;
+  /** Null where the provider looks up by our attempt's id. */
+  readonly providerPaymentId: string | null;
   readonly timeoutMs: number;
   /** Pause before the second question, the third …; the last one repeats. */
+  readonly everyMs: readonly number[];
+};
+export type RefundLookupInput = {
+  readonly refundId: string;
+  readonly provider: string;
+  readonly credentialsRef: string;
+  readonly providerPaymentId: string | null;
+  readonly providerRefundId: string | null;
+  readonly timeoutMs: number;
   readonly everyMs: readonly number[];
 };
 
@@ -19,18 +31,40 @@ export type LookupInput = {
 export function createLookup(deps: ActivityDeps) {
   return {
     async lookup(input: LookupInput): Promise<LookupResult> {
-      const { info, cancellationSignal } = Context.current();
-      const nextMs = scheduleAt(input.everyMs, info.attempt - 1);
-      const client = deps.clientFor(input.provider, input.credentialsRef);
-      const { providerPaymentId, timeoutMs } = input;
-      try {
-        const answer = await client.lookup({ providerPaymentId, timeoutMs }, cancellationSignal);
-        if (isOutcome(answer)) return answer;
-        throw notYet(`${answer.kind}: ${answer.message}`, nextMs);
-      } catch (error) {
-        if (!(error instanceof ProviderError)) throw error;
-        throw notYet(error.message, Math.max(nextMs, error.retryAfterMs ?? 0));
-      }
+      const { providerPaymentId, timeoutMs, attemptId = '' } = input;
+      const client = () => deps.clientFor(input.provider, input.credentialsRef);
+      return await ask(input.everyMs, isOutcome, async (signal) =>
+        (await client()).lookup({ providerPaymentId, attemptId, timeoutMs }, signal),
+      );
+    },
+
+    async lookupRefund(input: RefundLookupInput): Promise<RefundResult> {
+      const client = () => deps.clientFor(input.provider, input.credentialsRef);
+      return await ask(input.everyMs, isRefundOutcome, async (signal) => {
+        const provider = await client();
+        if (provider.lookupRefund === undefined) {
+          throw new ProviderError('unsent', `${input.provider} cannot be asked about refunds`);
+        }
+        return await provider.lookupRefund(input, signal);
+      });
     },
   };
+}
+
+async function ask<R extends { readonly kind: string }>(
+  everyMs: readonly number[],
+  isDefinite: (answer: R) => boolean,
+  question: (signal: AbortSignal) => Promise<R>,
+): Promise<R> {
+  const { info, cancellationSignal } = Context.current();
+  const nextMs = scheduleAt(everyMs, info.attempt - 1);
+  try {
+    const answer = await question(cancellationSignal);
+    if (isDefinite(answer)) return answer;
+    const said = 'message' in answer ? String(answer.message) : '';
+    throw notYet(`${answer.kind}: ${said}`, nextMs);
+  } catch (error) {
+    if (!(error instanceof ProviderError)) throw error;
+    throw notYet(error.message, Math.max(nextMs, error.retryAfterMs ?? 0));
+  }
 }

@@ -4,6 +4,8 @@ import { createHealthRoutes } from './health/routes.ts';
 import { requireApiKey } from './middleware/authenticate.ts';
 import { answerProblems } from './middleware/problem.ts';
 import { createPaymentRoutes } from './payments/routes.ts';
+import { createProviderConfigRoutes } from './provider-configs/routes.ts';
+import { createRefundRoutes } from './refunds/routes.ts';
 import { createWebhookRoutes } from './webhooks/routes.ts';
 
 /** The whole API: open routes first, then what takes an API key. */
@@ -14,8 +16,13 @@ export function createApp(deps: ApiDeps): Koa<ApiState> {
   for (const router of [createHealthRoutes(deps), createWebhookRoutes(deps)]) {
     app.use(router.routes()).use(router.allowedMethods());
   }
-  const payments = createPaymentRoutes(deps);
   app.use(requireApiKey(deps));
-  app.use(payments.routes()).use(payments.allowedMethods());
+  for (const router of [
+    createPaymentRoutes(deps),
+    createRefundRoutes(deps),
+    createProviderConfigRoutes(deps),
+  ]) {
+    app.use(router.routes()).use(router.allowedMethods());
+  }
   return app;
 }

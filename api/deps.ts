@@ -14,6 +14,8 @@ export type ApiDeps = {
   readonly tokens: CallbackTokens;
   readonly engine: Engine;
   readonly policies: Policies;
+  /** The deployment's own credentials, by provider and field. */
+  readonly providerEnv: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly log: Log;
 };
 

@@ -5,14 +5,25 @@ import {
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
+import type { Log } from '../config/log.ts';
 import type { PaymentInput } from '../domain/payment.ts';
-import type { DeliveredEvent } from '../domain/webhook-event.ts';
-import { deliverEvent } from '../workflows/delivery.ts';
+import type { LateRefundInput, RefundInput } from '../domain/refund.ts';
+import type { DeliveredEvent, DeliveredRefundEvent } from '../domain/webhook-event.ts';
+import {
+  type Delivery,
+  deliverEvent,
+  deliverRefundEvent,
+  type LoadLate,
+} from '../workflows/delivery.ts';
 import {
   cancelUpdate,
+  captureUpdate,
   FIRST_STATE_UPDATE_ID,
+  firstRefundStateUpdate,
   firstStateUpdate,
   paymentStart,
+  refundStart,
+  verifyUpdate,
 } from '../workflows/messages.ts';
 import { describeExecution, type Execution } from './execution.ts';
 
@@ -23,51 +34,55 @@ export type Engine = {
    * state; false when the deadline passed or Temporal is away: the sweeper sees to the start.
    */
   startPayment(input: PaymentInput, waitMs: number): Promise<boolean>;
-  cancelPayment(workflowId: string): Promise<CancelAnswer>;
-  /** False when there is no such payment. Throws when Temporal is away. */
+  /** The same for a refund. */
+  startRefund(input: RefundInput, waitMs: number): Promise<boolean>;
+  cancelPayment(workflowId: string): Promise<UpdateAnswer>;
+  capturePayment(workflowId: string, amountMinor: number): Promise<UpdateAnswer>;
+  verifyPayment(workflowId: string): Promise<UpdateAnswer>;
+  /** Throws when Temporal is away. */
   deliver(
     workflowId: string,
     delivered: DeliveredEvent,
-    loadPayment: () => Promise<PaymentInput | null>,
-  ): Promise<boolean>;
+    loadLate: LoadLate<PaymentInput>,
+  ): Promise<Delivery>;
+  deliverRefund(
+    workflowId: string,
+    delivered: DeliveredRefundEvent,
+    loadLate: LoadLate<LateRefundInput>,
+  ): Promise<Delivery>;
   /** Null when Temporal is away or no longer keeps the workflow. */
   describe(workflowId: string): Promise<Execution | null>;
   isReachable(): Promise<boolean>;
   workflowUrl(workflowId: string): string | null;
 };
 
-export type CancelAnswer =
-  | { readonly kind: 'canceled' | 'unavailable' | 'not_running' }
+/** How an update of a payment's workflow went; `type` is the refusal's own. */
+export type UpdateAnswer =
+  | { readonly kind: 'done' | 'unavailable' | 'not_running' }
   | { readonly kind: 'refused'; readonly type: string; readonly message: string };
 
-const CANCEL_TIMEOUT_MS = 8_000;
+const UPDATE_TIMEOUT_MS = 30_000;
 const SIGNAL_TIMEOUT_MS = 4_000;
 const DESCRIBE_TIMEOUT_MS = 3_000;
 
+type Within = <T>(ms: number, call: () => Promise<T>) => Promise<T>;
+
 /** @param uiUrl where the Temporal Web UI is, for links; null when it has none. */
-export function createEngine(client: Client, connection: Connection, uiUrl: string | null): Engine {
+export function createEngine(
+  client: Client,
+  connection: Connection,
+  uiUrl: string | null,
+  log: Log,
+): Engine {
   const namespace = client.options.namespace;
-  const within = <T>(ms: number, call: () => Promise<T>) =>
-    connection.withDeadline(Date.now() + ms, call);
+  const within: Within = (ms, call) => connection.withDeadline(Date.now() + ms, call);
   return {
-    async startPayment(input, waitMs) {
-      const startWorkflowOperation = new WithStartWorkflowOperation('payment', paymentStart(input));
-      try {
-        await within(waitMs, () =>
-          client.workflow.executeUpdateWithStart(firstStateUpdate, {
-            updateId: FIRST_STATE_UPDATE_ID,
-            startWorkflowOperation,
-          }),
-        );
-        return true;
-      } catch {
-        return false;
-      }
-    },
-    cancelPayment: (workflowId) =>
-      within(CANCEL_TIMEOUT_MS, () => cancelPayment(client, workflowId)).catch(toCancelAnswer),
-    deliver: (workflowId, delivered, loadPayment) =>
-      within(SIGNAL_TIMEOUT_MS, () => deliverEvent(client, workflowId, delivered, loadPayment)),
+    ...createStarts(client, within, log),
+    ...createUpdates(client, within),
+    deliver: (workflowId, delivered, loadLate) =>
+      within(SIGNAL_TIMEOUT_MS, () => deliverEvent(client, workflowId, delivered, loadLate)),
+    deliverRefund: (workflowId, delivered, loadLate) =>
+      within(SIGNAL_TIMEOUT_MS, () => deliverRefundEvent(client, workflowId, delivered, loadLate)),
     describe: (workflowId) =>
       within(DESCRIBE_TIMEOUT_MS, () => describeExecution(client, workflowId)).catch(() => null),
     isReachable: () =>
@@ -82,12 +97,58 @@ export function createEngine(client: Client, connection: Connection, uiUrl: stri
   };
 }
 
-async function cancelPayment(client: Client, workflowId: string): Promise<CancelAnswer> {
-  await client.workflow.getHandle(workflowId).executeUpdate(cancelUpdate);
-  return { kind: 'canceled' };
+function createStarts(client: Client, within: Within, log: Log) {
+  const answered = async (workflowId: string, waitMs: number, call: () => Promise<unknown>) => {
+    try {
+      await within(waitMs, call);
+      return true;
+    } catch (error) {
+      const reason = error instanceof Error ? error.name : 'unknown';
+      log.warn(
+        { workflow_id: workflowId, reason },
+        'no first state in time; the sweeper sees to it',
+      );
+      return false;
+    }
+  };
+  const updateId = FIRST_STATE_UPDATE_ID;
+  return {
+    startPayment: (input: PaymentInput, waitMs: number) => {
+      const startWorkflowOperation = new WithStartWorkflowOperation('payment', paymentStart(input));
+      return answered(input.workflowId, waitMs, () =>
+        client.workflow.executeUpdateWithStart(firstStateUpdate, {
+          updateId,
+          startWorkflowOperation,
+        }),
+      );
+    },
+    startRefund: (input: RefundInput, waitMs: number) => {
+      const startWorkflowOperation = new WithStartWorkflowOperation('refund', refundStart(input));
+      return answered(input.workflowId, waitMs, () =>
+        client.workflow.executeUpdateWithStart(firstRefundStateUpdate, {
+          updateId,
+          startWorkflowOperation,
+        }),
+      );
+    },
+  };
 }
 
-function toCancelAnswer(error: unknown): CancelAnswer {
+function createUpdates(client: Client, within: Within) {
+  const answerOf = (update: () => Promise<unknown>): Promise<UpdateAnswer> =>
+    within(UPDATE_TIMEOUT_MS, update).then(() => ({ kind: 'done' }), toUpdateAnswer);
+  const handle = (workflowId: string) => client.workflow.getHandle(workflowId);
+  return {
+    cancelPayment: (workflowId: string) =>
+      answerOf(() => handle(workflowId).executeUpdate(cancelUpdate)),
+    capturePayment: (workflowId: string, amountMinor: number) =>
+      answerOf(() => handle(workflowId).executeUpdate(captureUpdate, { args: [{ amountMinor }] })),
+    verifyPayment: (workflowId: string) =>
+      answerOf(() => handle(workflowId).executeUpdate(verifyUpdate)),
+  };
+}
+
+function toUpdateAnswer(error: unknown): UpdateAnswer {
   if (error instanceof WorkflowNotFoundError) return { kind: 'not_running' };
   if (error instanceof WorkflowUpdateFailedError) {
     const { cause } = error;

@@ -41,8 +41,9 @@ export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps)
       callbackPool,
       vault: createVault(env.dataKeys, env.hashKey),
       tokens: createCallbackTokens(env.hashKey),
-      engine: createEngine(client, connection, env.temporalUiUrl),
+      engine: createEngine(client, connection, env.temporalUiUrl, log),
       policies: readPolicies(defaults, env.policiesPath),
+      providerEnv: env.providers,
       log,
     }),
   );

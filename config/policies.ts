@@ -23,6 +23,20 @@ const providerPolicy: z.ZodType<ProviderPolicy> = z.strictObject({
   callback_wait_ms: durationMs,
   lookup: z.strictObject({ timeout_ms: durationMs, every_ms: scheduleMs, window_ms: durationMs }),
   review: z.strictObject({ ask_every_ms: scheduleMs }),
+  payer_action: z.strictObject({ expires_after_ms: durationMs }),
+  authorization: z.strictObject({ expires_after_ms: durationMs }),
+  refund: z.strictObject({
+    timeout_ms: durationMs,
+    deadline_ms: durationMs,
+    max_sends: z.int().min(1).max(10),
+    resend_after_ms: scheduleMs,
+    result_wait_ms: durationMs,
+    lookup_every_ms: scheduleMs,
+  }),
+  reattempt: z.strictObject({
+    max_attempts: z.int().min(1).max(5),
+    after_ms: z.record(z.string(), durationMs),
+  }),
   rate_limit_per_second: z.number().positive().max(10_000),
   late_success: z.enum(['accept', 'review']),
   confirm_callback_from_minor: z.int().nonnegative().nullable(),
@@ -40,6 +54,18 @@ const policies = z.strictObject({
 });
 export type Policies = z.infer<typeof policies>;
 export type SweepPolicy = Policies['sweep'];
+
+/** Lays a merchant's own wishes over a provider's policy. Faults name the path, and the mend. */
+export function overlayPolicy(
+  policy: ProviderPolicy,
+  over: Readonly<Record<string, unknown>>,
+):
+  | { readonly ok: true; readonly policy: ProviderPolicy }
+  | { readonly ok: false; readonly faults: readonly string[] } {
+  const parsed = providerPolicy.safeParse(overlay(policy, over));
+  if (parsed.success) return { ok: true, policy: parsed.data };
+  return { ok: false, faults: parsed.error.issues.map(faultOf) };
+}
 
 export class PolicyError extends Error {
   constructor(faults: readonly string[]) {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CAPTURE_METHODS, type CaptureMethod } from '../domain/payment.ts';
 import type { Customer } from '../domain/provider.ts';
 import { openCustomer } from './customers.ts';
 import type { Connection } from './pool.ts';
@@ -10,6 +11,8 @@ const chargeRow = z.object({
   reference: z.string(),
   description: z.string().nullable(),
   payment_method: z.string().nullable(),
+  capture_method: z.enum(CAPTURE_METHODS),
+  return_url: z.string().nullable(),
 });
 
 export type Charge = {
@@ -17,6 +20,8 @@ export type Charge = {
   readonly reference: string;
   readonly description: string | null;
   readonly paymentMethod: string | null;
+  readonly captureMethod: CaptureMethod;
+  readonly returnUrl: string | null;
   /** The payer in clear, for the provider's request and nothing else. */
   readonly customer: Customer;
 };
@@ -29,7 +34,7 @@ export async function openCharge(
   attemptId: string,
 ): Promise<Charge> {
   const row = await db.one(sql.type(chargeRow)`
-    SELECT a.ordinal, p.reference, p.description, p.payment_method
+    SELECT a.ordinal, p.reference, p.description, p.payment_method, p.capture_method, p.return_url
     FROM attempts a JOIN payments p ON p.id = a.payment_id
     WHERE a.id = ${attemptId} AND p.id = ${paymentId}`);
   return {
@@ -37,6 +42,8 @@ export async function openCharge(
     reference: row.reference,
     description: row.description,
     paymentMethod: row.payment_method,
+    captureMethod: row.capture_method,
+    returnUrl: row.return_url,
     customer: await openCustomer(db, vault, paymentId),
   };
 }

@@ -1,6 +1,5 @@
-import { hashOfPaymentWorkflowId } from '../domain/id.ts';
 import type { Currency } from '../domain/money.ts';
-import type { CaptureMethod, Payment, PaymentInput } from '../domain/payment.ts';
+import type { CaptureMethod, Payment } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
 import type { SealedCustomer } from './customers.ts';
@@ -87,6 +86,18 @@ export async function findPayment(
   return row === null ? null : toPayment(row);
 }
 
+/** By the merchant's idempotency key. */
+export async function findPaymentByKey(
+  db: Connection,
+  merchantId: string,
+  idempotencyKey: string,
+): Promise<Payment | null> {
+  const row = await db.maybeOne(sql.typeAlias('payment')`
+    SELECT ${PAYMENT_COLUMNS} FROM payments p
+    WHERE merchant_id = ${merchantId} AND idempotency_key = ${idempotencyKey}`);
+  return row === null ? null : toPayment(row);
+}
+
 /** By workflow id, for callbacks: the provider knows neither merchant nor payment. */
 export async function findPaymentByWorkflow(
   db: Connection,
@@ -167,22 +178,4 @@ export async function listLost(
         < now() - ${graceMs} * interval '1 millisecond'
     ORDER BY updated_at DESC LIMIT ${limit}`);
   return rows.map(toPayment);
-}
-
-/** What the payment's workflow is started with; the same from the API and from the sweeper. */
-export function paymentInput(payment: Payment): PaymentInput {
-  if (hashOfPaymentWorkflowId(payment.workflowId) === null) {
-    throw new Error(`${payment.id} has a malformed workflow id`);
-  }
-  return {
-    paymentId: payment.id,
-    attemptId: payment.attemptId,
-    merchantId: payment.merchantId,
-    workflowId: payment.workflowId,
-    provider: payment.provider,
-    credentialsRef: payment.credentialsRef,
-    amountMinor: payment.amountMinor,
-    currency: payment.currency,
-    policy: payment.policy,
-  };
 }

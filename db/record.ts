@@ -1,7 +1,8 @@
 import type { z } from 'zod';
-import { ATTEMPT_STATES, type AttemptEvent, nextAttempt } from '../domain/attempt-states.ts';
+import { type AttemptEvent, nextAttempt } from '../domain/attempt-states.ts';
 import type { RecordRequest, RecordResult } from '../domain/payment.ts';
 import { isClosed, next, type PaymentStatus } from '../domain/payment-states.ts';
+import type { Outcome } from '../domain/provider.ts';
 import { appendAudit, hasAuditKey } from './audit.ts';
 import type { Connection, Pool } from './pool.ts';
 import { attemptRow, paymentRow } from './rows.ts';
@@ -42,64 +43,8 @@ export function record(pool: Pool, request: RecordRequest): Promise<RecordResult
   });
 }
 
-export type DispatchClaim =
-  | { readonly kind: 'dispatched' | 'refused' }
-  | { readonly kind: 'already_dispatched'; readonly providerPaymentId: string | null };
-
-/**
- * Claims the n-th send of an attempt, right before the first byte leaves. Only one caller ever gets
- * `dispatched` for the same n, whatever crashes or runs twice: this is what makes one prompt out of
- * providers that take no idempotency key. `refused`: the payment has ended in the meantime.
- * @param claim.nonce names the caller: the same one may ask again when it lost the answer.
- */
-export function recordDispatch(
-  pool: Pool,
-  claim: {
-    readonly paymentId: string;
-    readonly attemptId: string;
-    readonly send: number;
-    readonly nonce: string;
-  },
-): Promise<DispatchClaim> {
-  return pool.transaction(async (db) => {
-    const payment = await lockPayment(db, claim.paymentId);
-    const attempt = await db.one(sql.typeAlias('attempt')`
-      SELECT id, payment_id, ordinal, status, dispatch_count, dispatch_nonce, provider_payment_id
-      FROM attempts WHERE id = ${claim.attemptId} AND payment_id = ${claim.paymentId} FOR UPDATE`);
-    if (attempt.dispatch_count === claim.send && attempt.dispatch_nonce === claim.nonce) {
-      return { kind: 'dispatched' };
-    }
-    if (attempt.dispatch_count !== claim.send - 1) {
-      return { kind: 'already_dispatched', providerPaymentId: attempt.provider_payment_id };
-    }
-    const transition = next(payment.status, 'dispatched');
-    const isAttemptOver = ATTEMPT_STATES[attempt.status].dispatch === '-';
-    if (transition.kind === 'refused' || isAttemptOver) return { kind: 'refused' };
-    const to = transition.kind === 'moved' ? transition.to : payment.status;
-    await db.query(sql.typeAlias('none')`
-      UPDATE attempts SET status = ${nextAttempt(attempt.status, 'dispatch')},
-        dispatch_count = ${claim.send}, dispatch_nonce = ${claim.nonce}, dispatched_at = now()
-      WHERE id = ${attempt.id}`);
-    await db.query(sql.typeAlias('none')`
-      UPDATE payments SET status = ${to}, updated_at = now(),
-        waiting_for = 'provider_answer', wait_until = NULL
-      WHERE id = ${payment.id}`);
-    await appendAudit(db, {
-      paymentId: payment.id,
-      key: `dispatched/${attempt.id}/${claim.send}`,
-      action: 'payment.dispatched',
-      from: payment.status,
-      to,
-      actor: 'workflow',
-      cause: `attempt ${attempt.ordinal}, send ${claim.send}`,
-      details: { send: claim.send },
-    });
-    await notify(db, payment.id);
-    return { kind: 'dispatched' };
-  });
-}
-
-async function lockPayment(db: Connection, id: string): Promise<PaymentRow> {
+/** A payment's row, locked: whatever changes it goes one after the other. */
+export async function lockPayment(db: Connection, id: string): Promise<PaymentRow> {
   const columns = sql.join(
     Object.keys(paymentRow.shape).map((name) => sql.identifier([name])),
     sql.fragment`, `,
@@ -139,7 +84,7 @@ async function updatePayment(
   const { outcome } = request;
   const failure = outcome?.failure ?? null;
   const keepsFailure = to !== 'succeeded' && to !== 'authorized';
-  const captured = to === 'succeeded' ? payment.amount : payment.amount_captured;
+  const captured = to === 'succeeded' ? capturedBy(payment, outcome) : payment.amount_captured;
   const waits = !isClosed(to);
   const review = to === 'needs_review' ? (request.reviewReason ?? payment.review_reason) : null;
   await db.query(sql.typeAlias('none')`
@@ -150,6 +95,7 @@ async function updatePayment(
         ${request.providerPaymentId ?? outcome?.providerPaymentId ?? null}),
       provider_receipt = coalesce(provider_receipt, ${outcome?.receipt ?? null}),
       provider_code = coalesce(${outcome?.providerCode ?? null}, provider_code),
+      next_action = ${nextActionOf(payment, to, request)},
       failure_code = ${keepsFailure ? (failure?.code ?? payment.failure_code) : null},
       failure_message = ${keepsFailure ? (failure?.message ?? payment.failure_message) : null},
       review_reason = ${review},
@@ -162,6 +108,19 @@ async function updatePayment(
       completed_at = ${waits ? sql.fragment`NULL` : sql.fragment`coalesce(completed_at, now())`},
       updated_at = now()
     WHERE id = ${payment.id}`);
+}
+
+/** A payment captured by hand may be captured in part; the provider's word tells how much. */
+function capturedBy(payment: PaymentRow, outcome: Outcome | null): number {
+  if (payment.status === 'succeeded') return payment.amount_captured;
+  const isPartial = payment.capture_method === 'manual' && outcome?.money != null;
+  return isPartial ? outcome.money.amountMinor : payment.amount;
+}
+
+function nextActionOf(payment: PaymentRow, to: PaymentStatus, request: RecordRequest) {
+  if (to !== 'requires_action') return null;
+  const action = request.nextAction ?? payment.next_action;
+  return action === null ? null : sql.jsonb(action);
 }
 
 async function updateAttempt(
@@ -207,7 +166,7 @@ function detailsOf(request: RecordRequest): Record<string, string | number> {
 }
 
 /** Tells listeners which payment changed; they read what changed from its row. */
-async function notify(db: Connection, paymentId: string): Promise<void> {
+export async function notify(db: Connection, paymentId: string): Promise<void> {
   await db.query(sql.typeAlias('none')`
     SELECT FROM pg_notify('malipo_payment', ${paymentId})`);
 }

@@ -5,7 +5,9 @@ import { type Currency, isCurrency } from '../domain/money.ts';
 import { CAPTURE_METHODS, type Payment, REVIEW_REASONS, WAITING_FOR } from '../domain/payment.ts';
 import { PAYMENT_STATUSES } from '../domain/payment-states.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
-import type { ProviderEvent } from '../domain/provider.ts';
+import { REFUND_FAILURES, type Refund, type RefundFailureCode } from '../domain/refund.ts';
+import { REFUND_STATUSES } from '../domain/refund-states.ts';
+import type { Dispute, StoredEvent } from '../domain/webhook-event.ts';
 
 /** Rows as PostgreSQL gives them, and their turning into the domain's words. */
 const currency = z.custom<Currency>((text) => typeof text === 'string' && isCurrency(text));
@@ -15,10 +17,14 @@ const failureCode = z.custom<FailureCode>(
 const textMap = z.record(z.string(), z.string());
 /** Written by us from a validated policy; its inside is not checked a second time. */
 const policy = z.custom<ProviderPolicy>((value) => typeof value === 'object' && value !== null);
-const providerEvent = z.custom<ProviderEvent>(
+const storedEvent = z.custom<StoredEvent>(
   (value) => typeof value === 'object' && value !== null && 'kind' in value,
 );
 const textOrNull = z.string().nullable();
+const refundFailureCode = z.custom<RefundFailureCode>(
+  (text) => typeof text === 'string' && Object.hasOwn(REFUND_FAILURES, text),
+);
+const dispute = z.custom<Dispute>((value) => typeof value === 'object' && value !== null);
 
 export const paymentRow = z.object({
   id: z.string(),
@@ -34,6 +40,7 @@ export const paymentRow = z.object({
   currency,
   amount_captured: z.int().nonnegative(),
   amount_refunded: z.int().nonnegative(),
+  amount_reserved: z.int().nonnegative(),
   customer_id: textOrNull,
   phone_masked: textOrNull,
   email_masked: textOrNull,
@@ -51,6 +58,7 @@ export const paymentRow = z.object({
   provider_payment_id: textOrNull,
   provider_receipt: textOrNull,
   review_reason: z.enum(REVIEW_REASONS).nullable(),
+  dispute: dispute.nullable(),
   waiting_for: z.enum(WAITING_FOR).nullable(),
   wait_until: textOrNull,
   policy,
@@ -74,6 +82,7 @@ export function toPayment(row: z.infer<typeof paymentRow>): Payment {
     currency: row.currency,
     amountCapturedMinor: row.amount_captured,
     amountRefundedMinor: row.amount_refunded,
+    amountReservedMinor: row.amount_reserved,
     customerId: row.customer_id,
     phoneMasked: row.phone_masked,
     emailMasked: row.email_masked,
@@ -91,9 +100,62 @@ export function toPayment(row: z.infer<typeof paymentRow>): Payment {
     providerPaymentId: row.provider_payment_id,
     providerReceipt: row.provider_receipt,
     reviewReason: row.review_reason,
+    dispute: row.dispute,
     waitingFor: row.waiting_for,
     waitUntil: row.wait_until,
     policy: row.policy,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    completedAt: row.completed_at,
+  };
+}
+
+export const refundRow = z.object({
+  id: z.string(),
+  payment_id: z.string(),
+  merchant_id: z.string(),
+  idempotency_key: z.string(),
+  fingerprint: z.string(),
+  workflow_id: z.string(),
+  status: z.enum(REFUND_STATUSES),
+  amount: z.int().positive(),
+  currency,
+  reason: textOrNull,
+  metadata: textMap,
+  failure_code: refundFailureCode.nullable(),
+  failure_message: textOrNull,
+  provider_code: textOrNull,
+  provider_refund_id: textOrNull,
+  provider_receipt: textOrNull,
+  review_reason: z.enum(REVIEW_REASONS).nullable(),
+  waiting_for: z.enum(WAITING_FOR).nullable(),
+  wait_until: textOrNull,
+  created_at: z.string(),
+  updated_at: z.string(),
+  completed_at: textOrNull,
+});
+
+export function toRefund(row: z.infer<typeof refundRow>): Refund {
+  return {
+    id: row.id,
+    paymentId: row.payment_id,
+    merchantId: row.merchant_id,
+    idempotencyKey: row.idempotency_key,
+    fingerprint: row.fingerprint,
+    workflowId: row.workflow_id,
+    status: row.status,
+    amountMinor: row.amount,
+    currency: row.currency,
+    reason: row.reason,
+    metadata: row.metadata,
+    failureCode: row.failure_code,
+    failureMessage: row.failure_message,
+    providerCode: row.provider_code,
+    providerRefundId: row.provider_refund_id,
+    providerReceipt: row.provider_receipt,
+    reviewReason: row.review_reason,
+    waitingFor: row.waiting_for,
+    waitUntil: row.wait_until,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     completedAt: row.completed_at,
@@ -131,6 +193,6 @@ export const webhookEventRow = z.object({
   status: z.enum(WEBHOOK_EVENT_STATUSES),
   workflow_id: textOrNull,
   payment_id: textOrNull,
-  event: providerEvent.nullable(),
+  event: storedEvent.nullable(),
 });
 export type WebhookEvent = z.infer<typeof webhookEventRow>;

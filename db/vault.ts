@@ -7,6 +7,8 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } f
  */
 export type DataKey = { readonly id: string; readonly key: Uint8Array };
 export type Vault = {
+  /** Which key encrypts now. */
+  readonly keyId: string;
   /** @param place where the ciphertext will stand, such as `payments.phone/pay_…`. */
   encrypt(place: string, plain: string): Buffer;
   /** @throws Error when the key is missing, the place is another one or a byte was changed. */
@@ -25,6 +27,7 @@ export function createVault(keys: readonly DataKey[], hashKey: Uint8Array): Vaul
   if (current === undefined) throw new Error('a vault takes at least one data key');
   const byId = new Map(keys.map(({ id, key }) => [id, key]));
   return {
+    keyId: current.id,
     encrypt: (place, plain) => encrypt(current, place, plain),
     decrypt: (place, cipher) => decrypt(byId, place, Buffer.from(cipher)),
     hash: (purpose, text) => createHmac('sha256', subkey(hashKey, purpose)).update(text).digest(),

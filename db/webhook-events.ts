@@ -26,7 +26,8 @@ export async function insertWebhookEvent(
     INSERT INTO webhook_events (id, provider, event_key, status, workflow_id, payment_id, event,
       body_cipher, headers, verified_by, remote_address, error)
     VALUES (${next.id}, ${next.provider}, ${next.eventKey}, ${next.status}, ${next.workflowId},
-      (SELECT id FROM payments WHERE workflow_id = ${next.workflowId}), ${event},
+      coalesce((SELECT id FROM payments WHERE workflow_id = ${next.workflowId}),
+        (SELECT payment_id FROM refunds WHERE workflow_id = ${next.workflowId})), ${event},
       ${sql.binary(Buffer.from(next.bodyCipher, 'base64'))}, ${sql.jsonb(next.headers)},
       ${next.verifiedBy}, ${next.remoteAddress}, ${next.error})
     ON CONFLICT (provider, event_key) DO UPDATE

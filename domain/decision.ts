@@ -10,6 +10,9 @@ export type Decision = {
   readonly receipt: string | null;
 };
 
+/** The same for a refund in review. */
+export type RefundDecision = Decision & { readonly decision: 'succeeded' | 'failed' };
+
 /** Why a decision is not valid; null when it is. */
 export function faultOfDecision(decision: Decision): string | null {
   if (!DECISIONS.includes(decision.decision)) return `decision must be ${DECISIONS.join(', ')}`;

@@ -7,6 +7,7 @@ export const ID_PREFIXES = {
   attempt: 'att',
   refund: 'ref',
   event: 'evt',
+  provider_config: 'pcf',
   merchant: 'mer',
   api_key: 'key',
   audit: 'aud',
@@ -49,6 +50,7 @@ function uuidV7Hex({ nowMs, random }: IdSource): string {
  * idempotency key (32 hex digits) and never of what a client sent.
  */
 const WORKFLOW_ID = /^payment-([0-9a-f]{32})$/;
+const REFUND_WORKFLOW_ID = /^refund-([0-9a-f]{32})$/;
 
 export function paymentWorkflowId(hash: string): string {
   const id = `payment-${hash}`;
@@ -66,4 +68,22 @@ export function lateOutcomeWorkflowId(paymentWorkflow: string): string {
   const hash = hashOfPaymentWorkflowId(paymentWorkflow);
   if (hash === null) throw new RangeError(`${paymentWorkflow} is no payment's workflow id`);
   return `late-outcome-${hash}`;
+}
+
+export function refundWorkflowId(hash: string): string {
+  const id = `refund-${hash}`;
+  if (!REFUND_WORKFLOW_ID.test(id)) throw new RangeError('a workflow id takes 32 hex digits');
+  return id;
+}
+
+/** The hash in a refund's workflow id; null for any other id. */
+export function hashOfRefundWorkflowId(workflowId: string): string | null {
+  return REFUND_WORKFLOW_ID.exec(workflowId)?.[1] ?? null;
+}
+
+/** One workflow at a time takes what reaches a refund whose own workflow has closed. */
+export function lateRefundWorkflowId(refundWorkflow: string): string {
+  const hash = hashOfRefundWorkflowId(refundWorkflow);
+  if (hash === null) throw new RangeError(`${refundWorkflow} is no refund's workflow id`);
+  return `late-refund-${hash}`;
 }

@@ -2,7 +2,8 @@ import type { FailureCode } from './error.ts';
 import type { Currency } from './money.ts';
 import type { PaymentEvent, PaymentStatus } from './payment-states.ts';
 import type { ProviderPolicy } from './policy.ts';
-import type { Outcome } from './provider.ts';
+import type { NextAction, Outcome } from './provider.ts';
+import type { Dispute } from './webhook-event.ts';
 
 /** What a payment's workflow is started with. No secret and no personal data: see ADR 0003. */
 export type PaymentInput = {
@@ -15,6 +16,17 @@ export type PaymentInput = {
   readonly amountMinor: number;
   readonly currency: Currency;
   readonly policy: ProviderPolicy;
+  /** Absent in workflows started before 0.2.0. */
+  readonly captureMethod?: CaptureMethod;
+  readonly can?: ProviderAbilities;
+};
+
+/** What the provider's capabilities mean for a workflow; in its input, so that replays agree. */
+export type ProviderAbilities = {
+  readonly dedupes_by_our_id: boolean;
+  readonly looks_up_by_our_id: boolean;
+  readonly cancel: boolean;
+  readonly capture: boolean;
 };
 
 /** A payment as its row stands. Personal data only masked. */
@@ -32,6 +44,8 @@ export type Payment = {
   readonly currency: Currency;
   readonly amountCapturedMinor: number;
   readonly amountRefundedMinor: number;
+  /** Refunds on their way. */
+  readonly amountReservedMinor: number;
   readonly customerId: string | null;
   readonly phoneMasked: string | null;
   readonly emailMasked: string | null;
@@ -49,6 +63,7 @@ export type Payment = {
   readonly providerPaymentId: string | null;
   readonly providerReceipt: string | null;
   readonly reviewReason: ReviewReason | null;
+  readonly dispute: Dispute | null;
   readonly waitingFor: WaitingFor | null;
   readonly waitUntil: string | null;
   readonly policy: ProviderPolicy;
@@ -71,7 +86,15 @@ export const REVIEW_REASONS = [
 export type ReviewReason = (typeof REVIEW_REASONS)[number];
 
 /** What an open payment waits for; shown by GET …/execution. */
-export const WAITING_FOR = ['provider_answer', 'resend', 'callback', 'lookup', 'review'] as const;
+export const WAITING_FOR = [
+  'provider_answer',
+  'resend',
+  'payer_action',
+  'callback',
+  'lookup',
+  'capture',
+  'review',
+] as const;
 export type WaitingFor = (typeof WAITING_FOR)[number];
 
 /** Who did it. */
@@ -91,6 +114,8 @@ export type RecordRequest = {
   readonly cause: string;
   readonly event: PaymentEvent | null;
   readonly outcome: Outcome | null;
+  /** What the payer has to do, where `event` is `action_required`. */
+  readonly nextAction?: NextAction | null;
   readonly providerPaymentId: string | null;
   readonly reviewReason: ReviewReason | null;
   readonly waitingFor: WaitingFor | null;
@@ -112,7 +137,9 @@ export const AUDIT_ACTIONS = [
   'payment.created',
   'payment.dispatched',
   'payment.resend_planned',
+  'payment.reattempt_planned',
   'payment.provider_accepted',
+  'payment.action_required',
   'payment.answer_lost',
   'payment.settled',
   'payment.canceled',
@@ -122,5 +149,21 @@ export const AUDIT_ACTIONS = [
   'payment.late_outcome',
   'payment.decided',
   'payment.transition_refused',
+  'payment.capture_asked',
+  'payment.capture_refused',
+  'payment.cancel_refused',
+  'payment.disputed',
+  'refund.created',
+  'refund.dispatched',
+  'refund.provider_accepted',
+  'refund.answer_lost',
+  'refund.resend_planned',
+  'refund.settled',
+  'refund.taken_back',
+  'refund.review_needed',
+  'refund.callback_unclear',
+  'refund.callback_refused',
+  'refund.decided',
+  'refund.transition_refused',
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];

@@ -27,6 +27,27 @@ export type ProviderPolicy = {
     /** How often a payment in review asks the provider again; the last one repeats. */
     readonly ask_every_ms: readonly number[];
   };
+  /** How long the payer has for an action elsewhere (3-D Secure); then the charge is let go. */
+  readonly payer_action: { readonly expires_after_ms: number };
+  /** How long an authorization is held for its capture; then it is let go. */
+  readonly authorization: { readonly expires_after_ms: number };
+  readonly refund: {
+    readonly timeout_ms: number;
+    readonly deadline_ms: number;
+    readonly max_sends: number;
+    readonly resend_after_ms: readonly number[];
+    /** How long we wait for the result of a refund that the provider took. */
+    readonly result_wait_ms: number;
+    readonly lookup_every_ms: readonly number[];
+  };
+  /**
+   * A new attempt under the same payment, after a definite failure only. `after_ms` names the
+   * failures (ours, or the provider's own code) that are worth one, and the pause before it.
+   */
+  readonly reattempt: {
+    readonly max_attempts: number;
+    readonly after_ms: Readonly<Record<string, number>>;
+  };
   /** Calls to the provider each second, over all workers (Temporal limits the task queue). */
   readonly rate_limit_per_second: number;
   /** What to do with money that arrives after a payment failed or was canceled. */

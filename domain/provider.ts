@@ -1,6 +1,9 @@
 import type { Failure } from './error.ts';
 import type { Currency, Money } from './money.ts';
+import type { CaptureMethod } from './payment.ts';
 import type { ProviderPolicy } from './policy.ts';
+import type { RefundLookupRequest, RefundRequest, RefundResult } from './refund.ts';
+import type { ProviderWebhook } from './webhook-event.ts';
 
 /**
  * What a provider is. One folder under providers/ builds one of these and providers/index.ts lists
@@ -12,11 +15,16 @@ export type Provider = {
   readonly capabilities: Capabilities;
   /** The defaults; config/policies.yaml and overlays are laid over them. */
   readonly policy: ProviderPolicy;
+  /** Fields of the credentials that are no secrets and may be shown. */
+  readonly shownFields: readonly string[];
   /** Checks credentials by field. Faults name the field and how to mend it, never its value. */
   readCredentials(record: Readonly<Record<string, string>>): CredentialsReading;
   /** Opens a client; it may keep tokens and connections as long as it lives. */
   connect(credentials: Credentials): ProviderClient;
+  /** Where the provider tells about payments, and about refunds when it has one address for all. */
   readonly webhook: ProviderWebhook;
+  /** Addresses of their own for what becomes of refunds; none where `webhook` tells. */
+  readonly refundWebhooks: readonly ProviderWebhook[];
 };
 
 export type Credentials = { readonly kind: string };
@@ -33,6 +41,9 @@ export type Capabilities = {
   readonly capture: boolean;
   readonly cancel: boolean;
   readonly refund: 'sync' | 'async' | 'none';
+  readonly looks_up_refunds: boolean;
+  /** What of the payment a refund cannot do without. */
+  readonly refund_needs: 'provider_payment_id' | 'provider_receipt';
   readonly amounts: Partial<Record<Currency, AmountRule>>;
   /** Which parts of the request the provider cannot do without. */
   readonly needs: readonly ('phone' | 'payment_method')[];
@@ -55,9 +66,14 @@ export type Customer = {
 export type ChargeRequest = {
   readonly paymentId: string;
   readonly attemptId: string;
+  /** Travels in the provider's metadata, so that its events find their way back. */
+  readonly workflowId: string;
   /** `payment/attempt/step`, for providers that deduplicate by our id. */
   readonly idempotencyKey: string;
   readonly amount: Money;
+  readonly captureMethod: CaptureMethod;
+  /** Where the payer's browser comes back to after an action; null when the merchant gave none. */
+  readonly returnUrl: string | null;
   readonly reference: string;
   readonly description: string;
   readonly customer: Customer;
@@ -94,33 +110,60 @@ export type Inconclusive = {
   readonly message: string;
 };
 
-export type ChargeResult = Outcome | Inconclusive;
+/** The payer has to do something elsewhere, such as 3-D Secure; the outcome comes later. */
+export type ActionRequired = {
+  readonly kind: 'action_required';
+  readonly providerPaymentId: string | null;
+  readonly providerCode: string | null;
+  readonly message: string;
+  readonly nextAction: NextAction;
+};
+export type NextAction = { readonly type: 'redirect_to_url'; readonly url: string };
+
+export type ChargeResult = Outcome | ActionRequired | Inconclusive;
 export type LookupResult = Outcome | Inconclusive;
 export type ProviderEvent = Outcome | Inconclusive;
 
-export type LookupRequest = { readonly providerPaymentId: string; readonly timeoutMs: number };
+/** `providerPaymentId` may be null only for providers that look up by our id. */
+export type LookupRequest = {
+  readonly providerPaymentId: string | null;
+  readonly attemptId: string;
+  readonly timeoutMs: number;
+};
+export type CancelRequest = {
+  readonly providerPaymentId: string;
+  /** `payment/attempt/cancel` */
+  readonly idempotencyKey: string;
+  readonly timeoutMs: number;
+};
+export type CaptureRequest = {
+  readonly providerPaymentId: string;
+  /** `payment/attempt/capture` */
+  readonly idempotencyKey: string;
+  readonly amount: Money;
+  readonly timeoutMs: number;
+};
 
 export type ProviderClient = {
   /** Throws ProviderError; see its kinds. */
   charge(request: ChargeRequest, context: ChargeContext): Promise<ChargeResult>;
   /** Throws ProviderError when no answer could be had: that is not "pending". */
   lookup(request: LookupRequest, signal: AbortSignal): Promise<LookupResult>;
-  /** Cancels what was not yet paid; absent where the provider has no such call. */
-  cancel?(request: LookupRequest, signal: AbortSignal): Promise<LookupResult>;
+  /**
+   * Takes an authorized payment, in part or whole; what is left is let go. A result is about the
+   * payment: `succeeded` with the money taken, or what else stands in the way of it.
+   */
+  capture?(request: CaptureRequest, signal: AbortSignal): Promise<LookupResult>;
+  /**
+   * Ends what was not yet paid. The result is about the payment: `canceled`, or `succeeded` when
+   * the payer was faster.
+   */
+  cancel?(request: CancelRequest, signal: AbortSignal): Promise<LookupResult>;
+  /** `context.dispatch` as with `charge`. Throws ProviderError. */
+  refund?(request: RefundRequest, context: ChargeContext): Promise<RefundResult>;
+  lookupRefund?(request: RefundLookupRequest, signal: AbortSignal): Promise<RefundResult>;
   close(): Promise<void>;
 };
-
-export type ProviderWebhook = {
-  /** The segment of /api/v1/webhooks/<channel>/<token>. */
-  readonly channel: string;
-  /** What the provider wants to read back; always with status 200. */
-  readonly acknowledgement: Readonly<Record<string, string | number>>;
-  /** Reads a verified body. The key is the same for every delivery of the same event. */
-  translate(body: Uint8Array): Translation;
-};
-export type Translation =
-  | { readonly kind: 'event'; readonly eventKey: string; readonly event: ProviderEvent }
-  | { readonly kind: 'malformed'; readonly reason: string };
 
 export function isOutcome(result: ChargeResult): result is Outcome {
   return result.kind in OUTCOME_EVENTS;
@@ -136,10 +179,16 @@ export const OUTCOME_EVENTS = {
 
 /**
  * Why an outcome cannot be believed for this money; null when it can. An outcome that names no
- * money is believed: M-Pesa's status query tells none.
+ * money is believed: M-Pesa's status query tells none. A capture by hand may take less.
  */
-export function mismatchOf(outcome: Outcome, expected: Money): 'amount' | 'currency' | null {
+export function mismatchOf(
+  outcome: Outcome,
+  expected: Money,
+  captureMethod: CaptureMethod = 'automatic',
+): 'amount' | 'currency' | null {
   if (outcome.money === null) return null;
   if (outcome.money.currency !== expected.currency) return 'currency';
-  return outcome.money.amountMinor === expected.amountMinor ? null : 'amount';
+  const isPart = captureMethod === 'manual' && outcome.kind === 'succeeded';
+  const isWithin = isPart && outcome.money.amountMinor <= expected.amountMinor;
+  return isWithin || outcome.money.amountMinor === expected.amountMinor ? null : 'amount';
 }

@@ -1,13 +1,66 @@
-import type { ProviderEvent } from './provider.ts';
+import type { Credentials, ProviderEvent } from './provider.ts';
+import type { RefundResult } from './refund.ts';
+
+/** How a provider's callbacks are proven and read. */
+export type ProviderWebhook = {
+  /** The segment of /api/v1/webhooks/<channel>/… */
+  readonly channel: string;
+  /** What the provider wants to read back; always with status 200. */
+  readonly acknowledgement: Readonly<Record<string, string | number | boolean>>;
+  /**
+   * Checks the signature over the raw bytes; absent where the token in the address is the proof.
+   * Null when it is genuine, else why not.
+   */
+  verify?(delivery: WebhookDelivery, credentials: Credentials): string | null;
+  /** Reads a verified body. The key is the same for every delivery of the same event. */
+  translate(body: Uint8Array): Translation;
+};
+export type WebhookDelivery = {
+  readonly body: Uint8Array;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly nowMs: number;
+};
+
+/**
+ * What a callback says. `workflowId` is the one our request put into the provider's metadata;
+ * absent where the address names it.
+ */
+export type Translation =
+  | {
+      readonly kind: 'event';
+      readonly eventKey: string;
+      readonly event: ProviderEvent;
+      readonly workflowId?: string;
+    }
+  | {
+      readonly kind: 'refund_event';
+      readonly eventKey: string;
+      readonly event: RefundResult;
+      readonly workflowId?: string;
+    }
+  | { readonly kind: 'dispute'; readonly eventKey: string; readonly dispute: Dispute }
+  /** Genuine, and nothing to us: kept, and no more. */
+  | { readonly kind: 'ignored'; readonly eventKey: string; readonly reason: string }
+  | { readonly kind: 'malformed'; readonly reason: string };
+
+/** The payer's bank wants the money back. */
+export type Dispute = {
+  readonly providerDisputeId: string;
+  readonly providerPaymentId: string;
+  readonly status: 'open' | 'won' | 'lost';
+  readonly amountMinor: number;
+  readonly reason: string;
+};
 
 /** A verified callback, as it is kept. The raw body may hold personal data, so it is sealed. */
 export type SealedWebhookEvent = {
   readonly id: string;
   readonly provider: string;
   readonly eventKey: string;
-  readonly status: 'received' | 'parked';
+  readonly status: 'received' | 'parked' | 'applied';
   readonly workflowId: string | null;
-  readonly event: ProviderEvent | null;
+  readonly event: StoredEvent | null;
   /** The sealed body in base64: it may travel through Temporal while the database is away. */
   readonly bodyCipher: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -15,11 +68,24 @@ export type SealedWebhookEvent = {
   readonly remoteAddress: string | null;
   readonly error: string | null;
 };
+export type StoredEvent = ProviderEvent | RefundResult | (Dispute & { readonly kind: 'dispute' });
+
+export function isRefundEvent(event: StoredEvent): event is RefundResult {
+  return 'providerRefundId' in event;
+}
+
+export function isDisputeEvent(
+  event: StoredEvent,
+): event is Dispute & { readonly kind: 'dispute' } {
+  return event.kind === 'dispute';
+}
 
 /** A callback on its way to a workflow. */
-export type DeliveredEvent = {
+export type Delivered<E> = {
   readonly eventId: string;
-  readonly event: ProviderEvent;
+  readonly event: E;
   /** Set when the database was away at delivery: the workflow sees to it that it is kept. */
   readonly unstored: SealedWebhookEvent | null;
 };
+export type DeliveredEvent = Delivered<ProviderEvent>;
+export type DeliveredRefundEvent = Delivered<RefundResult>;

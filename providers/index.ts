@@ -1,4 +1,4 @@
-import type { Provider } from '../domain/provider.ts';
+import type { Capabilities, Provider } from '../domain/provider.ts';
 import { mpesa } from './mpesa/index.ts';
 
 /** Every provider, one line each. All else derives from this list. */
@@ -14,4 +14,11 @@ export function isProviderName(name: string): name is ProviderName {
 /** The provider of this name; null for any other. */
 export function findProvider(name: string): Provider | null {
   return isProviderName(name) ? PROVIDERS[name] : null;
+}
+
+/** @throws Error for a name that no provider of this release has. */
+export function capabilitiesOf(name: string): Capabilities {
+  const provider = findProvider(name);
+  if (provider === null) throw new Error(`there is no provider ${name}`);
+  return provider.capabilities;
 }

@@ -8,6 +8,8 @@ import {
   PAYMENT_STATES,
   PAYMENT_STATUSES,
 } from '../domain/payment-states.ts';
+import { REFUND_FAILURES } from '../domain/refund.ts';
+import { REFUND_EVENTS, REFUND_STATES, REFUND_STATUSES } from '../domain/refund-states.ts';
 
 /**
  * `npm run generate` writes what is derived from the code under docs/generated; with --check it
@@ -66,11 +68,21 @@ function renderStates(): string {
     '',
     ...renderTable(ATTEMPT_STATUSES, ATTEMPT_EVENTS, (row, column) => ATTEMPT_STATES[row][column]),
     '',
+    '## Refund',
+    '',
+    ...renderTable(REFUND_STATUSES, REFUND_EVENTS, (row, column) => REFUND_STATES[row][column]),
+    '',
     '## Why a payment failed',
     '',
     '| code | who can act | meaning |',
     '|---|---|---|',
     ...Object.entries(FAILURES).map(([code, { who, text }]) => `| ${code} | ${who} | ${text} |`),
+    '',
+    '## Why a refund failed',
+    '',
+    '| code | who can act | meaning |',
+    '|---|---|---|',
+    ...Object.entries(REFUND_FAILURES).map(([code, it]) => `| ${code} | ${it.who} | ${it.text} |`),
     '',
   ].join('\n');
 }

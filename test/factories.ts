@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { sealCustomer } from '../db/customers.ts';
+import { recordDispatch } from '../db/dispatch.ts';
 import { newId } from '../db/ids.ts';
 import { findPayment, insertPayment, type NewPayment } from '../db/payments.ts';
 import type { Pool } from '../db/pool.ts';
-import { record, recordDispatch } from '../db/record.ts';
+import { record } from '../db/record.ts';
 import { createVault } from '../db/vault.ts';
 import { sealBody } from '../db/webhook-events.ts';
 import { failure } from '../domain/error.ts';
@@ -27,6 +28,17 @@ export const POLICY: ProviderPolicy = {
   callback_wait_ms: 30_000,
   lookup: { timeout_ms: 15_000, every_ms: [15_000, 60_000], window_ms: 600_000 },
   review: { ask_every_ms: [3_600_000] },
+  payer_action: { expires_after_ms: 30 * 60_000 },
+  authorization: { expires_after_ms: 3_600_000 },
+  refund: {
+    timeout_ms: 1_000,
+    deadline_ms: 60_000,
+    max_sends: 3,
+    resend_after_ms: [1_000],
+    result_wait_ms: 30_000,
+    lookup_every_ms: [5_000, 10_000],
+  },
+  reattempt: { max_attempts: 1, after_ms: {} },
   rate_limit_per_second: 10,
   late_success: 'review',
   confirm_callback_from_minor: null,

@@ -3,10 +3,11 @@ import type { NativeConnection } from '@temporalio/worker';
 import type { ActivityDeps } from '../activities/index.ts';
 import type { Env } from '../config/env.ts';
 import { createCallbackTokens } from '../db/callback-token.ts';
-import { openPool } from '../db/pool.ts';
-import { createVault } from '../db/vault.ts';
+import { openPool, type Pool } from '../db/pool.ts';
+import { configIdOf, openCredentials } from '../db/provider-configs.ts';
+import { createVault, type Vault } from '../db/vault.ts';
 import { ProviderError } from '../domain/error.ts';
-import { hashOfPaymentWorkflowId } from '../domain/id.ts';
+import { hashOfPaymentWorkflowId, hashOfRefundWorkflowId } from '../domain/id.ts';
 import type { ProviderClient } from '../domain/provider.ts';
 import { findProvider } from '../providers/index.ts';
 
@@ -27,39 +28,75 @@ export async function openDeps(
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
   });
   const tokens = createCallbackTokens(env.hashKey);
-  const clients = new Map<string, ProviderClient>();
+  const vault = createVault(env.dataKeys, env.hashKey);
+  const clients = new Map<string, Promise<ProviderClient>>();
   return {
     pool,
-    vault: createVault(env.dataKeys, env.hashKey),
+    vault,
     temporal: new Client({ connection, namespace }),
-    callbackUrl(provider, workflowId, attemptOrdinal) {
+    callbackUrl(provider, credentialsRef, workflowId, attemptOrdinal) {
       const hash = hashOfPaymentWorkflowId(workflowId);
-      const channel = findProvider(provider)?.webhook.channel;
-      if (hash === null || channel === undefined) throw new Error(`no callback for ${workflowId}`);
-      return `${env.publicUrl}/api/v1/webhooks/${channel}/${tokens.issue(hash, attemptOrdinal)}`;
+      const webhook = findProvider(provider)?.webhook;
+      if (hash === null || webhook === undefined) throw new Error(`no callback for ${workflowId}`);
+      const { channel } = webhook;
+      if (webhook.verify !== undefined) {
+        const configId = configIdOf(credentialsRef);
+        return `${env.publicUrl}/api/v1/webhooks/${channel}${configId === null ? '' : `/${configId}`}`;
+      }
+      const token = tokens.issue('payment', hash, attemptOrdinal);
+      return `${env.publicUrl}/api/v1/webhooks/${channel}/${token}`;
     },
-    clientFor(provider, credentialsRef) {
+    refundCallbackUrls(provider, workflowId) {
+      const hash = hashOfRefundWorkflowId(workflowId);
+      if (hash === null) throw new Error(`no callback for ${workflowId}`);
+      const urls = (findProvider(provider)?.refundWebhooks ?? []).map(({ channel }, index) => {
+        const token = tokens.issue('refund', hash, index + 1);
+        return [channel, `${env.publicUrl}/api/v1/webhooks/${channel}/${token}`];
+      });
+      return Object.fromEntries(urls);
+    },
+    async clientFor(provider, credentialsRef) {
       const key = `${provider}/${credentialsRef}`;
-      const client = clients.get(key) ?? connectProvider(env, provider, credentialsRef);
-      clients.set(key, client);
-      return client;
+      const held =
+        clients.get(key) ?? connectProvider(env, { pool, vault }, provider, credentialsRef);
+      clients.set(key, held);
+      try {
+        return await held;
+      } catch (error) {
+        clients.delete(key);
+        throw error;
+      }
     },
     async close() {
-      await Promise.all([...clients.values()].map((client) => client.close()));
+      const open = await Promise.allSettled(clients.values());
+      for (const client of open) if (client.status === 'fulfilled') await client.value.close();
       await pool.end();
     },
   };
 }
 
-/** Credentials by reference: `env:<provider>` is the deployment's own MALIPO_<PROVIDER>_… */
-function connectProvider(env: Env, name: string, credentialsRef: string): ProviderClient {
+/**
+ * Credentials by reference: `env:<provider>` is the deployment's own MALIPO_<PROVIDER>_…,
+ * `config:<id>@<version>` a merchant's, which is never changed once written.
+ */
+async function connectProvider(
+  env: Env,
+  { pool, vault }: { readonly pool: Pool; readonly vault: Vault },
+  name: string,
+  credentialsRef: string,
+): Promise<ProviderClient> {
   const provider = findProvider(name);
   if (provider === null) throw new ProviderError('misconfigured', `there is no provider ${name}`);
-  if (credentialsRef !== `env:${name}`) {
+  const isOwn = credentialsRef === `env:${name}`;
+  const record = isOwn
+    ? (env.providers[name] ?? {})
+    : await openCredentials(pool, vault, credentialsRef);
+  if (record === null) {
     throw new ProviderError('misconfigured', `there are no credentials ${credentialsRef}`);
   }
-  const reading = provider.readCredentials(env.providers[name] ?? {});
+  const reading = provider.readCredentials(record);
   if (reading.ok) return provider.connect(reading.credentials);
-  const faults = reading.faults.map((fault) => `MALIPO_${name.toUpperCase()}_${fault}`).join('; ');
+  const prefix = isOwn ? `MALIPO_${name.toUpperCase()}_` : '';
+  const faults = reading.faults.map((fault) => `${prefix}${fault}`).join('; ');
   throw new ProviderError('misconfigured', `set the provider’s credentials: ${faults}`);
 }

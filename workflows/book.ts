@@ -1,25 +1,36 @@
 import { setCurrentDetails } from '@temporalio/workflow';
 import type { PaymentInput, RecordRequest, RecordResult } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
-import { record } from './proxies.ts';
+import type { Outcome } from '../domain/provider.ts';
+import { record, recordReattempt } from './proxies.ts';
 
-type Entry = Pick<RecordRequest, 'key' | 'action' | 'cause'> &
+export type Entry = Pick<RecordRequest, 'key' | 'action' | 'cause'> &
   Partial<Omit<RecordRequest, 'paymentId' | 'attemptId'>>;
 
-/** What the workflow knows of its payment, and its pen: every change goes through `write`. */
+/** What the workflow knows of its payment, and its pen: every change goes through it. */
 export type Book = {
   status(): PaymentStatus;
+  attemptId(): string;
+  /** From 1. */
+  attemptOrdinal(): number;
   providerPaymentId(): string | null;
+  /** True for the provider's id of an attempt that failed before. */
+  isOfEarlierAttempt(providerPaymentId: string | null): boolean;
   /** True when the provider has the charge, or may have it. */
   isOut(): boolean;
   setOut(isOut: boolean): void;
+  /** After which pause the current attempt is to be sent; null when that was done. */
+  sendAfterMs(): number | null;
   write(entry: Entry): Promise<RecordResult>;
+  /** Ends the current attempt and opens the next one, which is then due. */
+  openAttempt(entry: Entry & { readonly outcome: Outcome }): Promise<void>;
 };
 
 const BLANK = {
   actor: 'workflow',
   event: null,
   outcome: null,
+  nextAction: null,
   providerPaymentId: null,
   reviewReason: null,
   waitingFor: null,
@@ -30,23 +41,48 @@ const BLANK = {
 /** @param status where the payment stands when the workflow takes it up. */
 export function openBook(input: PaymentInput, status: PaymentStatus): Book {
   let current = status;
+  let attemptId = input.attemptId;
+  let ordinal = 1;
   let knownId: string | null = null;
   let out = false;
+  let sendAfterMs: number | null = status === 'created' ? 0 : null;
+  const earlierIds = new Set<string>();
+  /** The first attempt's entries have plain keys; each later attempt has its own. */
+  const requestOf = (entry: Entry): RecordRequest => {
+    const key = ordinal === 1 ? entry.key : `${ordinal}/${entry.key}`;
+    return { ...BLANK, ...entry, key, paymentId: input.paymentId, attemptId };
+  };
   return {
     status: () => current,
+    attemptId: () => attemptId,
+    attemptOrdinal: () => ordinal,
     providerPaymentId: () => knownId,
+    isOfEarlierAttempt: (id) => id !== null && earlierIds.has(id),
     isOut: () => out,
     setOut(isOut) {
       out = isOut;
+      if (isOut) sendAfterMs = null;
     },
+    sendAfterMs: () => sendAfterMs,
     async write(entry) {
-      const { paymentId, attemptId } = input;
-      const request: RecordRequest = { ...BLANK, ...entry, paymentId, attemptId };
+      const request = requestOf(entry);
       knownId ??= request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null;
       const result = await record(request);
       current = result.status;
       setCurrentDetails(describe(current, request));
       return result;
+    },
+    async openAttempt(entry) {
+      const request = requestOf(entry);
+      const opened = await recordReattempt(request);
+      const failedId = knownId ?? entry.outcome.providerPaymentId;
+      if (failedId !== null) earlierIds.add(failedId);
+      ({ attemptId } = opened);
+      ordinal += 1;
+      knownId = null;
+      out = false;
+      sendAfterMs = request.waitMs ?? 0;
+      setCurrentDetails(describe(current, request));
     },
   };
 }

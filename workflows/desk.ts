@@ -1,15 +1,27 @@
-import {
-  ApplicationFailure,
-  CancellationScope,
-  condition,
-  isCancellation,
-  setHandler,
-} from '@temporalio/workflow';
-import { type Decision, faultOfDecision } from '../domain/decision.ts';
+import { condition, setHandler } from '@temporalio/workflow';
+import type { Decision } from '../domain/decision.ts';
+import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
 import type { Book } from './book.ts';
-import { cancelUpdate, decideUpdate, firstStateUpdate, providerEventSignal } from './messages.ts';
+import {
+  cancelUpdate,
+  captureUpdate,
+  decideUpdate,
+  firstStateUpdate,
+  providerEventSignal,
+  verifyUpdate,
+} from './messages.ts';
+import { raceNews } from './race.ts';
+import { refusal, refuseCancel, refuseCapture, refuseDecision, refuseVerify } from './refusals.ts';
+
+/** What a merchant asks of an open payment. `refusal` is set when it was tried and did not go. */
+export type Wish = {
+  readonly kind: 'cancel' | 'capture' | 'verify';
+  readonly amountMinor: number | null;
+  isAnswered: boolean;
+  refusal: string | null;
+};
 
 /** Where news of a payment arrive while its workflow is busy or waiting. */
 export type Desk = {
@@ -20,7 +32,7 @@ export type Desk = {
   readonly hasNews: () => boolean;
   takeEvent(): DeliveredEvent | undefined;
   takeDecision(): Decision | undefined;
-  isCancelWanted(): boolean;
+  takeWish(): Wish | undefined;
   /** Waits until there is news, at most this long; true when there is. */
   newsWithin(timeoutMs: number, summary: string): Promise<boolean>;
   /** Runs a task until it ends or news arrive; undefined when news came first. */
@@ -28,24 +40,23 @@ export type Desk = {
 };
 
 /** Opens the desk. To be called before the workflow's first await. */
-export function openDesk(book: Book): Desk {
+export function openDesk(input: PaymentInput, book: Book): Desk {
   const events: DeliveredEvent[] = [];
   const decisions: Decision[] = [];
+  const wishes: Wish[] = [];
   const seen = new Set<string>();
-  let cancelWanted = false;
 
   const desk: Desk = {
     isSending: false,
     isAnswerable: false,
-    hasNews: () => events.length > 0 || decisions.length > 0 || cancelWanted,
+    hasNews: () => events.length > 0 || decisions.length > 0 || wishes.length > 0,
     takeEvent: () => events.shift(),
     takeDecision: () => decisions.shift(),
-    isCancelWanted: () => cancelWanted,
+    takeWish: () => wishes.shift(),
     newsWithin: async (timeoutMs, summary) =>
       desk.hasNews() || (await condition(desk.hasNews, timeoutMs, { summary })),
-    unlessNews: (task) => raceNews(desk, task),
+    unlessNews: (task) => raceNews(desk.hasNews, task),
   };
-
   setHandler(providerEventSignal, (delivered) => {
     if (seen.has(delivered.eventId)) return;
     seen.add(delivered.eventId);
@@ -55,15 +66,7 @@ export function openDesk(book: Book): Desk {
     await condition(() => desk.isAnswerable);
     return book.status();
   });
-  setHandler(
-    cancelUpdate,
-    async () => {
-      cancelWanted = true;
-      await condition(() => isClosed(book.status()));
-      return book.status();
-    },
-    { validator: () => refuseCancel(book, desk) },
-  );
+  takeWishes(input, book, desk, wishes);
   setHandler(
     decideUpdate,
     async (decision) => {
@@ -76,30 +79,37 @@ export function openDesk(book: Book): Desk {
   return desk;
 }
 
-function refuseCancel(book: Book, desk: Desk): void {
-  if (isClosed(book.status())) {
-    throw ApplicationFailure.nonRetryable(`it is ${book.status()} already`, 'payment_closed');
-  }
-  if (desk.isSending || book.isOut()) {
-    throw ApplicationFailure.nonRetryable('it was sent to the provider already', 'already_sent');
-  }
-}
-
-function refuseDecision(book: Book, decision: Decision): void {
-  if (book.status() !== 'needs_review') {
-    throw ApplicationFailure.nonRetryable(`it is ${book.status()}`, 'not_in_review');
-  }
-  const fault = faultOfDecision(decision);
-  if (fault !== null) throw ApplicationFailure.nonRetryable(fault, 'invalid_decision');
-}
-
-async function raceNews<T>(desk: Desk, task: () => Promise<T>): Promise<T | undefined> {
-  const scope = new CancellationScope();
-  const running = scope.run(task).catch((error: unknown) => {
-    if (isCancellation(error)) return undefined;
-    throw error;
-  });
-  const winner = await Promise.race([running, condition(desk.hasNews).then(() => undefined)]);
-  if (desk.hasNews()) scope.cancel();
-  return winner;
+function takeWishes(input: PaymentInput, book: Book, desk: Desk, wishes: Wish[]): void {
+  const grant = async (kind: Wish['kind'], amountMinor: number | null = null) => {
+    const wish: Wish = { kind, amountMinor, isAnswered: false, refusal: null };
+    wishes.push(wish);
+    await condition(() => wish.isAnswered || isClosed(book.status()));
+    return wish;
+  };
+  setHandler(
+    cancelUpdate,
+    async () => {
+      const wish = await grant('cancel');
+      if (book.status() === 'canceled') return book.status();
+      throw refusal(book, 'already_sent', wish.refusal);
+    },
+    { validator: () => refuseCancel(input, book, desk.isSending || book.isOut()) },
+  );
+  setHandler(
+    captureUpdate,
+    async ({ amountMinor }) => {
+      const wish = await grant('capture', amountMinor);
+      if (book.status() === 'succeeded') return book.status();
+      throw refusal(book, 'capture_refused', wish.refusal);
+    },
+    { validator: ({ amountMinor }) => refuseCapture(input, book, amountMinor) },
+  );
+  setHandler(
+    verifyUpdate,
+    async () => {
+      await grant('verify');
+      return book.status();
+    },
+    { validator: () => refuseVerify(book) },
+  );
 }

@@ -1,4 +1,6 @@
 /** Every workflow of this engine, for the bundle. */
 export { lateOutcome } from './late-outcome.ts';
+export { lateRefund } from './late-refund.ts';
 export { payment } from './payment.ts';
+export { refund } from './refund.ts';
 export { sweep } from './sweep.ts';

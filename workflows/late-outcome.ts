@@ -18,7 +18,7 @@ export async function lateOutcome(
   input: PaymentInput,
 ): Promise<{ readonly status: PaymentStatus }> {
   const book = openBook(input, 'failed');
-  const desk = openDesk(book);
+  const desk = openDesk(input, book);
   desk.isAnswerable = true;
   do {
     await condition(desk.hasNews);
@@ -76,7 +76,7 @@ async function applyLate(
 
 function faultOf(input: PaymentInput, { event }: DeliveredEvent): string | null {
   if (!isOutcome(event)) return null;
-  const wrong = mismatchOf(event, money(input.amountMinor, input.currency));
+  const wrong = mismatchOf(event, money(input.amountMinor, input.currency), input.captureMethod);
   return wrong === null ? null : `the ${wrong} does not match`;
 }
 
@@ -88,7 +88,8 @@ async function askAbout(
   const id = outcome.providerPaymentId;
   const isMoney = outcome.kind === 'succeeded' || outcome.kind === 'authorized';
   if (!isMoney || id === null) return { text: 'nothing to ask', contradicts: false };
-  const answer = await lookup(input, id, input.policy.lookup.timeout_ms * 2);
+  const asked = { attemptId: input.attemptId, providerPaymentId: id };
+  const answer = await lookup(input, asked, input.policy.lookup.timeout_ms * 2);
   if (answer === null || !isOutcome(answer)) {
     return { text: 'the status query says nothing definite', contradicts: false };
   }

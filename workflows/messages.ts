@@ -1,11 +1,13 @@
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { Decision } from '../domain/decision.ts';
-import { lateOutcomeWorkflowId } from '../domain/id.ts';
+import type { Decision, RefundDecision } from '../domain/decision.ts';
+import { lateOutcomeWorkflowId, lateRefundWorkflowId } from '../domain/id.ts';
 import { formatMoney } from '../domain/money.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
-import type { DeliveredEvent } from '../domain/webhook-event.ts';
+import type { LateRefundInput, RefundInput } from '../domain/refund.ts';
+import type { RefundStatus } from '../domain/refund-states.ts';
+import type { DeliveredEvent, DeliveredRefundEvent } from '../domain/webhook-event.ts';
 
 /** All that others need to start, address and talk to workflows. */
 export const TASK_QUEUE = 'malipo';
@@ -22,11 +24,31 @@ export const providerEventSignal = defineSignal<[DeliveredEvent]>('providerEvent
 export const firstStateUpdate = defineUpdate<PaymentStatus>('firstState');
 export const FIRST_STATE_UPDATE_ID = 'first-state';
 
-/** Cancels what was not sent yet. Refused, by type: already_sent, payment_closed. */
+/**
+ * Cancels what was not sent yet, or not yet paid where the provider can. Refused, by type:
+ * already_sent, payment_closed.
+ */
 export const cancelUpdate = defineUpdate<PaymentStatus>('cancel');
+
+/** Takes an authorized payment. Refused: not_authorized, capture_refused, payment_closed. */
+export const captureUpdate = defineUpdate<PaymentStatus, [{ readonly amountMinor: number }]>(
+  'capture',
+);
+
+/** Asks the provider now. Refused, by type: not_sent, payment_closed. */
+export const verifyUpdate = defineUpdate<PaymentStatus>('verify');
 
 /** An operator's decision. Refused, by type: not_in_review, invalid_decision. */
 export const decideUpdate = defineUpdate<PaymentStatus, [Decision]>('decide');
+
+/** A provider's word about a refund, delivered once for each stored callback. */
+export const refundEventSignal = defineSignal<[DeliveredRefundEvent]>('refundEvent');
+
+/** Answers when the refund has its first meaningful state; see FIRST_STATE_UPDATE_ID. */
+export const firstRefundStateUpdate = defineUpdate<RefundStatus>('firstRefundState');
+
+/** An operator's decision on a refund. Refused, by type: not_in_review, invalid_decision. */
+export const decideRefundUpdate = defineUpdate<RefundStatus, [RefundDecision]>('decideRefund');
 
 export const SEARCH_ATTRIBUTES = {
   PaymentId: SearchAttributeType.KEYWORD,
@@ -54,8 +76,13 @@ export function paymentStart(input: PaymentInput) {
   } as const;
 }
 
+type Described = Pick<
+  PaymentInput,
+  'paymentId' | 'merchantId' | 'provider' | 'currency' | 'amountMinor'
+>;
+
 /** What operators see of a workflow in lists; nothing personal. */
-function describePayment(input: PaymentInput) {
+function describePayment(input: Described) {
   const { amountMinor, currency } = input;
   return {
     typedSearchAttributes: [
@@ -81,6 +108,34 @@ export function lateOutcomeStart(input: PaymentInput, delivered: DeliveredEvent)
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     ...describePayment(input),
     staticSummary: 'late callback',
+  } as const;
+}
+
+/** How a refund's workflow is started, by whoever starts it; starting twice is starting once. */
+export function refundStart(input: RefundInput) {
+  return {
+    workflowId: input.workflowId,
+    taskQueue: TASK_QUEUE,
+    args: [input] as [RefundInput],
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    ...describePayment(input),
+    staticSummary: `refund of ${formatMoney(input)} by ${input.provider}`,
+    staticDetails: `Refund ${input.refundId} of payment ${input.paymentId}`,
+  } as const;
+}
+
+/** How what comes too late about a refund is taken. */
+export function lateRefundStart(input: LateRefundInput, delivered: DeliveredRefundEvent) {
+  return {
+    workflowId: lateRefundWorkflowId(input.workflowId),
+    taskQueue: TASK_QUEUE,
+    args: [input] as [LateRefundInput],
+    signal: refundEventSignal,
+    signalArgs: [delivered] as [DeliveredRefundEvent],
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    ...describePayment(input),
+    staticSummary: 'late word about a refund',
   } as const;
 }
 

@@ -1,21 +1,14 @@
+import type { Decision } from '../domain/decision.ts';
 import { failure } from '../domain/error.ts';
-import { money } from '../domain/money.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
-import { scheduleAt } from '../domain/policy.ts';
-import { isOutcome, mismatchOf, OUTCOME_EVENTS, type Outcome } from '../domain/provider.ts';
+import { isOutcome } from '../domain/provider.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
 import type { Book } from './book.ts';
 import type { Desk } from './desk.ts';
-import { keepEvent, lookup } from './proxies.ts';
-
-export type Verdict = {
-  readonly outcome: Outcome;
-  /** Makes the entry unique in the payment's trail. */
-  readonly key: string;
-  readonly cause: string;
-  readonly delivered: DeliveredEvent | null;
-};
+import { keepEvent } from './proxies.ts';
+import { sendToReview, settleVerdict } from './settlement.ts';
+import { grantWish } from './wishes.ts';
 
 /** Reads all that lies on the desk, in order of arrival. */
 export async function applyNews(input: PaymentInput, book: Book, desk: Desk): Promise<void> {
@@ -23,7 +16,13 @@ export async function applyNews(input: PaymentInput, book: Book, desk: Desk): Pr
     await applyEvent(input, book, event);
   }
   const decision = desk.takeDecision();
-  if (decision === undefined || isClosed(book.status())) return;
+  if (decision !== undefined && !isClosed(book.status())) await applyDecision(book, decision);
+  for (let wish = desk.takeWish(); wish !== undefined; wish = desk.takeWish()) {
+    await grantWish(input, book, wish);
+  }
+}
+
+async function applyDecision(book: Book, decision: Decision): Promise<void> {
   const { receipt, by, reason } = decision;
   const isFailure = decision.decision !== 'succeeded';
   await book.write({
@@ -59,12 +58,15 @@ async function applyEvent(
   const { event } = delivered;
   if (delivered.unstored !== null) await keepEvent(delivered.unstored);
   const key = `event/${delivered.eventId}`;
+  if (book.isOfEarlierAttempt(event.providerPaymentId)) {
+    return await applyEarlierAttempt(input, book, delivered);
+  }
   const known = book.providerPaymentId();
   if (known !== null && event.providerPaymentId !== null && event.providerPaymentId !== known) {
     return await park(book, key, delivered.eventId, 'it names another payment of the provider');
   }
   if (isOutcome(event)) {
-    return await settle(input, book, { outcome: event, key, cause: 'callback', delivered });
+    return await settleVerdict(input, book, { outcome: event, key, cause: 'callback', delivered });
   }
   await book.write({
     key,
@@ -88,65 +90,33 @@ async function park(book: Book, key: string, eventId: string, note: string): Pro
   });
 }
 
-/** Applies an outcome to the payment, unless its money does not match: then a person must look. */
-export async function settle(input: PaymentInput, book: Book, verdict: Verdict): Promise<void> {
-  const { outcome, key, cause, delivered } = verdict;
-  const wrong = mismatchOf(outcome, money(input.amountMinor, input.currency));
-  const isMoney = outcome.kind === 'succeeded' || outcome.kind === 'authorized';
-  const doubt = isMoney && wrong !== null ? `the ${wrong} does not match` : null;
-  const contradiction =
-    doubt === null && delivered !== null ? await contradictionOf(input, book, outcome) : null;
-  if (doubt !== null || contradiction !== null) {
-    const note = doubt ?? contradiction ?? '';
-    return await sendToReview(input, book, verdict, note, doubt !== null);
+/**
+ * An attempt that failed before says something: a repetition is nothing new, but money from it may
+ * be a second payment, so a person must look.
+ */
+async function applyEarlierAttempt(
+  input: PaymentInput,
+  book: Book,
+  delivered: DeliveredEvent,
+): Promise<void> {
+  const { event, eventId } = delivered;
+  const key = `event/${eventId}`;
+  const isMoney = event.kind === 'succeeded' || event.kind === 'authorized';
+  if (isMoney) {
+    const verdict = { outcome: event, key, cause: 'callback', delivered };
+    return await sendToReview(
+      input,
+      book,
+      verdict,
+      'an earlier attempt has money after all',
+      false,
+    );
   }
   await book.write({
     key,
-    action: 'payment.settled',
+    action: 'payment.callback_unclear',
     actor: 'provider',
-    cause,
-    event: OUTCOME_EVENTS[outcome.kind],
-    outcome,
-    webhook:
-      delivered === null ? null : { eventId: delivered.eventId, status: 'applied', note: null },
+    cause: `about an earlier attempt: ${event.kind}`,
+    webhook: { eventId, status: 'applied', note: 'about an earlier attempt' },
   });
-}
-
-async function sendToReview(
-  input: PaymentInput,
-  book: Book,
-  { key, delivered, outcome }: Verdict,
-  note: string,
-  isMismatch: boolean,
-): Promise<void> {
-  await book.write({
-    key,
-    action: isClosed(book.status()) ? 'payment.callback_refused' : 'payment.review_needed',
-    actor: 'provider',
-    cause: note,
-    event: isClosed(book.status()) ? null : 'gave_up',
-    providerPaymentId: outcome.providerPaymentId,
-    reviewReason: isMismatch ? 'amount_mismatch' : 'contradiction',
-    waitingFor: 'review',
-    waitMs: scheduleAt(input.policy.review.ask_every_ms, 0),
-    webhook: delivered === null ? null : { eventId: delivered.eventId, status: 'parked', note },
-  });
-}
-
-/**
- * Where the policy asks for it, a callback's success is held against the provider's status query.
- * A query that says nothing definite does not reject the callback.
- */
-async function contradictionOf(
-  input: PaymentInput,
-  book: Book,
-  outcome: Outcome,
-): Promise<string | null> {
-  const from = input.policy.confirm_callback_from_minor;
-  const id = book.providerPaymentId() ?? outcome.providerPaymentId;
-  const isAsked = outcome.kind === 'succeeded' && from !== null && input.amountMinor >= from;
-  if (!isAsked || id === null || isClosed(book.status())) return null;
-  const answer = await lookup(input, id, input.policy.lookup.timeout_ms * 2);
-  if (answer === null || !isOutcome(answer) || answer.kind === outcome.kind) return null;
-  return `callback says ${outcome.kind}, status query says ${answer.kind}`;
 }

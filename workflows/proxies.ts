@@ -9,17 +9,20 @@ import type { Activities, ChargeInput, LookupInput } from '../activities/index.t
 import type { FailureCode, ProviderErrorKind } from '../domain/error.ts';
 import type { PaymentInput, RecordRequest, RecordResult } from '../domain/payment.ts';
 import type { ChargeResult, LookupResult } from '../domain/provider.ts';
+import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
 import { providerTaskQueue } from './messages.ts';
 
 /** Short and idempotent, so it runs beside the workflow: one event in the history. */
-const local = proxyLocalActivities<Pick<Activities, 'record'>>({
+const local = proxyLocalActivities<Pick<Activities, 'record' | 'recordRefund'>>({
   startToCloseTimeout: '3s',
   scheduleToCloseTimeout: '4s',
   retry: { maximumAttempts: 2, initialInterval: '200ms' },
 });
 
 /** The same when the database stays away: retried until it is back. */
-const patient = proxyActivities<Pick<Activities, 'record' | 'keepEvent'>>({
+const patient = proxyActivities<
+  Pick<Activities, 'record' | 'recordRefund' | 'recordReattempt' | 'keepEvent'>
+>({
   startToCloseTimeout: '10s',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' },
 });
@@ -33,13 +36,22 @@ export async function record(request: RecordRequest): Promise<RecordResult> {
   }
 }
 
-export const keepEvent = patient.keepEvent;
+/** The same for a refund. */
+export async function recordRefund(request: RefundRecordRequest): Promise<RefundRecordResult> {
+  try {
+    return await local.recordRefund(request);
+  } catch {
+    return await patient.recordRefund(request);
+  }
+}
+
+export const { keepEvent, recordReattempt } = patient;
 
 /** How the hand-over to the provider went; a refusal is a value, not an exception. */
-export type Charged =
-  | { readonly kind: 'answered'; readonly result: ChargeResult }
-  | { readonly kind: 'failed'; readonly failure: ChargeFailure };
-export type ChargeFailure = {
+export type Sent<R> =
+  | { readonly kind: 'answered'; readonly result: R }
+  | { readonly kind: 'failed'; readonly failure: SendFailure };
+export type SendFailure = {
   readonly kind: ProviderErrorKind;
   readonly message: string;
   readonly dispatched: boolean;
@@ -52,27 +64,70 @@ export type ChargeFailure = {
  * Sends the charge once. Temporal runs the activity again only while nothing can have left: the
  * dispatch is claimed in the database, and a second run finds the claim.
  */
-export async function charge(input: PaymentInput, send: number): Promise<Charged> {
-  const { timeout_ms, deadline_ms } = input.policy.charge;
-  const activities = proxyActivities<Pick<Activities, 'charge'>>({
-    taskQueue: providerTaskQueue(input.provider),
-    startToCloseTimeout: timeout_ms * 2 + 20_000,
-    scheduleToCloseTimeout: deadline_ms,
+export async function charge(
+  input: PaymentInput,
+  attemptId: string,
+  send: number,
+): Promise<Sent<ChargeResult>> {
+  const { charge: limits } = input.policy;
+  const summary = `charge ${input.provider}${send === 1 ? '' : `, send ${send}`}`;
+  const activities = proxyActivities<Pick<Activities, 'charge'>>(
+    sendOptions(input.provider, limits, summary),
+  );
+  return await endOf(activities.charge(chargeInput(input, attemptId, send)));
+}
+
+type SendLimits = { readonly timeout_ms: number; readonly deadline_ms: number };
+
+/** How anything that may move money is run: see `charge`. */
+export function sendOptions(provider: string, limits: SendLimits, summary: string) {
+  return {
+    taskQueue: providerTaskQueue(provider),
+    startToCloseTimeout: limits.timeout_ms * 2 + 20_000,
+    scheduleToCloseTimeout: limits.deadline_ms,
     heartbeatTimeout: '6s',
     allowEagerDispatch: false,
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5s' },
-    summary: send === 1 ? `charge ${input.provider}` : `charge ${input.provider}, send ${send}`,
-  });
+    summary,
+  } as const;
+}
+
+/** A send’s end as a value: a refusal is no exception. */
+export async function endOf<R>(sending: Promise<R>): Promise<Sent<R>> {
   try {
-    return { kind: 'answered', result: await activities.charge(chargeInput(input, send)) };
+    return { kind: 'answered', result: await sending };
   } catch (error) {
     if (!(error instanceof ActivityFailure)) throw error;
-    return { kind: 'failed', failure: chargeFailureOf(error) };
+    return { kind: 'failed', failure: sendFailureOf(error) };
   }
 }
 
-function chargeInput(input: PaymentInput, send: number): ChargeInput {
-  const { paymentId, attemptId, workflowId, provider, credentialsRef } = input;
+/** Captures or cancels what the provider holds; safe to run again, so Temporal does. */
+export async function settleAtProvider(
+  step: 'capture' | 'cancel',
+  input: PaymentInput,
+  held: {
+    readonly attemptId: string;
+    readonly providerPaymentId: string;
+    readonly amountMinor: number;
+  },
+): Promise<Sent<LookupResult>> {
+  const { timeout_ms } = input.policy.charge;
+  const activities = proxyActivities<Pick<Activities, 'capture' | 'cancel'>>({
+    taskQueue: providerTaskQueue(input.provider),
+    startToCloseTimeout: timeout_ms + 5_000,
+    scheduleToCloseTimeout: timeout_ms * 4,
+    allowEagerDispatch: false,
+    retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' },
+    summary: `${step} at ${input.provider}`,
+  });
+  const { paymentId, provider, credentialsRef, currency } = input;
+  const order = { paymentId, provider, credentialsRef, currency, timeoutMs: timeout_ms, ...held };
+  return await endOf(activities[step](order));
+}
+
+function chargeInput(input: PaymentInput, attemptId: string, send: number): ChargeInput {
+  const { paymentId, workflowId, provider, credentialsRef } = input;
   const { amountMinor, currency } = input;
   const timeoutMs = input.policy.charge.timeout_ms;
   return {
@@ -89,13 +144,13 @@ function chargeInput(input: PaymentInput, send: number): ChargeInput {
 }
 
 /** Whatever is not plainly told apart counts as ambiguous: the provider may have acted. */
-function chargeFailureOf({ cause }: ActivityFailure): ChargeFailure {
-  if (cause instanceof ApplicationFailure && isChargeFailure(cause.details?.[0])) {
+function sendFailureOf({ cause }: ActivityFailure): SendFailure {
+  if (cause instanceof ApplicationFailure && isSendFailure(cause.details?.[0])) {
     return cause.details[0];
   }
   return {
     kind: 'ambiguous',
-    message: 'the worker was lost or the deadline passed during the charge',
+    message: 'the worker was lost or the deadline passed while it was sent',
     dispatched: true,
     providerCode: null,
     retryAfterMs: null,
@@ -103,7 +158,7 @@ function chargeFailureOf({ cause }: ActivityFailure): ChargeFailure {
   };
 }
 
-function isChargeFailure(detail: unknown): detail is ChargeFailure {
+function isSendFailure(detail: unknown): detail is SendFailure {
   return (
     typeof detail === 'object' && detail !== null && 'kind' in detail && 'dispatched' in detail
   );
@@ -116,7 +171,7 @@ function isChargeFailure(detail: unknown): detail is ChargeFailure {
  */
 export async function lookup(
   input: PaymentInput,
-  providerPaymentId: string,
+  asked: { readonly attemptId: string; readonly providerPaymentId: string | null },
   windowMs: number,
 ): Promise<LookupResult | null> {
   const { timeout_ms, every_ms } = input.policy.lookup;
@@ -134,7 +189,7 @@ export async function lookup(
     paymentId,
     provider,
     credentialsRef,
-    providerPaymentId,
+    ...asked,
     timeoutMs: timeout_ms,
     everyMs: every_ms,
   };

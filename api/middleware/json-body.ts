@@ -24,6 +24,12 @@ export const readJsonBody: Middleware = async (ctx, next) => {
   await parse(ctx, next);
 };
 
+/** The same where the body may be left out. */
+export const readOptionalJsonBody: Middleware = async (ctx, next) => {
+  if (ctx.request.length === undefined || ctx.request.length === 0) await next();
+  else await readJsonBody(ctx, next);
+};
+
 function toApiError(error: Error): ApiError {
   const status = 'status' in error ? error.status : null;
   if (status === 413) {

@@ -5,15 +5,18 @@ import {
 } from 'libphonenumber-js';
 import { sealCustomer } from '../../db/customers.ts';
 import { newId } from '../../db/ids.ts';
-import { insertPayment, paymentInput } from '../../db/payments.ts';
+import { findPaymentByKey, insertPayment } from '../../db/payments.ts';
 import type { Vault } from '../../db/vault.ts';
 import { paymentWorkflowId } from '../../domain/id.ts';
+import { paymentInput } from '../../domain/inputs.ts';
 import { exponentOf, formatMoney } from '../../domain/money.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { Capabilities, Provider } from '../../domain/provider.ts';
-import { findProvider } from '../../providers/index.ts';
+import { capabilitiesOf, findProvider } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError, type Fault } from '../errors.ts';
+import { fingerprintOf } from './fingerprint.ts';
+import { type Resolved, resolveProvider } from './resolve.ts';
 import type { CreatePaymentBody } from './schema.ts';
 
 export type Creation = { readonly payment: Payment; readonly isReplay: boolean };
@@ -28,16 +31,15 @@ export async function createPayment(
   idempotencyKey: string,
   body: CreatePaymentBody,
 ): Promise<Creation> {
-  const { vault, policies } = deps;
+  const { vault } = deps;
   const provider = findProvider(body.provider);
-  const policy = policies.providers[body.provider];
-  if (provider === null || policy === undefined)
-    throw new ApiError('not_found', 'no such provider');
+  if (provider === null) throw new ApiError('not_found', 'no such provider');
   const phone = readPhone(provider, body.customer.phone);
   refuseBeyondLimits(provider, body);
   const request = { ...body, customer: { ...body.customer, phone } };
-  const fingerprint = vault.hash('fingerprint', canonicalJson(request)).toString('hex');
+  const fingerprint = fingerprintOf(vault, request);
   const id = newId('payment');
+  const { credentialsRef, policy } = await resolveOnce(deps, merchantId, idempotencyKey, provider);
   const { inserted, payment } = await insertPayment(deps.pool, {
     id,
     attemptId: newId('attempt'),
@@ -46,7 +48,7 @@ export async function createPayment(
     fingerprint,
     workflowId: workflowIdOf(vault, merchantId, idempotencyKey),
     provider: body.provider,
-    credentialsRef: `env:${body.provider}`,
+    credentialsRef,
     amountMinor: body.amount,
     currency: body.currency,
     customer: sealCustomer(vault, id, {
@@ -73,6 +75,22 @@ export async function createPayment(
   return { payment, isReplay: !inserted };
 }
 
+/** A payment that is there already keeps what it began with, even when that is switched off now. */
+async function resolveOnce(
+  deps: ApiDeps,
+  merchantId: string,
+  idempotencyKey: string,
+  provider: Provider,
+): Promise<Resolved> {
+  try {
+    return await resolveProvider(deps, merchantId, provider);
+  } catch (error) {
+    const earlier = await findPaymentByKey(deps.pool, merchantId, idempotencyKey);
+    if (earlier === null) throw error;
+    return earlier;
+  }
+}
+
 /** True while the payment has no state worth an answer, so that a caller should wait with it. */
 export function isUndecided({ status, waitingFor }: Payment): boolean {
   return status === 'created' || (status === 'processing' && waitingFor === 'provider_answer');
@@ -80,23 +98,13 @@ export function isUndecided({ status, waitingFor }: Payment): boolean {
 
 /** Starts or joins the payment's workflow; true when it has its first meaningful state. */
 export function startPayment({ engine, policies }: ApiDeps, payment: Payment): Promise<boolean> {
-  return engine.startPayment(paymentInput(payment), policies.api.start_wait_ms);
+  const input = paymentInput(payment, capabilitiesOf(payment.provider));
+  return engine.startPayment(input, policies.api.start_wait_ms);
 }
 
 function workflowIdOf(vault: Vault, merchantId: string, idempotencyKey: string): string {
   const hash = vault.hash('workflow-id', `${merchantId}\n${idempotencyKey}`);
   return paymentWorkflowId(hash.toString('hex').slice(0, 32));
-}
-
-/** JSON with sorted keys, so that the same request has one form. */
-function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const entries = Object.entries(value)
-    .filter(([, part]) => part !== undefined && part !== null)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, part]) => `${JSON.stringify(key)}:${canonicalJson(part)}`);
-  return `{${entries.join(',')}}`;
 }
 
 /** The phone in E.164. @throws ApiError naming the accepted spellings. */
@@ -141,6 +149,9 @@ function faultsOf({ name, capabilities }: Provider, body: CreatePaymentBody): re
   const faults: Fault[] = [...amountFaults(name, capabilities, body)];
   if (body.capture_method === 'manual' && !capabilities.capture) {
     faults.push({ pointer: '/capture_method', detail: `${name} captures at once: use automatic` });
+  }
+  if (body.payment_method === undefined && capabilities.needs.includes('payment_method')) {
+    faults.push({ pointer: '/payment_method', detail: `is required for ${name}: a token, pm_…` });
   }
   if (body.payment_method !== undefined && !capabilities.needs.includes('payment_method')) {
     faults.push({ pointer: '/payment_method', detail: `${name} takes none: leave it out` });

@@ -1,6 +1,7 @@
 import type { AuditEntry } from '../../db/rows.ts';
 import { FAILURES, type WhoCanAct } from '../../domain/error.ts';
 import type { Payment } from '../../domain/payment.ts';
+import { refundableMinor } from '../../domain/refund.ts';
 import type { Engine } from '../engine.ts';
 import type { Execution } from '../execution.ts';
 
@@ -23,6 +24,7 @@ export function presentPayment(payment: Payment, engine: Engine) {
     currency: payment.currency,
     amount_captured: payment.amountCapturedMinor,
     amount_refunded: payment.amountRefundedMinor,
+    amount_refundable: refundableMinor(payment),
     refund_status: refundStatusOf(payment),
     customer: {
       id: payment.customerId,
@@ -38,6 +40,7 @@ export function presentPayment(payment: Payment, engine: Engine) {
     next_action: payment.nextAction,
     failure: presentFailure(payment),
     review_reason: payment.reviewReason,
+    dispute: presentDispute(payment),
     provider_payment_id: payment.providerPaymentId,
     provider_receipt: payment.providerReceipt,
     workflow: { id: payment.workflowId, url: engine.workflowUrl(payment.workflowId) },
@@ -52,6 +55,12 @@ export function presentPayment(payment: Payment, engine: Engine) {
 function refundStatusOf({ amountRefundedMinor, amountCapturedMinor }: Payment) {
   if (amountRefundedMinor === 0) return 'none';
   return amountRefundedMinor < amountCapturedMinor ? 'partial' : 'full';
+}
+
+function presentDispute({ dispute }: Payment) {
+  if (dispute === null) return null;
+  const { providerDisputeId, status, amountMinor, reason } = dispute;
+  return { id: providerDisputeId, status, amount: amountMinor, reason };
 }
 
 function presentFailure({ failureCode, failureMessage, providerCode }: Payment) {
@@ -83,6 +92,8 @@ export function presentAuditEntry(entry: AuditEntry) {
 const WAITS = {
   provider_answer: 'The charge is on its way to the provider; its answer is awaited.',
   resend: 'The provider took nothing; the charge is sent again at the time given.',
+  payer_action: 'The payer has to act at the address in next_action; then the provider tells.',
+  capture: 'The money is held; capture or cancel decides, or the end of the authorization.',
   callback: 'The provider has the charge; its callback is awaited, then it is asked.',
   lookup: 'The callback stayed away or was unclear; the provider is asked for the outcome.',
   review: 'Nobody could tell the outcome; a late callback or a decision will.',

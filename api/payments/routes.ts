@@ -1,30 +1,37 @@
 import Router from '@koa/router';
 import { listAudit } from '../../db/audit.ts';
 import { hashPhone } from '../../db/customers.ts';
-import { findPayment, listPayments } from '../../db/payments.ts';
+import { listPayments } from '../../db/payments.ts';
 import { isId } from '../../domain/id.ts';
-import type { Payment } from '../../domain/payment.ts';
 import { PROVIDERS } from '../../providers/index.ts';
 import type { ApiDeps, ApiState } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import { refuseCardNumbers } from '../middleware/card-number.ts';
 import { readIdempotencyKey } from '../middleware/idempotency-key.ts';
-import { readJsonBody } from '../middleware/json-body.ts';
+import { readJsonBody, readOptionalJsonBody } from '../middleware/json-body.ts';
 import { validate } from '../middleware/validate.ts';
+import { cancelPayment, capturePayment, verifyPayment } from './actions.ts';
 import { createPayment, isUndecided, readPhone, startPayment } from './create.ts';
+import { requirePayment } from './find.ts';
 import { presentAuditEntry, presentExecution, presentPayment } from './present.ts';
-import { createPaymentBody, listPaymentsQuery } from './schema.ts';
+import { capturePaymentBody, createPaymentBody, listPaymentsQuery } from './schema.ts';
+
+type Addressed = { readonly state: ApiState; readonly params: Record<string, string | undefined> };
 
 /** /api/v1/payments: everything a merchant does with payments. */
 export function createPaymentRoutes(deps: ApiDeps): Router<ApiState> {
   const { engine } = deps;
   const router = new Router<ApiState>({ prefix: '/api/v1/payments' });
+  const paymentOf = ({ state, params }: Addressed) =>
+    requirePayment(deps, state.merchantId, params.id);
 
   router.post('/', readJsonBody, async (ctx) => {
     const key = readIdempotencyKey(ctx.get('Idempotency-Key'));
+    refuseCardNumbers({ 'Idempotency-Key': key, ...Object(ctx.request.body) });
     const body = validate(createPaymentBody, ctx.request.body);
     const { payment, isReplay } = await createPayment(deps, ctx.state.merchantId, key, body);
     if (isUndecided(payment)) await startPayment(deps, payment);
-    const current = await getPayment(deps, ctx.state.merchantId, payment.id);
+    const current = await requirePayment(deps, ctx.state.merchantId, payment.id);
     if (isReplay) ctx.set('Idempotency-Replayed', 'true');
     ctx.status = isUndecided(current) ? 202 : isReplay ? 200 : 201;
     ctx.set('Location', `/api/v1/payments/${payment.id}`);
@@ -36,55 +43,36 @@ export function createPaymentRoutes(deps: ApiDeps): Router<ApiState> {
   });
 
   router.get('/:id', async (ctx) => {
-    ctx.body = presentPayment(await paymentOf(deps, ctx), engine);
+    ctx.body = presentPayment(await paymentOf(ctx), engine);
   });
 
   router.post('/:id/cancel', async (ctx) => {
-    const payment = await paymentOf(deps, ctx);
-    await cancelPayment(deps, payment);
-    ctx.body = presentPayment(await paymentOf(deps, ctx), engine);
+    await cancelPayment(deps, await paymentOf(ctx));
+    ctx.body = presentPayment(await paymentOf(ctx), engine);
+  });
+
+  router.post('/:id/capture', readOptionalJsonBody, async (ctx) => {
+    const { amount } = validate(capturePaymentBody, ctx.request.body ?? {});
+    await capturePayment(deps, await paymentOf(ctx), amount);
+    ctx.body = presentPayment(await paymentOf(ctx), engine);
+  });
+
+  router.post('/:id/verify', async (ctx) => {
+    await verifyPayment(deps, await paymentOf(ctx));
+    ctx.body = presentPayment(await paymentOf(ctx), engine);
   });
 
   router.get('/:id/timeline', async (ctx) => {
-    const payment = await paymentOf(deps, ctx);
+    const payment = await paymentOf(ctx);
     const entries = await listAudit(deps.pool, payment.id);
     ctx.body = { object: 'list', data: entries.map(presentAuditEntry), has_more: false };
   });
 
   router.get('/:id/execution', async (ctx) => {
-    const payment = await paymentOf(deps, ctx);
+    const payment = await paymentOf(ctx);
     ctx.body = presentExecution(payment, engine, await engine.describe(payment.workflowId));
   });
   return router;
-}
-
-type Addressed = { readonly state: ApiState; readonly params: Record<string, string | undefined> };
-
-function paymentOf(deps: ApiDeps, { state, params }: Addressed): Promise<Payment> {
-  return getPayment(deps, state.merchantId, params.id ?? '');
-}
-
-async function getPayment(deps: ApiDeps, merchantId: string, id: string): Promise<Payment> {
-  const payment = isId('payment', id) ? await findPayment(deps.pool, merchantId, id) : null;
-  if (payment === null) throw new ApiError('not_found', 'no payment of yours has this id');
-  return payment;
-}
-
-async function cancelPayment(deps: ApiDeps, payment: Payment): Promise<void> {
-  if (payment.status === 'canceled') return;
-  const answer = await deps.engine.cancelPayment(payment.workflowId);
-  switch (answer.kind) {
-    case 'canceled':
-      return;
-    case 'not_running':
-      throw new ApiError('payment_closed', `the payment is ${payment.status}`);
-    case 'unavailable':
-      throw new ApiError('temporarily_unavailable', 'nobody could take the cancel; try again');
-    case 'refused': {
-      const code = answer.type === 'payment_closed' ? 'payment_closed' : 'already_sent';
-      throw new ApiError(code, `the payment cannot be canceled: ${answer.message}`);
-    }
-  }
 }
 
 async function listPage(deps: ApiDeps, merchantId: string, given: unknown) {

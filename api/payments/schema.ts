@@ -5,7 +5,7 @@ import { PAYMENT_STATUSES } from '../../domain/payment-states.ts';
 import { isProviderName, PROVIDER_NAMES } from '../../providers/index.ts';
 
 /** Text that PostgreSQL and JSON keep as it is: no control characters, no broken surrogates. */
-function text(lengthMax: number) {
+export function text(lengthMax: number) {
   return z
     .string()
     .min(1)
@@ -15,6 +15,8 @@ function text(lengthMax: number) {
 
 const AMOUNT = 'must be a positive integer of minor units (KES 100.50 is 10050), below 2^53';
 
+export const positiveAmount = z.int({ error: AMOUNT }).positive({ error: AMOUNT });
+
 const customer = z.strictObject({
   id: text(100).optional(),
   phone: text(30).optional(),
@@ -22,7 +24,7 @@ const customer = z.strictObject({
   name: text(200).optional(),
 });
 
-const metadata = z
+export const metadata = z
   .record(
     z.string().regex(/^[A-Za-z0-9_.-]{1,40}$/, 'keys take 1–40 of A–Z a–z 0–9 _ . -'),
     text(500),
@@ -33,7 +35,7 @@ export const createPaymentBody = z.strictObject({
   provider: z
     .string({ error: `is required: one of ${PROVIDER_NAMES.join(', ')}` })
     .refine(isProviderName, `must be one of ${PROVIDER_NAMES.join(', ')}`),
-  amount: z.int({ error: AMOUNT }).positive({ error: AMOUNT }),
+  amount: positiveAmount,
   currency: z
     .string({ error: 'is required, such as KES; there is no default' })
     .refine(isCurrency, `must be one of ${CURRENCIES.join(', ')}, in capitals`),
@@ -52,6 +54,9 @@ export const createPaymentBody = z.strictObject({
   metadata: metadata.default({}),
 });
 export type CreatePaymentBody = z.infer<typeof createPaymentBody>;
+
+/** Left out: all that is authorized. */
+export const capturePaymentBody = z.strictObject({ amount: positiveAmount.optional() });
 
 const commaList = z
   .string()

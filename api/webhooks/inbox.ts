@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { recordDispute } from '../../db/disputes.ts';
 import { newId } from '../../db/ids.ts';
-import { findPaymentByWorkflow, paymentInput } from '../../db/payments.ts';
+import { findLatePayment, findLateRefund } from '../../db/late-news.ts';
 import type { WebhookEvent } from '../../db/rows.ts';
 import {
   insertWebhookEvent,
@@ -9,12 +10,19 @@ import {
   markWebhookEvent,
   sealBody,
 } from '../../db/webhook-events.ts';
-import { paymentWorkflowId } from '../../domain/id.ts';
-import type { Provider } from '../../domain/provider.ts';
-import type { SealedWebhookEvent } from '../../domain/webhook-event.ts';
-import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
+import { lateRefundInput, paymentInput } from '../../domain/inputs.ts';
+import {
+  isDisputeEvent,
+  isRefundEvent,
+  type SealedWebhookEvent,
+  type StoredEvent,
+  type Translation,
+} from '../../domain/webhook-event.ts';
+import { capabilitiesOf } from '../../providers/index.ts';
+import type { Delivery } from '../../workflows/delivery.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import type { Channel } from './proof.ts';
 
 export type Callback = {
   readonly body: Buffer;
@@ -23,59 +31,69 @@ export type Callback = {
 };
 export type Taken = {
   readonly event_id: string;
-  readonly fate: 'delivered' | 'duplicate' | 'parked' | 'waits_for_temporal' | 'kept_by_temporal';
+  readonly fate: Delivery | 'duplicate' | 'parked' | 'waits_for_temporal' | 'kept_by_temporal';
 };
 
 const STORE_TRIES = 3;
 const STORE_PAUSE_MS = 300;
 
-export function findByChannel(channel: string): Provider | null {
-  const name = PROVIDER_NAMES.find((it) => PROVIDERS[it].webhook.channel === channel);
-  return name === undefined ? null : PROVIDERS[name];
-}
-
 /**
  * Takes a genuine callback: stored first, then signalled. With the database away Temporal keeps it,
  * with Temporal away the database does; only without both it is refused.
+ * @param workflowId whom the address is for; null where the body names it.
  */
 export async function takeCallback(
   deps: ApiDeps,
-  provider: Provider,
-  workflowHash: string,
+  channel: Channel,
+  workflowId: string | null,
   callback: Callback,
 ): Promise<Taken> {
-  const sealed = seal(deps, provider, workflowHash, callback);
+  const sealed = seal(deps, channel, workflowId, callback);
   const stored = await store(deps, sealed);
   if (stored === null) return await handToTemporal(deps, sealed);
   const { inserted, event } = stored;
   if (!inserted) return { event_id: event.id, fate: 'duplicate' };
-  if (event.event === null || event.payment_id === null) return await park(deps, event);
-  return { event_id: event.id, fate: await signal(deps, event) };
+  if (event.status !== 'received') return { event_id: event.id, fate: 'parked' };
+  return { event_id: event.id, fate: await pass(deps, event) };
 }
 
 function seal(
   { vault }: ApiDeps,
-  provider: Provider,
-  workflowHash: string,
+  { provider, webhook }: Channel,
+  addressed: string | null,
   { body, headers, remoteAddress }: Callback,
 ): SealedWebhookEvent {
   const id = newId('event');
-  const read = provider.webhook.translate(body);
-  const isEvent = read.kind === 'event';
+  const read = webhook.translate(body);
   const digest = createHash('sha256').update(body).digest('hex').slice(0, 32);
+  const key = read.kind === 'malformed' ? `malformed-${digest}` : read.eventKey;
+  const named = 'workflowId' in read ? (read.workflowId ?? null) : null;
   return {
     id,
     provider: provider.name,
-    eventKey: `${workflowHash}:${isEvent ? read.eventKey : `malformed-${digest}`}`,
-    status: isEvent ? 'received' : 'parked',
-    workflowId: paymentWorkflowId(workflowHash),
-    event: isEvent ? read.event : null,
+    eventKey: addressed === null ? key : `${addressed.slice(addressed.indexOf('-') + 1)}:${key}`,
+    status: STATUSES[read.kind],
+    workflowId: addressed ?? named,
+    event: eventOf(read),
     bodyCipher: sealBody(vault, id, body),
     headers,
-    verifiedBy: provider.capabilities.callback_auth,
+    verifiedBy: webhook.verify === undefined ? 'token' : 'signature',
     remoteAddress,
-    error: isEvent ? null : read.reason,
+    error: 'reason' in read ? read.reason : null,
   };
+}
+
+const STATUSES = {
+  event: 'received',
+  refund_event: 'received',
+  dispute: 'received',
+  ignored: 'applied',
+  malformed: 'parked',
+} as const satisfies Record<Translation['kind'], SealedWebhookEvent['status']>;
+
+function eventOf(read: Translation): StoredEvent | null {
+  if (read.kind === 'event' || read.kind === 'refund_event') return read.event;
+  return read.kind === 'dispute' ? { kind: 'dispute', ...read.dispute } : null;
 }
 
 /** Null when the database is away. */
@@ -91,48 +109,96 @@ async function store({ callbackPool, log }: ApiDeps, sealed: SealedWebhookEvent)
   return null;
 }
 
-async function handToTemporal(
-  { engine, log }: ApiDeps,
-  sealed: SealedWebhookEvent,
-): Promise<Taken> {
+/** Without the database nobody can say what is late, so a closed workflow cannot take it. */
+async function handToTemporal(deps: ApiDeps, sealed: SealedWebhookEvent): Promise<Taken> {
   const { id, event, workflowId } = sealed;
   try {
     if (event === null || workflowId === null) throw new Error('there is nothing to signal');
-    const delivered = { eventId: id, event, unstored: sealed };
-    const isTaken = await engine.deliver(workflowId, delivered, () => Promise.resolve(null));
-    if (!isTaken) throw new Error('its workflow has closed');
+    const unknown = () => Promise.resolve('unknown' as const);
+    const delivery = await deliver(
+      deps,
+      { id, event, workflowId, unstored: sealed },
+      {
+        payment: unknown,
+        refund: unknown,
+      },
+    );
+    if (delivery !== 'delivered') throw new Error('its workflow has closed');
     return { event_id: id, fate: 'kept_by_temporal' };
   } catch (error) {
-    log.error({ err: error, event_id: id }, 'a callback could be kept nowhere');
+    deps.log.error({ err: error, event_id: id }, 'a callback could be kept nowhere');
     throw new ApiError('temporarily_unavailable', 'the callback could not be kept; send it again');
   }
 }
 
-async function park({ callbackPool }: ApiDeps, event: WebhookEvent): Promise<Taken> {
-  if (event.status !== 'parked') {
-    const note = 'there is no payment for it';
-    await markWebhookEvent(callbackPool, { eventId: event.id, status: 'parked', note }, null);
+type Addressed = {
+  readonly id: string;
+  readonly event: StoredEvent;
+  readonly workflowId: string;
+  readonly unstored: SealedWebhookEvent | null;
+};
+type Late = {
+  readonly payment: Parameters<ApiDeps['engine']['deliver']>[2];
+  readonly refund: Parameters<ApiDeps['engine']['deliverRefund']>[2];
+};
+
+function deliver({ engine }: ApiDeps, found: Addressed, late: Late): Promise<Delivery> {
+  const { id, event, workflowId, unstored } = found;
+  if (isDisputeEvent(event)) return Promise.resolve('unknown');
+  if (isRefundEvent(event)) {
+    return engine.deliverRefund(workflowId, { eventId: id, event, unstored }, late.refund);
   }
-  return { event_id: event.id, fate: 'parked' };
+  return engine.deliver(workflowId, { eventId: id, event, unstored }, late.payment);
 }
 
-/** The row stays `received` until the workflow applied it; the sweeper sees to what got stuck. */
-async function signal(
-  deps: ApiDeps,
-  { id, event, workflow_id }: WebhookEvent,
-): Promise<Taken['fate']> {
-  const { callbackPool, engine, log } = deps;
+/** The row stays `received` until it was applied; the sweeper sees to what got stuck. */
+async function pass(deps: ApiDeps, stored: WebhookEvent): Promise<Taken['fate']> {
+  const { callbackPool, log } = deps;
+  const { id, event, provider } = stored;
   try {
-    if (event === null || workflow_id === null) return 'parked';
-    const delivered = { eventId: id, event, unstored: null };
-    await engine.deliver(workflow_id, delivered, async () => {
-      const payment = await findPaymentByWorkflow(callbackPool, workflow_id);
-      return payment === null ? null : paymentInput(payment);
-    });
-    await markDelivered(callbackPool, id);
-    return 'delivered';
+    const delivery = await passToWhom(deps, stored);
+    if (delivery === 'delivered') await markDelivered(callbackPool, id);
+    if (delivery === 'unknown') {
+      const note = 'there is no payment for it';
+      await markWebhookEvent(callbackPool, { eventId: id, status: 'parked', note }, null);
+      return 'parked';
+    }
+    if (delivery === 'nothing_new' && event?.kind !== 'dispute') {
+      const note = 'nothing new';
+      await markWebhookEvent(callbackPool, { eventId: id, status: 'applied', note }, null);
+    }
+    return delivery;
   } catch (error) {
-    log.warn({ err: error, event_id: id }, 'a callback waits for Temporal');
+    log.warn({ err: error, event_id: id, provider }, 'a callback waits for Temporal');
     return 'waits_for_temporal';
   }
+}
+
+async function passToWhom(deps: ApiDeps, stored: WebhookEvent): Promise<Delivery> {
+  const { callbackPool } = deps;
+  const { id, event, workflow_id: workflowId, payment_id, provider } = stored;
+  if (event === null) return 'unknown';
+  if (isDisputeEvent(event)) {
+    const isKnown = await recordDispute(callbackPool, { eventId: id, provider, dispute: event });
+    return isKnown ? 'nothing_new' : 'unknown';
+  }
+  if (workflowId === null || payment_id === null) return 'unknown';
+  const capabilities = capabilitiesOf(provider);
+  return await deliver(
+    deps,
+    { id, event, workflowId, unstored: null },
+    {
+      payment: async () => {
+        if (isRefundEvent(event)) return 'unknown';
+        const payment = await findLatePayment(callbackPool, workflowId, event);
+        return typeof payment === 'string' ? payment : paymentInput(payment, capabilities);
+      },
+      refund: async () => {
+        if (!isRefundEvent(event)) return 'unknown';
+        const found = await findLateRefund(callbackPool, workflowId, event);
+        if (typeof found === 'string') return found;
+        return lateRefundInput(found.refund, found.payment, capabilities);
+      },
+    },
+  );
 }

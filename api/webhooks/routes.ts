@@ -1,32 +1,56 @@
-import Router from '@koa/router';
+import Router, { type RouterContext } from '@koa/router';
 import type { ApiDeps, ApiState } from '../deps.ts';
 import { ApiError } from '../errors.ts';
-import { findByChannel, takeCallback } from './inbox.ts';
+import { type Callback, takeCallback } from './inbox.ts';
+import { findChannel, readToken, requireSignature } from './proof.ts';
 import { readRawBody } from './raw-body.ts';
 
 /**
  * Where providers call back. A provider may call only once, so whatever is genuine is answered 200
- * as soon as one of our stores holds it, however slow or broken the rest is.
+ * as soon as one of our stores holds it, however slow or broken the rest is. The second segment is
+ * a token, or names the configuration whose secret signed it.
  */
 export function createWebhookRoutes(deps: ApiDeps): Router<ApiState> {
   const router = new Router<ApiState>({ prefix: '/api/v1/webhooks' });
-
-  router.post('/:channel/:token', async (ctx) => {
-    const provider = findByChannel(ctx.params.channel ?? '');
-    const token = deps.tokens.read(ctx.params.token ?? '');
-    if (provider === null || token === null) {
-      deps.log.warn({ request_id: ctx.state.requestId }, 'a callback with a forged address');
-      throw new ApiError('not_found', 'no route has this path');
-    }
-    const body = await readRawBody(ctx.req);
-    const taken = await takeCallback(deps, provider, token.workflowHash, {
-      body,
-      headers: { 'content-type': ctx.get('Content-Type').slice(0, 100) },
-      remoteAddress: ctx.req.socket.remoteAddress ?? null,
-    });
-    deps.log.info({ request_id: ctx.state.requestId, ...taken }, 'a callback was taken');
-    ctx.status = 200;
-    ctx.body = provider.webhook.acknowledgement;
-  });
+  router.post('/:channel', (ctx) => receive(deps, ctx, ''));
+  router.post('/:channel/:proof', (ctx) => receive(deps, ctx, ctx.params.proof ?? ''));
   return router;
+}
+
+async function receive(
+  deps: ApiDeps,
+  ctx: RouterContext<ApiState>,
+  segment: string,
+): Promise<void> {
+  const channel = findChannel(ctx.params.channel ?? '');
+  const log = deps.log.child({ request_id: ctx.state.requestId, channel: ctx.params.channel });
+  try {
+    if (channel === null) throw new ApiError('not_found', 'no route has this path');
+    const isSigned = channel.webhook.verify !== undefined;
+    const workflowId = isSigned ? null : readToken(deps, channel, segment);
+    const callback = await readCallback(ctx);
+    if (isSigned) await requireSignature(deps, channel, segment, callback);
+    const taken = await takeCallback(deps, channel, workflowId, callback);
+    log.info(taken, 'a callback was taken');
+    ctx.status = 200;
+    ctx.body = channel.webhook.acknowledgement;
+  } catch (error) {
+    if (error instanceof ApiError) log.warn({ code: error.code }, 'a callback was refused');
+    throw error;
+  }
+}
+
+/** Few headers are kept, and none that could hold a secret of ours. */
+async function readCallback(ctx: RouterContext<ApiState>): Promise<Callback> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(ctx.req.headers)) {
+    if (
+      typeof value === 'string' &&
+      /^(content-type|[a-z]+-signature|[a-z]+-timestamp)$/.test(name)
+    ) {
+      headers[name] = value.slice(0, 1000);
+    }
+  }
+  const remoteAddress = ctx.req.socket.remoteAddress ?? null;
+  return { body: await readRawBody(ctx.req), headers, remoteAddress };
 }

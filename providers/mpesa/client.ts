@@ -53,12 +53,16 @@ async function lookup(
   request: LookupRequest,
   signal: AbortSignal,
 ): Promise<LookupResult> {
+  const { providerPaymentId } = request;
+  if (providerPaymentId === null) {
+    throw new ProviderError('unsent', 'M-Pesa can be asked by its CheckoutRequestID only');
+  }
   const body: QueryRequest = {
     ...signature(credentials, Date.now()),
-    CheckoutRequestID: request.providerPaymentId,
+    CheckoutRequestID: providerPaymentId,
   };
   const call = { path: '/mpesa/stkpushquery/v1/query', body, timeoutMs: request.timeoutMs };
-  return readQuery(await post(line, call, signal), request.providerPaymentId);
+  return readQuery(await post(line, call, signal), providerPaymentId);
 }
 
 type Call = { readonly path: string; readonly body: object; readonly timeoutMs: number };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { fromWholeUnits } from '../../domain/money.ts';
-import type { ProviderWebhook, Translation } from '../../domain/provider.ts';
+import type { ProviderWebhook, Translation } from '../../domain/webhook-event.ts';
 import { readResult } from './map.ts';
 import { stkCallback } from './wire.ts';
 

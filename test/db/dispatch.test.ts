@@ -171,6 +171,8 @@ test('a charge is opened with the payer in clear, for its own payment only', asy
     description: 'Chai',
     paymentMethod: null,
     customer: payer,
+    captureMethod: 'automatic',
+    returnUrl: null,
   });
   const other = await storePayment(pool);
   await expect(openCharge(pool, VAULT, other.id, payment.attemptId)).rejects.toThrow();

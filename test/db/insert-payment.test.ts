@@ -5,9 +5,10 @@ import {
   findPaymentByWorkflow,
   insertPayment,
   type NewPayment,
-  paymentInput,
 } from '../../db/payments.ts';
 import type { Pool } from '../../db/pool.ts';
+import { paymentInput } from '../../domain/inputs.ts';
+import { mpesa } from '../../providers/mpesa/index.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { MERCHANT, makeNewPayment, POLICY, VAULT } from '../factories.ts';
 
@@ -168,7 +169,7 @@ test('the workflow’s input holds what it needs, and nothing of the payer', asy
   };
   const customer = sealCustomer(VAULT, request.id, person);
   const { payment } = await insertPayment(pool, { ...request, customer });
-  expect(paymentInput(payment)).toEqual({
+  expect(paymentInput(payment, mpesa.capabilities)).toEqual({
     paymentId: request.id,
     attemptId: request.attemptId,
     merchantId: MERCHANT.id,
@@ -178,6 +179,15 @@ test('the workflow’s input holds what it needs, and nothing of the payer', asy
     amountMinor: 10_000,
     currency: 'KES',
     policy: POLICY,
+    captureMethod: 'automatic',
+    can: {
+      dedupes_by_our_id: false,
+      looks_up_by_our_id: false,
+      capture: false,
+      cancel: false,
+    },
   });
-  expect(() => paymentInput({ ...payment, workflowId: 'payment-1' })).toThrow(payment.id);
+  expect(() => paymentInput({ ...payment, workflowId: 'payment-1' }, mpesa.capabilities)).toThrow(
+    payment.id,
+  );
 });

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { isDatabaseReady } from '../../db/health.ts';
@@ -12,10 +12,13 @@ const TABLES = [
   'audit_entries',
   'merchants',
   'payments',
+  'provider_configs',
+  'provider_credentials',
+  'refunds',
   'schema_migrations',
   'webhook_events',
 ];
-const DOWN = join(import.meta.dirname, '../../db/migrations/0001_foundation.down.sql');
+const MIGRATIONS = join(import.meta.dirname, '../../db/migrations');
 
 let database: EmptyDatabase;
 beforeEach(async () => {
@@ -59,7 +62,10 @@ test('two processes that migrate at once both end well, and each file ran once',
 
 test('the way down leaves nothing, and the way up works again after it', async () => {
   await migrate(database.adminUrl);
-  await query(readFileSync(DOWN, 'utf8'));
+  const downs = readdirSync(MIGRATIONS).filter((name) => name.endsWith('.down.sql'));
+  for (const name of downs.sort().reverse()) {
+    await query(readFileSync(join(MIGRATIONS, name), 'utf8'));
+  }
   const left = await query<{ proname: string }>(`
     SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace`);
   expect([await listTables(), left]).toEqual([['schema_migrations'], []]);

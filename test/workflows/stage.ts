@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { notYet } from '../../activities/failure.ts';
-import type { ChargeInput, LookupInput } from '../../activities/index.ts';
+import { notYet, sendFailure } from '../../activities/failure.ts';
+import type { ChargeInput, LookupInput, SettlementInput } from '../../activities/index.ts';
 import type { PaymentInput, RecordRequest, RecordResult } from '../../domain/payment.ts';
 import { next, type PaymentStatus } from '../../domain/payment-states.ts';
 import { type ProviderPolicy, scheduleAt } from '../../domain/policy.ts';
@@ -21,6 +21,8 @@ export type Script = {
   charge(send: number): Promise<ChargeResult> | ChargeResult;
   /** By question, from 1; null is "not yet". */
   lookup(question: number): LookupResult | null;
+  capture?(amountMinor: number, times: number): LookupResult;
+  cancel?(amountMinor: number, times: number): LookupResult;
   /** Throws to play a database that is away. */
   beforeRecord?(tried: number): void;
 };
@@ -28,16 +30,23 @@ export type Script = {
 export type Story = {
   readonly entries: RecordRequest[];
   readonly kept: string[];
+  readonly settlements: string[];
   status: PaymentStatus;
   sends: number;
   questions: number;
   records: number;
 };
 
+type Part = { readonly script: Script; readonly story: Story };
+
 export type Stage = {
   readonly env: TestWorkflowEnvironment;
   /** A payment of its own with this script, not yet started. */
-  prepare(script: Script, policy?: Partial<ProviderPolicy>): { input: PaymentInput; story: Story };
+  prepare(
+    script: Script,
+    policy?: Partial<ProviderPolicy>,
+    changes?: Partial<PaymentInput>,
+  ): { input: PaymentInput; story: Story };
   close(): Promise<void>;
 };
 
@@ -49,22 +58,17 @@ export async function openStage(): Promise<Stage> {
       executable: { type: 'existing-path', path: process.env.MALIPO_TEST_SERVER_PATH ?? '' },
     },
   });
-  const numbers = { KEYWORD: 2, INT: 3 } as const;
-  await env.connection.operatorService.addSearchAttributes({
-    namespace: 'default',
-    searchAttributes: Object.fromEntries(
-      Object.entries(SEARCH_ATTRIBUTES).map(([name, type]) => [name, numbers[type]]),
-    ),
-  });
+  await addSearchAttributes(env);
   const scripts = new Map<string, { script: Script; story: Story }>();
   const running = await startWorkers(env, scripts);
   return {
     env,
-    prepare(script, policy = {}) {
-      const input = paymentInput({ ...defaultPolicy, ...policy });
+    prepare(script, policy = {}, changes = {}) {
+      const input = { ...paymentInput({ ...defaultPolicy, ...policy }), ...changes };
       const story: Story = {
         entries: [],
         kept: [],
+        settlements: [],
         status: 'created',
         sends: 0,
         questions: 0,
@@ -98,6 +102,11 @@ async function startWorkers(
       workflowBundle: await loadWorkflowBundle(),
       activities: {
         record: (request: RecordRequest) => writeDown(find(request.paymentId), request),
+        recordReattempt: (request: RecordRequest) => {
+          const { story } = find(request.paymentId);
+          story.entries.push(request);
+          return { attemptId: `${request.attemptId}+` };
+        },
         keepEvent: (event: { id: string }) => {
           for (const { story } of scripts.values()) story.kept.push(event.id);
         },
@@ -112,6 +121,8 @@ async function startWorkers(
           story.sends += 1;
           return script.charge(input.send);
         },
+        capture: (input: SettlementInput) => settle(find(input.paymentId), 'capture', input),
+        cancel: (input: SettlementInput) => settle(find(input.paymentId), 'cancel', input),
         lookup: (input: LookupInput) => {
           const { script, story } = find(input.paymentId);
           story.questions += 1;
@@ -126,11 +137,19 @@ async function startWorkers(
   return { workers, ended: Promise.all(workers.map((worker) => worker.run())) };
 }
 
+function settle(
+  { script, story }: Part,
+  step: 'capture' | 'cancel',
+  input: SettlementInput,
+): LookupResult {
+  story.settlements.push(`${step} ${input.amountMinor}`);
+  const answer = script[step]?.(input.amountMinor, story.settlements.length);
+  if (answer === undefined) throw new Error(`the script has no ${step}`);
+  return answer;
+}
+
 /** The book's rules without a database: the real table decides, a key counts once. */
-function writeDown(
-  { script, story }: { script: Script; story: Story },
-  request: RecordRequest,
-): RecordResult {
+function writeDown({ script, story }: Part, request: RecordRequest): RecordResult {
   story.records += 1;
   script.beforeRecord?.(story.records);
   if (story.entries.some(({ key }) => key === request.key)) {
@@ -188,5 +207,18 @@ export function delivered(event: DeliveredEvent['event'], eventId = `evt_${rando
   return { eventId, event, unstored: null } satisfies DeliveredEvent;
 }
 
-/** What a failed charge looks like to the workflow; the form of activities/failure.ts. */
-export { chargeFailure } from '../../activities/failure.ts';
+/** Registers what the workflows' starts name. */
+export async function addSearchAttributes(env: TestWorkflowEnvironment): Promise<void> {
+  const numbers = { KEYWORD: 2, INT: 3 } as const;
+  await env.connection.operatorService.addSearchAttributes({
+    namespace: 'default',
+    searchAttributes: Object.fromEntries(
+      Object.entries(SEARCH_ATTRIBUTES).map(([name, type]) => [name, numbers[type]]),
+    ),
+  });
+}
+
+/** What a failed charge looks like to the workflow. */
+export function chargeFailure(error: unknown, dispatched: boolean): ApplicationFailure {
+  return sendFailure(error, { dispatched, mayRepeat: false });
+}

@@ -1,0 +1,60 @@
+import { formatMoney } from '../../domain/money.ts';
+import type { Payment } from '../../domain/payment.ts';
+import { capabilitiesOf } from '../../providers/index.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { UpdateAnswer } from '../engine.ts';
+import { ApiError, PROBLEMS, type ProblemCode } from '../errors.ts';
+
+/** Ends what was not yet paid. A second cancel of a canceled payment changes nothing. */
+export async function cancelPayment({ engine }: ApiDeps, payment: Payment): Promise<void> {
+  if (payment.status === 'canceled') return;
+  requireDone('canceled', payment, await engine.cancelPayment(payment.workflowId));
+}
+
+/**
+ * Takes an authorized payment, in part or whole. The same capture of a payment that it was made of
+ * changes nothing, so a capture may be sent again.
+ */
+export async function capturePayment(
+  { engine }: ApiDeps,
+  payment: Payment,
+  amount: number | undefined,
+): Promise<void> {
+  if (!capabilitiesOf(payment.provider).capture) {
+    throw new ApiError('provider_limits', `${payment.provider} captures at once`);
+  }
+  const amountMinor = amount ?? payment.amountMinor;
+  const isDone = payment.status === 'succeeded' && payment.amountCapturedMinor === amountMinor;
+  if (isDone && payment.captureMethod === 'manual') return;
+  if (amountMinor > payment.amountMinor) {
+    const { currency } = payment;
+    const held = formatMoney({ amountMinor: payment.amountMinor, currency });
+    const detail = `at most ${held} (${payment.amountMinor}) is authorized`;
+    throw new ApiError('invalid_request', `amount: ${detail}`, [{ pointer: '/amount', detail }]);
+  }
+  requireDone('captured', payment, await engine.capturePayment(payment.workflowId, amountMinor));
+}
+
+/** Asks the provider now. */
+export async function verifyPayment({ engine }: ApiDeps, payment: Payment): Promise<void> {
+  requireDone('verified', payment, await engine.verifyPayment(payment.workflowId));
+}
+
+function requireDone(what: string, payment: Payment, answer: UpdateAnswer): void {
+  switch (answer.kind) {
+    case 'done':
+      return;
+    case 'not_running':
+      throw new ApiError('payment_closed', `the payment is ${payment.status}`);
+    case 'unavailable':
+      throw new ApiError('temporarily_unavailable', 'nobody could take it in time; try again');
+    case 'refused': {
+      const code = isProblemCode(answer.type) ? answer.type : 'payment_closed';
+      throw new ApiError(code, `the payment cannot be ${what}: ${answer.message}`);
+    }
+  }
+}
+
+function isProblemCode(type: string): type is ProblemCode {
+  return Object.hasOwn(PROBLEMS, type);
+}

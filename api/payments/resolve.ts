@@ -1,0 +1,32 @@
+import { overlayPolicy } from '../../config/policies.ts';
+import { findProviderConfig, referTo } from '../../db/provider-configs.ts';
+import type { ProviderPolicy } from '../../domain/policy.ts';
+import type { Provider } from '../../domain/provider.ts';
+import type { ApiDeps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+
+export type Resolved = { readonly credentialsRef: string; readonly policy: ProviderPolicy };
+
+/**
+ * Whose credentials and which policy a new payment goes by: the merchant's configuration, else the
+ * default one, else the deployment's own.
+ * @throws ApiError provider_inactive when it is switched off.
+ */
+export async function resolveProvider(
+  { pool, policies }: ApiDeps,
+  merchantId: string,
+  { name }: Provider,
+): Promise<Resolved> {
+  const policy = policies.providers[name];
+  if (policy === undefined) throw new ApiError('not_found', 'no such provider');
+  const config = await findProviderConfig(pool, merchantId, name);
+  if (config === null) return { credentialsRef: `env:${name}`, policy };
+  if (!config.active) {
+    const whose = config.merchant_id === null ? 'the default configuration' : 'your configuration';
+    const detail = `${name} is switched off in ${whose}; switch it on with PATCH /api/v1/provider-configs/${name}`;
+    throw new ApiError('provider_inactive', detail, [{ pointer: '/provider', detail }]);
+  }
+  const overlaid = overlayPolicy(policy, config.policy_override);
+  if (!overlaid.ok) throw new Error(`policy of ${config.id}: ${overlaid.faults.join('; ')}`);
+  return { credentialsRef: referTo(config), policy: overlaid.policy };
+}

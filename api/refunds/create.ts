@@ -1,0 +1,91 @@
+import { newId } from '../../db/ids.ts';
+import { insertRefund, type RefundInsertion } from '../../db/refunds.ts';
+import { refundWorkflowId } from '../../domain/id.ts';
+import { refundInput } from '../../domain/inputs.ts';
+import { formatMoney } from '../../domain/money.ts';
+import type { Payment } from '../../domain/payment.ts';
+import type { Refund } from '../../domain/refund.ts';
+import { capabilitiesOf } from '../../providers/index.ts';
+import type { ApiDeps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+import { fingerprintOf } from '../payments/fingerprint.ts';
+import type { CreateRefundBody } from './schema.ts';
+
+export type RefundCreation = { readonly refund: Refund; readonly isReplay: boolean };
+
+/**
+ * Stores a refund under its idempotency key, its money reserved, and starts its workflow; or finds
+ * the refund that the key already made.
+ * @throws ApiError not_refundable, refund_too_much, provider_limits, idempotency_key_reused.
+ */
+export async function createRefund(
+  deps: ApiDeps,
+  payment: Payment,
+  idempotencyKey: string,
+  body: CreateRefundBody,
+): Promise<RefundCreation> {
+  const { vault, pool, engine, policies } = deps;
+  refuseImpossible(payment, body);
+  const fingerprint = fingerprintOf(vault, { payment: payment.id, ...body });
+  const hash = vault.hash('refund-workflow-id', `${payment.merchantId}\n${idempotencyKey}`);
+  const insertion = await insertRefund(pool, {
+    id: newId('refund'),
+    paymentId: payment.id,
+    merchantId: payment.merchantId,
+    idempotencyKey,
+    fingerprint,
+    workflowId: refundWorkflowId(hash.toString('hex').slice(0, 32)),
+    amountMinor: body.amount ?? null,
+    reason: body.reason ?? null,
+    metadata: body.metadata,
+  });
+  const { kind, refund } = requireRefund(insertion, fingerprint);
+  if (isRefundUndecided(refund)) {
+    const input = refundInput(refund, payment, capabilitiesOf(payment.provider));
+    await engine.startRefund(input, policies.api.start_wait_ms);
+  }
+  return { refund, isReplay: kind === 'replayed' };
+}
+
+/** True while the refund has no state worth an answer. */
+export function isRefundUndecided({ status, waitingFor }: Refund): boolean {
+  return status === 'pending' && (waitingFor === null || waitingFor === 'provider_answer');
+}
+
+/** What can be told before anything is stored. */
+function refuseImpossible(payment: Payment, body: CreateRefundBody): void {
+  const { refund, refund_needs, amounts } = capabilitiesOf(payment.provider);
+  if (refund === 'none') {
+    throw new ApiError('not_refundable', `${payment.provider} gives no money back`);
+  }
+  if (payment.status !== 'succeeded') throw notSucceeded(payment);
+  if (refund_needs === 'provider_receipt' && payment.providerReceipt === null) {
+    const detail = `${payment.provider} refunds by receipt, and this payment’s receipt is not known: it was settled by a status query, which tells none. It comes with the late callback, if that still arrives; else refund it in the provider’s portal`;
+    throw new ApiError('not_refundable', detail);
+  }
+  const step = amounts[payment.currency]?.step_minor ?? 1;
+  if (body.amount !== undefined && body.amount % step !== 0) {
+    const detail = `${payment.provider} refunds multiples of ${step} minor units`;
+    throw new ApiError('provider_limits', `amount: ${detail}`, [{ pointer: '/amount', detail }]);
+  }
+}
+
+function notSucceeded({ status }: Payment): ApiError {
+  const detail = `only a succeeded payment can be refunded; this one is ${status}`;
+  return new ApiError('not_refundable', detail);
+}
+
+function requireRefund(insertion: RefundInsertion, fingerprint: string) {
+  if (insertion.kind === 'not_succeeded') throw notSucceeded(insertion.payment);
+  if (insertion.kind === 'too_much') {
+    const { currency } = insertion.payment;
+    const left = insertion.leftMinor;
+    const detail = `${formatMoney({ amountMinor: left, currency })} (${left}) is left to refund`;
+    throw new ApiError('refund_too_much', detail, [{ pointer: '/amount', detail }]);
+  }
+  if (insertion.refund.fingerprint !== fingerprint) {
+    const detail = `this Idempotency-Key made ${insertion.refund.id} with another body; use a new key for a new refund`;
+    throw new ApiError('idempotency_key_reused', detail);
+  }
+  return insertion;
+}

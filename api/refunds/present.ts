@@ -1,0 +1,34 @@
+import { REFUND_FAILURES, type Refund } from '../../domain/refund.ts';
+import type { Engine } from '../engine.ts';
+
+/** A refund as it leaves the API; the only shape that does. */
+export function presentRefund(refund: Refund, engine: Engine) {
+  return {
+    id: refund.id,
+    object: 'refund',
+    payment_id: refund.paymentId,
+    status: refund.status,
+    amount: refund.amountMinor,
+    currency: refund.currency,
+    reason: refund.reason,
+    failure: presentFailure(refund),
+    review_reason: refund.reviewReason,
+    waiting_for: refund.waitingFor,
+    wait_until: refund.waitUntil,
+    provider_refund_id: refund.providerRefundId,
+    provider_receipt: refund.providerReceipt,
+    workflow: { id: refund.workflowId, url: engine.workflowUrl(refund.workflowId) },
+    idempotency_key: refund.idempotencyKey,
+    metadata: refund.metadata,
+    created_at: refund.createdAt,
+    updated_at: refund.updatedAt,
+    completed_at: refund.completedAt,
+  };
+}
+
+function presentFailure({ failureCode, failureMessage, providerCode }: Refund) {
+  if (failureCode === null) return null;
+  const { who } = REFUND_FAILURES[failureCode];
+  const retry = who === 'later' ? 'later' : 'never';
+  return { code: failureCode, message: failureMessage, retry, provider_code: providerCode };
+}

@@ -1,0 +1,10 @@
+import { z } from 'zod';
+import { metadata, positiveAmount, text } from '../payments/schema.ts';
+
+export const createRefundBody = z.strictObject({
+  /** Left out: all that is left. */
+  amount: positiveAmount.optional(),
+  reason: text(200).optional(),
+  metadata: metadata.default({}),
+});
+export type CreateRefundBody = z.infer<typeof createRefundBody>;

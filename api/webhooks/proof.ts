@@ -1,0 +1,79 @@
+import type { TokenSubject } from '../../db/callback-token.ts';
+import { openCredentialVersions } from '../../db/provider-configs.ts';
+import { isId, paymentWorkflowId, refundWorkflowId } from '../../domain/id.ts';
+import type { Credentials, Provider } from '../../domain/provider.ts';
+import type { ProviderWebhook } from '../../domain/webhook-event.ts';
+import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
+import type { ApiDeps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+import type { Callback } from './inbox.ts';
+
+/** A channel of the webhook routes: whose it is, and what its callbacks are about. */
+export type Channel = {
+  readonly provider: Provider;
+  readonly webhook: ProviderWebhook;
+  readonly subject: TokenSubject;
+};
+
+export function findChannel(name: string): Channel | null {
+  for (const providerName of PROVIDER_NAMES) {
+    const provider: Provider = PROVIDERS[providerName];
+    if (provider.webhook.channel === name) {
+      return { provider, webhook: provider.webhook, subject: 'payment' };
+    }
+    const webhook = provider.refundWebhooks.find(({ channel }) => channel === name);
+    if (webhook !== undefined) return { provider, webhook, subject: 'refund' };
+  }
+  return null;
+}
+
+const WORKFLOW_IDS = { payment: paymentWorkflowId, refund: refundWorkflowId } as const;
+
+/**
+ * Reads the workflow out of the token in the address, which is the proof at the same time.
+ * @throws ApiError not_found for a forged one.
+ */
+export function readToken({ tokens }: ApiDeps, { subject }: Channel, token: string): string {
+  const read = tokens.read(subject, token);
+  if (read === null) throw new ApiError('not_found', 'no route has this path');
+  return WORKFLOW_IDS[subject](read.workflowHash);
+}
+
+/**
+ * Checks the signature over the raw body with the deployment's own credentials, or with all that a
+ * merchant's configuration had lately.
+ * @param configId the segment after the channel; empty for the deployment's own.
+ * @throws ApiError not_found for an unknown configuration, webhook_refused with the reason.
+ */
+export async function requireSignature(
+  deps: ApiDeps,
+  { provider, webhook }: Channel,
+  configId: string,
+  { body, headers }: Callback,
+): Promise<void> {
+  const candidates = await candidatesOf(deps, provider, configId);
+  let reason: string | null = 'no credentials are configured to check it with';
+  for (const credentials of candidates) {
+    reason = webhook.verify?.({ body, headers, nowMs: Date.now() }, credentials) ?? null;
+    if (reason === null) return;
+  }
+  throw new ApiError('webhook_refused', reason);
+}
+
+async function candidatesOf(
+  { callbackPool, vault, providerEnv }: ApiDeps,
+  provider: Provider,
+  configId: string,
+): Promise<readonly Credentials[]> {
+  if (configId !== '' && !isId('provider_config', configId)) {
+    throw new ApiError('not_found', 'no route has this path');
+  }
+  const records =
+    configId === ''
+      ? [providerEnv[provider.name] ?? {}]
+      : await openCredentialVersions(callbackPool, vault, configId);
+  return records.flatMap((record) => {
+    const reading = provider.readCredentials(record);
+    return reading.ok ? [reading.credentials] : [];
+  });
+}

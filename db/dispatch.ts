@@ -1,0 +1,117 @@
+import { ATTEMPT_STATES, nextAttempt } from '../domain/attempt-states.ts';
+import type { RecordRequest } from '../domain/payment.ts';
+import { next } from '../domain/payment-states.ts';
+import { appendAudit, hasAuditKey } from './audit.ts';
+import { newId } from './ids.ts';
+import type { Pool } from './pool.ts';
+import { lockPayment, notify } from './record.ts';
+import { sql } from './sql.ts';
+import { markWebhookEvent } from './webhook-events.ts';
+
+export type DispatchClaim =
+  | { readonly kind: 'dispatched' | 'refused' }
+  | { readonly kind: 'already_dispatched'; readonly providerPaymentId: string | null };
+
+/**
+ * Claims the n-th send of an attempt, right before the first byte leaves. Only one caller ever gets
+ * `dispatched` for the same n, whatever crashes or runs twice: this is what makes one prompt out of
+ * providers that take no idempotency key. `refused`: the payment has ended in the meantime.
+ * @param claim.nonce names the caller: the same one may ask again when it lost the answer.
+ */
+export function recordDispatch(
+  pool: Pool,
+  claim: {
+    readonly paymentId: string;
+    readonly attemptId: string;
+    readonly send: number;
+    readonly nonce: string;
+  },
+): Promise<DispatchClaim> {
+  return pool.transaction(async (db) => {
+    const payment = await lockPayment(db, claim.paymentId);
+    const attempt = await db.one(sql.typeAlias('attempt')`
+      SELECT id, payment_id, ordinal, status, dispatch_count, dispatch_nonce, provider_payment_id
+      FROM attempts WHERE id = ${claim.attemptId} AND payment_id = ${claim.paymentId} FOR UPDATE`);
+    if (attempt.dispatch_count === claim.send && attempt.dispatch_nonce === claim.nonce) {
+      return { kind: 'dispatched' };
+    }
+    if (attempt.dispatch_count !== claim.send - 1) {
+      return { kind: 'already_dispatched', providerPaymentId: attempt.provider_payment_id };
+    }
+    const transition = next(payment.status, 'dispatched');
+    const isAttemptOver = ATTEMPT_STATES[attempt.status].dispatch === '-';
+    if (transition.kind === 'refused' || isAttemptOver) return { kind: 'refused' };
+    const to = transition.kind === 'moved' ? transition.to : payment.status;
+    await db.query(sql.typeAlias('none')`
+      UPDATE attempts SET status = ${nextAttempt(attempt.status, 'dispatch')},
+        dispatch_count = ${claim.send}, dispatch_nonce = ${claim.nonce}, dispatched_at = now()
+      WHERE id = ${attempt.id}`);
+    await db.query(sql.typeAlias('none')`
+      UPDATE payments SET status = ${to}, updated_at = now(),
+        waiting_for = 'provider_answer', wait_until = NULL
+      WHERE id = ${payment.id}`);
+    await appendAudit(db, {
+      paymentId: payment.id,
+      key: `dispatched/${attempt.id}/${claim.send}`,
+      action: 'payment.dispatched',
+      from: payment.status,
+      to,
+      actor: 'workflow',
+      cause: `attempt ${attempt.ordinal}, send ${claim.send}`,
+      details: { send: claim.send },
+    });
+    await notify(db, payment.id);
+    return { kind: 'dispatched' };
+  });
+}
+
+/**
+ * Ends an attempt that definitely failed and opens the next one of the same payment, which stays
+ * open. Asking again with the same key answers the attempt that the first call made.
+ * @returns the id of the attempt to send next.
+ */
+export function recordReattempt(
+  pool: Pool,
+  failed: RecordRequest,
+): Promise<{ readonly attemptId: string }> {
+  return pool.transaction(async (db) => {
+    const payment = await lockPayment(db, failed.paymentId);
+    if (await hasAuditKey(db, payment.id, failed.key)) return { attemptId: payment.attempt_id };
+    if (payment.status !== 'processing' || payment.attempt_id !== failed.attemptId) {
+      throw new Error(`${payment.id} is ${payment.status}: it takes no other attempt`);
+    }
+    const attemptId = newId('attempt');
+    const attempt = await db.one(sql.typeAlias('attempt')`
+      UPDATE attempts SET status = 'settled', settled_at = now(),
+        provider_payment_id = coalesce(provider_payment_id,
+          ${failed.outcome?.providerPaymentId ?? null})
+      WHERE id = ${failed.attemptId}
+      RETURNING id, payment_id, ordinal, status, dispatch_count, dispatch_nonce,
+        provider_payment_id`);
+    await db.query(sql.typeAlias('none')`
+      INSERT INTO attempts (id, payment_id, ordinal, status)
+      VALUES (${attemptId}, ${payment.id}, ${attempt.ordinal + 1}, 'prepared')`);
+    await db.query(sql.typeAlias('none')`
+      UPDATE payments SET attempt_id = ${attemptId}, provider_payment_id = NULL,
+        provider_code = ${failed.outcome?.providerCode ?? null}, waiting_for = 'resend',
+        wait_until = now() + ${failed.waitMs ?? 0} * interval '1 millisecond', updated_at = now()
+      WHERE id = ${payment.id}`);
+    await appendAudit(db, {
+      paymentId: payment.id,
+      key: failed.key,
+      action: 'payment.reattempt_planned',
+      from: payment.status,
+      to: payment.status,
+      actor: 'workflow',
+      cause: failed.cause,
+      details: {
+        attempt: attempt.ordinal + 1,
+        failure_code: failed.outcome?.failure?.code ?? 'declined',
+        provider_code: failed.outcome?.providerCode ?? '',
+      },
+    });
+    if (failed.webhook !== null) await markWebhookEvent(db, failed.webhook, payment.id);
+    await notify(db, payment.id);
+    return { attemptId };
+  });
+}

@@ -1,0 +1,29 @@
+import { isOldNews, isOldNewsOfRefund } from '../domain/old-news.ts';
+import type { Payment } from '../domain/payment.ts';
+import type { ProviderEvent } from '../domain/provider.ts';
+import type { Refund, RefundResult } from '../domain/refund.ts';
+import { findPaymentByWorkflow } from './payments.ts';
+import type { Connection } from './pool.ts';
+import { findRefundByWorkflow } from './refunds.ts';
+
+/** What a late callback is about; or that it repeats what is known, or is about nothing of ours. */
+export async function findLatePayment(
+  db: Connection,
+  workflowId: string,
+  event: ProviderEvent,
+): Promise<Payment | 'nothing_new' | 'unknown'> {
+  const payment = await findPaymentByWorkflow(db, workflowId);
+  if (payment === null) return 'unknown';
+  return isOldNews(payment, event) ? 'nothing_new' : payment;
+}
+
+/** The same for a refund. */
+export async function findLateRefund(
+  db: Connection,
+  workflowId: string,
+  event: RefundResult,
+): Promise<{ readonly refund: Refund; readonly payment: Payment } | 'nothing_new' | 'unknown'> {
+  const found = await findRefundByWorkflow(db, workflowId);
+  if (found === null) return 'unknown';
+  return isOldNewsOfRefund(found.refund, event) ? 'nothing_new' : found;
+}

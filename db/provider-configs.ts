@@ -1,0 +1,186 @@
+import { z } from 'zod';
+import { newId } from './ids.ts';
+import type { Connection, Pool } from './pool.ts';
+import { sql } from './sql.ts';
+import type { Vault } from './vault.ts';
+
+export const ENVIRONMENTS = ['simulator', 'sandbox', 'production'] as const;
+export type Environment = (typeof ENVIRONMENTS)[number];
+
+const textMap = z.record(z.string(), z.string());
+const configRow = z.object({
+  id: z.string(),
+  merchant_id: z.string().nullable(),
+  provider: z.string(),
+  environment: z.enum(ENVIRONMENTS),
+  active: z.boolean(),
+  version: z.int(),
+  policy_override: z.record(z.string(), z.unknown()),
+  shown: textMap,
+  created_at: z.string(),
+  updated_at: z.string(),
+});
+/** A merchant's configuration of a provider. `shown` holds the credentials with secrets masked. */
+export type ProviderConfig = z.infer<typeof configRow>;
+
+const COLUMNS = sql.fragment`c.id, c.merchant_id, c.provider, c.environment, c.active, c.version,
+  c.policy_override, k.shown, c.created_at, c.updated_at`;
+const FROM = sql.fragment`FROM provider_configs c
+  JOIN provider_credentials k ON k.config_id = c.id AND k.version = c.version`;
+
+export type NewProviderConfig = {
+  /** Null: the default of all merchants that have none of their own. */
+  readonly merchantId: string | null;
+  readonly provider: string;
+  readonly environment: Environment;
+  readonly active: boolean;
+  readonly policyOverride: Readonly<Record<string, unknown>>;
+  readonly credentials: Readonly<Record<string, string>>;
+  readonly shown: Readonly<Record<string, string>>;
+};
+
+/**
+ * Creates or replaces a configuration. Credentials become a new version; payments that began with
+ * an earlier one finish with it.
+ */
+export function saveProviderConfig(
+  pool: Pool,
+  vault: Vault,
+  next: NewProviderConfig,
+): Promise<ProviderConfig> {
+  return pool.transaction(async (db) => {
+    const { id, version } = await db.one(sql.type(z.object({ id: z.string(), version: z.int() }))`
+      INSERT INTO provider_configs AS c (id, merchant_id, provider, environment, active, version,
+        policy_override)
+      VALUES (${newId('provider_config')}, ${next.merchantId}, ${next.provider},
+        ${next.environment}, ${next.active}, 1, ${sql.jsonb(next.policyOverride)})
+      ON CONFLICT ON CONSTRAINT provider_configs_owner DO UPDATE
+        SET environment = EXCLUDED.environment, active = EXCLUDED.active,
+          policy_override = EXCLUDED.policy_override, version = c.version + 1, updated_at = now()
+      RETURNING id, version`);
+    const sealed = vault.encrypt(placeOf(id, version), JSON.stringify(next.credentials));
+    await db.query(sql.typeAlias('none')`
+      INSERT INTO provider_credentials (config_id, version, credentials_cipher, key_id, shown)
+      VALUES (${id}, ${version}, ${sql.binary(sealed)}, ${vault.keyId}, ${sql.jsonb(next.shown)})`);
+    return await db.one(sql.type(configRow)`SELECT ${COLUMNS} ${FROM} WHERE c.id = ${id}`);
+  });
+}
+
+/** Switches a configuration on or off, and nothing else; null when there is none. */
+export async function setProviderConfigActive(
+  db: Connection,
+  merchantId: string,
+  provider: string,
+  active: boolean,
+): Promise<ProviderConfig | null> {
+  return await db.maybeOne(sql.type(configRow)`
+    WITH c AS (
+      UPDATE provider_configs SET active = ${active}, updated_at = now()
+      WHERE merchant_id = ${merchantId} AND provider = ${provider} RETURNING *)
+    SELECT ${COLUMNS} FROM c
+    JOIN provider_credentials k ON k.config_id = c.id AND k.version = c.version`);
+}
+
+/** A merchant's own configurations. */
+export async function listProviderConfigs(
+  db: Connection,
+  merchantId: string,
+): Promise<readonly ProviderConfig[]> {
+  return await db.any(sql.type(configRow)`
+    SELECT ${COLUMNS} ${FROM} WHERE c.merchant_id = ${merchantId} ORDER BY c.provider`);
+}
+
+/** What counts for a payment: the merchant's own configuration, else the default, else null. */
+export async function findProviderConfig(
+  db: Connection,
+  merchantId: string,
+  provider: string,
+): Promise<ProviderConfig | null> {
+  return await db.maybeOne(sql.type(configRow)`
+    SELECT ${COLUMNS} ${FROM}
+    WHERE c.provider = ${provider} AND (c.merchant_id = ${merchantId} OR c.merchant_id IS NULL)
+    ORDER BY c.merchant_id NULLS LAST LIMIT 1`);
+}
+
+const REFERENCE = /^config:(pcf_[0-9a-f]{32})@(\d{1,9})$/;
+
+/** What stands in a payment's row and in its workflow instead of credentials. */
+export function referTo({ id, version }: Pick<ProviderConfig, 'id' | 'version'>): string {
+  return `config:${id}@${version}`;
+}
+
+/** Which configuration a reference is to; null for the deployment's own credentials. */
+export function configIdOf(credentialsRef: string): string | null {
+  return REFERENCE.exec(credentialsRef)?.[1] ?? null;
+}
+
+/**
+ * The credentials behind a reference, in clear; null when there are none.
+ * @throws Error when the data key that sealed them is missing.
+ */
+export async function openCredentials(
+  db: Connection,
+  vault: Vault,
+  credentialsRef: string,
+): Promise<Readonly<Record<string, string>> | null> {
+  const [, id, version] = REFERENCE.exec(credentialsRef) ?? [];
+  if (id === undefined || version === undefined) return null;
+  const row = await db.maybeOne(sql.type(cipherRow)`
+    SELECT config_id, version, credentials_cipher FROM provider_credentials
+    WHERE config_id = ${id} AND version = ${Number(version)}`);
+  return row === null ? null : unseal(vault, row);
+}
+
+/** All versions of a configuration's credentials, newest first: callbacks may be signed by any. */
+export async function openCredentialVersions(
+  db: Connection,
+  vault: Vault,
+  configId: string,
+): Promise<readonly Readonly<Record<string, string>>[]> {
+  const rows = await db.any(sql.type(cipherRow)`
+    SELECT config_id, version, credentials_cipher FROM provider_credentials
+    WHERE config_id = ${configId} ORDER BY version DESC LIMIT 5`);
+  return rows.map((row) => unseal(vault, row));
+}
+
+/**
+ * Seals credentials again that another data key sealed, at most `limit` of them. Each is a
+ * statement of its own, so the job may be killed and started again at any time.
+ * @returns how many it did; less than `limit` when none is left.
+ */
+export async function resealCredentials(
+  db: Connection,
+  vault: Vault,
+  limit: number,
+): Promise<number> {
+  const rows = await db.any(sql.type(cipherRow)`
+    SELECT config_id, version, credentials_cipher FROM provider_credentials
+    WHERE key_id <> ${vault.keyId} ORDER BY config_id, version LIMIT ${limit}`);
+  for (const row of rows) {
+    const sealed = vault.encrypt(
+      placeOf(row.config_id, row.version),
+      JSON.stringify(unseal(vault, row)),
+    );
+    await db.query(sql.typeAlias('none')`
+      UPDATE provider_credentials SET credentials_cipher = ${sql.binary(sealed)},
+        key_id = ${vault.keyId}
+      WHERE config_id = ${row.config_id} AND version = ${row.version}
+        AND credentials_cipher = ${sql.binary(Buffer.from(row.credentials_cipher))}`);
+  }
+  return rows.length;
+}
+
+const cipherRow = z.object({
+  config_id: z.string(),
+  version: z.int(),
+  credentials_cipher: z.instanceof(Uint8Array),
+});
+
+function unseal(vault: Vault, row: z.infer<typeof cipherRow>): Readonly<Record<string, string>> {
+  const plain = vault.decrypt(placeOf(row.config_id, row.version), row.credentials_cipher);
+  return textMap.parse(JSON.parse(plain));
+}
+
+function placeOf(configId: string, version: number): string {
+  return `provider_credentials/${configId}/${version}`;
+}

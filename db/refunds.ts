@@ -1,0 +1,129 @@
+import type { Payment } from '../domain/payment.ts';
+import { type Refund, refundableMinor } from '../domain/refund.ts';
+import { appendAudit } from './audit.ts';
+import type { Connection, Pool } from './pool.ts';
+import { toPayment, toRefund } from './rows.ts';
+import { PAYMENT_COLUMNS, REFUND_COLUMNS, sql } from './sql.ts';
+
+export type NewRefund = {
+  readonly id: string;
+  readonly paymentId: string;
+  readonly merchantId: string;
+  readonly idempotencyKey: string;
+  readonly fingerprint: string;
+  readonly workflowId: string;
+  /** Null: all that is left. */
+  readonly amountMinor: number | null;
+  readonly reason: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+};
+
+export type RefundInsertion =
+  | { readonly kind: 'inserted' | 'replayed'; readonly refund: Refund; readonly payment: Payment }
+  | { readonly kind: 'not_succeeded'; readonly payment: Payment }
+  | { readonly kind: 'too_much'; readonly payment: Payment; readonly leftMinor: number };
+
+/**
+ * Writes a refund down and reserves its money on the payment, or finds the refund that the
+ * merchant's key already made. The payment's row lock puts any number of refunds in a row, and a
+ * CHECK of the database stands behind the arithmetic.
+ */
+export function insertRefund(pool: Pool, next: NewRefund): Promise<RefundInsertion> {
+  return pool.transaction(async (db) => {
+    const payment = toPayment(
+      await db.one(sql.typeAlias('payment')`
+        SELECT ${PAYMENT_COLUMNS} FROM payments p
+        WHERE p.id = ${next.paymentId} AND p.merchant_id = ${next.merchantId} FOR UPDATE`),
+    );
+    const earlier = await findByKey(db, next.merchantId, next.idempotencyKey);
+    if (earlier !== null) return { kind: 'replayed', refund: earlier, payment };
+    if (payment.status !== 'succeeded') return { kind: 'not_succeeded', payment };
+    const leftMinor = refundableMinor(payment);
+    const amountMinor = next.amountMinor ?? leftMinor;
+    if (amountMinor > leftMinor || leftMinor === 0) return { kind: 'too_much', payment, leftMinor };
+    const row = await db.maybeOne(sql.typeAlias('refund')`
+      INSERT INTO refunds AS r (id, payment_id, merchant_id, idempotency_key, fingerprint,
+        workflow_id, status, amount, currency, reason, metadata)
+      VALUES (${next.id}, ${payment.id}, ${next.merchantId}, ${next.idempotencyKey},
+        ${next.fingerprint}, ${next.workflowId}, 'pending', ${amountMinor}, ${payment.currency},
+        ${next.reason}, ${sql.jsonb(next.metadata)})
+      ON CONFLICT DO NOTHING
+      RETURNING ${REFUND_COLUMNS}`);
+    if (row === null) {
+      const raced = await findByKey(db, next.merchantId, next.idempotencyKey);
+      if (raced === null) throw new Error('a refund is neither new nor there');
+      return { kind: 'replayed', refund: raced, payment };
+    }
+    await reserve(db, payment, toRefund(row));
+    return { kind: 'inserted', refund: toRefund(row), payment };
+  });
+}
+
+async function findByKey(db: Connection, merchantId: string, key: string): Promise<Refund | null> {
+  const row = await db.maybeOne(sql.typeAlias('refund')`
+    SELECT ${REFUND_COLUMNS} FROM refunds r
+    WHERE merchant_id = ${merchantId} AND idempotency_key = ${key}`);
+  return row === null ? null : toRefund(row);
+}
+
+async function reserve(db: Connection, payment: Payment, refund: Refund): Promise<void> {
+  await db.query(sql.typeAlias('none')`
+    UPDATE payments SET amount_reserved = amount_reserved + ${refund.amountMinor},
+      updated_at = now() WHERE id = ${payment.id}`);
+  await appendAudit(db, {
+    paymentId: payment.id,
+    key: `${refund.id}/created`,
+    action: 'refund.created',
+    from: null,
+    to: refund.status,
+    actor: 'merchant',
+    cause: refund.reason ?? 'no reason given',
+    details: { refund: refund.id, amount: refund.amountMinor },
+  });
+}
+
+/** One refund of a merchant's payment; null when it is not there or another merchant's. */
+export async function findRefund(
+  db: Connection,
+  merchantId: string,
+  id: string,
+): Promise<Refund | null> {
+  const row = await db.maybeOne(sql.typeAlias('refund')`
+    SELECT ${REFUND_COLUMNS} FROM refunds r WHERE id = ${id} AND merchant_id = ${merchantId}`);
+  return row === null ? null : toRefund(row);
+}
+
+/** All refunds of a payment, oldest first; they are few: each takes at least one minor unit. */
+export async function listRefunds(db: Connection, paymentId: string): Promise<readonly Refund[]> {
+  const rows = await db.any(sql.typeAlias('refund')`
+    SELECT ${REFUND_COLUMNS} FROM refunds r
+    WHERE payment_id = ${paymentId} ORDER BY id LIMIT 1000`);
+  return rows.map(toRefund);
+}
+
+/** Refunds that are silent for longer than they said they would be, never taken up or lost. */
+export async function listSilentRefunds(
+  db: Connection,
+  graceMs: number,
+  limit: number,
+): Promise<readonly Refund[]> {
+  const rows = await db.any(sql.typeAlias('refund')`
+    SELECT ${REFUND_COLUMNS} FROM refunds r
+    WHERE status IN ('pending', 'needs_review')
+      AND coalesce(wait_until, updated_at) < now() - ${graceMs} * interval '1 millisecond'
+    ORDER BY updated_at LIMIT ${limit}`);
+  return rows.map(toRefund);
+}
+
+/** By workflow id, with its payment; null when there is none. */
+export async function findRefundByWorkflow(
+  db: Connection,
+  workflowId: string,
+): Promise<{ readonly refund: Refund; readonly payment: Payment } | null> {
+  const row = await db.maybeOne(sql.typeAlias('refund')`
+    SELECT ${REFUND_COLUMNS} FROM refunds r WHERE workflow_id = ${workflowId}`);
+  if (row === null) return null;
+  const payment = await db.one(sql.typeAlias('payment')`
+    SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE id = ${row.payment_id}`);
+  return { refund: toRefund(row), payment: toPayment(payment) };
+}

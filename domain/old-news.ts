@@ -1,0 +1,40 @@
+import type { Payment } from './payment.ts';
+import { next } from './payment-states.ts';
+import { isOutcome, OUTCOME_EVENTS, type ProviderEvent } from './provider.ts';
+import { isRefundOutcome, type Refund, type RefundResult } from './refund.ts';
+import { nextRefund } from './refund-states.ts';
+
+/**
+ * True when a callback about a payment that has ended only repeats what its row says, so that no
+ * workflow is needed to take it. Another id, receipt or amount is news.
+ */
+export function isOldNews(payment: Payment, event: ProviderEvent): boolean {
+  if (!isOutcome(event)) return event.kind === 'pending';
+  const isThere = next(payment.status, OUTCOME_EVENTS[event.kind]).kind === 'already_there';
+  const { amountCapturedMinor, amountMinor } = payment;
+  const known = event.kind === 'succeeded' ? amountCapturedMinor : amountMinor;
+  const isSameMoney =
+    event.money === null ||
+    (event.money.amountMinor === known && event.money.currency === payment.currency);
+  return (
+    isThere &&
+    isSameMoney &&
+    repeats(event.providerPaymentId, payment.providerPaymentId) &&
+    repeats(event.receipt, payment.providerReceipt)
+  );
+}
+
+/** The same for a refund. */
+export function isOldNewsOfRefund(refund: Refund, event: RefundResult): boolean {
+  if (!isRefundOutcome(event)) return event.kind === 'pending';
+  return (
+    nextRefund(refund.status, event.kind).kind === 'already_there' &&
+    repeats(event.amountMinor, refund.amountMinor) &&
+    repeats(event.providerRefundId, refund.providerRefundId) &&
+    repeats(event.receipt, refund.providerReceipt)
+  );
+}
+
+function repeats<T>(said: T | null, known: T | null): boolean {
+  return said === null || said === known;
+}

@@ -1,0 +1,165 @@
+import type { Currency, Money } from './money.ts';
+import type {
+  Actor,
+  AuditAction,
+  ProviderAbilities,
+  RecordRequest,
+  ReviewReason,
+  WaitingFor,
+} from './payment.ts';
+import type { ProviderPolicy } from './policy.ts';
+import type { RefundEvent, RefundStatus } from './refund-states.ts';
+
+/** Why a refund failed: the money stayed with the merchant. */
+export const REFUND_FAILURES = {
+  // table
+  declined: { who: 'nobody', text: 'The provider declined the refund.' },
+  insufficient_balance: { who: 'merchant', text: 'Your balance at the provider is too low.' },
+  already_reversed: { who: 'nobody', text: 'The provider has reversed this payment already.' },
+  not_reachable: { who: 'nobody', text: 'The payer’s account or card takes no money any more.' },
+  disputed: { who: 'nobody', text: 'The payment is disputed; a dispute decides about the money.' },
+  receipt_refused: { who: 'merchant', text: 'The provider does not know the payment’s receipt.' },
+  misconfigured: { who: 'merchant', text: 'The provider refused our configuration.' },
+  provider_unavailable: { who: 'later', text: 'The provider could not take it; nothing moved.' },
+} as const satisfies Record<string, { who: 'merchant' | 'later' | 'nobody'; text: string }>;
+export type RefundFailureCode = keyof typeof REFUND_FAILURES;
+
+export type RefundFailure = {
+  readonly code: RefundFailureCode;
+  readonly message: string;
+  readonly providerCode: string | null;
+};
+
+/** Builds a refund's failure with our standard words, or with words that say more. */
+export function refundFailure(
+  code: RefundFailureCode,
+  providerCode: string | null = null,
+  message: string = REFUND_FAILURES[code].text,
+): RefundFailure {
+  return { code, message, providerCode };
+}
+
+/** Something definite about a refund. */
+export type RefundOutcome = {
+  readonly kind: 'succeeded' | 'failed';
+  readonly providerRefundId: string | null;
+  readonly receipt: string | null;
+  /** What the provider says it gave back; null when it does not say. */
+  readonly amountMinor: number | null;
+  readonly failure: RefundFailure | null;
+  readonly providerCode: string | null;
+};
+/** Nothing definite. `pending`: the provider is at it. `unknown`: we could not understand. */
+export type RefundInconclusive = {
+  readonly kind: 'pending' | 'unknown';
+  readonly providerRefundId: string | null;
+  readonly providerCode: string | null;
+  readonly message: string;
+};
+export type RefundResult = RefundOutcome | RefundInconclusive;
+
+export function isRefundOutcome(result: RefundResult): result is RefundOutcome {
+  return result.kind === 'succeeded' || result.kind === 'failed';
+}
+
+/** What a provider is asked for. */
+export type RefundRequest = {
+  readonly refundId: string;
+  readonly paymentId: string;
+  /** Travels in the provider's metadata, so that its events find their way back. */
+  readonly workflowId: string;
+  /** `payment/refund`, for providers that deduplicate by our id. */
+  readonly idempotencyKey: string;
+  readonly amount: Money;
+  readonly providerPaymentId: string | null;
+  readonly providerReceipt: string | null;
+  readonly reason: string;
+  /** Where results of this refund go, by the channel of the provider's refund webhooks. */
+  readonly callbackUrls: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+};
+export type RefundLookupRequest = {
+  readonly refundId: string;
+  readonly providerPaymentId: string | null;
+  readonly providerRefundId: string | null;
+  readonly timeoutMs: number;
+};
+
+/** What a refund's workflow is started with. No secret and no personal data. */
+export type RefundInput = {
+  readonly refundId: string;
+  readonly paymentId: string;
+  readonly merchantId: string;
+  readonly workflowId: string;
+  readonly provider: string;
+  readonly credentialsRef: string;
+  readonly amountMinor: number;
+  readonly currency: Currency;
+  readonly providerPaymentId: string | null;
+  readonly providerReceipt: string | null;
+  readonly policy: ProviderPolicy;
+  readonly can: ProviderAbilities & { readonly looks_up_refunds: boolean };
+};
+
+/** What takes late news of a refund also needs where the refund stands. */
+export type LateRefundInput = RefundInput & { readonly status: RefundStatus };
+
+/** A refund as its row stands. */
+export type Refund = {
+  readonly id: string;
+  readonly paymentId: string;
+  readonly merchantId: string;
+  readonly idempotencyKey: string;
+  readonly fingerprint: string;
+  readonly workflowId: string;
+  readonly status: RefundStatus;
+  readonly amountMinor: number;
+  readonly currency: Currency;
+  readonly reason: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly failureCode: RefundFailureCode | null;
+  readonly failureMessage: string | null;
+  readonly providerCode: string | null;
+  readonly providerRefundId: string | null;
+  readonly providerReceipt: string | null;
+  readonly reviewReason: ReviewReason | null;
+  readonly waitingFor: WaitingFor | null;
+  readonly waitUntil: string | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly completedAt: string | null;
+};
+
+/** How much of a payment may still be given back, given what is refunded and what is on its way. */
+export function refundableMinor(payment: {
+  readonly amountCapturedMinor: number;
+  readonly amountRefundedMinor: number;
+  readonly amountReservedMinor: number;
+}): number {
+  const { amountCapturedMinor, amountRefundedMinor, amountReservedMinor } = payment;
+  const left = amountCapturedMinor - amountRefundedMinor - amountReservedMinor;
+  if (left < 0) throw new RangeError('more is refunded than was captured');
+  return left;
+}
+
+/** One entry of a refund's story on its payment's trail; `key` makes it unique for the payment. */
+export type RefundRecordRequest = {
+  readonly refundId: string;
+  readonly paymentId: string;
+  readonly key: string;
+  readonly action: AuditAction;
+  readonly actor: Actor;
+  readonly cause: string;
+  readonly event: RefundEvent | null;
+  readonly outcome: RefundOutcome | null;
+  readonly providerRefundId: string | null;
+  readonly reviewReason: ReviewReason | null;
+  readonly waitingFor: WaitingFor | null;
+  readonly waitMs: number | null;
+  readonly webhook: RecordRequest['webhook'];
+};
+export type RefundRecordResult = {
+  readonly status: RefundStatus;
+  readonly changed: boolean;
+  readonly refused: boolean;
+};

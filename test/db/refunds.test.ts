@@ -1,0 +1,187 @@
+import { randomBytes } from 'node:crypto';
+import { listAudit, listBrokenLinks } from '../../db/audit.ts';
+import { recordDispute } from '../../db/disputes.ts';
+import { newId } from '../../db/ids.ts';
+import { ensureMerchant } from '../../db/merchants.ts';
+import { findPayment } from '../../db/payments.ts';
+import type { Pool } from '../../db/pool.ts';
+import { recordRefund, recordRefundDispatch } from '../../db/record-refund.ts';
+import { insertRefund, listSilentRefunds, type NewRefund } from '../../db/refunds.ts';
+import { refundWorkflowId } from '../../domain/id.ts';
+import type { Payment } from '../../domain/payment.ts';
+import { type Refund, type RefundRecordRequest, refundFailure } from '../../domain/refund.ts';
+import { openTestDatabase, type TestDatabase } from '../database.ts';
+import { MERCHANT, reread, storePaymentIn } from '../factories.ts';
+
+let database: TestDatabase;
+let pool: Pool;
+let payment: Payment;
+beforeEach(async () => {
+  database = await openTestDatabase();
+  pool = database.pool;
+  await ensureMerchant(pool, MERCHANT);
+  payment = await reread(pool, await storePaymentIn(pool, 'succeeded'));
+});
+afterEach(() => database.close());
+
+function newRefund(changes: Partial<NewRefund> = {}): NewRefund {
+  const id = newId('refund');
+  return {
+    id,
+    paymentId: payment.id,
+    merchantId: MERCHANT.id,
+    idempotencyKey: `refund-${id}`,
+    fingerprint: 'f'.repeat(64),
+    workflowId: refundWorkflowId(randomBytes(16).toString('hex')),
+    amountMinor: 4_000,
+    reason: 'too small',
+    metadata: {},
+    ...changes,
+  };
+}
+async function insert(changes: Partial<NewRefund> = {}): Promise<Refund> {
+  const insertion = await insertRefund(pool, newRefund(changes));
+  if (insertion.kind !== 'inserted') throw new Error(`it was ${insertion.kind}`);
+  return insertion.refund;
+}
+function entry(refund: Refund, changes: Partial<RefundRecordRequest>): RefundRecordRequest {
+  return {
+    refundId: refund.id,
+    paymentId: refund.paymentId,
+    key: `${refund.id}/settled`,
+    action: 'refund.settled',
+    actor: 'provider',
+    cause: 'test',
+    event: null,
+    outcome: null,
+    providerRefundId: null,
+    reviewReason: null,
+    waitingFor: null,
+    waitMs: null,
+    webhook: null,
+    ...changes,
+  };
+}
+const sums = async () => {
+  const row = await findPayment(pool, MERCHANT.id, payment.id);
+  return [row?.amountReservedMinor, row?.amountRefundedMinor];
+};
+
+test('a refund reserves its money, and its success moves it', async () => {
+  const refund = await insert();
+  expect(await sums()).toEqual([4_000, 0]);
+  await recordRefund(pool, entry(refund, { event: 'succeeded' }));
+  expect(await sums()).toEqual([0, 4_000]);
+  await recordRefund(pool, entry(refund, { event: 'succeeded' }));
+  expect(await sums()).toEqual([0, 4_000]);
+});
+
+test('a failure lets the money go, and so does a success that is taken back', async () => {
+  const failed = await insert();
+  const failure = refundFailure('declined');
+  const outcome = {
+    kind: 'failed',
+    providerRefundId: 're_1',
+    receipt: null,
+    amountMinor: null,
+    failure,
+    providerCode: 'declined',
+  } as const;
+  await recordRefund(pool, entry(failed, { event: 'failed', outcome }));
+  expect(await sums()).toEqual([0, 0]);
+  const taken = await insert();
+  await recordRefund(pool, entry(taken, { event: 'succeeded' }));
+  const back = { key: `${taken.id}/back`, event: 'failed', outcome } as const;
+  expect(await recordRefund(pool, entry(taken, back))).toMatchObject({ status: 'failed' });
+  expect(await sums()).toEqual([0, 0]);
+});
+
+test('a late success of a failed refund is reserved again, for a person to see', async () => {
+  const refund = await insert();
+  await recordRefund(pool, entry(refund, { event: 'failed' }));
+  const late = { key: `${refund.id}/late`, event: 'succeeded' } as const;
+  expect(await recordRefund(pool, entry(refund, late))).toMatchObject({ status: 'needs_review' });
+  expect(await sums()).toEqual([4_000, 0]);
+});
+
+test('fifty refunds at once never take more than was captured', async () => {
+  const tries = Array.from({ length: 50 }, () =>
+    insertRefund(pool, newRefund({ amountMinor: 700 })),
+  );
+  const kinds = (await Promise.all(tries)).map(({ kind }) => kind);
+  expect(kinds.filter((kind) => kind === 'inserted')).toHaveLength(14);
+  expect(kinds.filter((kind) => kind === 'too_much')).toHaveLength(36);
+  expect(await sums()).toEqual([9_800, 0]);
+  expect(await listBrokenLinks(pool, payment.id)).toEqual([]);
+});
+
+test('the same key twenty times at once is one refund', async () => {
+  const once = newRefund();
+  const tries = Array.from({ length: 20 }, () =>
+    insertRefund(pool, { ...once, id: newId('refund') }),
+  );
+  const insertions = await Promise.all(tries);
+  const ids = insertions.map((it) => ('refund' in it ? it.refund.id : it.kind));
+  expect(new Set(ids).size).toBe(1);
+  expect(await sums()).toEqual([4_000, 0]);
+});
+
+test('without an amount all that is left is refunded; then nothing is', async () => {
+  await insert();
+  expect((await insert({ amountMinor: null })).amountMinor).toBe(6_000);
+  expect(await insertRefund(pool, newRefund({ amountMinor: null }))).toMatchObject({
+    kind: 'too_much',
+    leftMinor: 0,
+  });
+});
+
+test('the database itself refuses more than was captured', async () => {
+  const update = database.queryAsOwner(
+    'UPDATE payments SET amount_reserved = 10001 WHERE id = $1',
+    [payment.id],
+  );
+  await expect(update).rejects.toThrow();
+});
+
+test('a send is claimed once, and by the same caller again', async () => {
+  const refund = await insert();
+  const claim = { refundId: refund.id, paymentId: payment.id, send: 1 };
+  const claims = await Promise.all(
+    ['a', 'b', 'c', 'd'].map((nonce) => recordRefundDispatch(pool, { ...claim, nonce })),
+  );
+  expect(claims.filter(({ kind }) => kind === 'dispatched')).toHaveLength(1);
+  const winner = ['a', 'b', 'c', 'd'][claims.findIndex(({ kind }) => kind === 'dispatched')] ?? '';
+  expect(await recordRefundDispatch(pool, { ...claim, nonce: winner })).toEqual({
+    kind: 'dispatched',
+  });
+});
+
+test('a refund that nobody took up is found by the sweeper', async () => {
+  const refund = await insert();
+  expect(await listSilentRefunds(pool, 60_000, 10)).toEqual([]);
+  expect((await listSilentRefunds(pool, -1_000, 10)).map(({ id }) => id)).toEqual([refund.id]);
+});
+
+test('a dispute is shown on its payment, and a late "open" does not undo its end', async () => {
+  const dispute = {
+    providerDisputeId: 'dp_1',
+    providerPaymentId: payment.providerPaymentId ?? '',
+    status: 'open',
+    amountMinor: 10_000,
+    reason: 'fraudulent',
+  } as const;
+  const found = { eventId: 'evt_1', provider: payment.provider, dispute };
+  expect(await recordDispute(pool, found)).toBe(true);
+  const lost = { ...dispute, status: 'lost' } as const;
+  expect(await recordDispute(pool, { ...found, eventId: 'evt_2', dispute: lost })).toBe(true);
+  await recordDispute(pool, { ...found, eventId: 'evt_3' });
+  expect((await findPayment(pool, MERCHANT.id, payment.id))?.dispute).toMatchObject({
+    status: 'lost',
+  });
+  expect((await listAudit(pool, payment.id)).map(({ action }) => action).slice(-2)).toEqual([
+    'payment.disputed',
+    'payment.disputed',
+  ]);
+  const other = { ...dispute, providerPaymentId: 'pi_none' };
+  expect(await recordDispute(pool, { ...found, eventId: 'evt_4', dispute: other })).toBe(false);
+});

@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { notYet } from '../../activities/failure.ts';
+import type { RefundLookupInput, RefundSendInput } from '../../activities/index.ts';
+import { type ProviderPolicy, scheduleAt } from '../../domain/policy.ts';
+import type { RefundInput, RefundRecordRequest, RefundResult } from '../../domain/refund.ts';
+import { nextRefund, type RefundStatus } from '../../domain/refund-states.ts';
+import { policy as defaultPolicy } from '../../providers/mpesa/policy.ts';
+import { loadWorkflowBundle } from '../../worker/bundle.ts';
+import { providerTaskQueue, TASK_QUEUE } from '../../workflows/messages.ts';
+import { addSearchAttributes } from './stage.ts';
+
+/** What the scripted provider does for one refund. */
+export type RefundScript = {
+  /** By send, from 1; an Error is thrown. */
+  refund(send: number): RefundResult;
+  /** By question, from 1; null is "not yet". */
+  lookupRefund(question: number): RefundResult | null;
+};
+export type RefundStory = {
+  readonly entries: RefundRecordRequest[];
+  status: RefundStatus;
+  sends: number;
+  questions: number;
+};
+export type RefundStage = {
+  readonly env: TestWorkflowEnvironment;
+  prepare(
+    script: RefundScript,
+    policy?: Partial<ProviderPolicy>,
+    changes?: Partial<RefundInput>,
+  ): { input: RefundInput; story: RefundStory };
+  close(): Promise<void>;
+};
+
+/** As `openStage`, for refunds. */
+export async function openRefundStage(): Promise<RefundStage> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const env = await TestWorkflowEnvironment.createTimeSkipping({
+    server: {
+      executable: { type: 'existing-path', path: process.env.MALIPO_TEST_SERVER_PATH ?? '' },
+    },
+  });
+  await addSearchAttributes(env);
+  const parts = new Map<string, { script: RefundScript; story: RefundStory }>();
+  const workers = await createWorkers(env, (id) => {
+    const part = parts.get(id);
+    if (part === undefined) throw new Error(`no script for ${id}`);
+    return part;
+  });
+  const ended = Promise.all(workers.map((worker) => worker.run()));
+  return {
+    env,
+    prepare(script, policy = {}, changes = {}) {
+      const input = { ...refundInput({ ...defaultPolicy, ...policy }), ...changes };
+      const story: RefundStory = { entries: [], status: 'pending', sends: 0, questions: 0 };
+      parts.set(input.refundId, { script, story });
+      return { input, story };
+    },
+    async close() {
+      for (const worker of workers) worker.shutdown();
+      await ended;
+      await env.teardown();
+    },
+  };
+}
+
+type Find = (refundId: string) => { script: RefundScript; story: RefundStory };
+
+async function createWorkers(env: TestWorkflowEnvironment, find: Find) {
+  const common = { connection: env.nativeConnection, namespace: 'default' };
+  return await Promise.all([
+    Worker.create({
+      ...common,
+      taskQueue: TASK_QUEUE,
+      workflowBundle: await loadWorkflowBundle(),
+      activities: {
+        recordRefund(request: RefundRecordRequest) {
+          const { story } = find(request.refundId);
+          story.entries.push(request);
+          const transition =
+            request.event === null ? null : nextRefund(story.status, request.event);
+          const before = story.status;
+          if (transition?.kind === 'moved') story.status = transition.to;
+          const refused = transition?.kind === 'refused';
+          return { status: story.status, changed: story.status !== before, refused };
+        },
+      },
+    }),
+    Worker.create({
+      ...common,
+      taskQueue: providerTaskQueue('mpesa'),
+      activities: {
+        refund(input: RefundSendInput) {
+          const { script, story } = find(input.refundId);
+          story.sends += 1;
+          return script.refund(input.send);
+        },
+        lookupRefund(input: RefundLookupInput) {
+          const { script, story } = find(input.refundId);
+          story.questions += 1;
+          const answer = script.lookupRefund(story.questions);
+          if (answer !== null) return answer;
+          throw notYet('pending', scheduleAt(input.everyMs, story.questions - 1));
+        },
+      },
+    }),
+  ]);
+}
+
+function refundInput(policy: ProviderPolicy): RefundInput {
+  const id = randomUUID().replaceAll('-', '');
+  return {
+    refundId: `ref_${id}`,
+    paymentId: `pay_${id}`,
+    merchantId: 'mer_1',
+    workflowId: `refund-${id}`,
+    provider: 'mpesa',
+    credentialsRef: 'env:mpesa',
+    amountMinor: 4_000,
+    currency: 'KES',
+    providerPaymentId: 'ws_CO_1',
+    providerReceipt: 'UJ7A1B2C3D',
+    policy,
+    can: {
+      dedupes_by_our_id: false,
+      looks_up_by_our_id: false,
+      capture: false,
+      cancel: false,
+      looks_up_refunds: false,
+    },
+  };
+}

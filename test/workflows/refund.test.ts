@@ -1,0 +1,159 @@
+import { WithStartWorkflowOperation } from '@temporalio/client';
+import { ProviderError } from '../../domain/error.ts';
+import type { ProviderPolicy } from '../../domain/policy.ts';
+import type { RefundInput, RefundOutcome, RefundResult } from '../../domain/refund.ts';
+import { refundFailure } from '../../domain/refund.ts';
+import {
+  FIRST_STATE_UPDATE_ID,
+  firstRefundStateUpdate,
+  lateRefundStart,
+  refundEventSignal,
+  refundStart,
+} from '../../workflows/messages.ts';
+import { openRefundStage, type RefundScript, type RefundStage } from './refund-stage.ts';
+import { chargeFailure } from './stage.ts';
+
+let stage: RefundStage;
+beforeAll(async () => {
+  stage = await openRefundStage();
+});
+afterAll(() => stage.close());
+
+const PENDING: RefundResult = {
+  kind: 'pending',
+  providerRefundId: 're_1',
+  providerCode: null,
+  message: 'taken',
+};
+function outcome(kind: RefundOutcome['kind'], changes: Partial<RefundOutcome> = {}) {
+  return {
+    kind,
+    providerRefundId: 're_1',
+    receipt: null,
+    amountMinor: 4_000,
+    failure: kind === 'failed' ? refundFailure('declined') : null,
+    providerCode: null,
+    ...changes,
+  } satisfies RefundOutcome;
+}
+let events = 0;
+const delivered = (event: RefundResult) => {
+  events += 1;
+  return { eventId: `evt_${events}`, event, unstored: null };
+};
+const fails = (kind: ProviderError['kind']) => () => {
+  throw chargeFailure(new ProviderError(kind, kind), true);
+};
+
+async function start(
+  script: Partial<RefundScript>,
+  policy: Partial<ProviderPolicy> = {},
+  changes: Partial<RefundInput> = {},
+) {
+  const { input, story } = stage.prepare(
+    { refund: () => PENDING, lookupRefund: () => null, ...script },
+    policy,
+    changes,
+  );
+  const handle = await stage.env.client.workflow.start('refund', refundStart(input));
+  return { input, story, handle };
+}
+const ASKS = {
+  can: {
+    dedupes_by_our_id: true,
+    looks_up_by_our_id: true,
+    capture: true,
+    cancel: true,
+    looks_up_refunds: true,
+  },
+} as const;
+
+it('a refund that succeeds at once costs 14 events of history', async () => {
+  const { input } = stage.prepare({ refund: () => outcome('succeeded'), lookupRefund: () => null });
+  const startWorkflowOperation = new WithStartWorkflowOperation('refund', refundStart(input));
+  await stage.env.client.workflow.executeUpdateWithStart(firstRefundStateUpdate, {
+    updateId: FIRST_STATE_UPDATE_ID,
+    startWorkflowOperation,
+  });
+  const handle = await startWorkflowOperation.workflowHandle();
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+  expect((await handle.describe()).historyLength).toBeLessThanOrEqual(14);
+});
+
+it('an asynchronous refund is settled by its result, in 23 events at most', async () => {
+  const { handle, story } = await start({});
+  while (story.entries.length === 0) await stage.env.sleep('1s');
+  await handle.signal(refundEventSignal, delivered(outcome('succeeded', { receipt: 'UJ7R' })));
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+  expect((await handle.describe()).historyLength).toBeLessThanOrEqual(23);
+});
+
+it('a queue timeout proves nothing: the refund stays open, then needs a person', async () => {
+  const { handle, story } = await start({});
+  await handle.signal(
+    refundEventSignal,
+    delivered({ ...PENDING, kind: 'unknown', message: 'queue timeout' }),
+  );
+  await stage.env.sleep('40m');
+  expect(story.status).toBe('needs_review');
+  await handle.signal(refundEventSignal, delivered(outcome('failed')));
+  expect(await handle.result()).toEqual({ status: 'failed' });
+});
+
+it.each([
+  ['pending', null],
+  ['succeeded', 'succeeded'],
+])('an answer that was lost is never sent again; asked, the provider says %s', async (_s, kind) => {
+  const { handle, story } = await start(
+    {
+      refund: fails('ambiguous'),
+      lookupRefund: (times) => (kind === null || times < 3 ? null : outcome('succeeded')),
+    },
+    {},
+    ASKS,
+  );
+  if (kind === null) {
+    await stage.env.sleep('40m');
+    expect(story.status).toBe('needs_review');
+    await handle.signal(refundEventSignal, delivered(outcome('succeeded')));
+  }
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+  expect(story.sends).toBe(1);
+});
+
+it('what was proven unsent is sent again, as often as the policy says', async () => {
+  const { handle, story } = await start({ refund: fails('rate_limited') });
+  expect(await handle.result()).toEqual({ status: 'failed' });
+  expect(story.sends).toBe(3);
+  expect(story.entries.at(-1)?.outcome?.failure?.code).toBe('provider_unavailable');
+});
+
+it('a wrong configuration fails at once', async () => {
+  const { handle, story } = await start({ refund: fails('misconfigured') });
+  expect(await handle.result()).toEqual({ status: 'failed' });
+  expect(story.sends).toBe(1);
+});
+
+it.each([
+  ['another amount', { amountMinor: 4_001 }],
+  ['another refund', { providerRefundId: 're_2' }],
+])('a result about %s is not believed', async (_what, changes) => {
+  const { handle, story } = await start({});
+  while (story.entries.length === 0) await stage.env.sleep('1s');
+  await handle.signal(refundEventSignal, delivered(outcome('succeeded', changes)));
+  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  await handle.signal(refundEventSignal, delivered(outcome('succeeded')));
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+});
+
+it('a success that the provider takes back is a failure', async () => {
+  const { input, story } = stage.prepare({ refund: () => PENDING, lookupRefund: () => null });
+  story.status = 'succeeded';
+  const late = { ...input, status: 'succeeded' } as const;
+  const handle = await stage.env.client.workflow.signalWithStart(
+    'lateRefund',
+    lateRefundStart(late, delivered(outcome('failed'))),
+  );
+  expect(await handle.result()).toEqual({ status: 'failed' });
+  expect(story.entries.map(({ action }) => action)).toEqual(['refund.taken_back']);
+});

@@ -1,0 +1,107 @@
+import { failure } from '../domain/error.ts';
+import type { PaymentInput } from '../domain/payment.ts';
+import { isClosed } from '../domain/payment-states.ts';
+import { scheduleAt } from '../domain/policy.ts';
+import { type ChargeResult, isOutcome } from '../domain/provider.ts';
+import type { Book } from './book.ts';
+import type { Desk } from './desk.ts';
+import { applyNews } from './news.ts';
+import { charge, type SendFailure } from './proxies.ts';
+import { settleVerdict } from './settlement.ts';
+
+/**
+ * Sends the current attempt's charge; again by policy, but only after a proof that the last send
+ * did nothing.
+ */
+export async function handOver(input: PaymentInput, book: Book, desk: Desk): Promise<void> {
+  const { max_sends, resend_after_ms } = input.policy.charge;
+  await pause(input, book, desk, book.sendAfterMs() ?? 0, 'pause before the next attempt');
+  if (desk.hasNews()) await applyNews(input, book, desk);
+  for (let send = 1; !isClosed(book.status()); send += 1) {
+    desk.isSending = true;
+    const charged = await charge(input, book.attemptId(), send);
+    desk.isSending = false;
+    if (charged.kind === 'answered') return await takeAnswer(input, book, charged.result);
+    const { failure } = charged;
+    if (failure.kind === 'ambiguous') return await loseAnswer(input, book, failure);
+    if (failure.kind === 'misconfigured' || send >= max_sends) return await fail(book, failure);
+    const policyMs = scheduleAt(resend_after_ms, send - 1);
+    const waitMs = Math.max(policyMs, failure.retryAfterMs ?? 0);
+    await book.write({
+      key: `resend/${send}`,
+      action: 'payment.resend_planned',
+      cause: `nothing was sent: ${failure.message}`,
+      waitingFor: 'resend',
+      waitMs,
+    });
+    desk.isAnswerable = true;
+    await pause(input, book, desk, waitMs, 'pause before the next send');
+  }
+}
+
+/** Waits, and takes what comes in the meantime: a cancel ends the payment. */
+async function pause(
+  input: PaymentInput,
+  book: Book,
+  desk: Desk,
+  waitMs: number,
+  summary: string,
+): Promise<void> {
+  const until = Date.now() + waitMs;
+  for (let leftMs = waitMs; leftMs > 0; leftMs = until - Date.now()) {
+    if (isClosed(book.status())) return;
+    if (!(await desk.newsWithin(leftMs, summary))) return;
+    await applyNews(input, book, desk);
+  }
+}
+
+async function takeAnswer(input: PaymentInput, book: Book, result: ChargeResult): Promise<void> {
+  book.setOut(true);
+  if (isOutcome(result)) {
+    const cause = 'the provider’s answer';
+    const verdict = { outcome: result, key: 'charge', cause, delivered: null };
+    return await settleVerdict(input, book, verdict);
+  }
+  const isAction = result.kind === 'action_required';
+  const { payer_action, callback_wait_ms } = input.policy;
+  await book.write({
+    key: isAction ? 'action-required' : 'accepted',
+    action: isAction ? 'payment.action_required' : 'payment.provider_accepted',
+    actor: 'provider',
+    cause: result.message,
+    event: isAction ? 'action_required' : null,
+    nextAction: isAction ? result.nextAction : null,
+    providerPaymentId: result.providerPaymentId,
+    waitingFor: isAction ? 'payer_action' : 'callback',
+    waitMs: isAction ? payer_action.expires_after_ms : callback_wait_ms,
+  });
+}
+
+async function loseAnswer(input: PaymentInput, book: Book, lost: SendFailure): Promise<void> {
+  book.setOut(true);
+  await book.write({
+    key: 'answer-lost',
+    action: 'payment.answer_lost',
+    cause: lost.message,
+    waitingFor: 'callback',
+    waitMs: input.policy.callback_wait_ms + input.policy.lookup.window_ms,
+  });
+}
+
+async function fail(book: Book, refused: SendFailure): Promise<void> {
+  const { failureCode, providerCode, message, dispatched } = refused;
+  await book.write({
+    key: 'refused',
+    action: 'payment.settled',
+    cause: message,
+    event: dispatched || book.attemptOrdinal() > 1 ? 'declined' : 'gave_up',
+    outcome: {
+      kind: 'declined',
+      providerPaymentId: null,
+      receipt: null,
+      money: null,
+      failure: failure(failureCode, providerCode, message),
+      providerCode,
+    },
+  });
+}

@@ -1,0 +1,114 @@
+import {
+  isRefundOutcome,
+  type RefundInput,
+  type RefundOutcome,
+  refundFailure,
+} from '../domain/refund.ts';
+import { isRefundClosed } from '../domain/refund-states.ts';
+import type { DeliveredRefundEvent } from '../domain/webhook-event.ts';
+import { keepEvent } from './proxies.ts';
+import type { RefundBook } from './refund-book.ts';
+import type { RefundDesk } from './refund-desk.ts';
+
+export type RefundVerdict = {
+  readonly outcome: RefundOutcome;
+  readonly key: string;
+  readonly cause: string;
+  /** The stored callback this comes from. */
+  readonly eventId: string | null;
+};
+
+/** Reads all that lies on the desk, in order of arrival. */
+export async function applyRefundNews(
+  input: RefundInput,
+  book: RefundBook,
+  desk: RefundDesk,
+): Promise<void> {
+  for (let event = desk.takeEvent(); event !== undefined; event = desk.takeEvent()) {
+    await applyEvent(input, book, event);
+  }
+  const decision = desk.takeDecision();
+  if (decision === undefined || isRefundClosed(book.status())) return;
+  const hasFailed = decision.decision === 'failed';
+  await book.write({
+    key: 'decided',
+    action: 'refund.decided',
+    actor: 'operator',
+    cause: `${decision.by}: ${decision.reason}`,
+    event: decision.decision,
+    outcome: {
+      kind: decision.decision,
+      providerRefundId: null,
+      receipt: decision.receipt,
+      amountMinor: null,
+      failure: hasFailed ? refundFailure('declined', null, 'An operator decided so.') : null,
+      providerCode: null,
+    },
+  });
+}
+
+async function applyEvent(
+  input: RefundInput,
+  book: RefundBook,
+  delivered: DeliveredRefundEvent,
+): Promise<void> {
+  const { event, eventId } = delivered;
+  if (delivered.unstored !== null) await keepEvent(delivered.unstored);
+  const key = `event/${eventId}`;
+  if (isRefundOutcome(event)) {
+    return await settleRefund(input, book, { outcome: event, key, cause: 'callback', eventId });
+  }
+  await book.write({
+    key,
+    action: 'refund.callback_unclear',
+    actor: 'provider',
+    cause: event.message,
+    providerRefundId: event.providerRefundId,
+    waitingFor: book.status() === 'needs_review' ? 'review' : 'callback',
+    waitMs: input.policy.refund.result_wait_ms,
+    webhook: { eventId, status: 'applied', note: event.message },
+  });
+}
+
+/** Applies an outcome, unless it speaks of another refund or of other money: a person must look. */
+export async function settleRefund(
+  input: RefundInput,
+  book: RefundBook,
+  { outcome, key, cause, eventId }: RefundVerdict,
+): Promise<void> {
+  const doubt = doubtOf(input, book, outcome);
+  const isOpen = !isRefundClosed(book.status());
+  if (doubt !== null) {
+    await book.write({
+      key,
+      action: isOpen ? 'refund.review_needed' : 'refund.callback_refused',
+      actor: 'provider',
+      cause: doubt,
+      event: isOpen ? 'gave_up' : null,
+      reviewReason: 'amount_mismatch',
+      waitingFor: 'review',
+      webhook: eventId === null ? null : { eventId, status: 'parked', note: doubt },
+    });
+    return;
+  }
+  const isTakenBack = book.status() === 'succeeded' && outcome.kind === 'failed';
+  await book.write({
+    key,
+    action: isTakenBack ? 'refund.taken_back' : 'refund.settled',
+    actor: 'provider',
+    cause,
+    event: outcome.kind,
+    outcome,
+    reviewReason: book.status() === 'failed' ? 'late_success' : null,
+    waitingFor: book.status() === 'failed' ? 'review' : null,
+    webhook: eventId === null ? null : { eventId, status: 'applied', note: null },
+  });
+}
+
+function doubtOf(input: RefundInput, book: RefundBook, outcome: RefundOutcome): string | null {
+  const known = book.providerRefundId();
+  const names = outcome.providerRefundId;
+  if (known !== null && names !== null && names !== known) return 'it names another refund';
+  const isOther = outcome.amountMinor !== null && outcome.amountMinor !== input.amountMinor;
+  return isOther ? 'the amount does not match' : null;
+}

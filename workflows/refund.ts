@@ -1,0 +1,163 @@
+import { allHandlersFinished, condition } from '@temporalio/workflow';
+import { scheduleAt } from '../domain/policy.ts';
+import {
+  isRefundOutcome,
+  type RefundInput,
+  type RefundResult,
+  refundFailure,
+} from '../domain/refund.ts';
+import { isRefundClosed, type RefundStatus } from '../domain/refund-states.ts';
+import type { SendFailure } from './proxies.ts';
+import { openRefundBook, type RefundBook } from './refund-book.ts';
+import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
+import { applyRefundNews, settleRefund } from './refund-news.ts';
+import { lookupRefund, sendRefund } from './refund-proxies.ts';
+
+/**
+ * One refund, from its hand-over to the provider until it is known what became of it. Its money is
+ * reserved on the payment before this starts, and an answer that was lost is asked about, never
+ * sent again to a provider that could take it for a second refund.
+ */
+export async function refund(input: RefundInput): Promise<{ readonly status: RefundStatus }> {
+  const book = openRefundBook(input, 'pending');
+  const desk = openRefundDesk(book);
+
+  // 1. Ask the provider to give the money back.
+  await handOver(input, book, desk);
+  desk.isAnswerable = true;
+
+  // 2. Wait for its result, and ask when that stays away.
+  if (book.status() === 'pending') await awaitResult(input, book, desk);
+
+  // 3. Nobody knows: a late result, a late answer or a person's decision will tell.
+  if (!isRefundClosed(book.status())) await awaitReview(input, book, desk);
+
+  // 4. Leave no message unread.
+  await applyRefundNews(input, book, desk);
+  await condition(allHandlersFinished);
+  return { status: book.status() };
+}
+
+/** Sends the refund; again by policy, but only after a proof that the last send did nothing. */
+async function handOver(input: RefundInput, book: RefundBook, desk: RefundDesk): Promise<void> {
+  const { max_sends, resend_after_ms } = input.policy.refund;
+  for (let send = 1; book.status() === 'pending'; send += 1) {
+    const sent = await sendRefund(input, send);
+    if (sent.kind === 'answered') return await takeAnswer(input, book, sent.result);
+    const { failure } = sent;
+    if (failure.kind === 'ambiguous') return await loseAnswer(input, book, failure);
+    if (failure.kind === 'misconfigured' || send >= max_sends) return await fail(book, failure);
+    const waitMs = Math.max(scheduleAt(resend_after_ms, send - 1), failure.retryAfterMs ?? 0);
+    await book.write({
+      key: `resend/${send}`,
+      action: 'refund.resend_planned',
+      cause: `nothing was sent: ${failure.message}`,
+      waitingFor: 'resend',
+      waitMs,
+    });
+    desk.isAnswerable = true;
+    if (await desk.newsWithin(waitMs, 'pause before the next send')) {
+      await applyRefundNews(input, book, desk);
+    }
+  }
+}
+
+async function takeAnswer(
+  input: RefundInput,
+  book: RefundBook,
+  result: RefundResult,
+): Promise<void> {
+  if (isRefundOutcome(result)) {
+    const cause = 'the provider’s answer';
+    return await settleRefund(input, book, {
+      outcome: result,
+      key: 'answer',
+      cause,
+      eventId: null,
+    });
+  }
+  await book.write({
+    key: 'accepted',
+    action: 'refund.provider_accepted',
+    actor: 'provider',
+    cause: result.message,
+    providerRefundId: result.providerRefundId,
+    waitingFor: 'callback',
+    waitMs: input.policy.refund.result_wait_ms,
+  });
+}
+
+async function loseAnswer(input: RefundInput, book: RefundBook, lost: SendFailure): Promise<void> {
+  await book.write({
+    key: 'answer-lost',
+    action: 'refund.answer_lost',
+    cause: lost.message,
+    waitingFor: 'callback',
+    waitMs: input.policy.refund.result_wait_ms,
+  });
+}
+
+async function fail(book: RefundBook, refused: SendFailure): Promise<void> {
+  const { kind, providerCode, message } = refused;
+  const code = kind === 'misconfigured' ? 'misconfigured' : 'provider_unavailable';
+  await book.write({
+    key: 'refused',
+    action: 'refund.settled',
+    cause: message,
+    event: 'failed',
+    outcome: {
+      kind: 'failed',
+      providerRefundId: null,
+      receipt: null,
+      amountMinor: null,
+      failure: refundFailure(code, providerCode, message),
+      providerCode,
+    },
+  });
+}
+
+async function awaitResult(input: RefundInput, book: RefundBook, desk: RefundDesk): Promise<void> {
+  const until = Date.now() + input.policy.refund.result_wait_ms;
+  for (let leftMs = 1; book.status() === 'pending' && leftMs > 0; leftMs = until - Date.now()) {
+    if (input.can.looks_up_refunds) {
+      const answer = await desk.unlessNews(() => lookupRefund(input, book, until - Date.now()));
+      if (answer === null) break;
+      if (answer !== undefined) await takeLookup(input, book, answer, 'lookup');
+    } else if (!(await desk.newsWithin(until - Date.now(), 'wait for the result'))) break;
+    await applyRefundNews(input, book, desk);
+  }
+  if (book.status() !== 'pending') return;
+  await book.write({
+    key: 'gave-up',
+    action: 'refund.review_needed',
+    cause: 'the provider did not tell in time what became of it',
+    event: 'gave_up',
+    reviewReason: 'no_answer',
+    waitingFor: 'review',
+    waitMs: scheduleAt(input.policy.review.ask_every_ms, 0),
+  });
+}
+
+async function takeLookup(
+  input: RefundInput,
+  book: RefundBook,
+  answer: RefundResult,
+  key: string,
+): Promise<void> {
+  if (!isRefundOutcome(answer)) return;
+  const cause = 'the provider’s status query';
+  await settleRefund(input, book, { outcome: answer, key, cause, eventId: null });
+}
+
+async function awaitReview(input: RefundInput, book: RefundBook, desk: RefundDesk): Promise<void> {
+  const { ask_every_ms } = input.policy.review;
+  for (let round = 0; !isRefundClosed(book.status()); round += 1) {
+    const hasNews = await desk.newsWithin(scheduleAt(ask_every_ms, round), 'in review');
+    if (!hasNews && input.can.looks_up_refunds) {
+      const windowMs = input.policy.lookup.timeout_ms * 2;
+      const answer = await desk.unlessNews(() => lookupRefund(input, book, windowMs));
+      if (answer) await takeLookup(input, book, answer, `review/${round}`);
+    }
+    await applyRefundNews(input, book, desk);
+  }
+}

@@ -1,0 +1,48 @@
+import { ApplicationFailure } from '@temporalio/workflow';
+import { type Decision, faultOfDecision, type RefundDecision } from '../domain/decision.ts';
+import type { PaymentInput } from '../domain/payment.ts';
+import { isClosed } from '../domain/payment-states.ts';
+import type { Book } from './book.ts';
+import type { RefundBook } from './refund-book.ts';
+
+/** Why an update cannot be taken, as its failure; `type` is what the API answers by. */
+export function refusal(book: Book, type: string, why: string | null): ApplicationFailure {
+  const isOver = isClosed(book.status());
+  const message = why ?? `it is ${book.status()}${isOver ? ' already' : ''}`;
+  return ApplicationFailure.nonRetryable(message, isOver ? 'payment_closed' : type);
+}
+
+/** @param isSent whether the provider has the charge, may have it, or is just being asked. */
+export function refuseCancel(input: PaymentInput, book: Book, isSent: boolean): void {
+  if (isClosed(book.status())) throw refusal(book, 'payment_closed', null);
+  if (isSent && input.can?.cancel !== true) {
+    throw refusal(book, 'already_sent', 'it was sent to the provider already');
+  }
+}
+
+export function refuseCapture(input: PaymentInput, book: Book, amountMinor: number): void {
+  if (book.status() !== 'authorized') throw refusal(book, 'not_authorized', null);
+  const isPart = Number.isSafeInteger(amountMinor) && amountMinor > 0;
+  if (isPart && amountMinor <= input.amountMinor) return;
+  const why = `${amountMinor} is not within the ${input.amountMinor} that are authorized`;
+  throw refusal(book, 'capture_refused', why);
+}
+
+export function refuseVerify(book: Book): void {
+  if (isClosed(book.status())) throw refusal(book, 'payment_closed', null);
+  if (!book.isOut()) throw refusal(book, 'not_sent', 'nothing was sent to the provider yet');
+}
+
+export function refuseDecision(book: Book, decision: Decision): void {
+  if (book.status() !== 'needs_review') throw refusal(book, 'not_in_review', null);
+  const fault = faultOfDecision(decision);
+  if (fault !== null) throw refusal(book, 'invalid_decision', fault);
+}
+
+export function refuseRefundDecision(book: RefundBook, decision: RefundDecision): void {
+  const fault = faultOfDecision(decision);
+  const isInReview = book.status() === 'needs_review';
+  if (isInReview && fault === null) return;
+  const type = isInReview ? 'invalid_decision' : 'not_in_review';
+  throw ApplicationFailure.nonRetryable(fault ?? `it is ${book.status()}`, type);
+}

@@ -1,0 +1,137 @@
+import { money } from '../domain/money.ts';
+import type { PaymentInput } from '../domain/payment.ts';
+import { isClosed } from '../domain/payment-states.ts';
+import { scheduleAt } from '../domain/policy.ts';
+import {
+  isOutcome,
+  type LookupResult,
+  mismatchOf,
+  OUTCOME_EVENTS,
+  type Outcome,
+} from '../domain/provider.ts';
+import type { DeliveredEvent } from '../domain/webhook-event.ts';
+import type { Book } from './book.ts';
+import { lookup } from './proxies.ts';
+
+export type Verdict = {
+  readonly outcome: Outcome;
+  /** Makes the entry unique in the payment's trail. */
+  readonly key: string;
+  readonly cause: string;
+  readonly delivered: DeliveredEvent | null;
+};
+
+/** Settles by what a status query said; what is not definite changes nothing. */
+export async function settle(
+  input: PaymentInput,
+  book: Book,
+  answer: LookupResult,
+  key: string,
+): Promise<void> {
+  if (!isOutcome(answer)) return;
+  const cause = 'the provider’s status query';
+  await settleVerdict(input, book, { outcome: answer, key, cause, delivered: null });
+}
+
+/** Applies an outcome to the payment, unless its money does not match: then a person must look. */
+export async function settleVerdict(
+  input: PaymentInput,
+  book: Book,
+  verdict: Verdict,
+): Promise<void> {
+  const { outcome, key, cause, delivered } = verdict;
+  const expected = money(input.amountMinor, input.currency);
+  const wrong = mismatchOf(outcome, expected, input.captureMethod);
+  const isMoney = outcome.kind === 'succeeded' || outcome.kind === 'authorized';
+  const doubt = isMoney && wrong !== null ? `the ${wrong} does not match` : null;
+  const contradiction =
+    doubt === null && delivered !== null ? await contradictionOf(input, book, outcome) : null;
+  if (doubt !== null || contradiction !== null) {
+    const note = doubt ?? contradiction ?? '';
+    return await sendToReview(input, book, verdict, note, doubt !== null);
+  }
+  const webhook =
+    delivered === null
+      ? null
+      : ({ eventId: delivered.eventId, status: 'applied', note: null } as const);
+  const pauseMs = reattemptAfterMs(input, book, outcome);
+  if (pauseMs !== null) {
+    const next = `${outcome.failure?.message ?? 'declined'} Policy: another attempt.`;
+    await book.openAttempt({
+      key: `${key}/reattempt`,
+      action: 'payment.reattempt_planned',
+      cause: next,
+      outcome,
+      waitMs: pauseMs,
+      webhook,
+    });
+    return;
+  }
+  const isHeld = outcome.kind === 'authorized';
+  await book.write({
+    key,
+    action: 'payment.settled',
+    actor: 'provider',
+    cause,
+    event: OUTCOME_EVENTS[outcome.kind],
+    outcome,
+    waitingFor: isHeld ? 'capture' : null,
+    waitMs: isHeld ? input.policy.authorization.expires_after_ms : null,
+    webhook,
+  });
+}
+
+/** The pause before another attempt, where the policy names this failure; null for none. */
+function reattemptAfterMs(input: PaymentInput, book: Book, outcome: Outcome): number | null {
+  const { reattempt } = input.policy;
+  const isOver = book.attemptOrdinal() >= (reattempt?.max_attempts ?? 1);
+  const isUnsettled = book.status() === 'created' || book.status() === 'processing';
+  if (isOver || outcome.kind !== 'declined' || !isUnsettled) return null;
+  const codes = [outcome.providerCode, outcome.failure?.code ?? null];
+  for (const code of codes) {
+    const afterMs = code === null ? undefined : reattempt.after_ms[code];
+    if (afterMs !== undefined) return afterMs;
+  }
+  return null;
+}
+
+/** A person must look: the money or the words do not fit. */
+export async function sendToReview(
+  input: PaymentInput,
+  book: Book,
+  { key, delivered, outcome }: Verdict,
+  note: string,
+  isMismatch: boolean,
+): Promise<void> {
+  await book.write({
+    key,
+    action: isClosed(book.status()) ? 'payment.callback_refused' : 'payment.review_needed',
+    actor: 'provider',
+    cause: note,
+    event: isClosed(book.status()) ? null : 'gave_up',
+    providerPaymentId: outcome.providerPaymentId,
+    reviewReason: isMismatch ? 'amount_mismatch' : 'contradiction',
+    waitingFor: 'review',
+    waitMs: scheduleAt(input.policy.review.ask_every_ms, 0),
+    webhook: delivered === null ? null : { eventId: delivered.eventId, status: 'parked', note },
+  });
+}
+
+/**
+ * Where the policy asks for it, a callback's success is held against the provider's status query.
+ * A query that says nothing definite does not reject the callback.
+ */
+async function contradictionOf(
+  input: PaymentInput,
+  book: Book,
+  outcome: Outcome,
+): Promise<string | null> {
+  const from = input.policy.confirm_callback_from_minor;
+  const id = book.providerPaymentId() ?? outcome.providerPaymentId;
+  const isAsked = outcome.kind === 'succeeded' && from !== null && input.amountMinor >= from;
+  if (!isAsked || id === null || isClosed(book.status())) return null;
+  const asked = { attemptId: book.attemptId(), providerPaymentId: id };
+  const answer = await lookup(input, asked, input.policy.lookup.timeout_ms * 2);
+  if (answer === null || !isOutcome(answer) || answer.kind === outcome.kind) return null;
+  return `callback says ${outcome.kind}, status query says ${answer.kind}`;
+}
