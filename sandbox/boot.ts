@@ -1,14 +1,16 @@
 import { migrate } from '../db/migrate.ts';
+import { PROVIDER_NAMES } from '../providers/index.ts';
 import { ensureDatabase } from './database.ts';
 import { describeError, StartFailure } from './failure.ts';
 import { type Home, loadSecrets, type Secrets } from './home.ts';
 import { pickPort } from './ports.ts';
 import { seed } from './seed.ts';
 import * as services from './services.ts';
+import { listCredentials, loadSimulator } from './simulators.ts';
 import type { Supervisor } from './supervisor.ts';
 import { knock } from './temporal.ts';
 import { describeMisses, MEND_CLI, resolveTemporalCli } from './temporal-binaries.ts';
-import { DEFAULT_PORTS, type PortName, type WorldOptions } from './world-options.ts';
+import { DEFAULT_PORTS, type WorldOptions } from './world-options.ts';
 
 export type BootContext = {
   readonly options: WorldOptions;
@@ -21,7 +23,7 @@ export type BootContext = {
 export type Booted = {
   readonly databaseUrl: string;
   readonly temporal: TemporalPlace;
-  readonly simulatorUrl: string;
+  readonly simulators: readonly BootedSimulator[];
   readonly apiUrls: readonly string[];
   readonly secrets: Secrets;
 };
@@ -32,9 +34,12 @@ type TemporalPlace = {
   readonly uiUrl: string | null;
 };
 
-// Safaricom publishes these for its sandbox: they are no secrets.
-const SANDBOX_SHORT_CODE = '174379';
-const SANDBOX_PASSKEY = 'bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919';
+type BootedSimulator = {
+  readonly name: string;
+  readonly url: string;
+  readonly page: string | null;
+  readonly credentials: Readonly<Record<string, string>>;
+};
 
 /** Starts the parts in order, each ready before the next. */
 export async function bootWorld(context: BootContext): Promise<Booted> {
@@ -42,9 +47,14 @@ export async function bootWorld(context: BootContext): Promise<Booted> {
   const databaseUrl = await step(context, 'PostgreSQL', () => bootDatabase(context));
   await step(context, 'migrations', () => runMigrations(databaseUrl));
   const temporal = await step(context, 'Temporal', () => bootTemporal(context));
-  const simulatorUrl = await step(context, 'M-Pesa simulator', () => bootSimulator(context));
   const apiUrls = await pickApiUrls(context);
-  const env = listEnvironment({ databaseUrl, temporal, simulatorUrl, apiUrls, secrets }, context);
+  const simulators: BootedSimulator[] = [];
+  for (const name of PROVIDER_NAMES) {
+    simulators.push(
+      await step(context, `${name} simulator`, () => bootSimulator(context, name, apiUrls)),
+    );
+  }
+  const env = listEnvironment({ databaseUrl, temporal, simulators, apiUrls, secrets }, context);
   const { home, supervisor } = context;
   await step(context, 'worker', () => supervisor.add(services.describeWorker(home, env)));
   for (const [index, url] of apiUrls.entries()) {
@@ -53,7 +63,7 @@ export async function bootWorld(context: BootContext): Promise<Booted> {
     );
   }
   await step(context, 'merchant and key', () => runSeed(databaseUrl, secrets));
-  return { databaseUrl, temporal, simulatorUrl, apiUrls, secrets };
+  return { databaseUrl, temporal, simulators, apiUrls, secrets };
 }
 
 async function step<Result>(
@@ -75,7 +85,7 @@ async function bootDatabase(context: BootContext): Promise<string> {
     say('DATABASE_URL is set: no PostgreSQL is started');
     return options.databaseUrl;
   }
-  const port = await choosePort(context, 'postgres');
+  const port = await choosePort(context, 'postgres', portOf(context, 'postgres'));
   const service = services.describePostgres(home, port, options.postgresFlags ?? [], say);
   await supervisor.add(service);
   return ensureDatabase(service.url);
@@ -117,8 +127,8 @@ async function bootTemporal(context: BootContext): Promise<TemporalPlace> {
     const mend = `${MEND_CLI}; or set TEMPORAL_ADDRESS to a Temporal server of your own`;
     throw new StartFailure('Temporal', `there is no Temporal CLI:${describeMisses(cli)}`, mend);
   }
-  const port = await choosePort(context, 'temporal');
-  const uiPort = await choosePort(context, 'temporal_ui');
+  const port = await choosePort(context, 'temporal', portOf(context, 'temporal'));
+  const uiPort = await choosePort(context, 'temporal_ui', portOf(context, 'temporal_ui'));
   await supervisor.add(services.describeTemporal(home, { cliPath: cli.path, port, uiPort }));
   const uiUrl = `http://127.0.0.1:${uiPort}`;
   return { address: `127.0.0.1:${port}`, namespace: 'default', uiUrl };
@@ -128,26 +138,41 @@ function findUiUrl({ environment }: WorldOptions): string | null {
   return environment?.MALIPO_TEMPORAL_UI_URL ?? process.env.MALIPO_TEMPORAL_UI_URL ?? null;
 }
 
-async function bootSimulator(context: BootContext): Promise<string> {
+async function bootSimulator(
+  context: BootContext,
+  name: string,
+  apiUrls: readonly string[],
+): Promise<BootedSimulator> {
   const { options, home, supervisor } = context;
-  const port = await choosePort(context, 'handset');
-  await supervisor.add(services.describeSimulator(home, port, options.simulator ?? {}));
-  return `http://127.0.0.1:${port}`;
+  const simulator = await loadSimulator(name);
+  const preferred = options.ports?.simulators ?? simulator.SANDBOX.port;
+  const port = await choosePort(context, `${name} simulator`, preferred);
+  const settings = options.simulators?.[name] ?? {};
+  const webhookUrl = `${apiUrls[0]}/api/v1/webhooks/${name}`;
+  await supervisor.add(
+    services.describeSimulator(home, { provider: name, port, settings, webhookUrl }),
+  );
+  const url = `http://127.0.0.1:${port}`;
+  const credentials = listCredentials(name, simulator, url);
+  return { name, url, page: simulator.SANDBOX.page, credentials };
 }
 
 async function pickApiUrls(context: BootContext): Promise<readonly string[]> {
-  const ports = [await choosePort(context, 'api')];
+  const ports = [await choosePort(context, 'api', portOf(context, 'api'))];
   for (let more = 1; more < (context.options.apiProcesses ?? 1); more += 1) {
     ports.push((await pickPort(0)).port);
   }
   return ports.map((port) => `http://127.0.0.1:${port}`);
 }
 
-async function choosePort({ options, say }: BootContext, name: PortName): Promise<number> {
-  const preferred = options.ports?.[name] ?? DEFAULT_PORTS[name];
+async function choosePort({ say }: BootContext, name: string, preferred: number): Promise<number> {
   const { port, wasTaken } = await pickPort(preferred);
   if (wasTaken) say(`Port ${preferred} is taken: ${name} listens on ${port}`);
   return port;
+}
+
+function portOf({ options }: BootContext, name: keyof typeof DEFAULT_PORTS): number {
+  return options.ports?.[name] ?? DEFAULT_PORTS[name];
 }
 
 function listEnvironment(parts: Booted, { options }: BootContext): services.ChildEnv {
@@ -165,11 +190,7 @@ function listEnvironment(parts: Booted, { options }: BootContext): services.Chil
     MALIPO_DATA_KEYS: secrets.data_keys,
     MALIPO_HASH_KEY: secrets.hash_key,
     MALIPO_LOG_LEVEL: process.env.MALIPO_LOG_LEVEL ?? 'info',
-    MALIPO_MPESA_BASE_URL: parts.simulatorUrl,
-    MALIPO_MPESA_CONSUMER_KEY: 'sandbox-consumer-key',
-    MALIPO_MPESA_CONSUMER_SECRET: 'sandbox-consumer-secret',
-    MALIPO_MPESA_SHORT_CODE: SANDBOX_SHORT_CODE,
-    MALIPO_MPESA_PASSKEY: SANDBOX_PASSKEY,
+    ...Object.fromEntries(parts.simulators.flatMap((it) => Object.entries(it.credentials))),
     ...options.environment,
   };
 }

@@ -6,7 +6,8 @@ export type SandboxDetails = {
   readonly temporal_namespace: string;
   readonly temporal_ui_url: string | null;
   readonly database_url: string;
-  readonly simulators: { readonly mpesa: { readonly url: string; readonly handset_url: string } };
+  /** By provider: its `url`, and the page for people where it has one. */
+  readonly simulators: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly pids: Readonly<Record<string, number>>;
   readonly logs_dir: string;
 };
@@ -16,7 +17,7 @@ export function renderBanner(details: SandboxDetails, home: string): string {
   const rows = [
     ['API', `${details.api_url}/api/v1`],
     ['Test key', details.api_key],
-    ['Handset', `${details.simulators.mpesa.handset_url} (the payer's phone, simulated)`],
+    ['Handset', `${details.simulators.mpesa?.handset_url} (the payer's phone, simulated)`],
     ['Temporal Web UI', details.temporal_ui_url ?? 'none (TEMPORAL_ADDRESS is set)'],
     ['Logs', details.logs_dir],
     ['Data', `${home} (kept; \`npm start -- --reset\` begins anew)`],

@@ -12,7 +12,7 @@ export type Home = {
   readonly root: string;
   readonly postgresDir: string;
   readonly temporalDb: string;
-  readonly simulatorBook: string;
+  readonly simulatorsDir: string;
   readonly logsDir: string;
   readonly secrets: string;
   readonly pids: string;
@@ -40,14 +40,14 @@ export function openHome(root: string): Home {
     root,
     postgresDir: join(root, 'postgres'),
     temporalDb: join(root, 'temporal', 'temporal.db'),
-    simulatorBook: join(root, 'simulators', 'mpesa.jsonl'),
+    simulatorsDir: join(root, 'simulators'),
     logsDir: join(root, 'logs'),
     secrets: join(root, 'secrets.json'),
     pids: join(root, 'pids.json'),
     details: join(root, 'sandbox.json'),
     lock: join(root, 'lock'),
   };
-  for (const folder of [home.logsDir, dirname(home.temporalDb), dirname(home.simulatorBook)]) {
+  for (const folder of [home.logsDir, dirname(home.temporalDb), home.simulatorsDir]) {
     fs.mkdirSync(folder, { recursive: true });
   }
   return home;
@@ -56,7 +56,7 @@ export function openHome(root: string): Home {
 /** Forgets everything: payments, workflows, simulator books, keys. The caller holds the lock. */
 export function resetHome(home: Home): void {
   removePostgresData(home.postgresDir);
-  for (const path of [dirname(home.temporalDb), dirname(home.simulatorBook), home.logsDir]) {
+  for (const path of [dirname(home.temporalDb), home.simulatorsDir, home.logsDir]) {
     fs.rmSync(path, { recursive: true, force: true });
   }
   for (const path of [home.secrets, home.details]) fs.rmSync(path, { force: true });

@@ -41,15 +41,26 @@ export function describeTemporal(
   };
 }
 
-export function describeSimulator(home: Home, port: number, settings: SimulatorSettings): Service {
+export function describeSimulator(
+  home: Home,
+  simulator: {
+    readonly provider: string;
+    readonly port: number;
+    readonly settings: SimulatorSettings;
+    readonly webhookUrl: string;
+  },
+): Service {
+  const { provider, port, settings, webhookUrl } = simulator;
   return describeProgram(home, {
-    name: 'simulator_mpesa',
-    title: 'The M-Pesa simulator',
+    name: `simulator_${provider}`,
+    title: `The ${provider} simulator`,
     file: 'sandbox/simulator-main.ts',
     env: {
+      MALIPO_SIMULATOR_PROVIDER: provider,
       MALIPO_SIMULATOR_PORT: String(port),
-      MALIPO_SIMULATOR_BOOK: home.simulatorBook,
+      MALIPO_SIMULATOR_BOOK: join(home.simulatorsDir, `${provider}.jsonl`),
       MALIPO_SIMULATOR_SETTINGS: JSON.stringify(settings),
+      MALIPO_SIMULATOR_WEBHOOK_URL: webhookUrl,
     },
   });
 }

@@ -1,11 +1,13 @@
 import { z } from 'zod';
-import { startSimulator } from '../providers/mpesa/simulator.ts';
+import { loadSimulator } from './simulators.ts';
 
-/** The M-Pesa simulator as a process of its own, so that its death is a real one. */
+/** A provider's simulator as a process of its own, so that its death is a real one. */
 const env = z
   .object({
+    MALIPO_SIMULATOR_PROVIDER: z.string().min(1),
     MALIPO_SIMULATOR_PORT: z.coerce.number().int().min(0).max(65_535),
     MALIPO_SIMULATOR_BOOK: z.string().min(1),
+    MALIPO_SIMULATOR_WEBHOOK_URL: z.string().min(1),
     MALIPO_SIMULATOR_SETTINGS: z
       .string()
       .default('{}')
@@ -14,11 +16,13 @@ const env = z
   })
   .parse(process.env);
 
+const { startSimulator } = await loadSimulator(env.MALIPO_SIMULATOR_PROVIDER);
 const simulator = await startSimulator({
   port: env.MALIPO_SIMULATOR_PORT,
   host: '127.0.0.1',
   bookPath: env.MALIPO_SIMULATOR_BOOK,
   settings: env.MALIPO_SIMULATOR_SETTINGS,
+  webhookUrl: env.MALIPO_SIMULATOR_WEBHOOK_URL,
 });
 
 let isEnding = false;
@@ -30,4 +34,4 @@ const end = () => {
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end);
 process.on('disconnect', end);
 
-process.send?.({ type: 'ready', url: simulator.url, handset_url: simulator.handsetUrl });
+process.send?.({ type: 'ready', url: simulator.url });

@@ -78,7 +78,7 @@ function listOptions(flags: Flags): WorldOptions {
     temporal: TEMPORAL_ADDRESS
       ? { address: TEMPORAL_ADDRESS, namespace: TEMPORAL_NAMESPACE || 'default' }
       : undefined,
-    simulator: { answer_mode: flags.handset },
+    simulators: { mpesa: { answer_mode: flags.handset } },
     say,
   };
 }

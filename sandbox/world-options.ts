@@ -1,18 +1,24 @@
 import type { SimulatorSettings } from './services.ts';
 
-export type PortName = 'api' | 'handset' | 'temporal' | 'temporal_ui' | 'postgres';
+export type PortName = 'api' | 'simulators' | 'temporal' | 'temporal_ui' | 'postgres';
 export type Ports = Readonly<Record<PortName, number>>;
 
-export const DEFAULT_PORTS: Ports = {
+/** Simulators say their own. */
+export const DEFAULT_PORTS: Omit<Ports, 'simulators'> = {
   api: 8080,
-  handset: 8090,
   temporal: 7233,
   temporal_ui: 8233,
   postgres: 5433,
 };
 
 /** For a world beside others: any free port for everything. */
-export const FREE_PORTS: Ports = { api: 0, handset: 0, temporal: 0, temporal_ui: 0, postgres: 0 };
+export const FREE_PORTS: Ports = {
+  api: 0,
+  simulators: 0,
+  temporal: 0,
+  temporal_ui: 0,
+  postgres: 0,
+};
 
 export type WorldOptions = {
   /** The folder that keeps everything. */
@@ -31,7 +37,8 @@ export type WorldOptions = {
   readonly apiProcesses?: number;
   /** Whether the supervisor starts again what died; default true. */
   readonly restartsDead?: boolean;
-  readonly simulator?: SimulatorSettings;
+  /** By provider. */
+  readonly simulators?: Readonly<Record<string, SimulatorSettings>>;
   /** PostgreSQL settings as `name=value`. */
   readonly postgresFlags?: readonly string[];
   /** Told each step and whatever is out of the ordinary. */

@@ -112,7 +112,12 @@ function describe(home: Home, supervisor: Supervisor, booted: Booted): SandboxDe
     temporal_namespace: booted.temporal.namespace,
     temporal_ui_url: booted.temporal.uiUrl,
     database_url: booted.databaseUrl,
-    simulators: { mpesa: { url: booted.simulatorUrl, handset_url: booted.simulatorUrl } },
+    simulators: Object.fromEntries(
+      booted.simulators.map(({ name, url, page }) => [
+        name,
+        page === null ? { url } : { url, [page]: `${url}/` },
+      ]),
+    ),
     pids: {
       supervisor: process.pid,
       ...Object.fromEntries(processes.map(([name, { pid }]) => [name, pid])),

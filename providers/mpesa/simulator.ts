@@ -18,6 +18,20 @@ export type SimulatorOptions = {
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly merchant?: Merchant;
 };
+/**
+ * How the sandbox runs it. Safaricom publishes short code and passkey for its own sandbox; the
+ * others are test values.
+ */
+export const SANDBOX = {
+  port: 8090,
+  page: 'handset_url',
+  credentials: {
+    consumer_key: 'sandbox-consumer-key',
+    consumer_secret: 'sandbox-consumer-secret',
+    short_code: '174379',
+    passkey: 'bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919',
+  },
+} as const;
 export type RunningSimulator = {
   readonly url: string;
   readonly handsetUrl: string;

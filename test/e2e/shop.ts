@@ -67,7 +67,7 @@ export async function openShop(apiProcesses = 1): Promise<Shop> {
     ports: FREE_PORTS,
     apiProcesses,
     environment: { MALIPO_POLICIES: policies },
-    simulator: { answer_delay_ms: 600, prompt_lifetime_ms: 20_000 },
+    simulators: { mpesa: { answer_delay_ms: 600, prompt_lifetime_ms: 20_000 } },
   });
   const { temporal_address, temporal_namespace, database_url } = world.details();
   const connection = await Connection.connect({ address: temporal_address });
@@ -137,11 +137,11 @@ function openCalls(world: World): Calls {
       }
     },
     async book(phone) {
-      const answer = await fetch(`${simulators.mpesa.url}/simulator/book?phone=${phone}`);
+      const answer = await fetch(`${simulators.mpesa?.url}/simulator/book?phone=${phone}`);
       return JSON.parse(await answer.text());
     },
     async simulate(method, path, body) {
-      const answer = await fetch(`${simulators.mpesa.url}/simulator/${path}`, {
+      const answer = await fetch(`${simulators.mpesa?.url}/simulator/${path}`, {
         method,
         headers: { 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -42,10 +42,11 @@ test('a reset forgets data and keys, and leaves what is not ours', () => {
   const before = loadSecrets(home);
   fs.mkdirSync(home.postgresDir);
   fs.writeFileSync(home.temporalDb, 'workflows');
-  fs.writeFileSync(home.simulatorBook, 'prompts');
+  const book = join(home.simulatorsDir, 'mpesa.jsonl');
+  fs.writeFileSync(book, 'prompts');
   fs.writeFileSync(join(folder, 'notes.txt'), 'mine');
   resetHome(home);
-  for (const path of [home.postgresDir, home.temporalDb, home.simulatorBook]) {
+  for (const path of [home.postgresDir, home.temporalDb, book]) {
     expect(fs.existsSync(path)).toBe(false);
   }
   expect(loadSecrets(home)).not.toEqual(before);

@@ -1,0 +1,90 @@
+import { ProviderError } from '../../domain/error.ts';
+import type { ProviderClient } from '../../domain/provider.ts';
+import type { CPayCredentials } from './credentials.ts';
+import { openHttp } from './http.ts';
+import { notFound, readCharge, readRefund } from './map.ts';
+import { charge, listOf, refund } from './wire.ts';
+
+/** Charges, captures, cancels and refunds at CPay. */
+export function createCPayClient(credentials: CPayCredentials): ProviderClient {
+  const http = openHttp(credentials);
+  return {
+    async charge(request, { dispatch, signal }) {
+      const { amount, reference, description, callbackUrl, timeoutMs, idempotencyKey } = request;
+      await dispatch();
+      const body = {
+        amount: amount.amountMinor,
+        currency: amount.currency,
+        capture: request.captureMethod === 'automatic',
+        reference,
+        description,
+        callback_url: callbackUrl,
+        metadata: {
+          payment: request.paymentId,
+          attempt: request.attemptId,
+          workflow: request.workflowId,
+        },
+      };
+      const call = { method: 'POST', path: '/v1/charges', body, idempotencyKey } as const;
+      return readCharge(await http.send({ ...call, timeoutMs, signal }, charge));
+    },
+
+    async lookup({ providerPaymentId, attemptId, timeoutMs }, signal) {
+      const get = { method: 'GET', timeoutMs, signal } as const;
+      if (providerPaymentId !== null) {
+        const path = `/v1/charges/${encodeURIComponent(providerPaymentId)}`;
+        return readCharge(await http.send({ ...get, path }, charge));
+      }
+      const path = `/v1/charges?attempt=${encodeURIComponent(attemptId)}`;
+      const [found] = (await http.send({ ...get, path }, listOf(charge))).data;
+      if (found === undefined) return { ...notFound('charge'), providerPaymentId: null };
+      return readCharge(found);
+    },
+
+    async capture({ providerPaymentId, amount, idempotencyKey, timeoutMs }, signal) {
+      const path = `/v1/charges/${encodeURIComponent(providerPaymentId)}/capture`;
+      const body = { amount: amount.amountMinor };
+      const call = { method: 'POST', path, body, idempotencyKey, timeoutMs, signal } as const;
+      return readCharge(await http.send(call, charge));
+    },
+
+    async cancel({ providerPaymentId, idempotencyKey, timeoutMs }, signal) {
+      const path = `/v1/charges/${encodeURIComponent(providerPaymentId)}/cancel`;
+      const call = { method: 'POST', path, body: {}, idempotencyKey, timeoutMs, signal } as const;
+      return readCharge(await http.send(call, charge));
+    },
+
+    async refund(request, { dispatch, signal }) {
+      const { providerPaymentId, amount, idempotencyKey, timeoutMs } = request;
+      if (providerPaymentId === null) {
+        throw new ProviderError('misconfigured', 'CPay refunds by its id of the charge');
+      }
+      await dispatch();
+      const body = {
+        charge: providerPaymentId,
+        amount: amount.amountMinor,
+        metadata: {
+          refund: request.refundId,
+          payment: request.paymentId,
+          workflow: request.workflowId,
+        },
+      };
+      const call = { method: 'POST', path: '/v1/refunds', body, idempotencyKey } as const;
+      return readRefund(await http.send({ ...call, timeoutMs, signal }, refund));
+    },
+
+    async lookupRefund({ refundId, providerRefundId, timeoutMs }, signal) {
+      const get = { method: 'GET', timeoutMs, signal } as const;
+      if (providerRefundId !== null) {
+        const path = `/v1/refunds/${encodeURIComponent(providerRefundId)}`;
+        return readRefund(await http.send({ ...get, path }, refund));
+      }
+      const path = `/v1/refunds?refund=${encodeURIComponent(refundId)}`;
+      const [found] = (await http.send({ ...get, path }, listOf(refund))).data;
+      if (found === undefined) return { ...notFound('refund'), providerRefundId: null };
+      return readRefund(found);
+    },
+
+    close: () => http.close(),
+  };
+}

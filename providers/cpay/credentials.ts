@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import type { Credentials, CredentialsReading } from '../../domain/provider.ts';
+
+/** What an account at CPay needs. */
+const schema = z.strictObject({
+  base_url: z.url({ protocol: /^https?$/ }),
+  api_key: z.string().regex(/^cpay_[A-Za-z0-9_]{8,100}$/, 'must look like cpay_…'),
+  webhook_secrets: z
+    .string()
+    .transform((list) => list.split(',').map((secret) => secret.trim()))
+    .pipe(z.array(z.string().min(16, 'each must have 16 characters or more')).min(1).max(5)),
+});
+
+export type CPayCredentials = { readonly kind: 'cpay' } & z.infer<typeof schema>;
+
+/** Checks credentials; faults name the field, never its value. */
+export function readCredentials(record: Readonly<Record<string, string>>): CredentialsReading {
+  const parsed = schema.safeParse(record);
+  if (parsed.success) return { ok: true, credentials: { kind: 'cpay', ...parsed.data } };
+  const faults = parsed.error.issues.map((issue) => {
+    if (issue.code === 'unrecognized_keys') return `${issue.keys.join(', ')}: not a field of cpay`;
+    const field = String(issue.path[0]);
+    return `${field}: ${record[field] === undefined ? 'is missing' : issue.message}`;
+  });
+  return { ok: false, faults };
+}
+
+/** @throws TypeError for another provider's credentials. */
+export function asCPay(credentials: Credentials): CPayCredentials {
+  if (!isCPay(credentials)) throw new TypeError(`these are ${credentials.kind} credentials`);
+  return credentials;
+}
+
+function isCPay(credentials: Credentials): credentials is CPayCredentials {
+  return credentials.kind === 'cpay';
+}

@@ -1,0 +1,100 @@
+import { Agent } from 'undici';
+import type { z } from 'zod';
+import { ProviderError } from '../../domain/error.ts';
+import type { CPayCredentials } from './credentials.ts';
+import { readRefusal } from './map.ts';
+
+export type Call = {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body?: object;
+  /** On POSTs: CPay answers the same again instead of doing it twice. */
+  readonly idempotencyKey?: string;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+};
+export type Http = {
+  /** @throws ProviderError for anything but an answer of this shape. */
+  send<T>(call: Call, shape: z.ZodType<T>): Promise<T>;
+  close(): Promise<void>;
+};
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const RETRY_AFTER_MAX_MS = 5 * 60_000;
+/** Errors that come before a connection stands: nothing of the request can have been read. */
+const NEVER_CONNECTED = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** HTTP to CPay. A connection for each call: on a reused one a reset could mean anything. */
+export function openHttp({ base_url, api_key }: CPayCredentials): Http {
+  const agent = new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS }, pipelining: 0 });
+  return {
+    async send(call, shape) {
+      const { status, body, retryAfterMs } = await exchange(agent, base_url, api_key, call);
+      const parsed = shape.safeParse(body);
+      if (status < 300 && parsed.success) return parsed.data;
+      throw readRefusal(status < 300 ? 502 : status, body, retryAfterMs);
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+async function exchange(agent: Agent, baseUrl: string, apiKey: string, call: Call) {
+  const { origin, pathname } = new URL(baseUrl);
+  try {
+    const answer = await agent.request({
+      origin,
+      path: `${pathname.replace(/\/$/, '')}${call.path}`,
+      method: call.method,
+      headers: {
+        authorization: `Bearer ${apiKey}`,
+        ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(call.idempotencyKey === undefined ? {} : { 'idempotency-key': call.idempotencyKey }),
+      },
+      body: call.body === undefined ? null : JSON.stringify(call.body),
+      signal: AbortSignal.any([AbortSignal.timeout(call.timeoutMs), call.signal]),
+      reset: true,
+    });
+    const body = parseJson(await answer.body.text());
+    return {
+      status: answer.statusCode,
+      body,
+      retryAfterMs: secondsOf(answer.headers['retry-after']),
+    };
+  } catch (error) {
+    throw toProviderError(error);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function secondsOf(header: string | string[] | undefined): number | null {
+  const ms = Number(header) * 1000;
+  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), RETRY_AFTER_MAX_MS) : null;
+}
+
+function toProviderError(error: unknown): ProviderError {
+  const code = codeOf(error);
+  const isUnsent = code !== null && NEVER_CONNECTED.has(code);
+  const name = code ?? (error instanceof Error ? error.name : 'unknown');
+  const message = isUnsent
+    ? `CPay could not be reached (${name})`
+    : `CPay’s answer was lost (${name})`;
+  return new ProviderError(isUnsent ? 'unsent' : 'ambiguous', message, { providerCode: code });
+}
+
+function codeOf(error: unknown): string | null {
+  if (typeof error !== 'object' || error === null) return null;
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return 'cause' in error ? codeOf(error.cause) : null;
+}

@@ -1,0 +1,101 @@
+import { type FailureCode, failure, ProviderError } from '../../domain/error.ts';
+import type { LookupResult, Outcome } from '../../domain/provider.ts';
+import { type RefundFailureCode, type RefundResult, refundFailure } from '../../domain/refund.ts';
+import { type Charge, errorAnswer, type Refund } from './wire.ts';
+
+/** CPay's decline codes in our words; any other is `declined`. */
+// table
+const DECLINES: Readonly<Record<string, FailureCode>> = {
+  declined: 'declined',
+  insufficient_funds: 'insufficient_funds',
+  payer_canceled: 'payer_canceled',
+  try_again_later: 'provider_unavailable',
+};
+// table
+const REFUND_FAILURES: Readonly<Record<string, RefundFailureCode>> = {
+  refused: 'declined',
+  already_refunded: 'already_reversed',
+};
+
+const OUTCOMES = {
+  authorized: 'authorized',
+  succeeded: 'succeeded',
+  declined: 'declined',
+  canceled: 'canceled',
+} as const satisfies Record<Exclude<Charge['status'], 'pending'>, Outcome['kind']>;
+
+/** What a charge of CPay means for the payment. */
+export function readCharge(charge: Charge): LookupResult {
+  const { id, status, decline_code, currency } = charge;
+  if (status === 'pending') {
+    const message = 'CPay is at it';
+    return { kind: 'pending', providerPaymentId: id, providerCode: status, message };
+  }
+  const isMoney = status === 'succeeded' || status === 'authorized';
+  const amountMinor = status === 'succeeded' ? charge.amount_captured : charge.amount;
+  const code = decline_code ?? (status === 'canceled' ? 'payer_canceled' : 'declined');
+  return {
+    kind: OUTCOMES[status],
+    providerPaymentId: id,
+    receipt: charge.receipt,
+    money: isMoney ? { amountMinor, currency } : null,
+    failure: isMoney ? null : failure(DECLINES[code] ?? 'declined', code),
+    providerCode: isMoney ? status : code,
+  };
+}
+
+/** What a refund of CPay means for ours. */
+export function readRefund({ id, status, amount, failure_code }: Refund): RefundResult {
+  if (status === 'pending') {
+    const message = 'CPay is at it';
+    return { kind: 'pending', providerRefundId: id, providerCode: status, message };
+  }
+  const code = failure_code ?? 'refused';
+  const hasFailed = status === 'failed';
+  return {
+    kind: status,
+    providerRefundId: id,
+    receipt: null,
+    amountMinor: amount,
+    failure: hasFailed ? refundFailure(REFUND_FAILURES[code] ?? 'declined', code) : null,
+    providerCode: hasFailed ? code : status,
+  };
+}
+
+/** Nothing was found under our id: that proves nothing, a request may still be on its way. */
+export function notFound(what: string) {
+  const message = `CPay knows no ${what} with our id`;
+  return { kind: 'unknown', providerCode: 'not_found', message } as const;
+}
+
+/** An answer that is no charge or refund. What CPay refuses with a 4xx it did not do. */
+export function readRefusal(
+  status: number,
+  body: unknown,
+  retryAfterMs: number | null,
+): ProviderError {
+  const parsed = errorAnswer.safeParse(body);
+  const code = parsed.success ? parsed.data.error.code : null;
+  const providerCode = code ?? String(status);
+  if (status === 429) {
+    return new ProviderError('rate_limited', 'CPay asks to slow down', {
+      providerCode,
+      retryAfterMs,
+    });
+  }
+  if (status === 401 || status === 403) {
+    return new ProviderError('misconfigured', 'CPay refused api_key: set the account’s key', {
+      providerCode,
+    });
+  }
+  const isProven = parsed.success && (status === 400 || status === 404 || status === 422);
+  if (!isProven) {
+    return new ProviderError('ambiguous', `CPay’s answer tells nothing (HTTP ${status})`, {
+      providerCode,
+      retryAfterMs,
+    });
+  }
+  const { field } = parsed.data.error;
+  const message = `CPay refused ${field ?? 'the request'} (${code})`;
+  return new ProviderError('misconfigured', message, { providerCode });
+}

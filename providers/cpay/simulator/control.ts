@@ -1,0 +1,45 @@
+import Router, { type RouterContext } from '@koa/router';
+import { type Body, readBody } from './body.ts';
+import { answer } from './faults.ts';
+import type { Parts } from './routes.ts';
+import { changeSettings, readFaultOrder } from './settings.ts';
+
+/** The test's side: settings, faults and the book. */
+export function createControlRoutes({ book, settings, faults }: Parts): Router {
+  const router = new Router({ prefix: '/simulator' });
+  const checked = async (ctx: RouterContext, run: (body: Body) => void) => {
+    try {
+      run(await readBody(ctx));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      answer(ctx, { status: 400, body: { error: error.message } });
+    }
+  };
+  router.get('/book', (ctx) => {
+    ctx.body = {
+      charges: [...book.charges.values()],
+      refunds: [...book.refunds.values()],
+      webhooks: book.webhooks,
+    };
+  });
+  router.get('/settings', (ctx) => {
+    ctx.body = settings;
+  });
+  router.patch('/settings', (ctx) =>
+    checked(ctx, (body) => {
+      changeSettings(settings, body);
+      ctx.body = settings;
+    }),
+  );
+  router.post('/faults', (ctx) =>
+    checked(ctx, (body) => {
+      faults.push(readFaultOrder(body));
+      ctx.body = faults;
+    }),
+  );
+  router.delete('/faults', (ctx) => {
+    faults.length = 0;
+    ctx.body = faults;
+  });
+  return router;
+}

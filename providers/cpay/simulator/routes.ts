@@ -1,0 +1,141 @@
+import Router, { type RouterContext } from '@koa/router';
+import { type Account, Refusal, shownOf } from './account.ts';
+import { type Body, countOf, readBody, textOf, textsOf } from './body.ts';
+import type { Book } from './book.ts';
+import { type Answer, answer, FAULTS, NOTHING_DONE, takeFault } from './faults.ts';
+import { type FaultKind, ruleFor } from './rules.ts';
+import type { FaultOrder, Settings } from './settings.ts';
+
+export type Parts = {
+  readonly book: Book;
+  readonly account: Account;
+  readonly settings: Settings;
+  readonly faults: FaultOrder[];
+  readonly apiKey: string;
+};
+
+/** CPay's API. */
+export function createApiRoutes(parts: Parts): Router {
+  const { book, account } = parts;
+  const router = new Router({ prefix: '/v1' });
+  router.use(async (ctx, next) => {
+    const isKnown = ctx.get('Authorization') === `Bearer ${parts.apiKey}`;
+    if (isKnown) await next();
+    else answer(ctx, { status: 401, body: { error: { code: 'unauthorized', field: null } } });
+  });
+
+  router.post('/charges', (ctx) =>
+    once(parts, ctx, 'charge', async (body) => {
+      const amount = countOf(body, 'amount');
+      return shownOf(
+        await account.charge({
+          amount,
+          currency: textOf(body, 'currency'),
+          capture: body.capture !== false,
+          callback_url: textOf(body, 'callback_url'),
+          metadata: textsOf(body.metadata),
+        }),
+      );
+    }),
+  );
+  router.post('/charges/:id/capture', (ctx) =>
+    once(parts, ctx, 'capture', (body) =>
+      shownOf(account.capture(ctx.params.id ?? '', countOf(body, 'amount'))),
+    ),
+  );
+  router.post('/charges/:id/cancel', (ctx) =>
+    once(parts, ctx, 'cancel', () => shownOf(account.cancel(ctx.params.id ?? ''))),
+  );
+  router.post('/refunds', (ctx) =>
+    once(parts, ctx, 'refund', (body) =>
+      account.refund(textOf(body, 'charge'), countOf(body, 'amount'), textsOf(body.metadata)),
+    ),
+  );
+  const lookup = (ctx: RouterContext, find: () => unknown) =>
+    act(parts, ctx, 'lookup', () => Promise.resolve(find()));
+  router.get('/charges/:id', (ctx) => lookup(ctx, () => bareOf(account.find(ctx.params.id ?? ''))));
+  router.get('/charges', (ctx) =>
+    lookup(ctx, () => ({
+      data: [...book.charges.values()]
+        .filter(({ metadata }) => metadata.attempt === ctx.query.attempt)
+        .map(bareOf),
+    })),
+  );
+  router.get('/refunds/:id', (ctx) =>
+    lookup(ctx, () => {
+      const refund = book.refunds.get(ctx.params.id ?? '');
+      if (refund === undefined) throw new Refusal(404, 'no_such_refund', 'refund');
+      return refund;
+    }),
+  );
+  router.get('/refunds', (ctx) =>
+    lookup(ctx, () => ({
+      data: [...book.refunds.values()].filter(
+        ({ metadata }) => metadata.refund === ctx.query.refund,
+      ),
+    })),
+  );
+  return router;
+}
+
+function bareOf<T extends { readonly callback_url: string }>({ callback_url: _, ...charge }: T) {
+  return charge;
+}
+
+/** Runs a POST once for its key; the same key again gets the same answer. */
+async function once(
+  parts: Parts,
+  ctx: RouterContext,
+  step: string,
+  run: (body: Body) => unknown,
+): Promise<void> {
+  const key = ctx.get('Idempotency-Key');
+  const body = await readBody(ctx);
+  const fingerprint = JSON.stringify([ctx.path, body]);
+  const kept = key === '' ? undefined : parts.book.answers.get(key);
+  if (kept !== undefined && kept.fingerprint !== fingerprint) {
+    return answer(ctx, { status: 409, body: { error: { code: 'key_reused', field: null } } });
+  }
+  if (kept !== undefined) return answer(ctx, kept);
+  await act(
+    parts,
+    ctx,
+    step,
+    () => Promise.resolve(run(body)),
+    ruleFault(step, body),
+    (done) => {
+      if (key !== '') parts.book.write({ kind: 'answer', answer: { key, fingerprint, ...done } });
+    },
+  );
+}
+
+function ruleFault(step: string, body: Body): FaultKind | undefined {
+  return step === 'charge' && typeof body.amount === 'number'
+    ? ruleFor(body.amount).fault
+    : undefined;
+}
+
+/** Acts and answers, with the faults that were ordered in between. */
+async function act(
+  parts: Parts,
+  ctx: RouterContext,
+  step: string,
+  run: () => Promise<unknown>,
+  byRule?: FaultKind,
+  keep: (done: Answer) => void = () => undefined,
+): Promise<void> {
+  const fault = takeFault(parts.faults, step) ?? byRule;
+  if (fault !== undefined && NOTHING_DONE.has(fault)) return FAULTS[fault](ctx, '');
+  try {
+    const done: Answer = { status: ctx.method === 'POST' ? 201 : 200, body: await run() };
+    keep(done);
+    if (fault === undefined) answer(ctx, done);
+    else FAULTS[fault](ctx, JSON.stringify(done.body));
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    answer(ctx, {
+      status: error.status,
+      body: { error: { code: error.code, field: error.field } },
+    });
+  }
+}

@@ -1,0 +1,73 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { Credentials } from '../../domain/provider.ts';
+import type { ProviderWebhook, Translation, WebhookDelivery } from '../../domain/webhook-event.ts';
+import { asCPay } from './credentials.ts';
+import { readCharge, readRefund } from './map.ts';
+import { charge, event, refund } from './wire.ts';
+
+const TOLERANCE_MS = 300_000;
+
+/** CPay signs what it sends: HMAC-SHA256 over `<timestamp>.<raw body>`. */
+export const webhook: ProviderWebhook = {
+  channel: 'cpay',
+  acknowledgement: { received: true },
+  verify,
+  translate,
+};
+
+function verify(
+  { body, headers, nowMs }: WebhookDelivery,
+  credentials: Credentials,
+): string | null {
+  const { webhook_secrets } = asCPay(credentials);
+  const timestamp = headers['cpay-timestamp'] ?? '';
+  const signatures = (headers['cpay-signature'] ?? '').split(',').map((part) => part.trim());
+  if (!/^\d{1,12}$/.test(timestamp)) return 'CPay-Timestamp is missing or no count of seconds';
+  if (Math.abs(nowMs - Number(timestamp) * 1000) > TOLERANCE_MS) {
+    return 'CPay-Timestamp is more than five minutes off: check the clocks';
+  }
+  const matches = webhook_secrets.some((secret) => {
+    const mac = createHmac('sha256', secret).update(`${timestamp}.`).update(body).digest('hex');
+    return signatures.some((signature) => isSame(signature, `v1=${mac}`));
+  });
+  return matches ? null : 'no CPay-Signature matches: check webhook_secrets';
+}
+
+function isSame(given: string, expected: string): boolean {
+  const a = Buffer.from(given);
+  const b = Buffer.from(expected);
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+function translate(body: Uint8Array): Translation {
+  const parsed = event.safeParse(parseJson(body));
+  if (!parsed.success) return { kind: 'malformed', reason: 'not an event of CPay' };
+  const { id: eventKey, type, data } = parsed.data;
+  const aCharge = charge.safeParse(data);
+  if (type === 'charge.updated' && aCharge.success) {
+    const { workflow } = aCharge.data.metadata;
+    if (workflow === undefined || !/^payment-[0-9a-f]{32}$/.test(workflow))
+      return notOurs(eventKey);
+    return { kind: 'event', eventKey, event: readCharge(aCharge.data), workflowId: workflow };
+  }
+  const aRefund = refund.safeParse(data);
+  if (type === 'refund.updated' && aRefund.success) {
+    const { workflow } = aRefund.data.metadata;
+    if (workflow === undefined || !/^refund-[0-9a-f]{32}$/.test(workflow)) return notOurs(eventKey);
+    const read = readRefund(aRefund.data);
+    return { kind: 'refund_event', eventKey, event: read, workflowId: workflow };
+  }
+  return { kind: 'ignored', eventKey, reason: `nothing to do for ${type.slice(0, 60)}` };
+}
+
+function notOurs(eventKey: string): Translation {
+  return { kind: 'ignored', eventKey, reason: 'it names no workflow of ours' };
+}
+
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
