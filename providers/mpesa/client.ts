@@ -126,7 +126,7 @@ function signature({ short_code, passkey }: MpesaCredentials, nowMs: number) {
 }
 
 /** `YYYYMMDDHHmmss` in East Africa Time (UTC+3, no daylight saving), in whatever zone we are. */
-function nairobiTimestamp(nowMs: number): string {
+export function nairobiTimestamp(nowMs: number): string {
   const iso = new Date(nowMs + 3 * 3_600_000).toISOString();
   return iso.slice(0, 19).replace(/[-T:]/g, '');
 }

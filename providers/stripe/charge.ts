@@ -1,0 +1,146 @@
+import Stripe from 'stripe';
+import { ProviderError } from '../../domain/error.ts';
+import type {
+  CancelRequest,
+  CaptureRequest,
+  ChargeContext,
+  ChargeRequest,
+  ChargeResult,
+  LookupRequest,
+  LookupResult,
+} from '../../domain/provider.ts';
+import { readCharge, readDecline, readIntent } from './map.ts';
+import { callStripe } from './sdk.ts';
+import { paymentError, paymentIntent } from './wire.ts';
+
+/** One call that creates and confirms; a decline is a result, not an error. */
+export async function charge(
+  sdk: Stripe,
+  request: ChargeRequest,
+  { dispatch, signal }: ChargeContext,
+): Promise<ChargeResult> {
+  const { paymentMethod, idempotencyKey, timeoutMs: timeout } = request;
+  if (paymentMethod === null) {
+    throw new ProviderError('misconfigured', 'Stripe takes a payment_method, such as pm_…');
+  }
+  const params: Stripe.PaymentIntentCreateParams = {
+    amount: request.amount.amountMinor,
+    currency: request.amount.currency.toLowerCase(),
+    payment_method: paymentMethod,
+    confirm: true,
+    capture_method: request.captureMethod,
+    metadata: {
+      malipo_payment: request.paymentId,
+      malipo_attempt: request.attemptId,
+      malipo_workflow: request.workflowId,
+      reference: request.reference,
+    },
+    ...(request.description === '' ? {} : { description: request.description }),
+    ...(request.returnUrl === null
+      ? { automatic_payment_methods: { enabled: true, allow_redirects: 'never' } }
+      : { automatic_payment_methods: { enabled: true }, return_url: request.returnUrl }),
+  };
+  await dispatch();
+  const answered = await callStripe<ChargeResult>(
+    signal,
+    async () =>
+      readCharge(
+        paymentIntent.parse(await sdk.paymentIntents.create(params, { idempotencyKey, timeout })),
+      ),
+    (error) => declineOf(error),
+  );
+  const isStuck = answered.kind === 'pending' && answered.providerCode === 'requires_action';
+  if (!isStuck || answered.providerPaymentId === null) return answered;
+  return await giveUpAction(sdk, answered.providerPaymentId, idempotencyKey, timeout, signal);
+}
+
+function declineOf(error: Stripe.errors.StripeError): LookupResult | null {
+  if (!(error instanceof Stripe.errors.StripeCardError)) return null;
+  const { code = null, decline_code, advice_code = null } = error;
+  const parsed = paymentError.parse({ code, decline_code: decline_code || null, advice_code });
+  return readDecline(parsed, error.payment_intent?.id ?? null);
+}
+
+/**
+ * The payer would have to authenticate, and there is no way to send them there: without a
+ * return_url the merchant cannot. It is canceled, so that it cannot succeed unseen.
+ */
+async function giveUpAction(
+  sdk: Stripe,
+  providerPaymentId: string,
+  chargeKey: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<LookupResult> {
+  const idempotencyKey = `${chargeKey}/cancel`;
+  const ended = await cancel(sdk, { providerPaymentId, idempotencyKey, timeoutMs }, signal);
+  if (ended.kind !== 'canceled') return ended;
+  const error = paymentError.parse({ code: 'authentication_required' });
+  return readDecline(error, providerPaymentId);
+}
+
+/** By Stripe's id, else by our attempt's in its metadata; the search lags by up to a minute. */
+export async function lookup(
+  sdk: Stripe,
+  { providerPaymentId, attemptId, timeoutMs: timeout }: LookupRequest,
+  signal: AbortSignal,
+): Promise<LookupResult> {
+  return await callStripe<LookupResult>(signal, async () => {
+    if (providerPaymentId !== null) {
+      const intent = await sdk.paymentIntents.retrieve(providerPaymentId, {}, { timeout });
+      return readIntent(paymentIntent.parse(intent));
+    }
+    const query = `metadata['malipo_attempt']:'${attemptId}'`;
+    const found = await sdk.paymentIntents.search({ query, limit: 1 }, { timeout });
+    const [intent] = found.data;
+    if (intent !== undefined) return readIntent(paymentIntent.parse(intent));
+    const message = 'Stripe’s search knows no PaymentIntent of this attempt yet';
+    return { kind: 'unknown', providerPaymentId: null, providerCode: 'not_found', message };
+  });
+}
+
+export async function capture(
+  sdk: Stripe,
+  { providerPaymentId, amount, idempotencyKey, timeoutMs: timeout }: CaptureRequest,
+  signal: AbortSignal,
+): Promise<LookupResult> {
+  const params = { amount_to_capture: amount.amountMinor };
+  return await callStripe<LookupResult>(
+    signal,
+    async () => {
+      const options = { idempotencyKey, timeout };
+      const intent = await sdk.paymentIntents.capture(providerPaymentId, params, options);
+      return readIntent(paymentIntent.parse(intent));
+    },
+    (error) => readAsItIs(sdk, error, providerPaymentId, timeout),
+  );
+}
+
+export async function cancel(
+  sdk: Stripe,
+  { providerPaymentId, idempotencyKey, timeoutMs: timeout }: CancelRequest,
+  signal: AbortSignal,
+): Promise<LookupResult> {
+  return await callStripe<LookupResult>(
+    signal,
+    async () => {
+      const params = { cancellation_reason: 'requested_by_customer' } as const;
+      const options = { idempotencyKey, timeout };
+      const intent = await sdk.paymentIntents.cancel(providerPaymentId, params, options);
+      return readIntent(paymentIntent.parse(intent));
+    },
+    (error) => readAsItIs(sdk, error, providerPaymentId, timeout),
+  );
+}
+
+/** It is not in a state for this: what state it is in is the answer. */
+async function readAsItIs(
+  sdk: Stripe,
+  error: Stripe.errors.StripeError,
+  providerPaymentId: string,
+  timeout: number,
+): Promise<LookupResult | null> {
+  if (error.code !== 'payment_intent_unexpected_state') return null;
+  const intent = await sdk.paymentIntents.retrieve(providerPaymentId, {}, { timeout });
+  return readIntent(paymentIntent.parse(intent));
+}

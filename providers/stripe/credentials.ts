@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import type { Credentials, CredentialsReading } from '../../domain/provider.ts';
+
+/** What a Stripe account needs. Several webhook secrets are for their rotation. */
+const schema = z.strictObject({
+  base_url: z.url({ protocol: /^https?$/ }).default('https://api.stripe.com'),
+  secret_key: z
+    .string()
+    .regex(/^(sk|rk)_(test|live)_[A-Za-z0-9]{8,250}$/, 'must be a secret key, sk_… or rk_…'),
+  webhook_secrets: z
+    .string()
+    .transform((list) => list.split(',').map((secret) => secret.trim()))
+    .pipe(
+      z
+        .array(z.string().regex(/^whsec_\S{8,250}$/, 'must be whsec_…'))
+        .min(1)
+        .max(5),
+    ),
+});
+
+export type StripeCredentials = { readonly kind: 'stripe' } & z.infer<typeof schema>;
+
+/** Checks credentials; faults name the field, never its value. */
+export function readCredentials(record: Readonly<Record<string, string>>): CredentialsReading {
+  const parsed = schema.safeParse(record);
+  if (parsed.success) return { ok: true, credentials: { kind: 'stripe', ...parsed.data } };
+  const faults = parsed.error.issues.map((issue) => {
+    if (issue.code === 'unrecognized_keys') {
+      return `${issue.keys.join(', ')}: not a field of stripe`;
+    }
+    const field = String(issue.path[0]);
+    return `${field}: ${record[field] === undefined ? 'is missing' : issue.message}`;
+  });
+  return { ok: false, faults };
+}
+
+/** @throws TypeError for another provider's credentials. */
+export function asStripe(credentials: Credentials): StripeCredentials {
+  if (!isStripe(credentials)) throw new TypeError(`these are ${credentials.kind} credentials`);
+  return credentials;
+}
+
+function isStripe(credentials: Credentials): credentials is StripeCredentials {
+  return credentials.kind === 'stripe';
+}

@@ -1,0 +1,74 @@
+import Stripe from 'stripe';
+import { ProviderError } from '../../domain/error.ts';
+
+/** Errors that come before a connection stands: nothing of the request can have been read. */
+const NEVER_CONNECTED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']);
+const BUSY_MS = 1_000;
+
+/**
+ * What an error of the SDK proves. Messages name Stripe's codes and parameters only: its texts may
+ * repeat what was sent.
+ */
+export function toProviderError(error: unknown): ProviderError {
+  if (error instanceof ProviderError) return error;
+  if (!(error instanceof Stripe.errors.StripeError)) {
+    const name = error instanceof Error ? error.name : 'unknown';
+    return new ProviderError('ambiguous', `Stripe’s answer was lost (${name})`);
+  }
+  const providerCode = error.code ?? error.type;
+  const retryAfterMs = retryAfterOf(error.headers);
+  const said = (kind: ProviderError['kind'], message: string) =>
+    new ProviderError(kind, message, { providerCode, retryAfterMs });
+  if (error instanceof Stripe.errors.StripeConnectionError) return connectionError(error);
+  if (error instanceof Stripe.errors.StripeRateLimitError) {
+    return said('rate_limited', 'Stripe asks to slow down');
+  }
+  if (
+    error instanceof Stripe.errors.StripeAuthenticationError ||
+    error instanceof Stripe.errors.StripePermissionError
+  ) {
+    return said('misconfigured', `Stripe refused secret_key (${providerCode}): set a valid one`);
+  }
+  // Another request with our key is under way, or was made of other parameters: what became of it
+  // is found by looking it up.
+  if (error.statusCode === 409 || error instanceof Stripe.errors.StripeIdempotencyError) {
+    const message = `Stripe has a request with this key already (${providerCode})`;
+    return new ProviderError('ambiguous', message, {
+      providerCode,
+      retryAfterMs: retryAfterMs ?? BUSY_MS,
+    });
+  }
+  const isRefusal = error.statusCode === 400 || error.statusCode === 404;
+  if (error instanceof Stripe.errors.StripeInvalidRequestError && isRefusal) {
+    const param = error.param === undefined ? 'the request' : error.param;
+    return said('misconfigured', `Stripe refused ${param} (${providerCode})`);
+  }
+  const status = error.statusCode ?? 'no status';
+  return said('ambiguous', `Stripe’s answer tells nothing (HTTP ${status})`);
+}
+
+function connectionError(error: Stripe.errors.StripeConnectionError): ProviderError {
+  const code = codeOf(error);
+  const isUnsent = code !== null && NEVER_CONNECTED.has(code);
+  const message = isUnsent
+    ? `Stripe could not be reached (${code})`
+    : `Stripe’s answer was lost (${code ?? 'connection'})`;
+  return new ProviderError(isUnsent ? 'unsent' : 'ambiguous', message, { providerCode: code });
+}
+
+/** The SDK keeps the connection's own error in `detail`. */
+function codeOf(error: unknown): string | null {
+  if (typeof error !== 'object' || error === null) return null;
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  if ('detail' in error && typeof error.detail === 'object') return codeOf(error.detail);
+  return 'cause' in error ? codeOf(error.cause) : null;
+}
+
+const RETRY_AFTER_MAX_MS = 5 * 60_000;
+
+function retryAfterOf(headers: Readonly<Record<string, string>> | undefined): number | null {
+  const header = headers?.['retry-after'];
+  const ms = Number(header) * 1000;
+  if (header === undefined || !Number.isFinite(ms)) return null;
+  return Math.min(Math.max(ms, 0), RETRY_AFTER_MAX_MS);
+}

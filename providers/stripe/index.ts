@@ -1,0 +1,56 @@
+import type { AmountRule, Provider } from '../../domain/provider.ts';
+import { cancel, capture, charge, lookup } from './charge.ts';
+import { asStripe, readCredentials } from './credentials.ts';
+import { policy } from './policy.ts';
+import { lookupRefund, refund } from './refund.ts';
+import { openSdk } from './sdk.ts';
+import { webhook } from './webhook.ts';
+
+/** Stripe's least charge is about USD 0.50 in any currency; limits: README.md of this folder. */
+function atLeast(min_minor: number, step_minor = 1): AmountRule {
+  return { min_minor, max_minor: 99_999_999, step_minor };
+}
+
+/** Cards by Stripe's PaymentIntents, over its official SDK. */
+export const stripe: Provider = {
+  name: 'stripe',
+  capabilities: {
+    dedupes_by_our_id: true,
+    looks_up_by_our_id: true,
+    callback_auth: 'signature',
+    capture: true,
+    cancel: true,
+    refund: 'sync',
+    looks_up_refunds: true,
+    refund_needs: 'provider_payment_id',
+    amounts: {
+      USD: atLeast(50),
+      EUR: atLeast(50),
+      GBP: atLeast(30),
+      KES: atLeast(50),
+      ZAR: atLeast(50),
+      JPY: atLeast(50),
+      KWD: atLeast(150, 10),
+    },
+    needs: ['payment_method'],
+    phone_countries: [],
+    reference_max_length: 100,
+  },
+  policy,
+  shownFields: ['base_url'],
+  readCredentials,
+  connect(credentials) {
+    const sdk = openSdk(asStripe(credentials));
+    return {
+      charge: (request, context) => charge(sdk, request, context),
+      lookup: (request, signal) => lookup(sdk, request, signal),
+      capture: (request, signal) => capture(sdk, request, signal),
+      cancel: (request, signal) => cancel(sdk, request, signal),
+      refund: (request, context) => refund(sdk, request, context),
+      lookupRefund: (request, signal) => lookupRefund(sdk, request, signal),
+      close: () => Promise.resolve(),
+    };
+  },
+  webhook,
+  refundWebhooks: [],
+};

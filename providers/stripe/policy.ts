@@ -1,0 +1,32 @@
+import type { ProviderPolicy } from '../../domain/policy.ts';
+
+/** Defaults for Stripe. It lets an uncaptured payment go after 7 days; we do so a little before. */
+export const policy: ProviderPolicy = {
+  charge: {
+    timeout_ms: 30_000,
+    deadline_ms: 10 * 60_000,
+    max_sends: 3,
+    resend_after_ms: [2_000, 10_000],
+  },
+  callback_wait_ms: 15_000,
+  lookup: {
+    timeout_ms: 15_000,
+    every_ms: [5_000, 10_000, 30_000, 60_000],
+    window_ms: 10 * 60_000,
+  },
+  review: { ask_every_ms: [3_600_000, 6 * 3_600_000, 24 * 3_600_000] },
+  payer_action: { expires_after_ms: 30 * 60_000 },
+  authorization: { expires_after_ms: 156 * 3_600_000 },
+  refund: {
+    timeout_ms: 30_000,
+    deadline_ms: 10 * 60_000,
+    max_sends: 3,
+    resend_after_ms: [2_000, 10_000],
+    result_wait_ms: 60 * 60_000,
+    lookup_every_ms: [30_000, 5 * 60_000],
+  },
+  reattempt: { max_attempts: 1, after_ms: {} },
+  rate_limit_per_second: 25,
+  late_success: 'review',
+  confirm_callback_from_minor: null,
+};

@@ -1,0 +1,56 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import Stripe from 'stripe';
+import { ProviderError } from '../../domain/error.ts';
+import type { StripeCredentials } from './credentials.ts';
+import { toProviderError } from './failure.ts';
+
+/** The version whose shapes wire.ts reads; the one the installed SDK is made for. */
+export const API_VERSION = '2026-10-28.endive';
+
+/**
+ * The official SDK without its own retries: Temporal's are the only ones, under our own keys. A
+ * connection for each call, since on a reused one a reset could mean anything.
+ */
+export function openSdk({ base_url, secret_key }: StripeCredentials): Stripe {
+  const { protocol, hostname, port } = new URL(base_url);
+  const isPlain = protocol === 'http:';
+  return new Stripe(secret_key, {
+    apiVersion: API_VERSION,
+    maxNetworkRetries: 0,
+    telemetry: false,
+    protocol: isPlain ? 'http' : 'https',
+    host: hostname,
+    port: port === '' ? (isPlain ? 80 : 443) : Number(port),
+    httpAgent: isPlain ? new HttpAgent({ keepAlive: false }) : new HttpsAgent({ keepAlive: false }),
+  });
+}
+
+/**
+ * Runs one call of the SDK, which cannot be aborted: an abort leaves it to its timeout.
+ * @throws ProviderError, except for what `refusal` makes a result of.
+ */
+export async function callStripe<T>(
+  signal: AbortSignal,
+  call: () => Promise<T>,
+  refusal: (error: Stripe.errors.StripeError) => T | null | Promise<T | null> = () => null,
+): Promise<T> {
+  try {
+    const answering = call().catch(async (error: unknown) => {
+      const made = error instanceof Stripe.errors.StripeError ? await refusal(error) : null;
+      if (made === null) throw error;
+      return made;
+    });
+    return await Promise.race([answering, aborted(signal)]);
+  } catch (error) {
+    throw toProviderError(error);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const abort = () => reject(new ProviderError('ambiguous', 'the call was given up'));
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
+}

@@ -1,0 +1,86 @@
+import Router, { type RouterContext } from '@koa/router';
+import type { Book } from './book.ts';
+import type { Events } from './events.ts';
+import { type FaultOrder, readFaultOrder } from './faults.ts';
+import type { Intents } from './intents.ts';
+import { changeSettings, type Settings } from './settings.ts';
+
+export type ControlParts = {
+  readonly book: Book;
+  readonly events: Events;
+  readonly faults: FaultOrder[];
+  readonly intents: Intents;
+  readonly settings: Settings;
+};
+type Body = Readonly<Record<string, unknown>>;
+
+/** The test's side: settings, faults, the webhook endpoint, 3-D Secure and the book. */
+export function createControlRoutes(parts: ControlParts): Router {
+  const { book, events, faults, intents, settings } = parts;
+  const router = new Router({ prefix: '/simulator' });
+  const checked = async (ctx: RouterContext, run: (body: Body) => unknown) => {
+    try {
+      ctx.body = await run(await readBody(ctx));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      ctx.status = 400;
+      ctx.body = { error: error.message };
+    }
+  };
+  router.get('/book', (ctx) => {
+    ctx.body = {
+      intents: [...book.intents.values()],
+      charges: book.charges,
+      refunds: [...book.refunds.values()],
+      events: book.events,
+    };
+  });
+  router.get('/settings', (ctx) => {
+    ctx.body = settings;
+  });
+  router.patch('/settings', (ctx) =>
+    checked(ctx, (body) => {
+      changeSettings(settings, body);
+      return settings;
+    }),
+  );
+  router.post('/faults', (ctx) =>
+    checked(ctx, (body) => {
+      faults.push(readFaultOrder(body));
+      return faults;
+    }),
+  );
+  router.delete('/faults', (ctx) => {
+    faults.length = 0;
+    ctx.body = faults;
+  });
+  router.put('/webhook', (ctx) =>
+    checked(ctx, ({ url, secrets }) => {
+      const isEndpoint =
+        typeof url === 'string' &&
+        Array.isArray(secrets) &&
+        secrets.every((it) => typeof it === 'string');
+      if (!isEndpoint) throw new RangeError('send {"url": "…", "secrets": ["whsec_…"]}');
+      events.endpoint = { url, secrets };
+      return events.endpoint;
+    }),
+  );
+  router.post('/3ds/:id', (ctx) =>
+    checked(ctx, ({ passed }) => {
+      if (typeof passed !== 'boolean') throw new RangeError('send {"passed": true} or false');
+      return intents.authenticate(ctx.params.id ?? '', passed);
+    }),
+  );
+  return router;
+}
+
+async function readBody(ctx: RouterContext): Promise<Body> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of ctx.req) chunks.push(Buffer.from(chunk));
+  try {
+    const body: unknown = JSON.parse(Buffer.concat(chunks).toString() || '{}');
+    return typeof body === 'object' && body !== null ? { ...body } : {};
+  } catch {
+    throw new RangeError('the body must be a JSON object');
+  }
+}

@@ -1,0 +1,46 @@
+/** A parsed form: texts, and objects of them. */
+export type Form = { readonly [key: string]: string | Form };
+
+/** Reads `a[b][c]=d` as Stripe does (application/x-www-form-urlencoded with brackets). */
+export function parseForm(text: string): Form {
+  const root: Record<string, unknown> = Object.create(null);
+  for (const [name, value] of new URLSearchParams(text)) {
+    const keys = name.split(/\[|\]\[|\]/).filter((key) => key !== '');
+    let place = root;
+    for (const key of keys.slice(0, -1)) {
+      const inner = place[key];
+      const next = isRecord(inner) ? inner : Object.create(null);
+      place[key] = next;
+      place = next;
+    }
+    const last = keys.at(-1);
+    if (last !== undefined) place[last] = value;
+  }
+  return toForm(root);
+}
+
+function toForm(record: Record<string, unknown>): Form {
+  const entries = Object.entries(record).map(([key, value]): [string, string | Form] => [
+    key,
+    isRecord(value) ? toForm(value) : String(value),
+  ]);
+  return Object.fromEntries(entries);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+export function textOf(form: Form, name: string): string | null {
+  const value = form[name];
+  return typeof value === 'string' ? value : null;
+}
+
+export function textsOf(form: Form, name: string): Record<string, string> {
+  const value = form[name];
+  if (typeof value !== 'object') return {};
+  const texts = Object.entries(value).flatMap(([key, text]) =>
+    typeof text === 'string' ? [[key, text] as const] : [],
+  );
+  return Object.fromEntries(texts);
+}

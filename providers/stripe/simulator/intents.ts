@@ -1,0 +1,224 @@
+import { randomBytes } from 'node:crypto';
+import type { Book, Intent } from './book.ts';
+import { invalidRequest, missing, noSuch, StripeFault, unexpectedState } from './errors.ts';
+import type { Events } from './events.ts';
+import { type Form, textOf, textsOf } from './form.ts';
+import { METHODS, type Method } from './methods.ts';
+import type { Settings } from './settings.ts';
+
+export type Parts = {
+  readonly book: Book;
+  readonly events: Events;
+  readonly settings: Settings;
+  /** Where this simulator is, for the address of the 3-D Secure page. */
+  readonly baseUrl: () => string;
+};
+export type Intents = ReturnType<typeof openIntents>;
+
+export const newId = (prefix: string) => `${prefix}_${randomBytes(12).toString('hex')}`;
+
+/** PaymentIntents as they live at Stripe (docs.stripe.com/payments/paymentintents/lifecycle). */
+export function openIntents(parts: Parts) {
+  const find = (id: string): Intent => {
+    const intent = parts.book.intents.get(id);
+    if (intent === undefined) throw noSuch('payment_intent', id);
+    return intent;
+  };
+  return {
+    find,
+
+    async create(form: Form): Promise<Intent> {
+      const intent = save(parts, newIntent(form));
+      if (textOf(form, 'confirm') !== 'true') return intent;
+      return await confirm(parts, intent, form);
+    },
+
+    async confirm(id: string, form: Form): Promise<Intent> {
+      const intent = find(id);
+      const isReady = ['requires_payment_method', 'requires_confirmation'].includes(intent.status);
+      if (!isReady) throw unexpectedState(intent.status);
+      const method = textOf(form, 'payment_method') ?? intent.payment_method;
+      return await confirm(parts, save(parts, { ...intent, payment_method: method }), form);
+    },
+
+    async capture(id: string, form: Form): Promise<Intent> {
+      const intent = find(id);
+      if (intent.status !== 'requires_capture') throw unexpectedState(intent.status);
+      const amount = Number(textOf(form, 'amount_to_capture') ?? intent.amount_capturable);
+      if (!Number.isSafeInteger(amount) || amount <= 0 || amount > intent.amount_capturable) {
+        const message = 'This value must be less than or equal to the amount that is capturable.';
+        throw invalidRequest('amount_too_large', message, 'amount_to_capture');
+      }
+      const charge = { id: intent.latest_charge ?? '', payment_intent: id, amount };
+      parts.book.write({ kind: 'charge', charge: { ...charge, step: 'capture' } });
+      const paid = { amount_received: amount, amount_capturable: 0, status: 'succeeded' };
+      const captured = save(parts, { ...intent, ...paid });
+      await parts.events.tell('payment_intent.succeeded', captured);
+      return captured;
+    },
+
+    async cancel(id: string, reason: string | null): Promise<Intent> {
+      const intent = find(id);
+      if (['succeeded', 'canceled', 'processing'].includes(intent.status)) {
+        throw unexpectedState(intent.status);
+      }
+      const canceled = save(parts, {
+        ...intent,
+        status: 'canceled',
+        cancellation_reason: reason,
+        amount_capturable: 0,
+        next_action: null,
+      });
+      await parts.events.tell('payment_intent.canceled', canceled);
+      return canceled;
+    },
+
+    /** The payer's answer on the 3-D Secure page. */
+    authenticate: (id: string, isPassed: boolean) => authenticate(parts, find(id), isPassed),
+
+    /** `metadata['key']:'value'`, as far as the lag of the search lets it see. */
+    search(query: string): readonly Intent[] {
+      const [, key, value] = /^metadata\['([^']+)'\]:'([^']*)'$/.exec(query) ?? [];
+      if (key === undefined) throw invalidRequest('invalid_query', 'We could not parse the query.');
+      const newest = (Date.now() - parts.settings.search_lag_ms) / 1000;
+      return [...parts.book.intents.values()].filter(
+        ({ metadata, created }) => metadata[key] === value && created <= newest,
+      );
+    },
+  };
+}
+
+function save({ book }: Parts, intent: Intent): Intent {
+  book.write({ kind: 'intent', intent });
+  return intent;
+}
+
+function newIntent(form: Form): Intent {
+  const amount = Number(textOf(form, 'amount') ?? Number.NaN);
+  const currency = textOf(form, 'currency');
+  if (textOf(form, 'amount') === null) throw missing('amount');
+  if (currency === null) throw missing('currency');
+  if (!Number.isSafeInteger(amount) || amount < 1) {
+    throw invalidRequest('parameter_invalid_integer', 'Invalid integer.', 'amount');
+  }
+  const id = newId('pi');
+  return {
+    id,
+    object: 'payment_intent',
+    status: textOf(form, 'payment_method') ? 'requires_confirmation' : 'requires_payment_method',
+    amount,
+    amount_received: 0,
+    amount_capturable: 0,
+    currency,
+    capture_method: textOf(form, 'capture_method') ?? 'automatic',
+    payment_method: textOf(form, 'payment_method'),
+    latest_charge: null,
+    last_payment_error: null,
+    next_action: null,
+    cancellation_reason: null,
+    return_url: textOf(form, 'return_url'),
+    description: textOf(form, 'description'),
+    metadata: textsOf(form, 'metadata'),
+    client_secret: `${id}_secret_${randomBytes(8).toString('hex')}`,
+    created: Math.floor(Date.now() / 1000),
+    livemode: false,
+  };
+}
+
+async function confirm(parts: Parts, intent: Intent, form: Form): Promise<Intent> {
+  const name = intent.payment_method;
+  if (name === null) throw missing('payment_method');
+  const method = METHODS[name];
+  if (method === undefined) throw noSuch('PaymentMethod', name);
+  if (method.three_ds) return await askFor3ds(parts, intent, form);
+  const isSecondTry = [...parts.book.intents.values()].some(
+    (other) =>
+      other.id !== intent.id &&
+      other.payment_method === name &&
+      other.metadata.malipo_payment === intent.metadata.malipo_payment,
+  );
+  const isPaidNow = name === 'pm_sim_declinedThenPaid' && isSecondTry;
+  if (method.decline !== undefined && !isPaidNow) {
+    const failed = await decline(parts, intent, method.decline);
+    const error = { ...failed.last_payment_error, payment_intent: failed };
+    throw new StripeFault(402, error);
+  }
+  return await pay(parts, intent, method);
+}
+
+async function askFor3ds(parts: Parts, intent: Intent, form: Form): Promise<Intent> {
+  const return_url = textOf(form, 'return_url') ?? intent.return_url;
+  const url = `${parts.baseUrl()}/3ds/${intent.id}`;
+  const next_action =
+    return_url === null
+      ? { type: 'use_stripe_sdk', use_stripe_sdk: { type: 'three_d_secure_redirect' } }
+      : { type: 'redirect_to_url', redirect_to_url: { url, return_url } };
+  const asked = save(parts, { ...intent, status: 'requires_action', next_action, return_url });
+  await parts.events.tell('payment_intent.requires_action', asked);
+  const { three_ds, three_ds_delay_ms } = parts.settings;
+  if (three_ds !== 'manual') {
+    parts.events.later(three_ds_delay_ms, () => {
+      const now = parts.book.intents.get(asked.id) ?? asked;
+      void authenticate(parts, now, three_ds === 'auto_complete');
+    });
+  }
+  return asked;
+}
+
+async function authenticate(parts: Parts, intent: Intent, isPassed: boolean): Promise<Intent> {
+  if (intent.status !== 'requires_action') return intent;
+  const method = METHODS[intent.payment_method ?? ''] ?? {};
+  const freed = { ...intent, next_action: null };
+  if (isPassed && method.decline === undefined) return await pay(parts, freed, method);
+  const failed = { code: 'payment_intent_authentication_failure' };
+  return await decline(parts, freed, isPassed ? (method.decline ?? failed) : failed);
+}
+
+async function decline(
+  parts: Parts,
+  intent: Intent,
+  reason: NonNullable<Method['decline']>,
+): Promise<Intent> {
+  const last_payment_error = {
+    type: 'card_error',
+    message: 'Your card was declined.',
+    ...reason,
+  };
+  const failed = save(parts, { ...intent, status: 'requires_payment_method', last_payment_error });
+  await parts.events.tell('payment_intent.payment_failed', failed);
+  return failed;
+}
+
+async function pay(parts: Parts, intent: Intent, method: Method): Promise<Intent> {
+  const { book, events, settings } = parts;
+  const isHeld = intent.capture_method === 'manual';
+  const { amount } = intent;
+  const charge = { id: newId('ch'), payment_intent: intent.id, amount };
+  book.write({ kind: 'charge', charge: { ...charge, step: isHeld ? 'authorize' : 'charge' } });
+  const paid = save(parts, {
+    ...intent,
+    status: isHeld ? 'requires_capture' : 'succeeded',
+    amount_received: isHeld ? 0 : amount,
+    amount_capturable: isHeld ? amount : 0,
+    latest_charge: charge.id,
+    last_payment_error: null,
+  });
+  const type = isHeld ? 'amount_capturable_updated' : 'succeeded';
+  await events.tell(`payment_intent.${type}`, paid);
+  if (method.dispute) {
+    const dispute = {
+      id: newId('dp'),
+      object: 'dispute',
+      amount,
+      currency: intent.currency,
+      charge: charge.id,
+      payment_intent: intent.id,
+      reason: 'fraudulent',
+      status: 'needs_response',
+    };
+    events.later(settings.dispute_delay_ms, () => {
+      void events.tell('charge.dispute.created', dispute);
+    });
+  }
+  return paid;
+}

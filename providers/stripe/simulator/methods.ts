@@ -1,0 +1,42 @@
+/** What a test payment method does (docs.stripe.com/testing). */
+export type Method = {
+  readonly decline?: {
+    readonly code: string;
+    readonly decline_code?: string;
+    readonly advice_code?: string;
+  };
+  /** Asks for 3-D Secure first; with `decline` the card declines after it. */
+  readonly three_ds?: true;
+  readonly refund?: 'pending' | 'failed';
+  readonly dispute?: true;
+};
+
+const declined = (decline_code: string, advice_code = 'try_again_later'): Method => ({
+  decline: { code: 'card_declined', decline_code, advice_code },
+});
+
+// table
+export const METHODS: Readonly<Record<string, Method>> = {
+  pm_card_visa: {},
+  pm_card_mastercard: {},
+  pm_card_amex: {},
+  pm_card_visa_chargeDeclined: declined('generic_decline'),
+  pm_card_chargeDeclined: declined('generic_decline'),
+  pm_card_visa_chargeDeclinedInsufficientFunds: declined('insufficient_funds'),
+  pm_card_visa_chargeDeclinedLostCard: declined('lost_card', 'do_not_try_again'),
+  pm_card_visa_chargeDeclinedStolenCard: declined('stolen_card', 'do_not_try_again'),
+  pm_card_chargeDeclinedExpiredCard: { decline: { code: 'expired_card' } },
+  pm_card_chargeDeclinedIncorrectCvc: { decline: { code: 'incorrect_cvc' } },
+  pm_card_chargeDeclinedProcessingError: { decline: { code: 'processing_error' } },
+  pm_card_visa_chargeDeclinedVelocityLimitExceeded: declined('card_velocity_exceeded'),
+  pm_card_chargeCustomerFail: declined('generic_decline'),
+  pm_card_radarBlock: declined('fraudulent', 'do_not_try_again'),
+  pm_card_authenticationRequired: { three_ds: true },
+  pm_card_threeDSecure2Required: { three_ds: true },
+  pm_card_threeDSecureRequiredChargeDeclined: { three_ds: true, ...declined('generic_decline') },
+  pm_card_pendingRefund: { refund: 'pending' },
+  pm_card_refundFail: { refund: 'failed' },
+  pm_card_createDispute: { dispute: true },
+  // Not Stripe's: declines a payment's first attempt, and pays for its next one.
+  pm_sim_declinedThenPaid: declined('try_again_later'),
+};

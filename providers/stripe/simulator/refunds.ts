@@ -1,0 +1,76 @@
+import type { Refund } from './book.ts';
+import { invalidRequest, missing, noSuch } from './errors.ts';
+import { type Form, textOf, textsOf } from './form.ts';
+import { type Intents, newId, type Parts } from './intents.ts';
+import { METHODS } from './methods.ts';
+
+export type Refunds = ReturnType<typeof openRefunds>;
+
+/** Refunds; a success may be taken back (docs.stripe.com/refunds#failed-refunds). */
+export function openRefunds(parts: Parts, intents: Intents) {
+  const { book, events, settings } = parts;
+  const save = async (refund: Refund, type: string) => {
+    book.write({ kind: 'refund', refund });
+    await events.tell(type, refund);
+    return refund;
+  };
+  return {
+    find(id: string): Refund {
+      const refund = book.refunds.get(id);
+      if (refund === undefined) throw noSuch('refund', id);
+      return refund;
+    },
+
+    list: (paymentIntent: string | null) =>
+      [...book.refunds.values()]
+        .filter((it) => paymentIntent === null || it.payment_intent === paymentIntent)
+        .reverse(),
+
+    async create(form: Form): Promise<Refund> {
+      const intentId = textOf(form, 'payment_intent');
+      if (intentId === null) throw missing('payment_intent');
+      const intent = intents.find(intentId);
+      const given = [...book.refunds.values()].filter(
+        (it) => it.payment_intent === intentId && it.status !== 'failed',
+      );
+      const left = intent.amount_received - given.reduce((sum, { amount }) => sum + amount, 0);
+      const amount = Number(textOf(form, 'amount') ?? left);
+      if (intent.status !== 'succeeded') {
+        throw invalidRequest('charge_not_captured', 'It does not have a successful charge.');
+      }
+      if (left === 0) {
+        throw invalidRequest('charge_already_refunded', 'The charge was refunded already.');
+      }
+      if (!Number.isSafeInteger(amount) || amount <= 0 || amount > left) {
+        const message = 'Refund amount is greater than the unrefunded amount.';
+        throw invalidRequest('amount_too_large', message, 'amount');
+      }
+      const rule = METHODS[intent.payment_method ?? '']?.refund;
+      const refund = await save(
+        {
+          id: newId('re'),
+          object: 'refund',
+          amount,
+          charge: intent.latest_charge,
+          payment_intent: intentId,
+          currency: intent.currency,
+          status: rule === 'pending' ? 'pending' : 'succeeded',
+          reason: textOf(form, 'reason'),
+          failure_reason: null,
+          metadata: textsOf(form, 'metadata'),
+          created: Math.floor(Date.now() / 1000),
+        },
+        'refund.created',
+      );
+      if (rule === 'pending') {
+        const done = { ...refund, status: 'succeeded' };
+        events.later(settings.refund_delay_ms, () => void save(done, 'refund.updated'));
+      }
+      if (rule === 'failed') {
+        const back = { ...refund, status: 'failed', failure_reason: 'expired_or_canceled_card' };
+        events.later(settings.refund_delay_ms, () => void save(back, 'refund.failed'));
+      }
+      return refund;
+    },
+  };
+}

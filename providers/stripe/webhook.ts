@@ -1,0 +1,112 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { Credentials } from '../../domain/provider.ts';
+import type { ProviderWebhook, Translation, WebhookDelivery } from '../../domain/webhook-event.ts';
+import { asStripe } from './credentials.ts';
+import { readDisputeStatus, readIntent, readRefund } from './map.ts';
+import { dispute, event, paymentIntent, refund } from './wire.ts';
+
+const TOLERANCE_MS = 300_000;
+
+/** Stripe signs each delivery (docs.stripe.com/webhooks/signatures); one address for all events. */
+export const webhook: ProviderWebhook = {
+  channel: 'stripe',
+  acknowledgement: { received: true },
+  verify,
+  translate,
+};
+
+function verify(
+  { body, headers, nowMs }: WebhookDelivery,
+  credentials: Credentials,
+): string | null {
+  const { webhook_secrets } = asStripe(credentials);
+  const parts = (headers['stripe-signature'] ?? '').split(',').map((part) => part.trim());
+  const timestamp = parts.find((part) => part.startsWith('t='))?.slice(2) ?? '';
+  const signatures = parts.filter((part) => part.startsWith('v1=')).map((part) => part.slice(3));
+  if (!/^\d{1,12}$/.test(timestamp)) return 'Stripe-Signature is missing or malformed';
+  if (Math.abs(nowMs - Number(timestamp) * 1000) > TOLERANCE_MS) {
+    return 'Stripe-Signature is more than five minutes off: a replay, or a wrong clock';
+  }
+  const matches = webhook_secrets.some((secret) => {
+    const mac = createHmac('sha256', secret).update(`${timestamp}.`).update(body).digest('hex');
+    return signatures.some((signature) => isSame(signature, mac));
+  });
+  return matches ? null : 'no signature matches: check the endpoint’s secret in webhook_secrets';
+}
+
+function isSame(given: string, expected: string): boolean {
+  const a = Buffer.from(given);
+  const b = Buffer.from(expected);
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+const INTENT_EVENTS = new Set([
+  'payment_intent.succeeded',
+  'payment_intent.payment_failed',
+  'payment_intent.canceled',
+  'payment_intent.processing',
+  'payment_intent.requires_action',
+  'payment_intent.amount_capturable_updated',
+]);
+const REFUND_EVENTS = new Set(['refund.created', 'refund.updated', 'refund.failed']);
+const DISPUTE_EVENTS = new Set(['charge.dispute.created', 'charge.dispute.closed']);
+
+function translate(body: Uint8Array): Translation {
+  const parsed = event.safeParse(parseJson(body));
+  if (!parsed.success) return { kind: 'malformed', reason: 'not an event of Stripe' };
+  const { id: eventKey, type, data } = parsed.data;
+  if (INTENT_EVENTS.has(type)) return intentEvent(eventKey, data.object);
+  if (REFUND_EVENTS.has(type)) return refundEvent(eventKey, data.object);
+  if (DISPUTE_EVENTS.has(type)) return disputeEvent(eventKey, data.object);
+  return { kind: 'ignored', eventKey, reason: `nothing to do for ${type.slice(0, 80)}` };
+}
+
+function intentEvent(eventKey: string, object: unknown): Translation {
+  const parsed = paymentIntent.safeParse(object);
+  if (!parsed.success) return { kind: 'malformed', reason: 'not a PaymentIntent' };
+  const workflowId = parsed.data.metadata?.malipo_workflow;
+  if (workflowId === undefined || !/^payment-[0-9a-f]{32}$/.test(workflowId)) {
+    return notOurs(eventKey);
+  }
+  return { kind: 'event', eventKey, event: readIntent(parsed.data), workflowId };
+}
+
+function refundEvent(eventKey: string, object: unknown): Translation {
+  const parsed = refund.safeParse(object);
+  if (!parsed.success) return { kind: 'malformed', reason: 'not a Refund' };
+  const workflowId = parsed.data.metadata?.malipo_workflow;
+  if (workflowId === undefined || !/^refund-[0-9a-f]{32}$/.test(workflowId)) {
+    return notOurs(eventKey);
+  }
+  return { kind: 'refund_event', eventKey, event: readRefund(parsed.data), workflowId };
+}
+
+function disputeEvent(eventKey: string, object: unknown): Translation {
+  const parsed = dispute.safeParse(object);
+  if (!parsed.success) return { kind: 'malformed', reason: 'not a Dispute' };
+  const { id, amount, status, reason, payment_intent } = parsed.data;
+  if (payment_intent === null) return notOurs(eventKey);
+  return {
+    kind: 'dispute',
+    eventKey,
+    dispute: {
+      providerDisputeId: id,
+      providerPaymentId: payment_intent,
+      status: readDisputeStatus(status),
+      amountMinor: amount,
+      reason,
+    },
+  };
+}
+
+function notOurs(eventKey: string): Translation {
+  return { kind: 'ignored', eventKey, reason: 'it names no workflow of ours' };
+}
+
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
