@@ -38,7 +38,7 @@ export const PAYMENT_STATES = {
   authorized:      { dispatched: '-',          action_required: '-',                  authorized: '.',              succeeded: 'succeeded',      declined: 'failed',   canceled: 'canceled',   gave_up: 'needs_review' },
   needs_review:    { dispatched: '-',          action_required: '-',                  authorized: 'authorized',     succeeded: 'succeeded',      declined: 'failed',   canceled: 'canceled',   gave_up: '.' },
   succeeded:       { dispatched: '-',          action_required: '-',                  authorized: '.',              succeeded: '.',              declined: '-',        canceled: '-',          gave_up: '-' },
-  failed:          { dispatched: '-',          action_required: '-',                  authorized: 'needs_review',   succeeded: 'needs_review',   declined: '.',        canceled: '-',          gave_up: '-' },
+  failed:          { dispatched: '-',          action_required: '-',                  authorized: 'needs_review',   succeeded: 'needs_review',   declined: '.',        canceled: '.',          gave_up: '-' },
   canceled:        { dispatched: '-',          action_required: '-',                  authorized: 'needs_review',   succeeded: 'needs_review',   declined: '.',        canceled: '.',          gave_up: '-' },
 } as const satisfies Record<PaymentStatus, Record<PaymentEvent, Cell>>;
 

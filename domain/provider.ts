@@ -87,7 +87,7 @@ export type ChargeContext = {
    * To be awaited right before the first byte that may move money leaves, after tokens and
    * everything else is at hand. Writes the dispatch down; refuses when it was written before.
    */
-  dispatch(): Promise<void>;
+  readonly dispatch: () => Promise<void>;
   readonly signal: AbortSignal;
 };
 

@@ -3,20 +3,20 @@ import { PROVIDER_NAMES } from '../providers/index.ts';
 
 /** What each provider's simulator.ts gives the sandbox; it is found by the provider's name. */
 export type SimulatorModule = {
-  startSimulator(options: {
+  readonly startSimulator: (options: {
     readonly port: number;
     readonly host: string;
     readonly bookPath: string;
     readonly settings: Readonly<Record<string, unknown>>;
-    /** Where the gateway takes this provider's callbacks. */
+    /** Where Malipo takes this provider's callbacks. */
     readonly webhookUrl: string;
-  }): Promise<{ readonly url: string; close(): Promise<void> }>;
+  }) => Promise<{ readonly url: string; close(): Promise<void> }>;
   readonly SANDBOX: {
     /** Preferred; any free one is taken when it is not. */
     readonly port: number;
     /** The name of its page for people in sandbox.json, such as handset_url; null for none. */
     readonly page: string | null;
-    /** The gateway's account there, without its base_url. No secrets: test values. */
+    /** Malipo's account there, without its base_url. No secrets: test values. */
     readonly credentials: Readonly<Record<string, string>>;
   };
 };
@@ -39,7 +39,7 @@ export async function loadSimulator(name: string): Promise<SimulatorModule> {
   throw new Error(`providers/${name}/simulator.ts lacks an export:\n${missing}`);
 }
 
-/** The variables by which the gateway finds its account at a simulator. */
+/** The variables by which Malipo finds its account at a simulator. */
 export function listCredentials(
   name: string,
   { SANDBOX }: SimulatorModule,

@@ -8,7 +8,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
  * at TEMPORAL_ADDRESS under test/replay/histories; every later version must replay them.
  */
 const [version, ...wanted] = process.argv.slice(2);
-const address = process.env['TEMPORAL_ADDRESS'] ?? '127.0.0.1:7233';
+const address = process.env.TEMPORAL_ADDRESS ?? '127.0.0.1:7233';
 const connection = await Connection.connect({ address });
 const client = new Client({ connection });
 const folder = fileURLToPath(new URL('../test/replay/histories/', import.meta.url));

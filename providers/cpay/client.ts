@@ -1,42 +1,30 @@
 import { ProviderError } from '../../domain/error.ts';
-import type { ProviderClient } from '../../domain/provider.ts';
+import type {
+  ChargeContext,
+  ChargeRequest,
+  ChargeResult,
+  ProviderClient,
+} from '../../domain/provider.ts';
+import type { RefundRequest, RefundResult } from '../../domain/refund.ts';
 import type { CPayCredentials } from './credentials.ts';
-import { openHttp } from './http.ts';
+import { type Http, openHttp } from './http.ts';
 import { notFound, readCharge, readRefund } from './map.ts';
-import { charge, listOf, refund } from './wire.ts';
+import { charge as chargeShape, listOf, refund as refundShape } from './wire.ts';
 
 /** Charges, captures, cancels and refunds at CPay. */
 export function createCPayClient(credentials: CPayCredentials): ProviderClient {
   const http = openHttp(credentials);
   return {
-    async charge(request, { dispatch, signal }) {
-      const { amount, reference, description, callbackUrl, timeoutMs, idempotencyKey } = request;
-      await dispatch();
-      const body = {
-        amount: amount.amountMinor,
-        currency: amount.currency,
-        capture: request.captureMethod === 'automatic',
-        reference,
-        description,
-        callback_url: callbackUrl,
-        metadata: {
-          payment: request.paymentId,
-          attempt: request.attemptId,
-          workflow: request.workflowId,
-        },
-      };
-      const call = { method: 'POST', path: '/v1/charges', body, idempotencyKey } as const;
-      return readCharge(await http.send({ ...call, timeoutMs, signal }, charge));
-    },
+    charge: (request, context) => charge(http, request, context),
 
     async lookup({ providerPaymentId, attemptId, timeoutMs }, signal) {
       const get = { method: 'GET', timeoutMs, signal } as const;
       if (providerPaymentId !== null) {
         const path = `/v1/charges/${encodeURIComponent(providerPaymentId)}`;
-        return readCharge(await http.send({ ...get, path }, charge));
+        return readCharge(await http.send({ ...get, path }, chargeShape));
       }
       const path = `/v1/charges?attempt=${encodeURIComponent(attemptId)}`;
-      const [found] = (await http.send({ ...get, path }, listOf(charge))).data;
+      const [found] = (await http.send({ ...get, path }, listOf(chargeShape))).data;
       if (found === undefined) return { ...notFound('charge'), providerPaymentId: null };
       return readCharge(found);
     },
@@ -45,46 +33,76 @@ export function createCPayClient(credentials: CPayCredentials): ProviderClient {
       const path = `/v1/charges/${encodeURIComponent(providerPaymentId)}/capture`;
       const body = { amount: amount.amountMinor };
       const call = { method: 'POST', path, body, idempotencyKey, timeoutMs, signal } as const;
-      return readCharge(await http.send(call, charge));
+      return readCharge(await http.send(call, chargeShape));
     },
 
     async cancel({ providerPaymentId, idempotencyKey, timeoutMs }, signal) {
       const path = `/v1/charges/${encodeURIComponent(providerPaymentId)}/cancel`;
       const call = { method: 'POST', path, body: {}, idempotencyKey, timeoutMs, signal } as const;
-      return readCharge(await http.send(call, charge));
+      return readCharge(await http.send(call, chargeShape));
     },
 
-    async refund(request, { dispatch, signal }) {
-      const { providerPaymentId, amount, idempotencyKey, timeoutMs } = request;
-      if (providerPaymentId === null) {
-        throw new ProviderError('misconfigured', 'CPay refunds by its id of the charge');
-      }
-      await dispatch();
-      const body = {
-        charge: providerPaymentId,
-        amount: amount.amountMinor,
-        metadata: {
-          refund: request.refundId,
-          payment: request.paymentId,
-          workflow: request.workflowId,
-        },
-      };
-      const call = { method: 'POST', path: '/v1/refunds', body, idempotencyKey } as const;
-      return readRefund(await http.send({ ...call, timeoutMs, signal }, refund));
-    },
+    refund: (request, context) => refund(http, request, context),
 
     async lookupRefund({ refundId, providerRefundId, timeoutMs }, signal) {
       const get = { method: 'GET', timeoutMs, signal } as const;
       if (providerRefundId !== null) {
         const path = `/v1/refunds/${encodeURIComponent(providerRefundId)}`;
-        return readRefund(await http.send({ ...get, path }, refund));
+        return readRefund(await http.send({ ...get, path }, refundShape));
       }
       const path = `/v1/refunds?refund=${encodeURIComponent(refundId)}`;
-      const [found] = (await http.send({ ...get, path }, listOf(refund))).data;
+      const [found] = (await http.send({ ...get, path }, listOf(refundShape))).data;
       if (found === undefined) return { ...notFound('refund'), providerRefundId: null };
       return readRefund(found);
     },
 
     close: () => http.close(),
   };
+}
+
+async function charge(
+  http: Http,
+  request: ChargeRequest,
+  { dispatch, signal }: ChargeContext,
+): Promise<ChargeResult> {
+  const { amount, reference, description, callbackUrl, timeoutMs, idempotencyKey } = request;
+  await dispatch();
+  const body = {
+    amount: amount.amountMinor,
+    currency: amount.currency,
+    capture: request.captureMethod === 'automatic',
+    reference,
+    description,
+    callback_url: callbackUrl,
+    metadata: {
+      payment: request.paymentId,
+      attempt: request.attemptId,
+      workflow: request.workflowId,
+    },
+  };
+  const call = { method: 'POST', path: '/v1/charges', body, idempotencyKey } as const;
+  return readCharge(await http.send({ ...call, timeoutMs, signal }, chargeShape));
+}
+
+async function refund(
+  http: Http,
+  request: RefundRequest,
+  { dispatch, signal }: ChargeContext,
+): Promise<RefundResult> {
+  const { providerPaymentId, amount, idempotencyKey, timeoutMs } = request;
+  if (providerPaymentId === null) {
+    throw new ProviderError('misconfigured', 'CPay refunds by its id of the charge');
+  }
+  await dispatch();
+  const body = {
+    charge: providerPaymentId,
+    amount: amount.amountMinor,
+    metadata: {
+      refund: request.refundId,
+      payment: request.paymentId,
+      workflow: request.workflowId,
+    },
+  };
+  const call = { method: 'POST', path: '/v1/refunds', body, idempotencyKey } as const;
+  return readRefund(await http.send({ ...call, timeoutMs, signal }, refundShape));
 }

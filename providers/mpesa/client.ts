@@ -8,9 +8,11 @@ import type {
   LookupResult,
   ProviderClient,
 } from '../../domain/provider.ts';
+import type { RefundRequest, RefundResult } from '../../domain/refund.ts';
 import type { MpesaCredentials } from './credentials.ts';
 import { createHttpClient, type HttpAnswer, type HttpClient } from './http.ts';
 import { isTokenRefused, readPush, readQuery } from './map.ts';
+import { readReversal, reversalRequest } from './reversal.ts';
 import { createTokenSource, type TokenSource } from './token.ts';
 import type { PushRequest, QueryRequest } from './wire.ts';
 
@@ -23,6 +25,7 @@ export function createMpesaClient(credentials: MpesaCredentials): ProviderClient
   return {
     charge: (request, context) => charge(line, credentials, request, context),
     lookup: (request, signal) => lookup(line, credentials, request, signal),
+    refund: (request, context) => refund(line, credentials, request, context),
     close: () => http.close(),
   };
 }
@@ -35,7 +38,7 @@ async function charge(
 ): Promise<ChargeResult> {
   const body = pushRequest(credentials, request, Date.now());
   const call = { path: '/mpesa/stkpush/v1/processrequest', body, timeoutMs: request.timeoutMs };
-  await line.tokens.get(context.signal);
+  await line.tokens.get(context.signal, request.timeoutMs);
   await context.dispatch();
   const reading = readPush(await post(line, call, context.signal));
   if (reading.kind === 'declined') return reading.outcome;
@@ -65,6 +68,19 @@ async function lookup(
   return readQuery(await post(line, call, signal), providerPaymentId);
 }
 
+async function refund(
+  line: Line,
+  credentials: MpesaCredentials,
+  request: RefundRequest,
+  context: ChargeContext,
+): Promise<RefundResult> {
+  const body = reversalRequest(credentials, request);
+  const call = { path: '/mpesa/reversal/v1/request', body, timeoutMs: request.timeoutMs };
+  await line.tokens.get(context.signal, request.timeoutMs);
+  await context.dispatch();
+  return readReversal(await post(line, call, context.signal));
+}
+
 type Call = { readonly path: string; readonly body: object; readonly timeoutMs: number };
 
 /** Sends with the held token; once more with a new one when Daraja refuses the first. */
@@ -78,11 +94,11 @@ async function post({ http, tokens }: Line, call: Call, signal: AbortSignal): Pr
       timeoutMs: call.timeoutMs,
       signal,
     });
-  const token = await tokens.get(signal);
+  const token = await tokens.get(signal, call.timeoutMs);
   const answer = await sendWith(token);
   if (!isTokenRefused(answer)) return answer;
   tokens.drop(token);
-  return await sendWith(await tokens.get(signal));
+  return await sendWith(await tokens.get(signal, call.timeoutMs));
 }
 
 /** The push for a charge. @throws ProviderError `misconfigured` for what Daraja cannot take. */

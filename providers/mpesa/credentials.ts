@@ -10,6 +10,13 @@ const schema = z
     short_code: z.string().regex(/^\d{5,7}$/, 'must be 5 to 7 digits'),
     passkey: z.string().min(1),
     transaction_type: z.enum(['paybill', 'till']).default('paybill'),
+    /** These three are for refunds; SecurityCredential is made of them. */
+    initiator_name: z.string().min(1).optional(),
+    initiator_password: z.string().min(1).optional(),
+    certificate: z
+      .string()
+      .regex(/BEGIN (CERTIFICATE|PUBLIC KEY)/, 'must be a PEM')
+      .optional(),
     till_number: z
       .string()
       .regex(/^\d{5,8}$/, 'must be 5 to 8 digits')

@@ -2,6 +2,7 @@ import type { Provider } from '../../domain/provider.ts';
 import { createMpesaClient } from './client.ts';
 import { asMpesa, readCredentials } from './credentials.ts';
 import { policy } from './policy.ts';
+import { reversalWebhooks } from './reversal-webhook.ts';
 import { webhook } from './webhook.ts';
 
 /** M-Pesa Express (STK Push) over Safaricom's Daraja API. Limits: providers/mpesa/README.md. */
@@ -13,7 +14,7 @@ export const mpesa: Provider = {
     callback_auth: 'token',
     capture: false,
     cancel: false,
-    refund: 'none',
+    refund: 'async',
     looks_up_refunds: false,
     refund_needs: 'provider_receipt',
     amounts: { KES: { min_minor: 100, max_minor: 25_000_000, step_minor: 100 } },
@@ -22,9 +23,9 @@ export const mpesa: Provider = {
     reference_max_length: 12,
   },
   policy,
-  shownFields: ['base_url', 'short_code', 'transaction_type', 'till_number'],
+  shownFields: ['base_url', 'short_code', 'transaction_type', 'till_number', 'initiator_name'],
   readCredentials,
   connect: (credentials) => createMpesaClient(asMpesa(credentials)),
   webhook,
-  refundWebhooks: [],
+  refundWebhooks: reversalWebhooks,
 };

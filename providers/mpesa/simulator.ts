@@ -6,7 +6,9 @@ import { createDarajaRoutes } from './simulator/daraja.ts';
 import { openFaults } from './simulator/faults.ts';
 import { openPhones } from './simulator/prompts.ts';
 import { type Merchant, SANDBOX_MERCHANT } from './simulator/push-request.ts';
+import { openReversals } from './simulator/reversals.ts';
 import { changeSettings, DEFAULT_SETTINGS, type Settings } from './simulator/settings.ts';
+import { TEST_CERTIFICATE } from './simulator/test-key.ts';
 
 export type SimulatorOptions = {
   /** 0 for any free one. */
@@ -30,6 +32,9 @@ export const SANDBOX = {
     consumer_secret: 'sandbox-consumer-secret',
     short_code: '174379',
     passkey: 'bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919',
+    initiator_name: 'testapi',
+    initiator_password: 'sandbox-initiator-password',
+    certificate: TEST_CERTIFICATE,
   },
 } as const;
 export type RunningSimulator = {
@@ -50,7 +55,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Running
   const faults = openFaults();
   const phones = openPhones(book, settings);
   const merchant = options.merchant ?? SANDBOX_MERCHANT;
-  const daraja = { book, faults, phones, settings, merchant };
+  const reversals = openReversals({ book, settings, merchant });
+  const daraja = { book, faults, phones, reversals, settings, merchant };
   const app = new Koa();
   app.silent = true;
   for (const router of [createControlRoutes(daraja), createDarajaRoutes(daraja)]) {
@@ -75,6 +81,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Running
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
       await closed;
+      reversals.close();
       await phones.close();
     },
   };

@@ -9,8 +9,11 @@ const EARLY_MS = 60_000;
 const TIMEOUT_MS = 15_000;
 
 export type TokenSource = {
-  /** The access token. However many ask at once, one request goes out. */
-  get(signal: AbortSignal): Promise<string>;
+  /**
+   * The access token. However many ask at once, one request goes out; who waits longer than it may
+   * gives up alone.
+   */
+  get(signal: AbortSignal, timeoutMs: number): Promise<string>;
   /** Forgets this token, if it is still the one we hold. */
   drop(token: string): void;
 };
@@ -25,18 +28,30 @@ export function createTokenSource(http: HttpClient, credentials: MpesaCredential
     return token;
   };
   return {
-    async get(signal) {
-      signal.throwIfAborted();
+    async get(signal, timeoutMs) {
       if (held !== null && Date.now() < held.goodUntilMs) return held.token;
       pending ??= refresh().finally(() => {
         pending = null;
       });
-      return await pending;
+      return await giveUpAfter(pending, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
     },
     drop(token) {
       if (held?.token === token) held = null;
     },
   };
+}
+
+/** @throws ProviderError `unsent`: without a token nothing was asked of Daraja. */
+async function giveUpAfter<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const giveUp = () => reject(new ProviderError('unsent', 'no access token came in time'));
+  if (signal.aborted) giveUp();
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    return await Promise.race([task, promise]);
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
 }
 
 async function fetchToken(http: HttpClient, credentials: MpesaCredentials) {

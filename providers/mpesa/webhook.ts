@@ -30,8 +30,8 @@ function translate(body: Uint8Array): Translation {
     eventKey: digest([CheckoutRequestID, ResultCode, String(receipt), String(amount)].join('|')),
     event: readResult(ResultCode, ResultDesc, {
       providerPaymentId: CheckoutRequestID,
-      receipt: receipt === undefined ? null : String(receipt),
-      money: amount === undefined ? null : moneyOf(amount),
+      receipt: receipt == null ? null : String(receipt),
+      money: amount == null ? null : moneyOf(amount),
     }),
   };
 }

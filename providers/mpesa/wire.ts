@@ -34,7 +34,7 @@ export const queryAnswer = z.object({
 
 const callbackItem = z.object({
   Name: z.string(),
-  Value: z.union([z.string(), z.number()]).optional(),
+  Value: z.union([z.string(), z.number()]).nullish(),
 });
 
 export const stkCallback = z.object({
@@ -43,10 +43,42 @@ export const stkCallback = z.object({
       CheckoutRequestID: z.string().min(1),
       ResultCode: numberOrText,
       ResultDesc: z.string().catch(''),
-      CallbackMetadata: z.object({ Item: z.array(callbackItem) }).optional(),
+      CallbackMetadata: z.object({ Item: z.array(callbackItem) }).nullish(),
     }),
   }),
 });
+
+export const reversalAnswer = z.object({ ResponseCode: numberOrText, ConversationID: z.string() });
+
+export const reversalResult = z.object({
+  Result: z.object({
+    ResultCode: numberOrText,
+    ConversationID: z.string().min(1),
+    TransactionID: z.string(),
+    ResultParameters: z
+      .object({
+        ResultParameter: z.array(
+          z.object({ Key: z.string(), Value: z.union([z.string(), z.number()]).optional() }),
+        ),
+      })
+      .optional(),
+  }),
+});
+
+export type ReversalRequest = {
+  readonly Initiator: string;
+  readonly SecurityCredential: string;
+  readonly CommandID: 'TransactionReversal';
+  readonly TransactionID: string;
+  readonly Amount: number;
+  readonly ReceiverParty: string;
+  /** Spelled so on the wire. */
+  readonly RecieverIdentifierType: '11';
+  readonly ResultURL: string;
+  readonly QueueTimeOutURL: string;
+  readonly Remarks: string;
+  readonly Occasion: string;
+};
 
 export type PushRequest = {
   readonly BusinessShortCode: string;

@@ -8,7 +8,7 @@ import { webhook } from './webhook.ts';
 
 /** Stripe's least charge is about USD 0.50 in any currency; limits: README.md of this folder. */
 function atLeast(min_minor: number, step_minor = 1): AmountRule {
-  return { min_minor, max_minor: 99_999_999, step_minor };
+  return { min_minor, max_minor: 100_000_000 - step_minor, step_minor };
 }
 
 /** Cards by Stripe's PaymentIntents, over its official SDK. */

@@ -22,8 +22,27 @@ export function openSdk({ base_url, secret_key }: StripeCredentials): Stripe {
     protocol: isPlain ? 'http' : 'https',
     host: hostname,
     port: port === '' ? (isPlain ? 80 : 443) : Number(port),
-    httpAgent: isPlain ? new HttpAgent({ keepAlive: false }) : new HttpsAgent({ keepAlive: false }),
+    httpClient: openHttpClient(isPlain),
   });
+}
+
+/** The SDK sends again by itself after a reset, also when told not to: a reset must not show. */
+function openHttpClient(isPlain: boolean) {
+  const agent = isPlain
+    ? new HttpAgent({ keepAlive: false })
+    : new HttpsAgent({ keepAlive: false });
+  const client = Stripe.createNodeHttpClient(agent);
+  const makeRequest = client.makeRequest.bind(client);
+  client.makeRequest = (...request) =>
+    makeRequest(...request).catch((cause: unknown) => {
+      throw isClosed(cause) ? new Error('the connection was closed', { cause }) : cause;
+    });
+  return client;
+}
+
+function isClosed(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return false;
+  return error.code === 'ECONNRESET' || error.code === 'EPIPE';
 }
 
 /**
@@ -35,6 +54,8 @@ export async function callStripe<T>(
   call: () => Promise<T>,
   refusal: (error: Stripe.errors.StripeError) => T | null | Promise<T | null> = () => null,
 ): Promise<T> {
+  if (signal.aborted)
+    throw new ProviderError('ambiguous', 'the call was given up before it was sent');
   try {
     const answering = call().catch(async (error: unknown) => {
       const made = error instanceof Stripe.errors.StripeError ? await refusal(error) : null;

@@ -35,7 +35,7 @@ export const SANDBOX = {
 } as const;
 
 /**
- * Stripe as it behaves on the wire, as far as a gateway uses it. An independent witness: it shares
+ * Stripe as it behaves on the wire, as far as Malipo uses it. An independent witness: it shares
  * no code with Malipo's client. Behaviour and sources: providers/stripe/README.md.
  */
 export async function startSimulator(options: SimulatorOptions): Promise<RunningSimulator> {

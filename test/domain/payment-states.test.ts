@@ -17,7 +17,7 @@ requires_action  -           .                authorized    succeeded     failed
 authorized       -           -                .             succeeded     failed    canceled  needs_review
 needs_review     -           -                authorized    succeeded     failed    canceled  .
 succeeded        -           -                .             .             -         -         -
-failed           -           -                needs_review  needs_review  .         -         -
+failed           -           -                needs_review  needs_review  .         .         -
 canceled         -           -                needs_review  needs_review  .         .         -
 `;
 

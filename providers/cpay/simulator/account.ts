@@ -39,33 +39,17 @@ export function openAccount({ book, settings, webhooks }: Parts) {
   };
   const tell = (charge: SimulatedCharge) =>
     webhooks.send(charge.callback_url, 'charge.updated', shownOf(charge));
-  const require = (id: string) => {
+  const findCharge = (id: string) => {
     const charge = book.charges.get(id);
     if (charge === undefined) throw new Refusal(404, 'no_such_charge', 'charge');
     return charge;
   };
 
   return {
-    async charge(order: ChargeOrder): Promise<SimulatedCharge> {
-      const rule = ruleFor(order.amount);
-      const isHeld = rule.status === 'succeeded' && !order.capture;
-      const charge = save(makeCharge(order, isHeld ? 'authorized' : rule.status));
-      if (settings.webhook === 'early') {
-        await webhooks.sendNow(charge.callback_url, 'charge.updated', shownOf(charge));
-      }
-      tell(charge);
-      if (rule.later) {
-        const status = rule.later;
-        webhooks.later(settings.decide_after_ms, () => {
-          const now = require(charge.id);
-          if (now.status === 'pending') tell(save(decide(now, status)));
-        });
-      }
-      return charge;
-    },
+    charge: (order: ChargeOrder) => startCharge({ book, settings, webhooks }, order),
 
     capture(id: string, amount: number): SimulatedCharge {
-      const charge = require(id);
+      const charge = findCharge(id);
       if (charge.status !== 'authorized') return charge;
       if (amount > charge.amount) throw new Refusal(422, 'amount_too_large', 'amount');
       const captured = save({
@@ -79,7 +63,7 @@ export function openAccount({ book, settings, webhooks }: Parts) {
     },
 
     cancel(id: string): SimulatedCharge {
-      const charge = require(id);
+      const charge = findCharge(id);
       if (charge.status !== 'authorized' && charge.status !== 'pending') return charge;
       const canceled = save({ ...charge, status: 'canceled' });
       tell(canceled);
@@ -87,20 +71,58 @@ export function openAccount({ book, settings, webhooks }: Parts) {
     },
 
     refund(id: string, amount: number, metadata: Refund['metadata']): Refund {
-      const charge = require(id);
-      const given = [...book.refunds.values()].filter(
-        (refund) => refund.charge === id && refund.status !== 'failed',
-      );
-      const left = charge.amount_captured - given.reduce((sum, refund) => sum + refund.amount, 0);
+      const charge = findCharge(id);
       if (charge.status !== 'succeeded') throw new Refusal(422, 'not_captured', 'charge');
-      if (amount > left) throw new Refusal(422, 'already_refunded', 'amount');
+      if (amount > leftOf(book, charge)) throw new Refusal(422, 'already_refunded', 'amount');
       return startRefund({ book, settings, webhooks }, charge, amount, metadata);
     },
 
-    find: require,
+    /** What a pending charge turns into, without waiting. */
+    decideNow(id: string): SimulatedCharge {
+      const charge = findCharge(id);
+      const { later } = ruleFor(charge.amount);
+      if (charge.status !== 'pending' || !later) return charge;
+      const decided = save(decide(charge, later));
+      tell(decided);
+      return decided;
+    },
+
+    find: findCharge,
   };
 }
 export type Account = ReturnType<typeof openAccount>;
+
+async function startCharge(
+  { book, settings, webhooks }: Parts,
+  order: ChargeOrder,
+): Promise<SimulatedCharge> {
+  const save = (charge: SimulatedCharge) => {
+    book.write({ kind: 'charge', charge });
+    return charge;
+  };
+  const tell = (charge: SimulatedCharge) =>
+    webhooks.send(charge.callback_url, 'charge.updated', shownOf(charge));
+  const rule = ruleFor(order.amount);
+  const isHeld = rule.status === 'succeeded' && !order.capture;
+  const charge = save(makeCharge(order, isHeld ? 'authorized' : rule.status));
+  if (settings.webhook === 'early') {
+    await webhooks.sendNow(charge.callback_url, 'charge.updated', shownOf(charge));
+  }
+  tell(charge);
+  if (rule.later) {
+    const status = rule.later;
+    webhooks.later(settings.decide_after_ms, () => {
+      const now = book.charges.get(charge.id) ?? charge;
+      if (now.status === 'pending') tell(save(decide(now, status)));
+    });
+  }
+  return charge;
+}
+
+function leftOf({ refunds }: Book, { id, amount_captured }: SimulatedCharge): number {
+  const given = [...refunds.values()].filter((it) => it.charge === id && it.status !== 'failed');
+  return amount_captured - given.reduce((sum, { amount }) => sum + amount, 0);
+}
 
 function makeCharge(order: ChargeOrder, status: Charge['status']): SimulatedCharge {
   const rule = ruleFor(order.amount);
@@ -127,9 +149,17 @@ function decide(charge: SimulatedCharge, status: Charge['status']): SimulatedCha
     : { ...charge, status, decline_code };
 }
 
-/** What leaves of a charge; for one rule the webhook names another amount than was taken. */
+/** What leaves of a charge. */
+export function bareOf(charge: SimulatedCharge): Charge & { readonly created: string } {
+  const { id, object, status, amount, amount_captured, currency } = charge;
+  const { decline_code, receipt, metadata, created } = charge;
+  const money = { amount, amount_captured, currency };
+  return { id, object, status, ...money, decline_code, receipt, metadata, created };
+}
+
+/** For one rule the webhook names another amount than was taken. */
 export function shownOf(charge: SimulatedCharge): Charge & { readonly created: string } {
-  const { callback_url: _private, ...shown } = charge;
+  const shown = bareOf(charge);
   const isWrong = ruleFor(charge.amount).wrong_amount === true && charge.status === 'succeeded';
   return isWrong ? { ...shown, amount_captured: charge.amount + 1 } : shown;
 }

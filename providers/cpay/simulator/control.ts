@@ -5,7 +5,7 @@ import type { Parts } from './routes.ts';
 import { changeSettings, readFaultOrder } from './settings.ts';
 
 /** The test's side: settings, faults and the book. */
-export function createControlRoutes({ book, settings, faults }: Parts): Router {
+export function createControlRoutes({ book, account, webhooks, settings, faults }: Parts): Router {
   const router = new Router({ prefix: '/simulator' });
   const checked = async (ctx: RouterContext, run: (body: Body) => void) => {
     try {
@@ -21,6 +21,12 @@ export function createControlRoutes({ book, settings, faults }: Parts): Router {
       refunds: [...book.refunds.values()],
       webhooks: book.webhooks,
     };
+  });
+  router.post('/charges/:id/decide', (ctx) => {
+    ctx.body = account.decideNow(ctx.params.id ?? '');
+  });
+  router.post('/redeliver/:about', (ctx) => {
+    ctx.body = { found: webhooks.redeliver(ctx.params.about ?? '') };
   });
   router.get('/settings', (ctx) => {
     ctx.body = settings;

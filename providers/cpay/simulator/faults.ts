@@ -10,27 +10,33 @@ export function answer(ctx: RouterContext, { status, body }: Answer): void {
 }
 
 /** With these nothing is done at all. */
-export const NOTHING_DONE: ReadonlySet<FaultKind> = new Set(['500_before', '429']);
+export const NOTHING_DONE: ReadonlySet<FaultKind> = new Set(['500_before', 'reset_before', '429']);
 
 /** Uses an order up. */
-export function takeFault(faults: FaultOrder[], step: string): FaultKind | undefined {
+export function takeFault(
+  faults: readonly FaultOrder[],
+  step: string,
+): Omit<FaultOrder, 'times'> | undefined {
   const order = faults.find((it) => it.on === step && it.times > 0);
-  if (order === undefined) return undefined;
-  order.times -= 1;
-  return order.kind;
+  if (order !== undefined) order.times -= 1;
+  return order;
 }
 
 const hang = (ctx: RouterContext) => {
   ctx.respond = false;
 };
+const reset = (ctx: RouterContext) => {
+  hang(ctx);
+  ctx.req.socket.resetAndDestroy();
+};
+type Misbehave = (ctx: RouterContext, body: string, retryAfterS: number) => void;
+
 /** How each fault answers instead. */
-export const FAULTS: Readonly<Record<FaultKind, (ctx: RouterContext, body: string) => void>> = {
+export const FAULTS: Readonly<Record<FaultKind, Misbehave>> = {
   act_then_500: (ctx) => answer(ctx, { status: 500, body: { error: { code: 'internal' } } }),
   act_then_timeout: hang,
-  act_then_reset(ctx) {
-    hang(ctx);
-    ctx.req.socket.resetAndDestroy();
-  },
+  act_then_reset: reset,
+  reset_before: reset,
   act_then_truncate(ctx, body) {
     hang(ctx);
     ctx.res.writeHead(201, { 'content-type': 'application/json', 'content-length': body.length });
@@ -42,8 +48,8 @@ export const FAULTS: Readonly<Record<FaultKind, (ctx: RouterContext, body: strin
     ctx.body = '<html><body>Bad gateway</body></html>';
   },
   '500_before': (ctx) => answer(ctx, { status: 500, body: { error: { code: 'internal' } } }),
-  '429'(ctx) {
-    ctx.set('Retry-After', '1');
+  '429'(ctx, _body, retryAfterS) {
+    ctx.set('Retry-After', String(retryAfterS));
     answer(ctx, { status: 429, body: { error: { code: 'slow_down', field: null } } });
   },
 };

@@ -1,14 +1,16 @@
 import Router, { type RouterContext } from '@koa/router';
-import { type Account, Refusal, shownOf } from './account.ts';
+import { type Account, bareOf, Refusal, shownOf } from './account.ts';
 import { type Body, countOf, readBody, textOf, textsOf } from './body.ts';
 import type { Book } from './book.ts';
 import { type Answer, answer, FAULTS, NOTHING_DONE, takeFault } from './faults.ts';
 import { type FaultKind, ruleFor } from './rules.ts';
 import type { FaultOrder, Settings } from './settings.ts';
+import type { Webhooks } from './webhooks.ts';
 
 export type Parts = {
   readonly book: Book;
   readonly account: Account;
+  readonly webhooks: Webhooks;
   readonly settings: Settings;
   readonly faults: FaultOrder[];
   readonly apiKey: string;
@@ -16,7 +18,7 @@ export type Parts = {
 
 /** CPay's API. */
 export function createApiRoutes(parts: Parts): Router {
-  const { book, account } = parts;
+  const { account } = parts;
   const router = new Router({ prefix: '/v1' });
   router.use(async (ctx, next) => {
     const isKnown = ctx.get('Authorization') === `Bearer ${parts.apiKey}`;
@@ -51,6 +53,12 @@ export function createApiRoutes(parts: Parts): Router {
       account.refund(textOf(body, 'charge'), countOf(body, 'amount'), textsOf(body.metadata)),
     ),
   );
+  addLookups(router, parts);
+  return router;
+}
+
+function addLookups(router: Router, parts: Parts): void {
+  const { book, account } = parts;
   const lookup = (ctx: RouterContext, find: () => unknown) =>
     act(parts, ctx, 'lookup', () => Promise.resolve(find()));
   router.get('/charges/:id', (ctx) => lookup(ctx, () => bareOf(account.find(ctx.params.id ?? ''))));
@@ -75,11 +83,6 @@ export function createApiRoutes(parts: Parts): Router {
       ),
     })),
   );
-  return router;
-}
-
-function bareOf<T extends { readonly callback_url: string }>({ callback_url: _, ...charge }: T) {
-  return charge;
 }
 
 /** Runs a POST once for its key; the same key again gets the same answer. */
@@ -124,13 +127,15 @@ async function act(
   byRule?: FaultKind,
   keep: (done: Answer) => void = () => undefined,
 ): Promise<void> {
-  const fault = takeFault(parts.faults, step) ?? byRule;
-  if (fault !== undefined && NOTHING_DONE.has(fault)) return FAULTS[fault](ctx, '');
+  const order = takeFault(parts.faults, step);
+  const fault = order?.kind ?? byRule;
+  const retryAfterS = order?.retry_after_s ?? 1;
+  if (fault !== undefined && NOTHING_DONE.has(fault)) return FAULTS[fault](ctx, '', retryAfterS);
   try {
     const done: Answer = { status: ctx.method === 'POST' ? 201 : 200, body: await run() };
     keep(done);
     if (fault === undefined) answer(ctx, done);
-    else FAULTS[fault](ctx, JSON.stringify(done.body));
+    else FAULTS[fault](ctx, JSON.stringify(done.body), retryAfterS);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     answer(ctx, {

@@ -20,6 +20,7 @@ export const FAULT_KINDS = [
   'act_then_truncate',
   'act_then_html',
   '500_before',
+  'reset_before',
   '429',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];

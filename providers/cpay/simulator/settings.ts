@@ -44,18 +44,26 @@ export function changeSettings(
 }
 
 /** An order for the next requests of a kind; it is used up. */
-export type FaultOrder = { readonly on: string; readonly kind: FaultKind; times: number };
-export const FAULT_STEPS = ['charge', 'capture', 'cancel', 'refund', 'lookup'] as const;
+export type FaultOrder = {
+  readonly on: string;
+  readonly kind: FaultKind;
+  /** Of a 429. */
+  readonly retry_after_s: number;
+  times: number;
+};
+const FAULT_STEPS = ['charge', 'capture', 'cancel', 'refund', 'lookup'] as const;
 
 /** @throws RangeError naming the field that is not valid. */
 export function readFaultOrder(body: Readonly<Record<string, unknown>>): FaultOrder {
-  const { on = 'charge', kind, times = 1, ...rest } = body;
+  const { on = 'charge', kind, times = 1, retry_after_s = 1, ...rest } = body;
   const [extra] = Object.keys(rest);
-  if (extra !== undefined) throw new RangeError(`${extra} is no field: on, kind, times`);
+  if (extra !== undefined)
+    throw new RangeError(`${extra} is no field: on, kind, times, retry_after_s`);
   const step = FAULT_STEPS.find((it) => it === on);
   if (step === undefined) throw new RangeError(`on must be one of ${FAULT_STEPS.join(', ')}`);
   const fault = FAULT_KINDS.find((it) => it === kind);
   if (fault === undefined) throw new RangeError(`kind must be one of ${FAULT_KINDS.join(', ')}`);
   if (!isCount(times) || times === 0) throw new RangeError('times must be 1 or more');
-  return { on: step, kind: fault, times: Number(times) };
+  if (!isCount(retry_after_s)) throw new RangeError('retry_after_s must be a count');
+  return { on: step, kind: fault, retry_after_s: Number(retry_after_s), times: Number(times) };
 }

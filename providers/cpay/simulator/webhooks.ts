@@ -9,6 +9,8 @@ export type Webhooks = {
   send(url: string, type: string, data: { readonly id: string }): void;
   /** Sends it before anything else happens. */
   sendNow(url: string, type: string, data: { readonly id: string }): Promise<void>;
+  /** Sends the latest event about an object once more; false when there was none. */
+  redeliver(about: string): boolean;
   /** Runs something later, unless the simulator was closed. */
   later(ms: number, task: () => void): void;
   close(): void;
@@ -31,6 +33,13 @@ export function openWebhooks(book: Book, settings: Settings, secrets: readonly s
       await sleep(RETRY_MS * tried, undefined, { signal }).catch(() => undefined);
     }
   };
+  const latest = new Map<string, () => Promise<void>>();
+  const prepare = (url: string, type: string, data: { readonly id: string }) => {
+    const { id, body } = makeBody(type, data);
+    const deliver = () => post(url, body, id, data.id);
+    latest.set(data.id, deliver);
+    return deliver;
+  };
   const makeBody = (type: string, data: { readonly id: string }) => {
     const id = `evt_${randomBytes(12).toString('hex')}`;
     return { id, body: JSON.stringify({ id, type, data }) };
@@ -41,14 +50,18 @@ export function openWebhooks(book: Book, settings: Settings, secrets: readonly s
   return {
     send(url, type, data) {
       if (settings.webhook === 'never') return;
-      const { id, body } = makeBody(type, data);
+      const deliver = prepare(url, type, data);
       later(settings.webhook_delay_ms, () => {
-        for (let sent = 0; sent < settings.duplicates; sent += 1) void post(url, body, id, data.id);
+        for (let sent = 0; sent < settings.duplicates; sent += 1) void deliver();
       });
     },
     async sendNow(url, type, data) {
-      const { id, body } = makeBody(type, data);
-      await post(url, body, id, data.id);
+      await prepare(url, type, data)();
+    },
+    redeliver(about) {
+      const deliver = latest.get(about);
+      void deliver?.();
+      return deliver !== undefined;
     },
     later,
     close: () => closing.abort(),

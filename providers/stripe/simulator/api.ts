@@ -7,6 +7,7 @@ import {
   BEFORE,
   type FaultOrder,
   type FaultStep,
+  refuseConcurrent,
   SERVER_ERROR,
   takeFault,
 } from './faults.ts';
@@ -24,7 +25,7 @@ export type ApiParts = {
 type Result = Intent | Refund | Readonly<Record<string, unknown>>;
 type Run = (form: Form, ctx: RouterContext) => Result | Promise<Result>;
 
-/** Stripe's API, as far as a gateway uses it. */
+/** Stripe's API, as far as Malipo uses it. */
 export function createApiRoutes(parts: ApiParts): Router {
   const { intents, refunds } = parts;
   const router = new Router({ prefix: '/v1' });
@@ -102,7 +103,7 @@ async function answerOnce(
     ctx.body = kept.body;
     return;
   }
-  if (key !== '' && busy.has(key)) BEFORE['409']?.(ctx);
+  if (key !== '' && busy.has(key)) refuseConcurrent();
   refuseCardData(raw);
   busy.add(key);
   try {
@@ -133,7 +134,7 @@ async function act(
 ): Promise<void> {
   const fault = takeFault(parts.faults, step);
   const before = fault === undefined ? undefined : BEFORE[fault.kind];
-  if (before !== undefined) return before(ctx);
+  if (fault !== undefined && before !== undefined) return before(ctx, fault);
   const done = await outcomeOf(run);
   if (fault?.kind === 'act_then_500') {
     if (fault.stored) keep(SERVER_ERROR.status, SERVER_ERROR.body);

@@ -18,15 +18,6 @@ type Body = Readonly<Record<string, unknown>>;
 export function createControlRoutes(parts: ControlParts): Router {
   const { book, events, faults, intents, settings } = parts;
   const router = new Router({ prefix: '/simulator' });
-  const checked = async (ctx: RouterContext, run: (body: Body) => unknown) => {
-    try {
-      ctx.body = await run(await readBody(ctx));
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      ctx.status = 400;
-      ctx.body = { error: error.message };
-    }
-  };
   router.get('/book', (ctx) => {
     ctx.body = {
       intents: [...book.intents.values()],
@@ -65,6 +56,9 @@ export function createControlRoutes(parts: ControlParts): Router {
       return events.endpoint;
     }),
   );
+  router.post('/redeliver/:about', (ctx) => {
+    ctx.body = { found: events.redeliver(ctx.params.about ?? '') };
+  });
   router.post('/3ds/:id', (ctx) =>
     checked(ctx, ({ passed }) => {
       if (typeof passed !== 'boolean') throw new RangeError('send {"passed": true} or false');
@@ -72,6 +66,16 @@ export function createControlRoutes(parts: ControlParts): Router {
     }),
   );
   return router;
+}
+
+async function checked(ctx: RouterContext, run: (body: Body) => unknown): Promise<void> {
+  try {
+    ctx.body = await run(await readBody(ctx));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    ctx.status = 400;
+    ctx.body = { error: error.message };
+  }
 }
 
 async function readBody(ctx: RouterContext): Promise<Body> {

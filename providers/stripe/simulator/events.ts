@@ -10,6 +10,8 @@ export type Events = {
   endpoint: Endpoint | null;
   /** Tells of a change; returns when it may be answered for, see `webhook: before_answer`. */
   tell(type: string, object: { readonly id: string }): Promise<void>;
+  /** Sends the latest event about an object once more; false when there was none. */
+  redeliver(about: string): boolean;
   /** Runs something later, unless the simulator was closed. */
   later(ms: number, task: () => void): void;
   close(): void;
@@ -30,6 +32,7 @@ export function openEvents(book: Book, settings: Settings, endpoint: Endpoint | 
       if (status >= 200 && status < 300) return;
     }
   };
+  const latest = new Map<string, () => Promise<void>>();
   const later = (ms: number, task: () => void) => {
     sleep(ms, undefined, { signal }).then(task, () => undefined);
   };
@@ -41,12 +44,17 @@ export function openEvents(book: Book, settings: Settings, endpoint: Endpoint | 
       const id = `evt_${randomBytes(12).toString('hex')}`;
       const created = Math.floor(Date.now() / 1000);
       const body = JSON.stringify({ id, object: 'event', type, created, data: { object } });
-      if (settings.webhook === 'before_answer') return await send(to, id, type, object.id, body);
+      const deliver = () => send(to, id, type, object.id, body);
+      latest.set(object.id, deliver);
+      if (settings.webhook === 'before_answer') return await deliver();
       later(settings.webhook_delay_ms, () => {
-        for (let sent = 0; sent < settings.duplicates; sent += 1) {
-          void send(to, id, type, object.id, body);
-        }
+        for (let sent = 0; sent < settings.duplicates; sent += 1) void deliver();
       });
+    },
+    redeliver(about) {
+      const deliver = latest.get(about);
+      void deliver?.();
+      return deliver !== undefined;
     },
     later,
     close: () => closing.abort(),

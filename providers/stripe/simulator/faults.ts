@@ -32,21 +32,26 @@ export type FaultOrder = {
   readonly on: FaultStep;
   readonly kind: FaultKind;
   readonly stored: boolean;
+  /** Of a 429. */
+  readonly retry_after_s: number;
   times: number;
 };
 
 /** @throws RangeError naming the field that is not valid. */
 export function readFaultOrder(body: Readonly<Record<string, unknown>>): FaultOrder {
-  const { on = 'create', kind, times = 1, stored = true, ...rest } = body;
+  const { on = 'create', kind, times = 1, stored = true, retry_after_s = 1, ...rest } = body;
   const [extra] = Object.keys(rest);
-  if (extra !== undefined) throw new RangeError(`${extra} is no field: on, kind, times, stored`);
+  if (extra !== undefined)
+    throw new RangeError(`${extra} is no field: on, kind, times, stored, retry_after_s`);
   const step = FAULT_STEPS.find((it) => it === on);
   if (step === undefined) throw new RangeError(`on must be one of ${FAULT_STEPS.join(', ')}`);
   const fault = FAULT_KINDS.find((it) => it === kind);
   if (fault === undefined) throw new RangeError(`kind must be one of ${FAULT_KINDS.join(', ')}`);
   if (!Number.isSafeInteger(times) || Number(times) < 1) throw new RangeError('times must be 1+');
   if (typeof stored !== 'boolean') throw new RangeError('stored must be true or false');
-  return { on: step, kind: fault, stored, times: Number(times) };
+  if (!Number.isSafeInteger(retry_after_s)) throw new RangeError('retry_after_s must be whole');
+  const seconds = Number(retry_after_s);
+  return { on: step, kind: fault, stored, retry_after_s: seconds, times: Number(times) };
 }
 
 /** Uses an order up. */
@@ -63,24 +68,29 @@ const reset = (ctx: RouterContext) => {
   hang(ctx);
   ctx.req.socket.resetAndDestroy();
 };
+/** Another request with the same key has not been answered yet. */
+export function refuseConcurrent(): never {
+  const message = 'Another request with this key is in progress.';
+  const code = 'idempotency_key_in_use';
+  throw new StripeFault(409, { type: 'idempotency_error', code, message });
+}
+
 const API_ERROR = { type: 'api_error', message: 'An unknown error occurred.' };
 
 /** What happens instead of doing anything; undefined for kinds that act first. */
-export const BEFORE: Readonly<Partial<Record<FaultKind, (ctx: RouterContext) => void>>> = {
+export const BEFORE: Readonly<
+  Partial<Record<FaultKind, (ctx: RouterContext, order: FaultOrder) => void>>
+> = {
   reset_before: reset,
   '500_before'() {
     throw new StripeFault(500, API_ERROR);
   },
-  '429'(ctx) {
-    ctx.set('Retry-After', '1');
+  '429'(ctx, { retry_after_s }) {
+    ctx.set('Retry-After', String(retry_after_s));
     const message = 'Too many requests in a short time.';
     throw new StripeFault(429, { type: 'invalid_request_error', code: 'rate_limit', message });
   },
-  '409'() {
-    const message = 'Another request with this key is in progress.';
-    const code = 'idempotency_key_in_use';
-    throw new StripeFault(409, { type: 'idempotency_error', code, message });
-  },
+  '409': refuseConcurrent,
 };
 
 /** How an answer is lost after everything was done. */

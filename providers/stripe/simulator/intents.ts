@@ -41,37 +41,9 @@ export function openIntents(parts: Parts) {
       return await confirm(parts, save(parts, { ...intent, payment_method: method }), form);
     },
 
-    async capture(id: string, form: Form): Promise<Intent> {
-      const intent = find(id);
-      if (intent.status !== 'requires_capture') throw unexpectedState(intent.status);
-      const amount = Number(textOf(form, 'amount_to_capture') ?? intent.amount_capturable);
-      if (!Number.isSafeInteger(amount) || amount <= 0 || amount > intent.amount_capturable) {
-        const message = 'This value must be less than or equal to the amount that is capturable.';
-        throw invalidRequest('amount_too_large', message, 'amount_to_capture');
-      }
-      const charge = { id: intent.latest_charge ?? '', payment_intent: id, amount };
-      parts.book.write({ kind: 'charge', charge: { ...charge, step: 'capture' } });
-      const paid = { amount_received: amount, amount_capturable: 0, status: 'succeeded' };
-      const captured = save(parts, { ...intent, ...paid });
-      await parts.events.tell('payment_intent.succeeded', captured);
-      return captured;
-    },
+    capture: (id: string, form: Form) => capture(parts, find(id), form),
 
-    async cancel(id: string, reason: string | null): Promise<Intent> {
-      const intent = find(id);
-      if (['succeeded', 'canceled', 'processing'].includes(intent.status)) {
-        throw unexpectedState(intent.status);
-      }
-      const canceled = save(parts, {
-        ...intent,
-        status: 'canceled',
-        cancellation_reason: reason,
-        amount_capturable: 0,
-        next_action: null,
-      });
-      await parts.events.tell('payment_intent.canceled', canceled);
-      return canceled;
-    },
+    cancel: (id: string, reason: string | null) => cancel(parts, find(id), reason),
 
     /** The payer's answer on the 3-D Secure page. */
     authenticate: (id: string, isPassed: boolean) => authenticate(parts, find(id), isPassed),
@@ -86,6 +58,36 @@ export function openIntents(parts: Parts) {
       );
     },
   };
+}
+
+async function capture(parts: Parts, intent: Intent, form: Form): Promise<Intent> {
+  if (intent.status !== 'requires_capture') throw unexpectedState(intent.status);
+  const amount = Number(textOf(form, 'amount_to_capture') ?? intent.amount_capturable);
+  if (!Number.isSafeInteger(amount) || amount <= 0 || amount > intent.amount_capturable) {
+    const message = 'This value must be less than or equal to the amount that is capturable.';
+    throw invalidRequest('amount_too_large', message, 'amount_to_capture');
+  }
+  const charge = { id: intent.latest_charge ?? '', payment_intent: intent.id, amount };
+  parts.book.write({ kind: 'charge', charge: { ...charge, step: 'capture' } });
+  const paid = { amount_received: amount, amount_capturable: 0, status: 'succeeded' };
+  const captured = save(parts, { ...intent, ...paid });
+  await parts.events.tell('payment_intent.succeeded', captured);
+  return captured;
+}
+
+async function cancel(parts: Parts, intent: Intent, reason: string | null): Promise<Intent> {
+  if (['succeeded', 'canceled', 'processing'].includes(intent.status)) {
+    throw unexpectedState(intent.status);
+  }
+  const canceled = save(parts, {
+    ...intent,
+    status: 'canceled',
+    cancellation_reason: reason,
+    amount_capturable: 0,
+    next_action: null,
+  });
+  await parts.events.tell('payment_intent.canceled', canceled);
+  return canceled;
 }
 
 function save({ book }: Parts, intent: Intent): Intent {

@@ -1,4 +1,4 @@
-import type { Refund } from './book.ts';
+import type { Intent, Refund } from './book.ts';
 import { invalidRequest, missing, noSuch } from './errors.ts';
 import { type Form, textOf, textsOf } from './form.ts';
 import { type Intents, newId, type Parts } from './intents.ts';
@@ -30,21 +30,7 @@ export function openRefunds(parts: Parts, intents: Intents) {
       const intentId = textOf(form, 'payment_intent');
       if (intentId === null) throw missing('payment_intent');
       const intent = intents.find(intentId);
-      const given = [...book.refunds.values()].filter(
-        (it) => it.payment_intent === intentId && it.status !== 'failed',
-      );
-      const left = intent.amount_received - given.reduce((sum, { amount }) => sum + amount, 0);
-      const amount = Number(textOf(form, 'amount') ?? left);
-      if (intent.status !== 'succeeded') {
-        throw invalidRequest('charge_not_captured', 'It does not have a successful charge.');
-      }
-      if (left === 0) {
-        throw invalidRequest('charge_already_refunded', 'The charge was refunded already.');
-      }
-      if (!Number.isSafeInteger(amount) || amount <= 0 || amount > left) {
-        const message = 'Refund amount is greater than the unrefunded amount.';
-        throw invalidRequest('amount_too_large', message, 'amount');
-      }
+      const amount = checkAmount(parts, intent, textOf(form, 'amount'));
       const rule = METHODS[intent.payment_method ?? '']?.refund;
       const refund = await save(
         {
@@ -73,4 +59,24 @@ export function openRefunds(parts: Parts, intents: Intents) {
       return refund;
     },
   };
+}
+
+/** @throws StripeFault as Stripe refuses what is not there to give back. */
+function checkAmount({ book }: Parts, intent: Intent, wanted: string | null): number {
+  const given = [...book.refunds.values()].filter(
+    (it) => it.payment_intent === intent.id && it.status !== 'failed',
+  );
+  const left = intent.amount_received - given.reduce((sum, { amount }) => sum + amount, 0);
+  const amount = Number(wanted ?? left);
+  if (intent.status !== 'succeeded') {
+    throw invalidRequest('charge_not_captured', 'It does not have a successful charge.');
+  }
+  if (left === 0) {
+    throw invalidRequest('charge_already_refunded', 'The charge was refunded already.');
+  }
+  if (!Number.isSafeInteger(amount) || amount <= 0 || amount > left) {
+    const message = 'Refund amount is greater than the unrefunded amount.';
+    throw invalidRequest('amount_too_large', message, 'amount');
+  }
+  return amount;
 }

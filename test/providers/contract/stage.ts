@@ -1,0 +1,211 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { inspect } from 'node:util';
+import { ProviderError } from '../../../domain/error.ts';
+import {
+  type ChargeContext,
+  type ChargeRequest,
+  type ChargeResult,
+  isOutcome,
+  type LookupResult,
+  type Provider,
+  type ProviderClient,
+} from '../../../domain/provider.ts';
+import type { WebhookDelivery } from '../../../domain/webhook-event.ts';
+import type { OpenSimulator, Payer, ProviderDescription } from './description.ts';
+
+/** An open simulator, a client of it, and where its callbacks arrive. */
+export type Stage = {
+  readonly description: ProviderDescription;
+  readonly simulator: () => OpenSimulator;
+  readonly client: () => ProviderClient;
+  readonly receiver: () => Receiver;
+};
+
+export function openStage(description: ProviderDescription): Stage {
+  let receiver: Receiver;
+  let simulator: OpenSimulator;
+  let client: ProviderClient;
+  beforeAll(async () => {
+    receiver = await openReceiver();
+    simulator = await description.open(receiver.url);
+    client = connect(description.provider, simulator.credentials);
+  });
+  afterAll(async () => {
+    await client.close();
+    await simulator.close();
+    await receiver.close();
+  });
+  return {
+    description,
+    simulator: () => simulator,
+    client: () => client,
+    receiver: () => receiver,
+  };
+}
+
+/** @throws Error listing the faults of credentials that are not in order. */
+export function connect(
+  provider: Provider,
+  record: Readonly<Record<string, string>>,
+): ProviderClient {
+  const reading = provider.readCredentials(record);
+  if (!reading.ok) throw new Error(reading.faults.join('; '));
+  return provider.connect(reading.credentials);
+}
+
+export type Delivery = WebhookDelivery & { readonly path: string };
+export type Receiver = {
+  readonly url: string;
+  /** The deliveries that are meant, once there are `count`. */
+  take(isMeant: (delivery: Delivery) => boolean, count?: number): Promise<readonly Delivery[]>;
+  close(): Promise<void>;
+};
+
+const DELIVERY_WAIT_MS = 10_000;
+
+async function openReceiver(): Promise<Receiver> {
+  const deliveries: Delivery[] = [];
+  const server = createServer();
+  const keep = async (request: IncomingMessage) => {
+    const body = Buffer.concat(await request.toArray());
+    const headers = Object.fromEntries(
+      Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
+    );
+    deliveries.push({ body, headers, nowMs: Date.now(), path: request.url ?? '' });
+    server.emit('delivery');
+  };
+  server.on('request', (request, response) => {
+    void keep(request).finally(() => response.end());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${portOf(server.address())}/callbacks`,
+    async take(isMeant, count = 1) {
+      const deadline = AbortSignal.timeout(DELIVERY_WAIT_MS);
+      for (;;) {
+        const meant = deliveries.filter(isMeant);
+        if (meant.length >= count) return meant;
+        await once(server, 'delivery', { signal: deadline });
+      }
+    },
+    async close() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+function portOf(address: AddressInfo | string | null): number {
+  if (address === null || typeof address === 'string') throw new Error('not listening on a port');
+  return address.port;
+}
+
+let serial = 0;
+
+/** Differs for each request of a run. */
+export function nextSerial(): number {
+  serial += 1;
+  return serial;
+}
+
+/** A request of its own ids for this payer. */
+export function makeRequest(
+  payer: Payer,
+  callbackUrl: string,
+  changes: Partial<ChargeRequest> = {},
+): ChargeRequest {
+  const own = nextSerial();
+  const id = String(own).padStart(4, '0');
+  const paymentId = `pay_contract${id}`;
+  const attemptId = `att_contract${id}`;
+  return {
+    paymentId,
+    attemptId,
+    workflowId: `payment-${id.padStart(32, '0')}`,
+    idempotencyKey: `${paymentId}/${attemptId}/charge`,
+    amount: { amountMinor: 10_000, currency: 'KES' },
+    captureMethod: 'automatic',
+    returnUrl: 'https://shop.example.test/back',
+    reference: `ORDER-${id}`,
+    description: `Order ${id}`,
+    customer: { phone: null, email: null, name: null },
+    paymentMethod: null,
+    callbackUrl: `${callbackUrl}/${id.padStart(32, '0')}`,
+    timeoutMs: 10_000,
+    ...payer.request(own),
+    ...changes,
+  };
+}
+
+export function makeContext(changes: Partial<ChargeContext> = {}): ChargeContext {
+  return { dispatch: async () => {}, signal: new AbortController().signal, ...changes };
+}
+
+/** The error a provider call ends in. @throws Error when it ends in an answer. */
+export async function errorOf(call: Promise<unknown>): Promise<ProviderError> {
+  const answer = await call.catch((error: unknown) => error);
+  if (answer instanceof ProviderError) return answer;
+  throw new Error(`no ProviderError but ${inspect(answer)}`);
+}
+
+export function ask(stage: Stage, payer: Payer, changes?: Partial<ChargeRequest>): ChargeRequest {
+  return makeRequest(payer, stage.receiver().url, changes);
+}
+
+export async function listTaken(stage: Stage, request: ChargeRequest): Promise<readonly number[]> {
+  const payments = await stage.simulator().listPayments(request);
+  return payments.map(({ takenMinor }) => takenMinor);
+}
+
+export function idOf({ providerPaymentId }: { readonly providerPaymentId: string | null }): string {
+  if (providerPaymentId === null) throw new Error('the provider told no id');
+  return providerPaymentId;
+}
+
+export function lookUp(
+  stage: Stage,
+  { attemptId }: ChargeRequest,
+  providerPaymentId: string | null,
+  timeoutMs = 5_000,
+): Promise<LookupResult> {
+  const question = { providerPaymentId, attemptId, timeoutMs };
+  return stage.client().lookup(question, new AbortController().signal);
+}
+
+export type Settled = {
+  readonly request: ChargeRequest;
+  readonly providerPaymentId: string;
+  readonly result: ChargeResult | LookupResult;
+};
+
+/** Charges; what is not decided at once is settled by the payer and looked up. */
+export async function chargeToEnd(
+  stage: Stage,
+  payer: Payer,
+  changes?: Partial<ChargeRequest>,
+): Promise<Settled> {
+  const request = ask(stage, payer, changes);
+  const answer = await stage.client().charge(request, makeContext());
+  const providerPaymentId = idOf(answer);
+  if (isOutcome(answer)) return { request, providerPaymentId, result: answer };
+  await stage.simulator().settle(providerPaymentId, payer);
+  return { request, providerPaymentId, result: await lookUp(stage, request, providerPaymentId) };
+}
+
+/** The event that a delivery tells about this payment; null for any other. */
+export function eventAbout(stage: Stage, id: string, { body }: WebhookDelivery) {
+  const told = stage.description.provider.webhook.translate(body);
+  return told.kind === 'event' && told.event.providerPaymentId === id ? told : null;
+}
+
+export async function takeOutcomes(stage: Stage, providerPaymentId: string, count = 1) {
+  const isMeant = (delivery: WebhookDelivery) => {
+    const told = eventAbout(stage, providerPaymentId, delivery);
+    return told !== null && isOutcome(told.event);
+  };
+  return await stage.receiver().take(isMeant, count);
+}

@@ -1,0 +1,86 @@
+import { cpay } from '../../providers/cpay/index.ts';
+import { SANDBOX, startSimulator } from '../../providers/cpay/simulator.ts';
+import type { OpenSimulator, Spoil } from './contract/description.ts';
+import { describeProvider } from './contract.ts';
+
+/** CPay answers by the last two digits of the amount; its README has the table. */
+const amountOf = (amountMinor: number) => ({
+  request: () => ({ amount: { amountMinor, currency: 'KES' } as const }),
+});
+
+type Book = {
+  readonly charges: readonly {
+    readonly id: string;
+    readonly amount_captured: number;
+    readonly metadata: { readonly attempt?: string };
+  }[];
+  readonly refunds: readonly {
+    readonly charge: string;
+    readonly amount: number;
+    readonly status: string;
+  }[];
+};
+
+async function open(): Promise<OpenSimulator> {
+  const settings = { decide_after_ms: 600_000, webhook_delay_ms: 20 };
+  const simulator = await startSimulator({ port: 0, settings });
+  const post = async (path: string, body: object) => {
+    const answer = await fetch(`${simulator.url}/simulator/${path}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+    });
+    if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
+  };
+  return {
+    credentials: { ...SANDBOX.credentials, base_url: simulator.url },
+    async listPayments({ attemptId }) {
+      const answer = await fetch(`${simulator.url}/simulator/book`);
+      const book: Book = JSON.parse(await answer.text());
+      const own = book.charges.filter(({ metadata }) => metadata.attempt === attemptId);
+      return own.map(({ id, amount_captured: takenMinor }) => {
+        const refunds = book.refunds.filter((it) => it.charge === id && it.status === 'succeeded');
+        const refundedMinor = refunds.reduce((sum, { amount }) => sum + amount, 0);
+        return { providerPaymentId: id, takenMinor, refundedMinor };
+      });
+    },
+    spoil: (spoil) => post('faults', faultOf(spoil)),
+    settle: (id) => post(`charges/${id}/decide`, {}),
+    redeliver: (id) => post(`redeliver/${id}`, {}),
+    close: () => simulator.close(),
+  };
+}
+
+const KINDS = {
+  reset: 'act_then_reset',
+  timeout: 'act_then_timeout',
+  '500': 'act_then_500',
+  truncate: 'act_then_truncate',
+  html_200: 'act_then_html',
+} as const;
+
+function faultOf(spoil: Spoil): object {
+  const { on } = spoil;
+  if (spoil.how === '429') return { on, kind: '429', retry_after_s: spoil.retryAfterS };
+  const isUndone = spoil.how === 'reset' && !spoil.isActedOn;
+  return { on, kind: isUndone ? 'reset_before' : KINDS[spoil.how] };
+}
+
+describeProvider({
+  provider: cpay,
+  open,
+  pays: { name: 'pays at once', ...amountOf(10_000), answers: 'succeeded' },
+  waits: { name: 'takes a while', ...amountOf(10_003), answers: 'pending' },
+  refuses: [
+    { name: 'is declined', ...amountOf(10_001), kind: 'declined', failure: 'declined' },
+    { name: 'has no funds', ...amountOf(10_002), kind: 'declined', failure: 'insufficient_funds' },
+  ],
+  unknownPaymentId: 'chg_000000000000000000000000',
+  secretFields: ['api_key', 'webhook_secrets'],
+  requiredFields: ['base_url', 'api_key', 'webhook_secrets'],
+  malformedFields: {
+    base_url: 'without-scheme',
+    api_key: 'another-form',
+    webhook_secrets: 'too-short',
+  },
+  wrongFields: { api_key: 'cpay_test_of_another_account' },
+});
