@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +18,16 @@ providers:
     charge: { timeout_ms: 2500, deadline_ms: 60000, max_sends: 3, resend_after_ms: [500] }
     callback_wait_ms: 4000
     lookup: { timeout_ms: 2000, every_ms: [700], window_ms: 6000 }
+    refund: { result_wait_ms: 6000 }
     rate_limit_per_second: 100
+  stripe: &cards
+    charge: { timeout_ms: 1500, deadline_ms: 12000, max_sends: 3, resend_after_ms: [500] }
+    callback_wait_ms: 2000
+    lookup: { timeout_ms: 2000, every_ms: [700], window_ms: 8000 }
+    refund: { timeout_ms: 1500, deadline_ms: 12000, resend_after_ms: [500], lookup_every_ms: [700] }
+    reattempt: { max_attempts: 2, after_ms: { try_again_later: 300 } }
+    rate_limit_per_second: 200
+  cpay: *cards
 `;
 
 export type PaymentBody = Record<string, unknown> & {
@@ -52,6 +62,10 @@ export type Shop = {
   until(id: string, statuses: readonly string[], withinMs?: number): Promise<PaymentBody>;
   book(phone: string): Promise<BookBody>;
   simulate(method: string, path: string, body?: object): Promise<unknown>;
+  /** Any request to the API, with a key of its own unless one is given. */
+  send(method: string, path: string, body?: object, key?: string): Promise<Answer>;
+  /** Any request to a simulator's controls. */
+  control(provider: string, method: string, path: string, body?: object): Promise<unknown>;
   /** A phone of its own, with these last two digits. */
   phone(lastDigits?: string): string;
   close(): Promise<void>;
@@ -94,7 +108,10 @@ export async function openShop(apiProcesses = 1): Promise<Shop> {
   };
 }
 
-type Calls = Pick<Shop, 'pay' | 'get' | 'timeline' | 'until' | 'book' | 'simulate'>;
+type Calls = Pick<
+  Shop,
+  'pay' | 'get' | 'timeline' | 'until' | 'book' | 'simulate' | 'send' | 'control'
+>;
 
 /** What a merchant and a payer's phone do over HTTP. */
 function openCalls(world: World): Calls {
@@ -103,6 +120,14 @@ function openCalls(world: World): Calls {
   const api = (index: number) => world.apiUrls[index] ?? '';
   const read = async (path: string) => {
     const answer = await fetch(`${api(0)}/api/v1/payments/${path}`, { headers: { authorization } });
+    return JSON.parse(await answer.text());
+  };
+  const control: Shop['control'] = async (provider, method, path, body) => {
+    const answer = await fetch(`${simulators[provider]?.url}/simulator/${path}`, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
     return JSON.parse(await answer.text());
   };
   return {
@@ -140,13 +165,16 @@ function openCalls(world: World): Calls {
       const answer = await fetch(`${simulators.mpesa?.url}/simulator/book?phone=${phone}`);
       return JSON.parse(await answer.text());
     },
-    async simulate(method, path, body) {
-      const answer = await fetch(`${simulators.mpesa?.url}/simulator/${path}`, {
+    simulate: (method, path, body) => control('mpesa', method, path, body),
+    control,
+    async send(method, path, body, key = randomUUID()) {
+      const answer = await fetch(`${api(0)}/api/v1/${path}`, {
         method,
-        headers: { 'content-type': 'application/json' },
+        headers: { authorization, 'content-type': 'application/json', 'idempotency-key': key },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
-      return JSON.parse(await answer.text());
+      const text = await answer.text();
+      return { status: answer.status, headers: answer.headers, body: JSON.parse(text) };
     },
   };
 }

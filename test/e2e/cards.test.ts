@@ -1,0 +1,213 @@
+import { lengthOf, payByCard, readCardBook } from './cards.ts';
+import { openShop, type Shop } from './shop.ts';
+
+let shop: Shop;
+beforeAll(async () => {
+  shop = await openShop();
+}, 150_000);
+afterAll(() => shop?.close(), 60_000);
+
+const PROVIDERS = ['stripe', 'cpay'] as const;
+const takenOf = async (provider: 'stripe' | 'cpay', id: string) =>
+  (await readCardBook(shop, provider, id)).taken.map(({ amountMinor }) => amountMinor);
+const settings = (provider: string, changes: object) =>
+  shop.control(provider, 'PATCH', 'settings', changes);
+
+describe.each(PROVIDERS)('%s', (provider) => {
+  const fault = (kind: string, changes: object = {}) =>
+    shop.control(provider, 'POST', 'faults', {
+      on: provider === 'stripe' ? 'create' : 'charge',
+      kind,
+      ...changes,
+    });
+  afterEach(() => shop.control(provider, 'DELETE', 'faults'));
+
+  it('is paid at once, in 14 events of history', async () => {
+    const { status, body } = await payByCard(shop, provider);
+    expect([status, body.status, body.amount_captured]).toEqual([201, 'succeeded', 5_000]);
+    expect(await lengthOf(shop, body)).toBeLessThanOrEqual(14);
+    expect(await takenOf(provider, body.id)).toEqual([5_000]);
+  });
+
+  it('with one key thirty times at once takes the money once', async () => {
+    const key = `once-${provider}`;
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, () => payByCard(shop, provider, {}, key)),
+    );
+    const ids = new Set(answers.map(({ body }) => body.id));
+    expect(ids.size).toBe(1);
+    expect(await takenOf(provider, [...ids][0] ?? '')).toEqual([5_000]);
+  });
+
+  it('holds the money, takes a part of it, and takes no more after that', async () => {
+    const { body } = await payByCard(shop, provider, { capture_method: 'manual' });
+    expect(body.status).toBe('authorized');
+    const tooMuch = await shop.send('POST', `payments/${body.id}/capture`, { amount: 5_001 });
+    expect(tooMuch.status).toBe(400);
+    const captured = await shop.send('POST', `payments/${body.id}/capture`, { amount: 3_000 });
+    expect(captured.body).toMatchObject({ status: 'succeeded', amount_captured: 3_000 });
+    const again = await shop.send('POST', `payments/${body.id}/capture`, { amount: 3_000 });
+    expect(again.status).toBe(200);
+    const canceled = await shop.send('POST', `payments/${body.id}/cancel`);
+    expect([canceled.status, canceled.body.code]).toEqual([409, 'payment_closed']);
+    expect(await takenOf(provider, body.id)).toEqual([3_000]);
+  });
+
+  it('lets held money go', async () => {
+    const { body } = await payByCard(shop, provider, { capture_method: 'manual' });
+    const canceled = await shop.send('POST', `payments/${body.id}/cancel`);
+    expect(canceled.body).toMatchObject({ status: 'canceled', amount_captured: 0 });
+    const capture = await shop.send('POST', `payments/${body.id}/capture`);
+    expect([capture.status, capture.body.code]).toEqual([409, 'payment_closed']);
+    expect(await takenOf(provider, body.id)).toEqual([]);
+  });
+
+  it.each(['reset', 'timeout', '500', 'truncate', 'html'])(
+    'whose answer was lost (%s) is paid once',
+    async (how) => {
+      await fault(`act_then_${how}`);
+      const { body } = await payByCard(shop, provider);
+      const paid = await shop.until(body.id, ['succeeded'], 40_000);
+      expect(paid.amount_captured).toBe(5_000);
+      expect(await takenOf(provider, body.id)).toEqual([5_000]);
+    },
+    60_000,
+  );
+
+  it.each(['429', '500_before'])('that was told %s is paid once', async (kind) => {
+    await fault(kind);
+    const { body } = await payByCard(shop, provider);
+    await shop.until(body.id, ['succeeded'], 30_000);
+    expect(await takenOf(provider, body.id)).toEqual([5_000]);
+  });
+
+  it('takes a hundred copies of each event for one', async () => {
+    await settings(provider, { duplicates: 100 });
+    const { body } = await payByCard(shop, provider, { capture_method: 'manual' });
+    await shop.send('POST', `payments/${body.id}/capture`, { amount: 5_000 });
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await settings(provider, { duplicates: 1 });
+    const paid = await shop.get(body.id);
+    expect([paid.status, paid.amount_captured]).toEqual(['succeeded', 5_000]);
+    const actions = (await shop.timeline(body.id)).map(({ action }) => action);
+    expect(actions.filter((action) => action === 'payment.settled')).toHaveLength(2);
+  });
+
+  it.each(['forged', 'old'])('does not believe a signature that is %s', async (signature) => {
+    await settings(provider, { signature });
+    const { body } = await payByCard(shop, provider);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await settings(provider, { signature: 'good' });
+    expect(body.status).toBe('succeeded');
+    const { rows } = await shop.db.query(
+      'SELECT id FROM webhook_events WHERE workflow_id = $1 AND received_at > now() - $2::interval',
+      [body.workflow.id, '1 minute'],
+    );
+    expect(rows).toEqual([]);
+  });
+});
+
+describe('stripe', () => {
+  const card = (payment_method: string, changes: object = {}) =>
+    payByCard(shop, 'stripe', { payment_method, ...changes });
+  const back = { return_url: 'https://shop.example.test/back' };
+  const authenticate = (body: { provider_payment_id: string | null }, passed: boolean) =>
+    shop.control('stripe', 'POST', `3ds/${body.provider_payment_id}`, { passed });
+
+  it.each([
+    ['visa_chargeDeclinedInsufficientFunds', 'insufficient_funds', 'payer'],
+    ['chargeDeclinedExpiredCard', 'card_expired', 'payer'],
+    ['visa_chargeDeclinedStolenCard', 'card_blocked', 'never'],
+    ['chargeDeclinedProcessingError', 'provider_unavailable', 'later'],
+  ])('pm_card_%s fails as %s', async (method, code, retry) => {
+    const { body } = await card(`pm_card_${method}`);
+    expect(body).toMatchObject({ status: 'failed', failure: { code, retry } });
+  });
+
+  it('waits for 3-D Secure, told by an event or, without events, by asking', async () => {
+    for (const webhook of ['send', 'never']) {
+      await settings('stripe', { webhook });
+      const { body } = await card('pm_card_authenticationRequired', back);
+      expect(body).toMatchObject({
+        status: 'requires_action',
+        next_action: { type: 'redirect_to_url' },
+      });
+      await authenticate(body, true);
+      const paid = await shop.until(body.id, ['succeeded']);
+      expect(paid.next_action).toBeNull();
+      expect(await takenOf('stripe', body.id)).toEqual([5_000]);
+    }
+    await settings('stripe', { webhook: 'send' });
+  });
+
+  it('fails when 3-D Secure is not passed, and when nobody could send the payer there', async () => {
+    const { body } = await card('pm_card_authenticationRequired', back);
+    await authenticate(body, false);
+    const failed = await shop.until(body.id, ['failed']);
+    expect(failed.failure?.code).toBe('authentication_failed');
+    const lone = await card('pm_card_authenticationRequired');
+    expect(lone.body).toMatchObject({
+      status: 'failed',
+      failure: { code: 'authentication_failed' },
+    });
+  });
+
+  it('takes events that come before the answer', async () => {
+    await settings('stripe', { webhook: 'before_answer' });
+    const { body } = await card('pm_card_visa');
+    await settings('stripe', { webhook: 'send' });
+    expect((await shop.until(body.id, ['succeeded'])).amount_captured).toBe(5_000);
+    expect(await takenOf('stripe', body.id)).toEqual([5_000]);
+  });
+
+  it('is paid by a second attempt where the policy names the decline', async () => {
+    const { body } = await card('pm_sim_declinedThenPaid');
+    const paid = await shop.until(body.id, ['succeeded']);
+    expect(await takenOf('stripe', paid.id)).toEqual([5_000]);
+    const actions = (await shop.timeline(paid.id)).map(({ action }) => action);
+    expect(actions).toContain('payment.reattempt_planned');
+    expect(actions.filter((action) => action === 'payment.dispatched')).toHaveLength(2);
+  });
+
+  it('replays of a 500 lead to a look-up, never to a second charge; so does a 409', async () => {
+    await shop.control('stripe', 'POST', 'faults', { kind: 'act_then_500', stored: true });
+    const lost = await card('pm_card_visa');
+    await shop.control('stripe', 'POST', 'faults', { kind: '409', times: 2 });
+    const busy = await card('pm_card_visa');
+    for (const { body } of [lost, busy]) {
+      await shop.until(body.id, ['succeeded'], 40_000);
+      expect(await takenOf('stripe', body.id)).toEqual([5_000]);
+    }
+  }, 60_000);
+
+  it('believes an event that the next secret signs as well', async () => {
+    const { simulators, api_url } = shop.world.details();
+    const url = `${api_url}/api/v1/webhooks/stripe`;
+    const secrets = ['whsec_the_next_secret', 'whsec_sandbox_simulator_test_value'];
+    await shop.control('stripe', 'PUT', 'webhook', { url, secrets });
+    const { body } = await card('pm_card_authenticationRequired', back);
+    await authenticate(body, true);
+    expect((await shop.until(body.id, ['succeeded'])).id).toBe(body.id);
+    await shop.control('stripe', 'PUT', 'webhook', { url, secrets: secrets.slice(1) });
+    expect(simulators.stripe?.url).toBeDefined();
+  });
+
+  it('shows a dispute on the payment', async () => {
+    const { body } = await card('pm_card_createDispute');
+    for (let tries = 0; tries < 50; tries += 1) {
+      const payment = await shop.get(body.id);
+      if (payment.dispute !== null) {
+        expect(payment.dispute).toMatchObject({ status: 'open', amount: 5_000 });
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error('no dispute showed');
+  });
+
+  it('takes no card number, and stores nothing of it', async () => {
+    const { status, body } = await card('4242 4242 4242 4242');
+    expect([status, body.code]).toEqual([422, 'card_number']);
+    expect(JSON.stringify(body)).not.toContain('4242');
+  });
+});

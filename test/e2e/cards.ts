@@ -1,0 +1,95 @@
+import type { PaymentBody, Shop } from './shop.ts';
+
+/** What the books of Stripe's and CPay's simulators have in common. */
+export type CardBook = {
+  readonly taken: readonly { readonly id: string; readonly amountMinor: number }[];
+  readonly refunds: readonly { readonly of: string; readonly amountMinor: number }[];
+};
+
+type StripeBook = {
+  readonly intents: readonly { id: string; metadata: Record<string, string> }[];
+  readonly charges: readonly { id: string; payment_intent: string; amount: number; step: string }[];
+  readonly refunds: readonly { payment_intent: string; amount: number; status: string }[];
+};
+type CPayBook = {
+  readonly charges: readonly {
+    id: string;
+    status: string;
+    amount_captured: number;
+    metadata: Record<string, string>;
+  }[];
+  readonly refunds: readonly { charge: string; amount: number; status: string }[];
+};
+
+/** The money that moved for one payment, by the simulator's own book. */
+export async function readCardBook(
+  shop: Shop,
+  provider: 'stripe' | 'cpay',
+  paymentId: string,
+): Promise<CardBook> {
+  const book = await shop.control(provider, 'GET', 'book');
+  return provider === 'stripe' ? ofStripe(book, paymentId) : ofCPay(book, paymentId);
+}
+
+function ofStripe(book: unknown, paymentId: string): CardBook {
+  const { intents, charges, refunds } = requireBook<StripeBook>(book, 'intents');
+  const own = new Set(
+    intents.filter((it) => it.metadata.malipo_payment === paymentId).map(({ id }) => id),
+  );
+  return {
+    taken: charges
+      .filter((it) => own.has(it.payment_intent) && it.step !== 'authorize')
+      .map(({ id, amount }) => ({ id, amountMinor: amount })),
+    refunds: refunds
+      .filter((it) => own.has(it.payment_intent) && it.status === 'succeeded')
+      .map(({ payment_intent, amount }) => ({ of: payment_intent, amountMinor: amount })),
+  };
+}
+
+function ofCPay(book: unknown, paymentId: string): CardBook {
+  const { charges, refunds } = requireBook<CPayBook>(book, 'charges');
+  const own = charges.filter((it) => it.metadata.payment === paymentId);
+  return {
+    taken: own
+      .filter(({ status }) => status === 'succeeded')
+      .map(({ id, amount_captured }) => ({ id, amountMinor: amount_captured })),
+    refunds: refunds
+      .filter((it) => own.some(({ id }) => id === it.charge) && it.status === 'succeeded')
+      .map(({ charge, amount }) => ({ of: charge, amountMinor: amount })),
+  };
+}
+
+function requireBook<B>(book: unknown, field: string): B {
+  if (!isBook<B>(book, field)) throw new Error('this is no book');
+  return book;
+}
+
+function isBook<B>(book: unknown, field: string): book is B {
+  return typeof book === 'object' && book !== null && field in book;
+}
+
+/** Makes a payment of 50.00. */
+export async function payByCard(
+  shop: Shop,
+  provider: 'stripe' | 'cpay',
+  changes: object = {},
+  key?: string,
+) {
+  const method = provider === 'stripe' ? { payment_method: 'pm_card_visa' } : {};
+  const currency = provider === 'stripe' ? 'USD' : 'KES';
+  const body = { provider, amount: 5_000, currency, ...method, ...changes };
+  return await shop.send('POST', 'payments', body, key);
+}
+
+/** Waits until a refund has one of these statuses. */
+export async function untilRefund(shop: Shop, id: string, statuses: readonly string[]) {
+  for (let tries = 0; tries < 400; tries += 1) {
+    const { body } = await shop.send('GET', `refunds/${id}`);
+    if (statuses.includes(body.status)) return body;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`${id} is not ${statuses.join()}`);
+}
+
+export const lengthOf = async (shop: Shop, { workflow }: Pick<PaymentBody, 'workflow'>) =>
+  (await shop.temporal.workflow.getHandle(workflow.id).describe()).historyLength;
