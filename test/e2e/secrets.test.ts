@@ -1,0 +1,104 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { payByCard } from './cards.ts';
+import { openShop, type Shop } from './shop.ts';
+
+/** After a full run nothing secret or personal stands anywhere in clear, however it is spelled. */
+let shop: Shop;
+const PHONE = '254712340071';
+const EMAIL = 'amina.wanjiru@example.test';
+const OWN_SECRET = 'sk_test_ofThisMerchantAlone';
+
+beforeAll(async () => {
+  shop = await openShop();
+  const { simulators } = shop.world.details();
+  await shop.send('PUT', 'provider-configs/stripe', {
+    environment: 'simulator',
+    credentials: {
+      base_url: simulators.stripe?.url,
+      secret_key: OWN_SECRET,
+      webhook_secrets: 'whsec_ofThisMerchantAlone',
+    },
+  });
+  const { body } = await shop.pay(PHONE, { key: 'order-1' });
+  await shop.until(body.id, ['succeeded']);
+  await shop.send('POST', `payments/${body.id}/refunds`, { amount: 4_000 });
+  const cpay = await payByCard(shop, 'cpay', { customer: { email: EMAIL, name: 'Amina W' } });
+  await shop.send('POST', `payments/${cpay.body.id}/refunds`, {});
+  await payByCard(shop, 'stripe');
+  await shop.send('PATCH', 'provider-configs/stripe', { active: false });
+  await payByCard(shop, 'stripe', { payment_method: '4242424242424242' });
+  await new Promise((resolve) => setTimeout(resolve, 4_000));
+}, 180_000);
+afterAll(() => shop?.close(), 60_000);
+
+const SECRETS: Readonly<Record<string, string>> = {
+  'the M-Pesa passkey': 'bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919',
+  'the M-Pesa consumer secret': 'sandbox-consumer-secret',
+  'the initiator’s password': 'sandbox-initiator-password',
+  'Stripe’s key': 'sk_test_sandboxSimulatorAccount',
+  'a merchant’s own key of Stripe': OWN_SECRET,
+  'a merchant’s own webhook secret': 'whsec_ofThisMerchantAlone',
+  'Stripe’s webhook secret': 'whsec_sandbox_simulator_test_value',
+  'CPay’s key': 'cpay_test_sandbox_account',
+  'the payer’s phone': PHONE,
+  'the payer’s e-mail': EMAIL,
+  'a card number': '4242424242424242',
+};
+
+/** As it is, in base64 at each of the three offsets, and URL-encoded. */
+function spellings(secret: string): readonly string[] {
+  const base64 = [0, 1, 2].map((offset) => {
+    const text = Buffer.from(`${'x'.repeat(offset)}${secret}`).toString('base64');
+    return text.slice(offset === 0 ? 0 : 4, -4);
+  });
+  return [secret, encodeURIComponent(secret), ...base64];
+}
+
+function expectNone(place: string, text: string): void {
+  const found = Object.entries({ ...SECRETS, 'our API key': shop.world.details().api_key })
+    .filter(([, secret]) => spellings(secret).some((spelling) => text.includes(spelling)))
+    .map(([name]) => `${name} in ${place}`);
+  expect(found).toEqual([]);
+}
+
+it('nothing stands in the logs', () => {
+  const { logs_dir } = shop.world.details();
+  for (const file of readdirSync(logs_dir)) {
+    expectNone(file, readFileSync(join(logs_dir, file), 'utf8'));
+  }
+});
+
+it('nothing stands in any row of the database', async () => {
+  const tables = await shop.db.query<{ name: string }>(
+    "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'",
+  );
+  for (const { name } of tables.rows) {
+    const rows = await shop.db.query<{ row: string }>(`SELECT t::text AS row FROM "${name}" t`);
+    expectNone(name, rows.rows.map(({ row }) => row).join('\n'));
+  }
+  expect(tables.rows.length).toBeGreaterThan(5);
+});
+
+it('nothing stands in any history', async () => {
+  let count = 0;
+  for await (const { workflowId } of shop.temporal.workflow.list()) {
+    const history = await shop.temporal.workflow.getHandle(workflowId).fetchHistory();
+    const payloads: string[] = [];
+    // Payloads are bytes; what is in them is read as text.
+    const text = JSON.stringify(history, (_key, value: unknown) => {
+      if (!(value instanceof Uint8Array)) return value;
+      payloads.push(Buffer.from(value).toString());
+      return null;
+    });
+    expectNone(workflowId, `${text}\n${payloads.join('\n')}`);
+    count += 1;
+  }
+  expect(count).toBeGreaterThanOrEqual(5);
+});
+
+it('nothing stands in the command line of any process', () => {
+  const pids = Object.values(shop.world.details().pids).join(',');
+  expectNone('ps', execFileSync('ps', ['-ww', '-o', 'args=', '-p', pids]).toString());
+});
