@@ -15,6 +15,8 @@ export type Provider = {
   readonly capabilities: Capabilities;
   /** The defaults; config/policies.yaml and overlays are laid over them. */
   readonly policy: ProviderPolicy;
+  /** Where the provider is, by environment; none where every account has an address of its own. */
+  readonly baseUrls: { readonly sandbox?: string; readonly production?: string };
   /** Fields of the credentials that are no secrets and may be shown. */
   readonly shownFields: readonly string[];
   /** Checks credentials by field. Faults name the field and how to mend it, never its value. */

@@ -17,6 +17,7 @@ const VERBS = {
   check: () => runChecks(),
   generate: (args) => run({ file: 'scripts/generate.ts', args }),
   migrate: (args) => run({ file: 'scripts/migrate.ts', args }),
+  'rotate-keys': (args) => run({ file: 'scripts/rotate-keys.ts', args }),
 };
 
 const CHECKS = [

@@ -41,7 +41,7 @@ export function createProviderConfigRoutes(deps: ApiDeps): Router<ApiState> {
 
   router.put('/:provider', readJsonBody, async (ctx) => {
     const provider = requireProvider(ctx.params.provider);
-    const body = validate(putBody, ctx.request.body);
+    const body = withBaseUrl(provider, validate(putBody, ctx.request.body));
     refuseFaults(deps, provider, body);
     const config = await saveProviderConfig(deps.pool, deps.vault, {
       merchantId: ctx.state.merchantId,
@@ -76,6 +76,13 @@ function requireConfig(config: ProviderConfig | null | undefined): ProviderConfi
 }
 
 type PutBody = z.infer<typeof putBody>;
+
+/** The environment's address, unless the credentials say another. */
+function withBaseUrl({ baseUrls }: Provider, body: PutBody): PutBody {
+  const base_url = body.environment === 'simulator' ? undefined : baseUrls[body.environment];
+  if (base_url === undefined) return body;
+  return { ...body, credentials: { base_url, ...body.credentials } };
+}
 
 function refuseFaults({ policies }: ApiDeps, provider: Provider, body: PutBody): void {
   const reading = provider.readCredentials(body.credentials);

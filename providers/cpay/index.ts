@@ -24,6 +24,7 @@ export const cpay: Provider = {
     reference_max_length: 50,
   },
   policy,
+  baseUrls: {},
   shownFields: ['base_url'],
   readCredentials,
   connect: (credentials) => createCPayClient(asCPay(credentials)),

@@ -23,6 +23,10 @@ export const mpesa: Provider = {
     reference_max_length: 12,
   },
   policy,
+  baseUrls: {
+    sandbox: 'https://sandbox.safaricom.co.ke',
+    production: 'https://api.safaricom.co.ke',
+  },
   shownFields: ['base_url', 'short_code', 'transaction_type', 'till_number', 'initiator_name'],
   readCredentials,
   connect: (credentials) => createMpesaClient(asMpesa(credentials)),

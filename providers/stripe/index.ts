@@ -37,6 +37,7 @@ export const stripe: Provider = {
     reference_max_length: 100,
   },
   policy,
+  baseUrls: { sandbox: 'https://api.stripe.com', production: 'https://api.stripe.com' },
   shownFields: ['base_url'],
   readCredentials,
   connect(credentials) {
