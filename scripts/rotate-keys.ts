@@ -5,9 +5,9 @@ import { createVault } from '../db/vault.ts';
 import { PROVIDER_NAMES } from '../providers/index.ts';
 
 /**
- * Seals stored credentials again with the first key of MALIPO_DATA_KEYS. Put the new key first, keep
- * the old ones behind it, run this, and take the old ones out when it says that none is left. It may
- * be ended and started again at any time.
+ * Seals stored credentials again with the first key of MALIPO_DATA_KEYS. Put the new key first,
+ * keep the old ones behind it, run this, and take the old ones out when it says that none is left.
+ * It may be ended and started again at any time.
  */
 const BATCH = 100;
 const STATEMENT_TIMEOUT_MS = 30_000;

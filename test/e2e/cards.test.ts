@@ -140,7 +140,7 @@ describe('stripe', () => {
     await settings('stripe', { webhook: 'send' });
   });
 
-  it('fails when 3-D Secure is not passed, and when nobody could send the payer there', async () => {
+  it('fails when 3-D Secure is not passed, or the payer cannot be sent there', async () => {
     const { body } = await card('pm_card_authenticationRequired', back);
     await authenticate(body, false);
     const failed = await shop.until(body.id, ['failed']);

@@ -32,7 +32,7 @@ describe.each(['stripe', 'cpay'] as const)('%s', (provider) => {
     expect(await givenBy(provider, id)).toBe(5_000);
   });
 
-  it('with fifty refunds at once gives back what the rows say, and no more than was taken', async () => {
+  it('with fifty at once gives back what the rows say, and no more than was taken', async () => {
     const { id } = await pay();
     const answers = await Promise.all(
       Array.from({ length: 50 }, () => refund(id, { amount: 300 })),

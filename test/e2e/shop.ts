@@ -122,6 +122,21 @@ function openCalls(world: World): Calls {
     const answer = await fetch(`${api(0)}/api/v1/payments/${path}`, { headers: { authorization } });
     return JSON.parse(await answer.text());
   };
+  const send = async (
+    index: number,
+    method: string,
+    path: string,
+    body: object | undefined,
+    key: string,
+  ): Promise<Answer> => {
+    const answer = await fetch(`${api(index)}/api/v1/${path}`, {
+      method,
+      headers: { authorization, 'content-type': 'application/json', 'idempotency-key': key },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const { status, headers } = answer;
+    return { status, headers, body: JSON.parse(await answer.text()) };
+  };
   const control: Shop['control'] = async (provider, method, path, body) => {
     const answer = await fetch(`${simulators[provider]?.url}/simulator/${path}`, {
       method,
@@ -131,23 +146,9 @@ function openCalls(world: World): Calls {
     return JSON.parse(await answer.text());
   };
   return {
-    async pay(phone, options = {}) {
-      const answer = await fetch(`${api(options.api ?? 0)}/api/v1/payments`, {
-        method: 'POST',
-        headers: {
-          authorization,
-          'content-type': 'application/json',
-          'idempotency-key': options.key ?? `key-${phone}`,
-        },
-        body: JSON.stringify({
-          provider: 'mpesa',
-          amount: options.amount ?? 10_000,
-          currency: 'KES',
-          customer: { phone },
-        }),
-      });
-      const body = JSON.parse(await answer.text());
-      return { status: answer.status, headers: answer.headers, body };
+    pay(phone, { key = `key-${phone}`, amount = 10_000, api: index = 0 } = {}) {
+      const body = { provider: 'mpesa', amount, currency: 'KES', customer: { phone } };
+      return send(index, 'POST', 'payments', body, key);
     },
     get: read,
     timeline: async (id) => (await read(`${id}/timeline`)).data,
@@ -167,14 +168,6 @@ function openCalls(world: World): Calls {
     },
     simulate: (method, path, body) => control('mpesa', method, path, body),
     control,
-    async send(method, path, body, key = randomUUID()) {
-      const answer = await fetch(`${api(0)}/api/v1/${path}`, {
-        method,
-        headers: { authorization, 'content-type': 'application/json', 'idempotency-key': key },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      const text = await answer.text();
-      return { status: answer.status, headers: answer.headers, body: JSON.parse(text) };
-    },
+    send: (method, path, body, key = randomUUID()) => send(0, method, path, body, key),
   };
 }

@@ -5,8 +5,8 @@ import { stripe } from '../../providers/stripe/index.ts';
 import { connect, makeContext, makeRequest } from './contract/stage.ts';
 
 /**
- * The same clients against the real services, in their test modes: only with keys of one's own, since
- * they are on the internet. Without keys one line says that nothing was asked.
+ * The same clients against the real services, in their test modes: only with keys of one's own,
+ * since they are on the internet. Without keys one line says that nothing was asked.
  */
 const STRIPE_KEY = process.env.MALIPO_LIVE_STRIPE_KEY;
 const DARAJA_KEY = process.env.MALIPO_LIVE_MPESA_CONSUMER_KEY;
