@@ -6,7 +6,7 @@ import { readTemporalConfig } from '../config/temporal.ts';
 import { createCallbackTokens } from '../db/callback-token.ts';
 import { openPool } from '../db/pool.ts';
 import { createVault } from '../db/vault.ts';
-import { PROVIDER_NAMES, PROVIDERS } from '../providers/index.ts';
+import { POLICY_DEFAULTS, PROVIDER_NAMES } from '../providers/index.ts';
 import { createApp } from './app.ts';
 import type { ApiDeps } from './deps.ts';
 import { createEngine } from './engine.ts';
@@ -23,7 +23,6 @@ const STATEMENT_TIMEOUT_MS = 10_000;
 export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps): Promise<void> {
   const env = readEnv(PROVIDER_NAMES);
   const log = createLog('api', env.logLevel);
-  const defaults = Object.fromEntries(PROVIDER_NAMES.map((name) => [name, PROVIDERS[name].policy]));
   const { connectionOptions, namespace } = readTemporalConfig(env.temporal);
   const connection = Connection.lazy(connectionOptions);
   const client = new Client({ connection, namespace });
@@ -42,7 +41,7 @@ export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps)
       vault: createVault(env.dataKeys, env.hashKey),
       tokens: createCallbackTokens(env.hashKey),
       engine: createEngine(client, connection, env.temporalUiUrl, log),
-      policies: readPolicies(defaults, env.policiesPath),
+      policies: readPolicies(POLICY_DEFAULTS, env.policiesPath),
       providerEnv: env.providers,
       log,
     }),

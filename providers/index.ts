@@ -24,3 +24,8 @@ export function capabilitiesOf(name: string): Capabilities {
   if (provider === null) throw new Error(`there is no provider ${name}`);
   return provider.capabilities;
 }
+
+/** Every provider's own policy, to lay config/policies.yaml and overlays over. */
+export const POLICY_DEFAULTS = Object.fromEntries(
+  PROVIDER_NAMES.map((name) => [name, PROVIDERS[name].policy]),
+);

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { describeError, StartFailure } from './failure.ts';
+import { StartFailure } from './failure.ts';
 import { guardProcesses } from './guard.ts';
 import {
   initializeCluster,
@@ -19,6 +19,7 @@ import {
   type Running,
   readCommandLine,
   readLogTail,
+  waitUntilReady,
 } from './process.ts';
 
 export type PostgresOptions = {
@@ -63,7 +64,9 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   await endFormerPostmaster(files.dataDir);
   for (let start = 1; ; start += 1) {
     const postmaster = await launchPostmaster(files, options);
-    const reason = await waitUntilReady(postmaster, files.dataDir, options.port);
+    const reason = await waitUntilReady(postmaster, READY_LIMIT_MS, () =>
+      askWhose(options.port, files.dataDir),
+    );
     if (reason === null) return present(postmaster, options.port);
     await end(postmaster);
     const log = readLogTail(options.logPath);
@@ -107,31 +110,12 @@ function end({ pid, exited }: Launched): Promise<void> {
   ]);
 }
 
-/** Null when it answers a query, else why it does not. */
-async function waitUntilReady(
-  postmaster: Launched,
-  dataDir: string,
-  port: number,
-): Promise<string | null> {
-  let ended: string | null = null;
-  void postmaster.exited.then(({ code, signal }) => {
-    ended = `it ended at once (${signal ?? `exit code ${code}`})`;
-  });
-  const deadline = Date.now() + READY_LIMIT_MS;
-  let reason = '';
-  while (Date.now() < deadline) {
-    if (ended !== null) return ended;
-    try {
-      const answering = await askForDataDir(port);
-      if (fs.realpathSync(answering) === fs.realpathSync(dataDir)) return null;
-      // Ours is failing to bind the port, and will say so.
-      reason = `port ${port} belongs to the server of ${answering}`;
-    } catch (error) {
-      reason = describeError(error);
-    }
-    await sleep(30);
-  }
-  return `no answer in ${READY_LIMIT_MS / 1000} s (${reason})`;
+/** Null when the server on this port is ours. @throws while it does not answer. */
+async function askWhose(port: number, dataDir: string): Promise<string | null> {
+  const answering = await askForDataDir(port);
+  if (fs.realpathSync(answering) === fs.realpathSync(dataDir)) return null;
+  // Ours is failing to bind the port, and will say so.
+  return `port ${port} belongs to the server of ${answering}`;
 }
 
 async function askForDataDir(port: number): Promise<string> {

@@ -2,6 +2,7 @@ import { type ChildProcess, type StdioOptions, spawn, spawnSync } from 'node:chi
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { describeError } from './failure.ts';
 
 export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 
@@ -147,3 +148,30 @@ export async function raceWithTimeout(work: Promise<unknown>, limitMs: number): 
   timer.abort();
   return isInTime;
 }
+
+/**
+ * Asks a program again and again until it is ready, it has ended, or the time is up.
+ * @param ask null when it is ready, else why not; may throw for the same.
+ * @returns null when it is ready, else why it is not.
+ */
+export async function waitUntilReady(
+  { exited }: Pick<Launched, 'exited'>,
+  limitMs: number,
+  ask: () => Promise<string | null>,
+): Promise<string | null> {
+  let ended: string | null = null;
+  void exited.then(({ code, signal }) => {
+    ended = `it ended at once (${signal ?? `exit code ${code}`})`;
+  });
+  const deadline = Date.now() + limitMs;
+  let reason: string | null = '';
+  while (Date.now() < deadline) {
+    if (ended !== null) return ended;
+    reason = await ask().catch(describeError);
+    if (reason === null) return null;
+    await sleep(READY_PAUSE_MS);
+  }
+  return `no answer in ${limitMs / 1000} s (${reason})`;
+}
+
+const READY_PAUSE_MS = 30;

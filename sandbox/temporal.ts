@@ -1,9 +1,8 @@
 import * as fs from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
-import { describeError, StartFailure } from './failure.ts';
+import { StartFailure } from './failure.ts';
 import { guardProcesses } from './guard.ts';
 import { pickPort } from './ports.ts';
 import {
@@ -13,6 +12,7 @@ import {
   type ProcessRecord,
   type Running,
   readLogTail,
+  waitUntilReady,
 } from './process.ts';
 
 export type TemporalOptions = {
@@ -57,7 +57,10 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningTe
   const guard = guardProcesses({ pids: [server.pid], signal: 'SIGTERM' });
   void server.exited.then(() => guard.release());
   const address = `127.0.0.1:${options.port}`;
-  const reason = await waitUntilReady(server, address, options.namespace);
+  const reason = await waitUntilReady(server, READY_LIMIT_MS, async () => {
+    await askForNamespace(address, options.namespace);
+    return null;
+  });
   if (reason !== null) {
     await end(server);
     throw new StartFailure(
@@ -110,31 +113,6 @@ async function listArguments(options: TemporalOptions): Promise<string[]> {
 /** SQLite must be closed before the next server opens it, so the exit is awaited. */
 function end({ pid, exited }: Launched): Promise<void> {
   return endProcess(pid, exited, [{ signal: 'SIGTERM', waitMs: 10_000 }]);
-}
-
-/** Null when it answers and has the namespace, else why not. */
-async function waitUntilReady(
-  server: Launched,
-  address: string,
-  namespace: string,
-): Promise<string | null> {
-  let ended: string | null = null;
-  void server.exited.then(({ code, signal }) => {
-    ended = `it ended at once (${signal ?? `exit code ${code}`})`;
-  });
-  const deadline = Date.now() + READY_LIMIT_MS;
-  let reason = '';
-  while (Date.now() < deadline) {
-    if (ended !== null) return ended;
-    try {
-      await askForNamespace(address, namespace);
-      return null;
-    } catch (error) {
-      reason = describeError(error);
-      await sleep(50);
-    }
-  }
-  return `no answer in ${READY_LIMIT_MS / 1000} s (${reason})`;
 }
 
 /** Rejects unless the server answers and knows the namespace. */

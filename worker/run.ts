@@ -4,7 +4,7 @@ import { readEnv } from '../config/env.ts';
 import { createLog, type Log } from '../config/log.ts';
 import { readPolicies } from '../config/policies.ts';
 import { readTemporalConfig } from '../config/temporal.ts';
-import { PROVIDER_NAMES, PROVIDERS } from '../providers/index.ts';
+import { POLICY_DEFAULTS, PROVIDER_NAMES } from '../providers/index.ts';
 import { loadWorkflowBundle } from './bundle.ts';
 import { openDeps } from './deps.ts';
 import { prepareNamespace } from './namespace.ts';
@@ -20,8 +20,7 @@ export async function runWorker(
 ): Promise<number> {
   const env = readEnv(PROVIDER_NAMES);
   const log = createLog('worker', env.logLevel);
-  const defaults = Object.fromEntries(PROVIDER_NAMES.map((name) => [name, PROVIDERS[name].policy]));
-  const policies = readPolicies(defaults, env.policiesPath);
+  const policies = readPolicies(POLICY_DEFAULTS, env.policiesPath);
   Runtime.install({ logger: temporalLogger(log), shutdownSignals: ['SIGINT', 'SIGTERM'] });
   const { connectionOptions, namespace } = readTemporalConfig(env.temporal);
   const connection = await NativeConnection.connect(connectionOptions);
