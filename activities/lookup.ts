@@ -19,6 +19,7 @@ export type LookupInput = {
 };
 export type RefundLookupInput = {
   readonly refundId: string;
+  readonly workflowId: string;
   readonly provider: string;
   readonly credentialsRef: string;
   readonly providerPaymentId: string | null;
@@ -45,7 +46,8 @@ export function createLookup(deps: ActivityDeps) {
         if (provider.lookupRefund === undefined) {
           throw new ProviderError('unsent', `${input.provider} cannot be asked about refunds`);
         }
-        return await provider.lookupRefund(input, signal);
+        const callbackUrls = deps.refundCallbackUrls(input.provider, input.workflowId);
+        return await provider.lookupRefund({ ...input, callbackUrls }, signal);
       });
     },
   };

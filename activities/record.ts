@@ -2,7 +2,7 @@ import { recordReattempt } from '../db/dispatch.ts';
 import { record } from '../db/record.ts';
 import { recordRefund } from '../db/record-refund.ts';
 import { insertWebhookEvent } from '../db/webhook-events.ts';
-import type { RecordRequest, RecordResult } from '../domain/payment.ts';
+import type { RecordRequest, RecordResult, Route } from '../domain/payment.ts';
 import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
 import type { SealedWebhookEvent } from '../domain/webhook-event.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -19,7 +19,9 @@ export function createRecord({ pool }: ActivityDeps) {
     },
 
     /** Opens the next attempt of a payment; answers its id. */
-    recordReattempt(request: RecordRequest): Promise<{ readonly attemptId: string }> {
+    recordReattempt(
+      request: RecordRequest & { readonly route: Route },
+    ): Promise<{ readonly attemptId: string }> {
       return recordReattempt(pool, request);
     },
 

@@ -73,7 +73,7 @@ async function deliver(pool: Pool, temporal: Client, stored: WebhookEvent): Prom
   const delivered = { eventId: id, event, unstored: null };
   return await deliverEvent(temporal, workflow_id, delivered, async () => {
     const payment = await findLatePayment(pool, workflow_id, event);
-    return typeof payment === 'string' ? payment : paymentInput(payment, capabilities);
+    return typeof payment === 'string' ? payment : paymentInput(payment, capabilitiesOf);
   });
 }
 
@@ -93,7 +93,7 @@ async function sweepRefunds(pool: Pool, temporal: Client, graceMs: number): Prom
 }
 
 async function startPayment(temporal: Client, payment: Payment): Promise<void> {
-  const input = paymentInput(payment, capabilitiesOf(payment.provider));
+  const input = paymentInput(payment, capabilitiesOf);
   await temporal.workflow.start('payment', paymentStart(input));
 }
 

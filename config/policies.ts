@@ -36,6 +36,7 @@ const providerPolicy: z.ZodType<ProviderPolicy> = z.strictObject({
   reattempt: z.strictObject({
     max_attempts: z.int().min(1).max(5),
     after_ms: z.record(z.string(), durationMs),
+    fallback: z.array(z.string()).max(4),
   }),
   rate_limit_per_second: z.number().positive().max(10_000),
   late_success: z.enum(['accept', 'review']),
@@ -96,6 +97,12 @@ export function readPolicies(
   const faults = Object.keys(unknown)
     .filter((name) => !Object.hasOwn(providerDefaults, name))
     .map((name) => nameFile(['providers', name], `providers.${name}: no such provider`));
+  for (const [name, { reattempt }] of Object.entries(parsed.data?.providers ?? {})) {
+    const path = `providers.${name}.reattempt.fallback`;
+    for (const other of reattempt.fallback.filter((it) => !Object.hasOwn(providerDefaults, it))) {
+      faults.push(nameFile(path.split('.'), `${path}: no such provider: ${other}`));
+    }
+  }
   if (!parsed.success) {
     faults.push(...parsed.error.issues.map((it) => nameFile(it.path, faultOf(it))));
   }

@@ -1,5 +1,5 @@
 import { ATTEMPT_STATES, nextAttempt } from '../domain/attempt-states.ts';
-import type { RecordRequest } from '../domain/payment.ts';
+import type { RecordRequest, Route } from '../domain/payment.ts';
 import { next } from '../domain/payment-states.ts';
 import { appendAudit, hasAuditKey } from './audit.ts';
 import { newId } from './ids.ts';
@@ -72,7 +72,7 @@ export function recordDispatch(
  */
 export function recordReattempt(
   pool: Pool,
-  failed: RecordRequest,
+  failed: RecordRequest & { readonly route: Route },
 ): Promise<{ readonly attemptId: string }> {
   return pool.transaction(async (db) => {
     const payment = await lockPayment(db, failed.paymentId);
@@ -89,10 +89,13 @@ export function recordReattempt(
       RETURNING id, payment_id, ordinal, status, dispatch_count, dispatch_nonce,
         provider_payment_id`);
     await db.query(sql.typeAlias('none')`
-      INSERT INTO attempts (id, payment_id, ordinal, status)
-      VALUES (${attemptId}, ${payment.id}, ${attempt.ordinal + 1}, 'prepared')`);
+      INSERT INTO attempts (id, payment_id, ordinal, status, provider)
+      VALUES (${attemptId}, ${payment.id}, ${attempt.ordinal + 1}, 'prepared',
+        ${failed.route.provider})`);
     await db.query(sql.typeAlias('none')`
-      UPDATE payments SET attempt_id = ${attemptId}, provider_payment_id = NULL,
+      UPDATE payments SET attempt_id = ${attemptId}, attempt_ordinal = ${attempt.ordinal + 1},
+        provider = ${failed.route.provider}, credentials_ref = ${failed.route.credentialsRef},
+        policy = ${sql.jsonb(failed.route.policy)}, provider_payment_id = NULL,
         provider_code = ${failed.outcome?.providerCode ?? null}, waiting_for = 'resend',
         wait_until = now() + ${failed.waitMs ?? 0} * interval '1 millisecond', updated_at = now()
       WHERE id = ${payment.id}`);
@@ -106,6 +109,7 @@ export function recordReattempt(
       cause: failed.cause,
       details: {
         attempt: attempt.ordinal + 1,
+        provider: failed.route.provider,
         failure_code: failed.outcome?.failure?.code ?? 'declined',
         provider_code: failed.outcome?.providerCode ?? '',
       },

@@ -27,6 +27,7 @@ export type NewPayment = {
   readonly returnUrl: string | null;
   readonly metadata: Readonly<Record<string, string>>;
   readonly policy: ProviderPolicy;
+  readonly fallbacks: Payment['fallbacks'];
   readonly cause: string;
 };
 
@@ -45,7 +46,7 @@ export async function insertPayment(db: Connection, next: NewPayment): Promise<I
         status, provider, credentials_ref, amount, currency, customer_id,
         phone_cipher, phone_hash, phone_masked, email_cipher, email_hash, email_masked,
         name_cipher, name_masked, payment_method, capture_method, reference, description,
-        return_url, metadata, policy)
+        return_url, metadata, policy, fallbacks)
       VALUES (${next.id}, ${next.merchantId}, ${next.idempotencyKey}, ${next.fingerprint},
         ${next.workflowId}, ${next.attemptId}, 'created', ${next.provider}, ${next.credentialsRef},
         ${next.amountMinor}, ${next.currency}, ${customer.id},
@@ -53,12 +54,13 @@ export async function insertPayment(db: Connection, next: NewPayment): Promise<I
         ${sqlBytes(customer.emailCipher)}, ${sqlBytes(customer.emailHash)}, ${customer.emailMasked},
         ${sqlBytes(customer.nameCipher)}, ${customer.nameMasked},
         ${next.paymentMethod}, ${next.captureMethod}, ${next.reference}, ${next.description},
-        ${next.returnUrl}, ${sql.jsonb(next.metadata)}, ${sql.jsonb(next.policy)})
+        ${next.returnUrl}, ${sql.jsonb(next.metadata)}, ${sql.jsonb(next.policy)},
+        ${sql.jsonb(next.fallbacks.map(toFallbackRow))})
       ON CONFLICT DO NOTHING
       RETURNING *),
     attempt AS (
-      INSERT INTO attempts (id, payment_id, ordinal, status)
-      SELECT attempt_id, id, 1, 'prepared' FROM p),
+      INSERT INTO attempts (id, payment_id, ordinal, status, provider)
+      SELECT attempt_id, id, 1, 'prepared', provider FROM p),
     entry AS (
       INSERT INTO audit_entries (id, payment_id, key, action, to_status, actor, cause)
       SELECT ${newId('audit')}, id, 'created', 'payment.created', status, 'merchant', ${next.cause}
@@ -69,6 +71,10 @@ export async function insertPayment(db: Connection, next: NewPayment): Promise<I
     SELECT ${PAYMENT_COLUMNS} FROM payments p
     WHERE merchant_id = ${next.merchantId} AND idempotency_key = ${next.idempotencyKey}`);
   return { inserted: false, payment: toPayment(earlier) };
+}
+
+function toFallbackRow({ provider, credentialsRef, policy }: Payment['fallbacks'][number]) {
+  return { provider, credentials_ref: credentialsRef, policy };
 }
 
 function sqlBytes(bytes: Buffer | null) {

@@ -4,7 +4,7 @@ import type { Capabilities } from './provider.ts';
 import type { LateRefundInput, Refund, RefundInput } from './refund.ts';
 
 /** What workflows are started with; the same from the API and from the sweeper. */
-export function paymentInput(payment: Payment, capabilities: Capabilities): PaymentInput {
+export function paymentInput(payment: Payment, capabilitiesOf: CapabilitiesOf): PaymentInput {
   if (hashOfPaymentWorkflowId(payment.workflowId) === null) {
     throw new Error(`${payment.id} has a malformed workflow id`);
   }
@@ -19,9 +19,16 @@ export function paymentInput(payment: Payment, capabilities: Capabilities): Paym
     currency: payment.currency,
     policy: payment.policy,
     captureMethod: payment.captureMethod,
-    can: abilitiesOf(capabilities),
+    can: abilitiesOf(capabilitiesOf(payment.provider)),
+    attemptOrdinal: payment.attemptOrdinal,
+    fallbacks: payment.fallbacks.map((route) => ({
+      ...route,
+      can: abilitiesOf(capabilitiesOf(route.provider)),
+    })),
   };
 }
+
+type CapabilitiesOf = (provider: string) => Capabilities;
 
 export function refundInput(
   refund: Refund,

@@ -19,6 +19,18 @@ export type PaymentInput = {
   /** Absent in workflows started before 0.2.0. */
   readonly captureMethod?: CaptureMethod;
   readonly can?: ProviderAbilities;
+  /** Of the attempt that is to be sent first; 1 unless the workflow is built anew. */
+  readonly attemptOrdinal?: number;
+  /** Where later attempts go, from the second on. */
+  readonly fallbacks?: readonly Route[];
+};
+
+/** Which provider takes an attempt, with whose credentials, by which policy. */
+export type Route = {
+  readonly provider: string;
+  readonly credentialsRef: string;
+  readonly policy: ProviderPolicy;
+  readonly can?: ProviderAbilities;
 };
 
 /** What the provider's capabilities mean for a workflow; in its input, so that replays agree. */
@@ -37,6 +49,8 @@ export type Payment = {
   readonly fingerprint: string;
   readonly workflowId: string;
   readonly attemptId: string;
+  readonly attemptOrdinal: number;
+  readonly fallbacks: readonly Omit<Route, 'can'>[];
   readonly status: PaymentStatus;
   readonly provider: string;
   readonly credentialsRef: string;

@@ -47,6 +47,8 @@ export type ProviderPolicy = {
   readonly reattempt: {
     readonly max_attempts: number;
     readonly after_ms: Readonly<Record<string, number>>;
+    /** Which providers take the second attempt, the third …; then, or when empty, the same. */
+    readonly fallback: readonly string[];
   };
   /** Calls to the provider each second, over all workers (Temporal limits the task queue). */
   readonly rate_limit_per_second: number;

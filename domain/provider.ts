@@ -43,7 +43,8 @@ export type Capabilities = {
   readonly capture: boolean;
   readonly cancel: boolean;
   readonly refund: 'sync' | 'async' | 'none';
-  readonly looks_up_refunds: boolean;
+  /** How what became of a refund can be asked for: `async` answers later, by a callback. */
+  readonly looks_up_refunds: 'sync' | 'async' | 'none';
   /** What of the payment a refund cannot do without. */
   readonly refund_needs: 'provider_payment_id' | 'provider_receipt';
   readonly amounts: Partial<Record<Currency, AmountRule>>;

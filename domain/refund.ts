@@ -82,6 +82,8 @@ export type RefundLookupRequest = {
   readonly refundId: string;
   readonly providerPaymentId: string | null;
   readonly providerRefundId: string | null;
+  /** Where an answer that comes later goes, by channel. */
+  readonly callbackUrls: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
 };
 
@@ -98,7 +100,7 @@ export type RefundInput = {
   readonly providerPaymentId: string | null;
   readonly providerReceipt: string | null;
   readonly policy: ProviderPolicy;
-  readonly can: ProviderAbilities & { readonly looks_up_refunds: boolean };
+  readonly can: ProviderAbilities & { readonly looks_up_refunds: 'sync' | 'async' | 'none' };
 };
 
 /** What takes late news of a refund also needs where the refund stands. */

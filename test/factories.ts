@@ -38,7 +38,7 @@ export const POLICY: ProviderPolicy = {
     result_wait_ms: 30_000,
     lookup_every_ms: [5_000, 10_000],
   },
-  reattempt: { max_attempts: 1, after_ms: {} },
+  reattempt: { max_attempts: 1, after_ms: {}, fallback: [] },
   rate_limit_per_second: 10,
   late_success: 'review',
   confirm_callback_from_minor: null,
@@ -68,6 +68,7 @@ export function makeNewPayment(changes: Partial<NewPayment> = {}): NewPayment {
     returnUrl: null,
     metadata: {},
     policy: POLICY,
+    fallbacks: [],
     cause: 'POST /api/v1/payments',
     ...changes,
   };

@@ -1,5 +1,5 @@
 import { setCurrentDetails } from '@temporalio/workflow';
-import type { PaymentInput, RecordRequest, RecordResult } from '../domain/payment.ts';
+import type { PaymentInput, RecordRequest, RecordResult, Route } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
 import type { Outcome } from '../domain/provider.ts';
 import { record, recordReattempt } from './proxies.ts';
@@ -11,6 +11,8 @@ export type Entry = Pick<RecordRequest, 'key' | 'action' | 'cause'> &
 export type Book = {
   status(): PaymentStatus;
   attemptId(): string;
+  /** Who takes the current attempt. */
+  route(): Route;
   /** From 1. */
   attemptOrdinal(): number;
   providerPaymentId(): string | null;
@@ -42,7 +44,8 @@ const BLANK = {
 export function openBook(input: PaymentInput, status: PaymentStatus): Book {
   let current = status;
   let attemptId = input.attemptId;
-  let ordinal = 1;
+  let ordinal = input.attemptOrdinal ?? 1;
+  let route: Route = input;
   let knownId: string | null = null;
   let out = false;
   let sendAfterMs: number | null = status === 'created' ? 0 : null;
@@ -55,6 +58,7 @@ export function openBook(input: PaymentInput, status: PaymentStatus): Book {
   return {
     status: () => current,
     attemptId: () => attemptId,
+    route: () => route,
     attemptOrdinal: () => ordinal,
     providerPaymentId: () => knownId,
     isOfEarlierAttempt: (id) => id !== null && earlierIds.has(id),
@@ -74,11 +78,14 @@ export function openBook(input: PaymentInput, status: PaymentStatus): Book {
     },
     async openAttempt(entry) {
       const request = requestOf(entry);
-      const opened = await recordReattempt(request);
+      const { provider, credentialsRef, policy, can } = input.fallbacks?.[ordinal - 1] ?? route;
+      const next: Route = { provider, credentialsRef, policy, ...(can ? { can } : {}) };
+      const opened = await recordReattempt({ ...request, route: next });
       const failedId = knownId ?? entry.outcome.providerPaymentId;
       if (failedId !== null) earlierIds.add(failedId);
       ({ attemptId } = opened);
       ordinal += 1;
+      route = next;
       knownId = null;
       out = false;
       sendAfterMs = request.waitMs ?? 0;

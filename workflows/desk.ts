@@ -93,7 +93,7 @@ function takeWishes(input: PaymentInput, book: Book, desk: Desk, wishes: Wish[])
       if (book.status() === 'canceled') return book.status();
       throw refusal(book, 'already_sent', wish.refusal);
     },
-    { validator: () => refuseCancel(input, book, desk.isSending || book.isOut()) },
+    { validator: () => refuseCancel(book, desk.isSending || book.isOut()) },
   );
   setHandler(
     captureUpdate,

@@ -33,7 +33,7 @@ export async function payment(input: PaymentInput): Promise<{ readonly status: P
   // 1. Hand the charge over to the provider, and whatever its status asks for next.
   for (let status = book.status(); isOpen(status); status = book.status()) {
     const stage = book.sendAfterMs() === null ? STAGES[status] : handOver;
-    await stage(input, book, desk);
+    await stage({ ...input, ...book.route() }, book, desk);
     desk.isAnswerable = true;
   }
 

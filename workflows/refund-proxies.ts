@@ -45,6 +45,7 @@ export async function lookupRefund(
   });
   const question: RefundLookupInput = {
     refundId: input.refundId,
+    workflowId: input.workflowId,
     provider: input.provider,
     credentialsRef: input.credentialsRef,
     providerPaymentId: input.providerPaymentId,

@@ -117,9 +117,14 @@ async function fail(book: RefundBook, refused: SendFailure): Promise<void> {
 }
 
 async function awaitResult(input: RefundInput, book: RefundBook, desk: RefundDesk): Promise<void> {
-  const until = Date.now() + input.policy.refund.result_wait_ms;
+  const { result_wait_ms, lookup_every_ms } = input.policy.refund;
+  const until = Date.now() + result_wait_ms;
+  const firstMs = Math.min(scheduleAt(lookup_every_ms, 0), result_wait_ms);
+  if (await desk.newsWithin(firstMs, 'wait for the result')) {
+    await applyRefundNews(input, book, desk);
+  }
   for (let leftMs = 1; book.status() === 'pending' && leftMs > 0; leftMs = until - Date.now()) {
-    if (input.can.looks_up_refunds) {
+    if (canAsk(input)) {
       const answer = await desk.unlessNews(() => lookupRefund(input, book, until - Date.now()));
       if (answer === null) break;
       if (answer !== undefined) await takeLookup(input, book, answer, 'lookup');
@@ -153,11 +158,15 @@ async function awaitReview(input: RefundInput, book: RefundBook, desk: RefundDes
   const { ask_every_ms } = input.policy.review;
   for (let round = 0; !isRefundClosed(book.status()); round += 1) {
     const hasNews = await desk.newsWithin(scheduleAt(ask_every_ms, round), 'in review');
-    if (!hasNews && input.can.looks_up_refunds) {
+    if (!hasNews && canAsk(input)) {
       const windowMs = input.policy.lookup.timeout_ms * 2;
       const answer = await desk.unlessNews(() => lookupRefund(input, book, windowMs));
       if (answer) await takeLookup(input, book, answer, `review/${round}`);
     }
     await applyRefundNews(input, book, desk);
   }
+}
+
+function canAsk({ can }: RefundInput): boolean {
+  return can.looks_up_refunds !== 'none';
 }

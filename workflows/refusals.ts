@@ -13,9 +13,9 @@ export function refusal(book: Book, type: string, why: string | null): Applicati
 }
 
 /** @param isSent whether the provider has the charge, may have it, or is just being asked. */
-export function refuseCancel(input: PaymentInput, book: Book, isSent: boolean): void {
+export function refuseCancel(book: Book, isSent: boolean): void {
   if (isClosed(book.status())) throw refusal(book, 'payment_closed', null);
-  if (isSent && input.can?.cancel !== true) {
+  if (isSent && book.route().can?.cancel !== true) {
     throw refusal(book, 'already_sent', 'it was sent to the provider already');
   }
 }

@@ -1,9 +1,13 @@
 import { overlayPolicy } from '../../config/policies.ts';
 import { findProviderConfig, referTo } from '../../db/provider-configs.ts';
+import type { Payment } from '../../domain/payment.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
 import type { Provider } from '../../domain/provider.ts';
+import { findProvider } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import { canTake } from './limits.ts';
+import type { CreatePaymentBody } from './schema.ts';
 
 export type Resolved = { readonly credentialsRef: string; readonly policy: ProviderPolicy };
 
@@ -29,4 +33,27 @@ export async function resolveProvider(
   const overlaid = overlayPolicy(policy, config.policy_override);
   if (!overlaid.ok) throw new Error(`policy of ${config.id}: ${overlaid.faults.join('; ')}`);
   return { credentialsRef: referTo(config), policy: overlaid.policy };
+}
+
+/**
+ * Where later attempts go by the policy. What could not take this payment, or is switched off, is
+ * left out.
+ */
+export async function resolveFallbacks(
+  deps: ApiDeps,
+  merchantId: string,
+  { reattempt }: ProviderPolicy,
+  body: CreatePaymentBody,
+): Promise<Payment['fallbacks']> {
+  const routes: Payment['fallbacks'][number][] = [];
+  for (const name of reattempt.fallback) {
+    const provider = findProvider(name);
+    if (provider === null || !canTake(provider, body)) continue;
+    const resolved = await resolveProvider(deps, merchantId, provider).catch((error: unknown) => {
+      if (error instanceof ApiError) return null;
+      throw error;
+    });
+    if (resolved !== null) routes.push({ provider: name, ...resolved });
+  }
+  return routes;
 }

@@ -11,8 +11,9 @@ import { readIdempotencyKey } from '../middleware/idempotency-key.ts';
 import { readJsonBody, readOptionalJsonBody } from '../middleware/json-body.ts';
 import { validate } from '../middleware/validate.ts';
 import { cancelPayment, capturePayment, verifyPayment } from './actions.ts';
-import { createPayment, isUndecided, readPhone, startPayment } from './create.ts';
+import { createPayment, isUndecided, startPayment } from './create.ts';
 import { requirePayment } from './find.ts';
+import { readPhone } from './limits.ts';
 import { presentAuditEntry, presentExecution, presentPayment } from './present.ts';
 import { capturePaymentBody, createPaymentBody, listPaymentsQuery } from './schema.ts';
 

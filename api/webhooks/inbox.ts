@@ -191,7 +191,7 @@ async function passToWhom(deps: ApiDeps, stored: WebhookEvent): Promise<Delivery
       payment: async () => {
         if (isRefundEvent(event)) return 'unknown';
         const payment = await findLatePayment(callbackPool, workflowId, event);
-        return typeof payment === 'string' ? payment : paymentInput(payment, capabilities);
+        return typeof payment === 'string' ? payment : paymentInput(payment, capabilitiesOf);
       },
       refund: async () => {
         if (!isRefundEvent(event)) return 'unknown';

@@ -3,10 +3,17 @@
 ALTER TABLE payments
   ADD COLUMN amount_reserved bigint NOT NULL DEFAULT 0 CHECK (amount_reserved >= 0),
   ADD COLUMN dispute jsonb,
+  ADD COLUMN attempt_ordinal smallint NOT NULL DEFAULT 1,
+  ADD COLUMN fallbacks jsonb NOT NULL DEFAULT '[]',
   ADD CONSTRAINT payments_refunds_within_captured
     CHECK (amount_refunded + amount_reserved <= amount_captured);
 CREATE INDEX payments_by_provider_id ON payments (provider, provider_payment_id)
   WHERE provider_payment_id IS NOT NULL;
+
+-- A later attempt may go to another provider.
+ALTER TABLE attempts ADD COLUMN provider text;
+UPDATE attempts a SET provider = p.provider FROM payments p WHERE p.id = a.payment_id;
+ALTER TABLE attempts ALTER COLUMN provider SET NOT NULL;
 
 CREATE TABLE refunds (
   id text PRIMARY KEY,

@@ -16,7 +16,7 @@ export const cpay: Provider = {
     capture: true,
     cancel: true,
     refund: 'sync',
-    looks_up_refunds: true,
+    looks_up_refunds: 'sync',
     refund_needs: 'provider_payment_id',
     amounts: { KES: ANY_AMOUNT, USD: ANY_AMOUNT, EUR: ANY_AMOUNT, UGX: ANY_AMOUNT },
     needs: [],

@@ -25,7 +25,7 @@ export const policy: ProviderPolicy = {
     result_wait_ms: 10 * 60_000,
     lookup_every_ms: [2_000, 5_000, 15_000, 60_000],
   },
-  reattempt: { max_attempts: 1, after_ms: {} },
+  reattempt: { max_attempts: 1, after_ms: {}, fallback: [] },
   rate_limit_per_second: 50,
   late_success: 'review',
   confirm_callback_from_minor: null,

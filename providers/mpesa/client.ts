@@ -8,11 +8,11 @@ import type {
   LookupResult,
   ProviderClient,
 } from '../../domain/provider.ts';
-import type { RefundRequest, RefundResult } from '../../domain/refund.ts';
+import type { RefundLookupRequest, RefundRequest, RefundResult } from '../../domain/refund.ts';
 import type { MpesaCredentials } from './credentials.ts';
 import { createHttpClient, type HttpAnswer, type HttpClient } from './http.ts';
 import { isTokenRefused, readPush, readQuery } from './map.ts';
-import { readReversal, reversalRequest } from './reversal.ts';
+import { readReversal, readStatus, reversalRequest, statusRequest } from './reversal.ts';
 import { createTokenSource, type TokenSource } from './token.ts';
 import type { PushRequest, QueryRequest } from './wire.ts';
 
@@ -26,6 +26,7 @@ export function createMpesaClient(credentials: MpesaCredentials): ProviderClient
     charge: (request, context) => charge(line, credentials, request, context),
     lookup: (request, signal) => lookup(line, credentials, request, signal),
     refund: (request, context) => refund(line, credentials, request, context),
+    lookupRefund: (request, signal) => lookupRefund(line, credentials, request, signal),
     close: () => http.close(),
   };
 }
@@ -79,6 +80,18 @@ async function refund(
   await line.tokens.get(context.signal, request.timeoutMs);
   await context.dispatch();
   return readReversal(await post(line, call, context.signal));
+}
+
+async function lookupRefund(
+  line: Line,
+  credentials: MpesaCredentials,
+  request: RefundLookupRequest,
+  signal: AbortSignal,
+): Promise<RefundResult> {
+  const body = statusRequest(credentials, request);
+  const path = '/mpesa/transactionstatus/v1/query';
+  const answer = await post(line, { path, body, timeoutMs: request.timeoutMs }, signal);
+  return readStatus(answer, request.providerRefundId);
 }
 
 type Call = { readonly path: string; readonly body: object; readonly timeoutMs: number };

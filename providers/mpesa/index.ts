@@ -15,7 +15,7 @@ export const mpesa: Provider = {
     capture: false,
     cancel: false,
     refund: 'async',
-    looks_up_refunds: false,
+    looks_up_refunds: 'async',
     refund_needs: 'provider_receipt',
     amounts: { KES: { min_minor: 100, max_minor: 25_000_000, step_minor: 100 } },
     needs: ['phone'],

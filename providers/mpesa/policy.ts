@@ -28,7 +28,7 @@ export const policy: ProviderPolicy = {
     result_wait_ms: 30 * 60_000,
     lookup_every_ms: [60_000, 5 * 60_000],
   },
-  reattempt: { max_attempts: 1, after_ms: {} },
+  reattempt: { max_attempts: 1, after_ms: {}, fallback: [] },
   rate_limit_per_second: 10,
   late_success: 'review',
   confirm_callback_from_minor: null,

@@ -1,14 +1,24 @@
 import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
 import { ProviderError } from '../../domain/error.ts';
 import { wholeUnits } from '../../domain/money.ts';
-import { type RefundRequest, type RefundResult, refundFailure } from '../../domain/refund.ts';
+import {
+  type RefundLookupRequest,
+  type RefundRequest,
+  type RefundResult,
+  refundFailure,
+} from '../../domain/refund.ts';
 import type { MpesaCredentials } from './credentials.ts';
 import type { HttpAnswer } from './http.ts';
 import { rejectionOf } from './map.ts';
-import { type ReversalRequest, reversalAnswer } from './wire.ts';
+import { acknowledgement, type ReversalRequest, type StatusRequest } from './wire.ts';
 
 /** The channels of providers/mpesa/webhook.ts where Daraja tells what became of a reversal. */
-export const REVERSAL_CHANNELS = { result: 'rev', timeout: 'rvt' } as const;
+export const REVERSAL_CHANNELS = {
+  result: 'rev',
+  timeout: 'rvt',
+  status: 'rst',
+  statusTimeout: 'rsx',
+} as const;
 
 /**
  * The request for a reversal, which gives money of a receipt back.
@@ -18,11 +28,6 @@ export function reversalRequest(
   credentials: MpesaCredentials,
   request: RefundRequest,
 ): ReversalRequest {
-  const { initiator_name, initiator_password, certificate, short_code } = credentials;
-  if (!initiator_name || !initiator_password || !certificate) {
-    const message = 'a reversal takes initiator_name, initiator_password and certificate: set them';
-    throw new ProviderError('misconfigured', message);
-  }
   const shillings = wholeUnits(request.amount);
   const result = request.callbackUrls[REVERSAL_CHANNELS.result];
   const timeout = request.callbackUrls[REVERSAL_CHANNELS.timeout];
@@ -31,18 +36,50 @@ export function reversalRequest(
     throw new ProviderError('misconfigured', message);
   }
   return {
-    Initiator: initiator_name,
-    SecurityCredential: sealPassword(initiator_password, certificate),
+    ...initiatorOf(credentials),
     CommandID: 'TransactionReversal',
     TransactionID: request.providerReceipt,
     Amount: shillings,
-    ReceiverParty: short_code,
+    ReceiverParty: credentials.short_code,
     RecieverIdentifierType: '11',
     ResultURL: result,
     QueueTimeOutURL: timeout,
     Remarks: request.reason.replace(/[^A-Za-z0-9 ]/g, '').slice(0, 100),
     Occasion: '',
   };
+}
+
+/** Asks what became of a reversal; the answer comes later. */
+export function statusRequest(
+  credentials: MpesaCredentials,
+  { providerRefundId, callbackUrls }: RefundLookupRequest,
+): StatusRequest {
+  const result = callbackUrls[REVERSAL_CHANNELS.status];
+  const timeout = callbackUrls[REVERSAL_CHANNELS.statusTimeout];
+  if (providerRefundId === null || !result || !timeout) {
+    const message = 'Daraja can be asked by its OriginatorConversationID only';
+    throw new ProviderError('unsent', message);
+  }
+  return {
+    ...initiatorOf(credentials),
+    CommandID: 'TransactionStatusQuery',
+    OriginalConversationID: providerRefundId,
+    PartyA: credentials.short_code,
+    IdentifierType: '4',
+    ResultURL: result,
+    QueueTimeOutURL: timeout,
+    Remarks: 'Status',
+    Occasion: '',
+  };
+}
+
+function initiatorOf({ initiator_name, initiator_password, certificate }: MpesaCredentials) {
+  if (!initiator_name || !initiator_password || !certificate) {
+    const message = 'a reversal takes initiator_name, initiator_password and certificate: set them';
+    throw new ProviderError('misconfigured', message);
+  }
+  const SecurityCredential = sealPassword(initiator_password, certificate);
+  return { Initiator: initiator_name, SecurityCredential };
 }
 
 /** RSA PKCS#1 v1.5 with the environment's key. Its certificate may have expired long ago. */
@@ -59,21 +96,35 @@ function sealPassword(password: string, certificate: string): string {
   }
 }
 
-/** Daraja's acknowledgement: it will tell later. @throws ProviderError for a refusal. */
+/** The acknowledgement of a reversal; more comes later. @throws ProviderError for a refusal. */
 export function readReversal(answer: HttpAnswer): RefundResult {
-  const parsed = reversalAnswer.safeParse(answer.json);
+  const parsed = acknowledgement.safeParse(answer.json);
   if (answer.status !== 200 || !parsed.success) throw rejectionOf(answer);
-  const { ResponseCode, ConversationID } = parsed.data;
+  const { ResponseCode, OriginatorConversationID } = parsed.data;
   if (ResponseCode === '0') {
     const message = 'Daraja took the reversal; its result comes later';
-    return { kind: 'pending', providerRefundId: ConversationID, providerCode: '0', message };
+    return {
+      kind: 'pending',
+      providerRefundId: OriginatorConversationID,
+      providerCode: '0',
+      message,
+    };
   }
   return {
     kind: 'failed',
-    providerRefundId: ConversationID,
+    providerRefundId: OriginatorConversationID,
     receipt: null,
     amountMinor: null,
     failure: refundFailure('declined', ResponseCode),
     providerCode: ResponseCode,
   };
+}
+
+/** The same of a status query, which concludes nothing by itself. */
+export function readStatus(answer: HttpAnswer, providerRefundId: string | null): RefundResult {
+  const parsed = acknowledgement.safeParse(answer.json);
+  if (answer.status !== 200 || !parsed.success) throw rejectionOf(answer);
+  const { ResponseCode } = parsed.data;
+  const message = 'Daraja was asked about the reversal; its answer comes later';
+  return { kind: 'pending', providerRefundId, providerCode: ResponseCode, message };
 }

@@ -48,17 +48,22 @@ export const stkCallback = z.object({
   }),
 });
 
-export const reversalAnswer = z.object({ ResponseCode: numberOrText, ConversationID: z.string() });
+/** The acknowledgement of reversals and status queries. */
+export const acknowledgement = z.object({
+  ResponseCode: numberOrText,
+  OriginatorConversationID: z.string().min(1),
+});
 
-export const reversalResult = z.object({
+/** The result of a reversal or of a status query; failures have no parameters. */
+export const initiatorResult = z.object({
   Result: z.object({
     ResultCode: numberOrText,
-    ConversationID: z.string().min(1),
+    OriginatorConversationID: z.string().min(1),
     TransactionID: z.string(),
     ResultParameters: z
       .object({
         ResultParameter: z.array(
-          z.object({ Key: z.string(), Value: z.union([z.string(), z.number()]).optional() }),
+          z.object({ Key: z.string(), Value: z.union([z.string(), z.number()]).nullish() }),
         ),
       })
       .optional(),
@@ -74,6 +79,19 @@ export type ReversalRequest = {
   readonly ReceiverParty: string;
   /** Spelled so on the wire. */
   readonly RecieverIdentifierType: '11';
+  readonly ResultURL: string;
+  readonly QueueTimeOutURL: string;
+  readonly Remarks: string;
+  readonly Occasion: string;
+};
+
+export type StatusRequest = {
+  readonly Initiator: string;
+  readonly SecurityCredential: string;
+  readonly CommandID: 'TransactionStatusQuery';
+  readonly OriginalConversationID: string;
+  readonly PartyA: string;
+  readonly IdentifierType: '4';
   readonly ResultURL: string;
   readonly QueueTimeOutURL: string;
   readonly Remarks: string;

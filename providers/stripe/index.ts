@@ -21,7 +21,7 @@ export const stripe: Provider = {
     capture: true,
     cancel: true,
     refund: 'sync',
-    looks_up_refunds: true,
+    looks_up_refunds: 'sync',
     refund_needs: 'provider_payment_id',
     amounts: {
       USD: atLeast(50),

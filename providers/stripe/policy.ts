@@ -25,7 +25,7 @@ export const policy: ProviderPolicy = {
     result_wait_ms: 60 * 60_000,
     lookup_every_ms: [30_000, 5 * 60_000],
   },
-  reattempt: { max_attempts: 1, after_ms: {} },
+  reattempt: { max_attempts: 1, after_ms: {}, fallback: [] },
   rate_limit_per_second: 25,
   late_success: 'review',
   confirm_callback_from_minor: null,

@@ -8,7 +8,7 @@ import {
 } from '../../db/payments.ts';
 import type { Pool } from '../../db/pool.ts';
 import { paymentInput } from '../../domain/inputs.ts';
-import { mpesa } from '../../providers/mpesa/index.ts';
+import { capabilitiesOf } from '../../providers/index.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { MERCHANT, makeNewPayment, POLICY, VAULT } from '../factories.ts';
 
@@ -169,7 +169,7 @@ test('the workflow’s input holds what it needs, and nothing of the payer', asy
   };
   const customer = sealCustomer(VAULT, request.id, person);
   const { payment } = await insertPayment(pool, { ...request, customer });
-  expect(paymentInput(payment, mpesa.capabilities)).toEqual({
+  expect(paymentInput(payment, capabilitiesOf)).toEqual({
     paymentId: request.id,
     attemptId: request.attemptId,
     merchantId: MERCHANT.id,
@@ -180,6 +180,8 @@ test('the workflow’s input holds what it needs, and nothing of the payer', asy
     currency: 'KES',
     policy: POLICY,
     captureMethod: 'automatic',
+    attemptOrdinal: 1,
+    fallbacks: [],
     can: {
       dedupes_by_our_id: false,
       looks_up_by_our_id: false,
@@ -187,7 +189,7 @@ test('the workflow’s input holds what it needs, and nothing of the payer', asy
       cancel: false,
     },
   });
-  expect(() => paymentInput({ ...payment, workflowId: 'payment-1' }, mpesa.capabilities)).toThrow(
+  expect(() => paymentInput({ ...payment, workflowId: 'payment-1' }, capabilitiesOf)).toThrow(
     payment.id,
   );
 });

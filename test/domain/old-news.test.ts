@@ -6,6 +6,7 @@ import { makeInconclusive, makeNewPayment, makeOutcome } from '../factories.ts';
 const { metadata, policy } = makeNewPayment();
 const payment: Payment = {
   ...makeNewPayment(),
+  attemptOrdinal: 1,
   metadata,
   policy,
   status: 'succeeded',

@@ -169,6 +169,17 @@ describe('stripe', () => {
     expect(actions.filter((action) => action === 'payment.dispatched')).toHaveLength(2);
   });
 
+  it('takes over from CPay where the policy says so', async () => {
+    const changes = { amount: 5_001, currency: 'USD', payment_method: 'pm_card_visa' };
+    const { body } = await payByCard(shop, 'cpay', changes);
+    const paid = await shop.until(body.id, ['succeeded']);
+    expect(paid.provider).toBe('stripe');
+    expect(await takenOf('cpay', body.id)).toEqual([]);
+    expect(await takenOf('stripe', body.id)).toEqual([5_001]);
+    const refund = await shop.send('POST', `payments/${body.id}/refunds`, {});
+    expect(refund.body).toMatchObject({ status: 'succeeded', amount: 5_001 });
+  });
+
   it('replays of a 500 lead to a look-up, never to a second charge; so does a 409', async () => {
     await shop.control('stripe', 'POST', 'faults', { kind: 'act_then_500', stored: true });
     const lost = await card('pm_card_visa');

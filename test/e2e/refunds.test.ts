@@ -115,7 +115,6 @@ describe('mpesa', () => {
   });
 
   it.each([
-    ['a queue timeout', { reversal: 'queue_timeout' }],
     ['no word', { reversal: 'never' }],
     ['"reversed already"', { reversal_code: 'R000001' }],
     ['an unknown code', { reversal_code: '4711' }],
@@ -126,6 +125,15 @@ describe('mpesa', () => {
     await untilRefund(shop, body.id, ['needs_review']);
     expect(await reversed()).toHaveLength(1);
     expect(await shop.get(id)).toMatchObject({ amount_refunded: 0, amount_refundable: 6_000 });
+  });
+
+  it('after a queue timeout is asked about, and asked for once', async () => {
+    await shop.simulate('PATCH', 'settings', { reversal: 'queue_timeout' });
+    const { id, reversed } = await pay();
+    const { body } = await refund(id, { amount: 4_000 });
+    const done = await untilRefund(shop, body.id, ['succeeded']);
+    expect(done.provider_receipt).toMatch(/^[A-Z0-9]{10}$/);
+    expect(await reversed()).toMatchObject([{ amount: 40, result_code: '0' }]);
   });
 
   it.each([

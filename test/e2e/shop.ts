@@ -10,6 +10,13 @@ import { startWorld, type World } from '../../sandbox/world.ts';
 import { FREE_PORTS } from '../../sandbox/world-options.ts';
 
 /** Short times, so that a whole life takes seconds. */
+const CARDS = `\
+    charge: { timeout_ms: 1500, deadline_ms: 12000, max_sends: 3, resend_after_ms: [500] }
+    callback_wait_ms: 2000
+    lookup: { timeout_ms: 2000, every_ms: [700], window_ms: 8000 }
+    refund: { timeout_ms: 1500, deadline_ms: 12000, resend_after_ms: [500], lookup_every_ms: [700] }
+    rate_limit_per_second: 200
+`;
 const POLICIES = `
 api: { start_wait_ms: 4000 }
 sweep: { every_ms: 1000, unstarted_after_ms: 1500, undelivered_after_ms: 1000, batch: 100 }
@@ -18,16 +25,12 @@ providers:
     charge: { timeout_ms: 2500, deadline_ms: 60000, max_sends: 3, resend_after_ms: [500] }
     callback_wait_ms: 4000
     lookup: { timeout_ms: 2000, every_ms: [700], window_ms: 6000 }
-    refund: { result_wait_ms: 6000 }
+    refund: { result_wait_ms: 7000, lookup_every_ms: [2500] }
     rate_limit_per_second: 100
-  stripe: &cards
-    charge: { timeout_ms: 1500, deadline_ms: 12000, max_sends: 3, resend_after_ms: [500] }
-    callback_wait_ms: 2000
-    lookup: { timeout_ms: 2000, every_ms: [700], window_ms: 8000 }
-    refund: { timeout_ms: 1500, deadline_ms: 12000, resend_after_ms: [500], lookup_every_ms: [700] }
-    reattempt: { max_attempts: 2, after_ms: { try_again_later: 300 } }
-    rate_limit_per_second: 200
-  cpay: *cards
+  stripe:
+${CARDS}    reattempt: { max_attempts: 2, after_ms: { try_again_later: 300 } }
+  cpay:
+${CARDS}    reattempt: { max_attempts: 2, after_ms: { declined: 300 }, fallback: [stripe] }
 `;
 
 export type PaymentBody = Record<string, unknown> & {

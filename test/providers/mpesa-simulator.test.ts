@@ -2,6 +2,14 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startSimulator } from '../../providers/mpesa/simulator.ts';
+import {
+  closeAll,
+  idOf,
+  openDesk,
+  openReceiver,
+  PUSH,
+  PUSH_PATH,
+} from './mpesa-simulator-stage.ts';
 
 /** The book is what all money proofs rest on, so it must be right about charges. */
 const PROMPT = {
@@ -33,7 +41,10 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'malipo-simulator-'));
   bookPath = join(folder, 'book.jsonl');
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(async () => {
+  await closeAll();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const settings = { answer_delay_ms: 20, callback: 'never' };
 const open = () => startSimulator({ port: 0, bookPath, settings });
@@ -78,4 +89,97 @@ it('loses no entry after a line that a kill cut short', async () => {
   expect((await readBook(second.url)).requests.oauth).toBe(1);
   await second.close();
   expect(readFileSync(bookPath, 'utf8')).toContain('"oauth"');
+});
+
+/** The kinds of the lines on the disk, of this kind only when named. */
+function kindsOnDisk(kind?: string): readonly string[] {
+  const lines = readFileSync(bookPath, 'utf8').trimEnd().split('\n');
+  const kinds = lines.map((text) => String(JSON.parse(text).kind));
+  return kind === undefined ? kinds : kinds.filter((it) => it === kind);
+}
+
+describe('the book', () => {
+  const manual = { answer_mode: 'manual' };
+
+  it.each(['reset', 'truncate'])('has a prompt whose answer was lost: %s', async (fault) => {
+    const desk = await openDesk({ bookPath, settings: manual });
+    await desk.control('POST', 'faults', { on: 'push', fault, act: true });
+    await expect(desk.push()).rejects.toThrow();
+    expect(kindsOnDisk()).toEqual(['request', 'token', 'request', 'prompt']);
+  });
+
+  it('has the charge and its receipt on the disk before the callback tells of it', async () => {
+    const desk = await openDesk({ bookPath, settings: { callback: 'early' } });
+    const receiver = await openReceiver(() => kindsOnDisk());
+    await desk.push({ CallBackURL: receiver.url });
+    expect(receiver.seen).toEqual([['request', 'token', 'request', 'prompt', 'charge', 'answer']]);
+  });
+
+  it('is the same after a restart: prompts, charges, callbacks, requests', async () => {
+    const first = await openDesk({ bookPath, settings: { callback: 'early' } });
+    await first.push();
+    await first.control('PATCH', 'settings', manual);
+    await first.push({ AccountReference: 'SECOND' });
+    const before = await first.book();
+    expect([before.prompts.length, before.charges.length, before.callbacks.length]).toEqual([
+      2, 1, 1,
+    ]);
+    await first.close();
+    const second = await startSimulator({ port: 0, bookPath, settings: manual });
+    expect(await readBook(second.url)).toEqual(before);
+    await second.close();
+    expect(kindsOnDisk('charge')).toHaveLength(1);
+  });
+
+  it('lets a phone that rang before a restart answer after it', async () => {
+    const receiver = await openReceiver();
+    const first = await openDesk({ bookPath, settings: manual });
+    const pushed = await first.push({ CallBackURL: receiver.url });
+    await first.close();
+    await openDesk({ bookPath, settings: { answer_delay_ms: 20 } });
+    const [told] = await receiver.take(1);
+    expect(told).toMatchObject({ CheckoutRequestID: idOf(pushed), ResultCode: 0 });
+  });
+
+  it('remembers over a restart who looked away', async () => {
+    const receiver = await openReceiver();
+    const first = await openDesk({ bookPath, settings: manual });
+    const pushed = await first.push({ CallBackURL: receiver.url });
+    await first.control('POST', `prompts/${idOf(pushed)}/answer`, { answer: 'ignore' });
+    await first.close();
+    const brief = { answer_delay_ms: 20, prompt_lifetime_ms: 100 };
+    await openDesk({ bookPath, settings: brief });
+    expect(await receiver.take(1)).toMatchObject([{ ResultCode: 1037 }]);
+  });
+
+  it('keeps access tokens over a restart, and nobody can read them', async () => {
+    const first = await openDesk({ bookPath, settings: manual });
+    await first.close();
+    const second = await openDesk({ bookPath, settings: manual });
+    const withOldToken = { authorization: `Bearer ${first.token}` };
+    const { status } = await second.ask('POST', PUSH_PATH, PUSH, withOldToken);
+    expect(status).toBe(200);
+    expect((await second.control('GET', 'book')).text).not.toContain(first.token);
+  });
+
+  it('does not take a token that ended', async () => {
+    const token = 'ended-long-ago';
+    writeFileSync(bookPath, line({ kind: 'token', token, expires_at_ms: Date.now() - 1 }));
+    const desk = await openDesk({ bookPath, settings: manual });
+    const heard = await desk.ask('POST', PUSH_PATH, PUSH, { authorization: `Bearer ${token}` });
+    expect(heard.body.errorCode).toBe('404.001.03');
+  });
+
+  it('can be read by phone and by reference', async () => {
+    const desk = await openDesk({ settings: manual });
+    await desk.push();
+    const other = { PartyA: '254700000098', PhoneNumber: '254700000098' };
+    await desk.push({ ...other, AccountReference: 'OTHER' });
+    const read = async (query: string) =>
+      JSON.parse((await desk.control('GET', `book?${query}`)).text).prompts;
+    expect(await read('')).toHaveLength(2);
+    expect(await read('phone=254700000098')).toMatchObject([{ account_reference: 'OTHER' }]);
+    expect(await read('account_reference=ORDER-1')).toMatchObject([{ phone: '254700000099' }]);
+    expect(await read('phone=254700000098&account_reference=ORDER-1')).toHaveLength(0);
+  });
 });

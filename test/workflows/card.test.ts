@@ -12,6 +12,7 @@ import {
   providerEventSignal,
   verifyUpdate,
 } from '../../workflows/messages.ts';
+import { POLICY } from '../factories.ts';
 import {
   chargeFailure,
   delivered,
@@ -210,7 +211,9 @@ describe('another attempt', () => {
       providerCode: code,
       failure: failure('card_refused', code),
     });
-  const policy = { reattempt: { max_attempts: 2, after_ms: { try_again_later: 5_000 } } };
+  const policy = {
+    reattempt: { max_attempts: 2, after_ms: { try_again_later: 5_000 }, fallback: [] },
+  };
 
   it('is made after a failure that the policy names, with an id of its own', async () => {
     let sends = 0;
@@ -231,6 +234,24 @@ describe('another attempt', () => {
       ['payment.reattempt_planned', input.attemptId],
       ['payment.settled', `${input.attemptId}+`],
     ]);
+  });
+
+  it('goes to the provider that the policy names for it', async () => {
+    const sent: string[] = [];
+    const route = { provider: 'mpesa', credentialsRef: 'config:other', policy: POLICY, can: CAN };
+    const { handle, story } = await start(
+      {
+        charge: (_send, input) => {
+          sent.push(input.credentialsRef);
+          return sent.length === 1 ? declined('try_again_later', 'pi_1') : outcome('succeeded');
+        },
+      },
+      policy,
+      { fallbacks: [route] },
+    );
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+    expect(sent).toEqual(['env:mpesa', 'config:other']);
+    expect(story.entries[0]).toMatchObject({ route: { credentialsRef: 'config:other' } });
   });
 
   it.each([

@@ -128,7 +128,7 @@ function refundInput(policy: ProviderPolicy): RefundInput {
       looks_up_by_our_id: false,
       capture: false,
       cancel: false,
-      looks_up_refunds: false,
+      looks_up_refunds: 'none',
     },
   };
 }

@@ -64,7 +64,7 @@ const ASKS = {
     looks_up_by_our_id: true,
     capture: true,
     cancel: true,
-    looks_up_refunds: true,
+    looks_up_refunds: 'sync',
   },
 } as const;
 

@@ -18,7 +18,7 @@ export const PROVIDER_PAYMENT_ID = 'ws_CO_1';
 /** What the scripted provider does for one payment. */
 export type Script = {
   /** By send, from 1; an Error is thrown. */
-  charge(send: number): Promise<ChargeResult> | ChargeResult;
+  charge(send: number, input: ChargeInput): Promise<ChargeResult> | ChargeResult;
   /** By question, from 1; null is "not yet". */
   lookup(question: number): LookupResult | null;
   capture?(amountMinor: number, times: number): LookupResult;
@@ -119,7 +119,7 @@ async function startWorkers(
         charge: (input: ChargeInput) => {
           const { script, story } = find(input.paymentId);
           story.sends += 1;
-          return script.charge(input.send);
+          return script.charge(input.send, input);
         },
         capture: (input: SettlementInput) => settle(find(input.paymentId), 'capture', input),
         cancel: (input: SettlementInput) => settle(find(input.paymentId), 'cancel', input),

@@ -33,11 +33,16 @@ const ERRORS = {
   unreachable_1001: [500, '500.003.1001', 'Internal Server Error'],
 } as const satisfies Record<string, readonly [number, string, string]>;
 
+/** Daraja says nothing at all to a key or secret that it does not know. */
+export const WRONG_APP: WireAnswer = { status: 400, body: null };
+
 export type ErrorName = keyof typeof ERRORS;
 
 export function isErrorName(name: string): name is ErrorName {
   return Object.hasOwn(ERRORS, name);
 }
+
+export const ERROR_NAMES: readonly ErrorName[] = Object.keys(ERRORS).filter(isErrorName);
 
 export function errorAnswer(name: ErrorName): WireAnswer {
   const [status, errorCode, errorMessage] = ERRORS[name];

@@ -29,20 +29,41 @@ export type CallbackSent = {
   readonly at: string;
   readonly body: unknown;
 };
-export type RequestPath = 'oauth' | 'push' | 'query';
+/** Money given back, or asked for; `result_code` is null until that is decided. */
+export type Reversal = {
+  readonly conversation_id: string;
+  readonly originator_conversation_id: string;
+  readonly receipt: string;
+  readonly amount: number;
+  readonly initiator: string;
+  readonly password: string | null;
+  readonly result_url: string;
+  readonly timeout_url: string;
+  readonly result_code: string | null;
+  readonly result_receipt: string | null;
+};
+export type RequestPath = 'oauth' | 'push' | 'query' | 'reversal' | 'status';
 
 type Entry =
   | { readonly kind: 'prompt'; readonly prompt: Prompt }
+  | { readonly kind: 'ignore'; readonly id: string }
+  | { readonly kind: 'token'; readonly token: string; readonly expires_at_ms: number }
   | { readonly kind: 'answer'; readonly id: string; readonly code: string; readonly at: string }
   | { readonly kind: 'charge'; readonly charge: Charge }
   | { readonly kind: 'callback'; readonly callback: CallbackSent }
+  | { readonly kind: 'reversal'; readonly reversal: Reversal }
   | { readonly kind: 'request'; readonly path: RequestPath };
 
 /** The simulator's own truth of what happened, written before anybody is answered. */
 export type Book = {
   readonly prompts: ReadonlyMap<string, Prompt>;
+  /** Prompts whose payer looked away: no rule answers them. */
+  readonly ignored: ReadonlySet<string>;
   readonly charges: readonly Charge[];
   readonly callbacks: readonly CallbackSent[];
+  readonly reversals: ReadonlyMap<string, Reversal>;
+  /** When each access token ends. */
+  readonly tokens: ReadonlyMap<string, number>;
   readonly requests: Readonly<Record<RequestPath, number>>;
   write(entry: Entry): void;
 };
@@ -50,9 +71,12 @@ export type Book = {
 /** @param path JSON lines, read again at the next start; null keeps the book in memory. */
 export function openBook(path: string | null): Book {
   const prompts = new Map<string, Prompt>();
+  const ignored = new Set<string>();
+  const tokens = new Map<string, number>();
   const charges: Charge[] = [];
   const callbacks: CallbackSent[] = [];
-  const requests = { oauth: 0, push: 0, query: 0 };
+  const reversals = new Map<string, Reversal>();
+  const requests = { oauth: 0, push: 0, query: 0, reversal: 0, status: 0 };
   const apply = (entry: Entry) => {
     switch (entry.kind) {
       case 'prompt':
@@ -68,11 +92,20 @@ export function openBook(path: string | null): Book {
         });
         break;
       }
+      case 'ignore':
+        ignored.add(entry.id);
+        break;
+      case 'token':
+        tokens.set(entry.token, entry.expires_at_ms);
+        break;
       case 'charge':
         charges.push(entry.charge);
         break;
       case 'callback':
         callbacks.push(entry.callback);
+        break;
+      case 'reversal':
+        reversals.set(entry.reversal.conversation_id, entry.reversal);
         break;
       case 'request':
         requests[entry.path] += 1;
@@ -82,14 +115,21 @@ export function openBook(path: string | null): Book {
   for (const entry of readEntries(path)) apply(entry);
   return {
     prompts,
+    ignored,
+    tokens,
     charges,
     callbacks,
+    reversals,
     requests,
     write(entry) {
       if (path !== null) appendFileSync(path, `${JSON.stringify(entry)}\n`);
       apply(entry);
     },
   };
+}
+
+export function findCharge(book: Book, { checkout_request_id }: Prompt): Charge | undefined {
+  return book.charges.find((it) => it.checkout_request_id === checkout_request_id);
 }
 
 function readEntries(path: string | null): readonly Entry[] {

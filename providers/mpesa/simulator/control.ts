@@ -1,11 +1,12 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import type { Prompt } from './book.ts';
+import { readCallbackOrder } from './callbacks.ts';
 import type { Daraja } from './daraja.ts';
 import { renderHandset } from './handset.ts';
 import { readJson } from './json.ts';
-import { isAnswer, RULES } from './rules.ts';
-import { changeSettings, isRecord } from './settings.ts';
+import { ANSWER_NAMES, isAnswer, RULES } from './rules.ts';
+import { changeSettings } from './settings.ts';
 
 /** The simulator's own controls: what happened, what rings, how it behaves, and the handset. */
 export function createControlRoutes(daraja: Daraja): Router {
@@ -36,6 +37,9 @@ function addBookRoutes(router: Router, { book, settings }: Daraja): void {
       prompts,
       charges: book.charges.filter(isMeant),
       callbacks: book.callbacks.filter((it) => ids.has(it.checkout_request_id)),
+      reversals: [...book.reversals.values()].filter(({ receipt }) =>
+        book.charges.some((charge) => charge.receipt === receipt && isMeant(charge)),
+      ),
       requests: book.requests,
     };
   });
@@ -50,9 +54,10 @@ function addPhoneRoutes(router: Router, daraja: Daraja): void {
   const { phones } = daraja;
   router.post('/simulator/prompts/:id/answer', async (ctx) => {
     const prompt = findPrompt(daraja, ctx);
-    const answer = (await readJson(ctx.req))?.answer ?? ctx.query.answer;
+    const json = await readJson(ctx.req);
+    const answer = json.kind === 'object' ? json.value.answer : ctx.query.answer;
     if (prompt === null) return;
-    if (!isAnswer(answer)) return refuse(ctx, 400, 'answer takes approve, cancel, wrong_pin, …');
+    if (!isAnswer(answer)) return refuse(ctx, 400, `answer takes ${ANSWER_NAMES.join(', ')}`);
     if (!(await phones.answer(prompt, answer))) return refuse(ctx, 409, 'it was answered before');
     if (ctx.query.back !== undefined) ctx.redirect('/');
     else ctx.body = prompt;
@@ -64,12 +69,11 @@ function addPhoneRoutes(router: Router, daraja: Daraja): void {
   router.post('/simulator/callbacks/:id/resend', async (ctx) => {
     const prompt = findPrompt(daraja, ctx);
     if (prompt === null) return;
-    const order = (await readJson(ctx.req)) ?? {};
-    const changes = isRecord(order.mutate) ? order.mutate : {};
-    const raw = typeof changes.raw === 'string' ? changes.raw : undefined;
-    const times = typeof order.times === 'number' ? order.times : 1;
-    const sends = Array.from({ length: times }, () => phones.sendCallback(prompt, changes, raw));
-    ctx.body = { statuses: await Promise.all(sends) };
+    await attempt(ctx, async (order) => {
+      const { times, raw, changes } = readCallbackOrder(order);
+      const sends = Array.from({ length: times }, () => phones.sendCallback(prompt, changes, raw));
+      ctx.body = { statuses: await Promise.all(sends) };
+    });
   });
 }
 
@@ -77,37 +81,45 @@ function addSettingRoutes(router: Router, { faults, settings }: Daraja): void {
   router.get('/simulator/settings', (ctx) => {
     ctx.body = settings;
   });
-  router.patch('/simulator/settings', async (ctx) => {
-    attempt(ctx, (await readJson(ctx.req)) ?? {}, (changes) => {
+  router.patch('/simulator/settings', (ctx) =>
+    attempt(ctx, (changes) => {
       changeSettings(settings, changes);
-      return settings;
-    });
-  });
-  router.post('/simulator/settings/answer-mode', (ctx) => {
-    changeSettings(settings, { answer_mode: ctx.query.to });
-    ctx.redirect('/');
-  });
+      ctx.body = settings;
+    }),
+  );
+  router.post('/simulator/settings/answer-mode', (ctx) =>
+    attempt(ctx, () => {
+      changeSettings(settings, { answer_mode: ctx.query.to });
+      ctx.redirect('/');
+    }),
+  );
   router.get('/simulator/faults', (ctx) => {
     ctx.body = faults.list;
   });
-  router.post('/simulator/faults', async (ctx) => {
-    attempt(ctx, (await readJson(ctx.req)) ?? {}, (order) => faults.add(order));
-  });
+  router.post('/simulator/faults', (ctx) =>
+    attempt(ctx, (order) => {
+      ctx.body = faults.add(order);
+    }),
+  );
   router.delete('/simulator/faults', (ctx) => {
     faults.clear();
     ctx.body = faults.list;
   });
 }
 
-function attempt(
+/** Carries an order out; one that is not in order is refused with what is wrong with it. */
+async function attempt(
   ctx: Context,
-  order: Record<string, unknown>,
-  work: (order: Record<string, unknown>) => object,
-): void {
+  work: (order: Record<string, unknown>) => void | Promise<void>,
+): Promise<void> {
+  const json = await readJson(ctx.req);
+  if (json.kind === 'malformed') return refuse(ctx, 400, 'the body is not a JSON object');
+  if (json.kind === 'undeclared') return refuse(ctx, 400, 'content-type must be application/json');
   try {
-    ctx.body = work(order);
+    await work(json.kind === 'object' ? json.value : {});
   } catch (error) {
-    refuse(ctx, 400, error instanceof Error ? error.message : 'not valid');
+    if (!(error instanceof RangeError)) throw error;
+    refuse(ctx, 400, error.message);
   }
 }
 

@@ -1,38 +1,40 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import {
-  errorAnswer,
-  invalidField,
-  pushAccepted,
-  queryPending,
-  queryResult,
-  rateLimited,
-  type WireAnswer,
-} from './answers.ts';
+import { errorAnswer, pushAccepted, type WireAnswer } from './answers.ts';
 import type { Book, RequestPath } from './book.ts';
 import type { Faults } from './faults.ts';
-import { makeAccessToken } from './ids.ts';
 import { readJson } from './json.ts';
 import type { Phones } from './prompts.ts';
-import { checkPush, checkSignature, type Merchant } from './push-request.ts';
+import { checkPush, type Merchant } from './push-request.ts';
+import { openQueries } from './queries.ts';
+import type { Reversals } from './reversals.ts';
 import { ruleFor } from './rules.ts';
 import type { Settings } from './settings.ts';
+import { grantToken, refuseToken } from './tokens.ts';
 
 export type Daraja = {
   readonly book: Book;
   readonly faults: Faults;
   readonly phones: Phones;
+  readonly reversals: Reversals;
   readonly settings: Settings;
   readonly merchant: Merchant;
 };
+type Body = Record<string, unknown> | null;
+type Work = (body: Body) => Promise<WireAnswer> | WireAnswer;
 
-const TOKEN_LIFE_S = 3599;
-const PENDING_SHAPES = ['500', '200', '4999'] as const;
+const PATHS = {
+  oauth: '/oauth/v1/generate',
+  push: '/mpesa/stkpush/v1/processrequest',
+  query: '/mpesa/stkpushquery/v1/query',
+  reversal: '/mpesa/reversal/v1/request',
+  status: '/mpesa/transactionstatus/v1/query',
+} as const satisfies Record<RequestPath, string>;
 
-/** The three calls of M-Pesa Express, as the wire has them. */
+/** The calls that Malipo makes, as the wire has them. */
 export function createDarajaRoutes(daraja: Daraja): Router {
-  const { book, faults } = daraja;
-  const tokens = new Map<string, number>();
+  const { book, faults, merchant } = daraja;
+  const queries = openQueries(daraja);
   const router = new Router();
 
   const serve = async (
@@ -46,23 +48,27 @@ export function createDarajaRoutes(daraja: Daraja): Router {
     const isIdle = fault !== null && !fault.act && fault.fault !== 'slow';
     await faults.answer(ctx, fault, isIdle ? errorAnswer('unreachable_1001') : await work());
   };
+  const addCall = (on: Exclude<RequestPath, 'oauth'>, work: Work) => {
+    router.post(PATHS[on], async (ctx) => {
+      const json = await readJson(ctx.req);
+      const body = json.kind === 'object' ? json.value : null;
+      await serve(ctx, on, phoneOf(book, body), () => {
+        const refusal = refuseToken(ctx, book);
+        if (refusal !== null) return refusal;
+        return json.kind === 'malformed' ? errorAnswer('payload') : work(body);
+      });
+    });
+  };
 
-  router.get('/oauth/v1/generate', (ctx) =>
-    serve(ctx, 'oauth', null, () => grantToken(ctx, daraja.merchant, tokens)),
+  router.get(PATHS.oauth, (ctx) =>
+    serve(ctx, 'oauth', null, () => grantToken(ctx, book, merchant)),
   );
-  router.post('/mpesa/stkpush/v1/processrequest', async (ctx) => {
-    const body = await readJson(ctx.req);
-    const phone = body === null ? null : String(body.PhoneNumber);
-    await serve(ctx, 'push', phone, () => refuseToken(ctx, tokens) ?? push(daraja, body));
-  });
-  router.post('/mpesa/stkpushquery/v1/query', async (ctx) => {
-    const body = await readJson(ctx.req);
-    const id = body === null ? '' : String(body.CheckoutRequestID);
-    const phone = book.prompts.get(id)?.phone ?? null;
-    await serve(ctx, 'query', phone, () => refuseToken(ctx, tokens) ?? query(daraja, body));
-  });
+  addCall('push', (body) => push(daraja, body));
+  addCall('query', (body) => queries.answer(body));
+  addCall('reversal', (body) => daraja.reversals.take(body));
+  addCall('status', (body) => daraja.reversals.ask(body));
   router.all(['/oauth/{*rest}', '/mpesa/{*rest}'], (ctx) => {
-    const isKnown = /^\/(oauth\/v1\/generate|mpesa\/stkpush(query)?\/v1\/)/.test(ctx.path);
+    const isKnown = Object.values(PATHS).some((path) => path === ctx.path);
     const { status, body } = errorAnswer(isKnown ? 'method' : 'not_found');
     ctx.status = status;
     ctx.body = body;
@@ -70,61 +76,18 @@ export function createDarajaRoutes(daraja: Daraja): Router {
   return router;
 }
 
-function grantToken(ctx: Context, merchant: Merchant, tokens: Map<string, number>): WireAnswer {
-  const basic = /^Basic (.+)$/.exec(ctx.get('Authorization'))?.[1];
-  if (basic === undefined) return errorAnswer('bad_auth_scheme');
-  if (ctx.query.grant_type !== 'client_credentials') return errorAnswer('bad_grant_type');
-  const given = Buffer.from(basic, 'base64').toString();
-  if (given !== `${merchant.consumer_key}:${merchant.consumer_secret}`) {
-    return { status: 400, body: null };
-  }
-  const token = makeAccessToken();
-  tokens.set(token, Date.now() + TOKEN_LIFE_S * 1000);
-  return { status: 200, body: { access_token: token, expires_in: String(TOKEN_LIFE_S) } };
+/** Whose payment a call is about: of a push its own phone, of a query the prompt's. */
+function phoneOf({ prompts }: Book, body: Body): string | null {
+  const [phone, id] = [body?.PhoneNumber, body?.CheckoutRequestID];
+  if (typeof phone === 'string' || typeof phone === 'number') return String(phone);
+  return typeof id === 'string' ? (prompts.get(id)?.phone ?? null) : null;
 }
 
-function refuseToken(ctx: Context, tokens: ReadonlyMap<string, number>): WireAnswer | null {
-  const token = /^Bearer (.+)$/.exec(ctx.get('Authorization'))?.[1];
-  if (token === undefined) return errorAnswer('no_token');
-  return (tokens.get(token) ?? 0) > Date.now() ? null : errorAnswer('invalid_token');
-}
-
-async function push(
-  { phones, settings, merchant }: Daraja,
-  body: Record<string, unknown> | null,
-): Promise<WireAnswer> {
+async function push({ phones, settings, merchant }: Daraja, body: Body): Promise<WireAnswer> {
   const checked = checkPush(body, merchant, settings.strictness);
   if ('refusal' in checked) return checked.refusal;
   const { phone } = checked.request;
   const isLocked = settings.answer_mode === 'auto' && ruleFor(phone).isLocked === true;
   if (isLocked || phones.isRinging(phone)) return errorAnswer('subscriber_locked');
   return pushAccepted(await phones.ring(checked.request));
-}
-
-let shapeTurn = 0;
-const asked: number[] = [];
-
-function query(
-  { book, settings, merchant }: Daraja,
-  body: Record<string, unknown> | null,
-): WireAnswer {
-  if (isOverRate(settings)) return rateLimited(null);
-  const refusal = checkSignature(body, merchant);
-  if (refusal !== null) return refusal;
-  const prompt = book.prompts.get(String(body?.CheckoutRequestID));
-  if (prompt === undefined) return invalidField('CheckoutRequestID');
-  const { result_code, answered_at } = prompt;
-  const isLagging =
-    answered_at !== null && Date.now() < Date.parse(answered_at) + settings.query_lag_ms;
-  if (result_code !== null && !isLagging) return queryResult(prompt, result_code);
-  shapeTurn += 1;
-  const turn = PENDING_SHAPES[shapeTurn % PENDING_SHAPES.length] ?? '500';
-  return queryPending(prompt, settings.pending_shape === 'rotate' ? turn : settings.pending_shape);
-}
-
-function isOverRate({ query_rate }: Settings): boolean {
-  if (query_rate === null) return false;
-  const nowMs = Date.now();
-  asked.push(nowMs);
-  return asked.filter((at) => at > nowMs - query_rate.per_ms).length > query_rate.count;
 }

@@ -1,35 +1,46 @@
 import type { Context } from 'koa';
 import {
+  ERROR_NAMES,
+  type ErrorName,
   errorAnswer,
   HTML_PAGE,
   invalidField,
   isErrorName,
   rateLimited,
   type WireAnswer,
+  WRONG_APP,
 } from './answers.ts';
 import type { RequestPath } from './book.ts';
-import { isRecord } from './settings.ts';
+import { count, countFrom, flag, oneOf, orNull, readFields, text } from './fields.ts';
 
-/** Ways to misbehave that are not an answer of Daraja's own. */
-const MANNERS = [
-  '500',
-  'timeout',
-  'reset',
-  'truncate',
-  'html_200',
-  'html_403',
-  'empty_200',
-  'slow',
-  '429',
-  'invalid_field',
-] as const;
+/** What happens to the line instead of an answer, or before it. */
+const LINE_FAULTS = ['timeout', 'reset', 'truncate', 'slow'] as const;
+
+/** Answers that are not one of Daraja's own by name. */
+const ODD_ANSWERS = {
+  '500': () => errorAnswer('unreachable_1001'),
+  html_200: () => ({ status: 200, body: HTML_PAGE }),
+  html_403: () => ({ status: 403, body: HTML_PAGE }),
+  empty_200: () => ({ status: 200, body: null }),
+  '429': ({ retry_after_s }) => rateLimited(retry_after_s),
+  invalid_field: ({ field }) => invalidField(field),
+  wrong_credentials: ({ on }) => (on === 'oauth' ? WRONG_APP : errorAnswer('wrong_credentials')),
+} as const satisfies Readonly<Record<string, (fault: Fault) => WireAnswer>>;
+
+type OddAnswer = keyof typeof ODD_ANSWERS;
+
+function isOddAnswer(name: string): name is OddAnswer {
+  return Object.hasOwn(ODD_ANSWERS, name);
+}
+
+const ODD_NAMES = Object.keys(ODD_ANSWERS).filter(isOddAnswer);
 
 export type Fault = {
   readonly on: RequestPath;
   readonly phone: string | null;
   /** Whether the work is done before the misbehaving. */
   readonly act: boolean;
-  readonly fault: string;
+  readonly fault: (typeof LINE_FAULTS)[number] | OddAnswer | ErrorName;
   readonly delay_ms: number;
   readonly retry_after_s: number | null;
   readonly field: string;
@@ -101,22 +112,9 @@ export function openFaults(): Faults {
   };
 }
 
-function misbehave({ fault, field, retry_after_s }: Fault): WireAnswer {
-  if (isErrorName(fault)) return errorAnswer(fault);
-  switch (fault) {
-    case 'html_200':
-      return { status: 200, body: HTML_PAGE };
-    case 'html_403':
-      return { status: 403, body: HTML_PAGE };
-    case 'empty_200':
-      return { status: 200, body: null };
-    case '429':
-      return rateLimited(retry_after_s);
-    case 'invalid_field':
-      return invalidField(field);
-    default:
-      return errorAnswer('unreachable_1001');
-  }
+function misbehave(fault: Fault): WireAnswer {
+  if (isOddAnswer(fault.fault)) return ODD_ANSWERS[fault.fault](fault);
+  return errorAnswer(isErrorName(fault.fault) ? fault.fault : 'unreachable_1001');
 }
 
 function send(ctx: Context, { status, body, headers }: WireAnswer): void {
@@ -138,30 +136,35 @@ function cut(ctx: Context, part: string | null): void {
   ctx.res.write(part, () => ctx.res.socket?.destroy());
 }
 
+const FIELDS = {
+  on: oneOf('oauth', 'push', 'query', 'reversal', 'status'),
+  phone: orNull(text),
+  act: flag,
+  fault: oneOf(...new Set([...LINE_FAULTS, ...ODD_NAMES, ...ERROR_NAMES])),
+  delay_ms: count,
+  retry_after_s: orNull(count),
+  field: text,
+  times: countFrom(1),
+} as const;
+
 function readOrder(order: Readonly<Record<string, unknown>>): Fault {
-  const { on, fault } = order;
-  if (on !== 'oauth' && on !== 'push' && on !== 'query') {
-    throw new RangeError('on takes oauth, push or query');
+  const { on, fault, ...rest } = readFields(FIELDS, order);
+  if (on === undefined) throw new RangeError(`on is missing: ${FIELDS.on.takes}`);
+  if (fault === undefined) throw new RangeError(`fault is missing: ${FIELDS.fault.takes}`);
+  const isOfNobody = on === 'oauth' || on === 'reversal' || on === 'status';
+  if (isOfNobody && typeof rest.phone === 'string') {
+    throw new RangeError(`phone never matches: a call of ${on} names none`);
   }
-  const isKnown = typeof fault === 'string' && (isErrorName(fault) || isManner(fault));
-  if (!isKnown || !isRecord(order)) {
-    throw new RangeError(`fault takes ${MANNERS.join(', ')} or the name of an error of Daraja`);
-  }
-  const count = (name: string, otherwise: number) =>
-    typeof order[name] === 'number' ? order[name] : otherwise;
   return {
     on,
     fault,
-    phone: typeof order.phone === 'string' ? order.phone : null,
-    act: order.act === true,
-    delay_ms: count('delay_ms', 1_000),
-    retry_after_s: typeof order.retry_after_s === 'number' ? order.retry_after_s : null,
-    field: typeof order.field === 'string' ? order.field : 'PhoneNumber',
-    times: count('times', 1),
+    phone: null,
+    act: false,
+    delay_ms: 1_000,
+    retry_after_s: null,
+    field: 'PhoneNumber',
+    times: 1,
+    ...rest,
     hits: 0,
   };
-}
-
-function isManner(fault: string): boolean {
-  return MANNERS.some((manner) => manner === fault);
 }

@@ -1,23 +1,32 @@
 import type { IncomingMessage } from 'node:http';
-import { isRecord } from './settings.ts';
+import { isRecord } from './fields.ts';
 
 const BYTES_MAX = 64 * 1024;
 
-/** The body as a JSON object; null when it is none, too long, or not declared as JSON. */
-export async function readJson(request: IncomingMessage): Promise<Record<string, unknown> | null> {
+export type JsonBody =
+  | { readonly kind: 'object'; readonly value: Record<string, unknown> }
+  | { readonly kind: 'empty' | 'undeclared' | 'malformed' };
+
+/** The body as a JSON object; `undeclared` when its content type is not JSON's. */
+export async function readJson(request: IncomingMessage): Promise<JsonBody> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request) {
     const part = Buffer.from(chunk);
     bytes += part.length;
-    if (bytes > BYTES_MAX) return null;
-    chunks.push(part);
+    // Read to its end all the same: to stop here would cut the line before the answer.
+    if (bytes <= BYTES_MAX) chunks.push(part);
   }
-  if (!request.headers['content-type']?.startsWith('application/json')) return null;
+  if (bytes === 0) return { kind: 'empty' };
+  if (!request.headers['content-type']?.startsWith('application/json')) {
+    return { kind: 'undeclared' };
+  }
   try {
     const value: unknown = JSON.parse(Buffer.concat(chunks).toString());
-    return isRecord(value) ? value : null;
+    return isRecord(value) && bytes <= BYTES_MAX
+      ? { kind: 'object', value }
+      : { kind: 'malformed' };
   } catch {
-    return null;
+    return { kind: 'malformed' };
   }
 }

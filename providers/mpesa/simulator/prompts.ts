@@ -1,6 +1,6 @@
-import { request } from 'undici';
-import { type CallbackChanges, callbackBody } from './answers.ts';
-import type { Book, Charge, Prompt } from './book.ts';
+import type { CallbackChanges } from './answers.ts';
+import { type Book, findCharge, type Prompt } from './book.ts';
+import { type Callbacks, openCallbacks } from './callbacks.ts';
 import { makeCheckoutRequestId, makeMerchantRequestId, makeReceipt } from './ids.ts';
 import { ANSWERS, type Answer, type Rule, ruleFor } from './rules.ts';
 import type { Settings } from './settings.ts';
@@ -17,13 +17,11 @@ export type Phones = {
   ring(request: PromptRequest): Promise<Prompt>;
   /** False when it was answered before. */
   answer(prompt: Prompt, answer: Answer): Promise<boolean>;
-  /** Charges after another result and says so by a callback. */
-  succeedLate(prompt: Prompt): Promise<number>;
+  /** Charges after another result and says so by a callback; null when none is sent. */
+  succeedLate(prompt: Prompt): Promise<number | null>;
   sendCallback(prompt: Prompt, changes?: CallbackChanges, raw?: string): Promise<number>;
   close(): Promise<void>;
 };
-
-const CALLBACK_TIMEOUT_MS = 30_000;
 
 export function openPhones(book: Book, settings: Settings): Phones {
   const line = openLine(book, settings);
@@ -36,16 +34,17 @@ export function openPhones(book: Book, settings: Settings): Phones {
   return {
     isRinging: (phone) =>
       [...book.prompts.values()].some((it) => it.phone === phone && it.state === 'ringing'),
-    sendCallback: (prompt, changes, raw) => sendCallback(line, prompt, changes, raw),
+    sendCallback: (prompt, changes, raw) => line.callbacks.send(prompt, changes, raw),
     ring: (wanted) => ring(line, wanted),
     async answer(prompt, answer) {
       if (prompt.state === 'answered') return false;
-      if (answer !== 'ignore') settle(line, prompt, ANSWERS[answer], null);
+      if (answer === 'ignore') book.write({ kind: 'ignore', id: prompt.checkout_request_id });
+      else settle(line, prompt, ANSWERS[answer], null);
       return true;
     },
-    succeedLate(prompt) {
+    async succeedLate(prompt) {
       finish(line, prompt, '0');
-      return sendCallback(line, prompt);
+      return settings.callback === 'never' ? null : await line.callbacks.send(prompt);
     },
     close: line.close,
   };
@@ -54,52 +53,34 @@ export function openPhones(book: Book, settings: Settings): Phones {
 type Line = {
   readonly book: Book;
   readonly settings: Settings;
-  readonly later: (delayMs: number, task: () => Promise<unknown>) => void;
+  readonly callbacks: Callbacks;
+  readonly later: (delayMs: number, task: () => void) => void;
   readonly close: () => Promise<void>;
 };
 
 /** The book, the settings, and all that is still to happen. */
 function openLine(book: Book, settings: Settings): Line {
   const timers = new Set<NodeJS.Timeout>();
-  const sending = new Set<Promise<unknown>>();
+  const callbacks = openCallbacks(book, settings);
+  let isClosed = false;
   return {
     book,
     settings,
+    callbacks,
     later(delayMs, task) {
+      if (isClosed) return;
       const timer = setTimeout(() => {
         timers.delete(timer);
-        const run = task().finally(() => sending.delete(run));
-        sending.add(run);
+        task();
       }, delayMs);
       timers.add(timer);
     },
     async close() {
+      isClosed = true;
       for (const timer of timers) clearTimeout(timer);
-      await Promise.allSettled(sending);
+      await callbacks.close();
     },
   };
-}
-
-async function sendCallback(
-  { book, settings }: Line,
-  prompt: Prompt,
-  changes?: CallbackChanges,
-  raw?: string,
-): Promise<number> {
-  const { checkout_request_id } = prompt;
-  const charge = findCharge(book, prompt);
-  const body = callbackBody(prompt, charge?.receipt ?? null, settings.masked_phone, changes);
-  const status = await post(prompt, raw ?? JSON.stringify(body));
-  const at = new Date().toISOString();
-  book.write({
-    kind: 'callback',
-    callback: { checkout_request_id, status, at, body: raw ?? body },
-  });
-  return status;
-}
-
-function findCharge(book: Book, { checkout_request_id }: Prompt): Charge | undefined {
-  return book.charges.find((it) => it.checkout_request_id === checkout_request_id);
 }
 
 /** One prompt is charged once at most, also when it is said twice. */
@@ -114,25 +95,38 @@ function finish({ book }: Line, prompt: Prompt, code: string): void {
   book.write({ kind: 'answer', id: checkout_request_id, code, at });
 }
 
+/** How the callbacks of a prompt come: whoever says never is heard. */
+function mannerOf({ callback }: Settings, rule: Rule | null): Settings['callback'] {
+  const wishes = [callback, rule?.callback];
+  if (wishes.includes('never')) return 'never';
+  return wishes.includes('early') ? 'early' : 'send';
+}
+
+/** Sends as many callbacks as the settings or the rule want. */
+function tell({ settings, callbacks }: Line, prompt: Prompt, rule: Rule | null) {
+  const length = Math.max(settings.duplicates, rule?.duplicates ?? 1);
+  return Promise.all(Array.from({ length }, () => callbacks.send(prompt)));
+}
+
 function settle(line: Line, prompt: Prompt, code: string, rule: Rule | null): void {
   const { settings } = line;
   if (prompt.state === 'answered') return;
   finish(line, prompt, code);
-  if (settings.callback === 'never' || rule?.callback === 'never') return;
-  const times = Math.max(settings.duplicates, rule?.duplicates ?? 1);
-  for (let i = 0; i < times; i += 1) {
-    line.later(settings.callback_delay_ms, () => sendCallback(line, prompt));
-  }
+  if (mannerOf(settings, rule) === 'never') return;
+  line.later(settings.callback_delay_ms, () => void tell(line, prompt, rule));
+}
+
+/** What the rule wants, unless a person took the phone in the meantime. */
+function settleByRule(line: Line, prompt: Prompt, rule: Rule): void {
+  const { book, settings } = line;
+  const isLeft = settings.answer_mode === 'manual' || book.ignored.has(prompt.checkout_request_id);
+  if (!isLeft && rule.answer !== 'ignore') settle(line, prompt, ANSWERS[rule.answer], rule);
 }
 
 function schedule(line: Line, prompt: Prompt, rule: Rule): void {
-  const { settings } = line;
-  if (settings.answer_mode === 'auto' && rule.answer !== 'ignore') {
-    const code = ANSWERS[rule.answer];
-    line.later(settings.answer_delay_ms, async () => settle(line, prompt, code, rule));
-  }
-  const lifetimeMs = settings.prompt_lifetime_ms;
-  line.later(lifetimeMs, async () => settle(line, prompt, ANSWERS.unreachable, null));
+  const { answer_mode, answer_delay_ms, prompt_lifetime_ms } = line.settings;
+  if (answer_mode === 'auto') line.later(answer_delay_ms, () => settleByRule(line, prompt, rule));
+  line.later(prompt_lifetime_ms, () => settle(line, prompt, ANSWERS.unreachable, null));
 }
 
 async function ring(line: Line, wanted: PromptRequest): Promise<Prompt> {
@@ -151,30 +145,10 @@ async function ring(line: Line, wanted: PromptRequest): Promise<Prompt> {
   book.write({ kind: 'prompt', prompt: draft });
   const prompt = book.prompts.get(id) ?? draft;
   const rule = ruleFor(prompt.phone);
-  const isEarly = settings.callback === 'early' || rule.callback === 'early';
-  if (settings.answer_mode === 'auto' && isEarly && rule.answer !== 'ignore') {
+  const isEarly = settings.answer_mode === 'auto' && mannerOf(settings, rule) === 'early';
+  if (isEarly && rule.answer !== 'ignore') {
     finish(line, prompt, ANSWERS[rule.answer]);
-    await sendCallback(line, prompt);
+    await tell(line, prompt, rule);
   } else schedule(line, prompt, rule);
   return prompt;
-}
-
-/** One try, as Daraja makes; 0 when nobody could be reached. */
-async function post(prompt: Prompt, body: string): Promise<number> {
-  try {
-    const answer = await request(prompt.callback_url, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json;charset=UTF-8',
-        businessshortcode: prompt.short_code,
-      },
-      body,
-      headersTimeout: CALLBACK_TIMEOUT_MS,
-      reset: true,
-    });
-    await answer.body.dump();
-    return answer.statusCode;
-  } catch {
-    return 0;
-  }
 }

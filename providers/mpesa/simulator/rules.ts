@@ -13,8 +13,10 @@ export const ANSWERS = {
 /** `ignore` lets the prompt ring until its lifetime ends. */
 export type Answer = keyof typeof ANSWERS | 'ignore';
 
+export const ANSWER_NAMES: readonly string[] = [...Object.keys(ANSWERS), 'ignore'];
+
 export function isAnswer(value: unknown): value is Answer {
-  return value === 'ignore' || (typeof value === 'string' && Object.hasOwn(ANSWERS, value));
+  return typeof value === 'string' && ANSWER_NAMES.includes(value);
 }
 
 /** What each result code says in a callback and, where it differs, in a query. */

@@ -1,3 +1,15 @@
+import {
+  count,
+  countFrom,
+  type Field,
+  flag,
+  isRecord,
+  oneOf,
+  orNull,
+  readFields,
+  text,
+} from './fields.ts';
+
 /** How the simulator behaves; changed at run time by PATCH /simulator/settings. */
 export type Settings = {
   /** Whether prompts are answered by the rules below, or wait for a person. */
@@ -16,6 +28,11 @@ export type Settings = {
   /** The query keeps saying pending for this long after the result. */
   query_lag_ms: number;
   query_rate: { count: number; per_ms: number } | null;
+  /** How reversals end: told, timed out in the queue, never told of, or not taken at all. */
+  reversal: 'tell' | 'queue_timeout' | 'never' | 'busy';
+  reversal_delay_ms: number;
+  /** The result code of all reversals; null: by the book. */
+  reversal_code: string | null;
 };
 
 export const DEFAULT_SETTINGS: Settings = {
@@ -30,26 +47,35 @@ export const DEFAULT_SETTINGS: Settings = {
   masked_phone: false,
   query_lag_ms: 0,
   query_rate: null,
+  reversal: 'tell',
+  reversal_delay_ms: 1_000,
+  reversal_code: null,
 };
 
-const isCount = (value: unknown) =>
-  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-const oneOf = (...words: readonly string[]) =>
-  Object.assign((value: unknown) => typeof value === 'string' && words.includes(value), { words });
+const rate: Field<{ count: number; per_ms: number }> = {
+  takes: '{"count": …, "per_ms": …}',
+  accepts: (value): value is { count: number; per_ms: number } =>
+    isRecord(value) &&
+    Object.keys(value).length === 2 &&
+    count.accepts(value.count) &&
+    count.accepts(value.per_ms),
+};
 
-const CHECKS: Readonly<Record<keyof Settings, (value: unknown) => boolean>> = {
+const FIELDS: { readonly [Name in keyof Settings]: Field<Settings[Name]> } = {
   answer_mode: oneOf('auto', 'manual'),
-  answer_delay_ms: isCount,
-  prompt_lifetime_ms: isCount,
-  callback_delay_ms: isCount,
+  answer_delay_ms: count,
+  prompt_lifetime_ms: count,
+  callback_delay_ms: count,
   callback: oneOf('send', 'never', 'early'),
-  duplicates: isCount,
+  duplicates: countFrom(1),
   pending_shape: oneOf('rotate', '500', '200', '4999'),
   strictness: oneOf('strict', 'observed'),
-  masked_phone: (value) => typeof value === 'boolean',
-  query_lag_ms: isCount,
-  query_rate: (value) =>
-    value === null || (isRecord(value) && isCount(value.count) && isCount(value.per_ms)),
+  masked_phone: flag,
+  query_lag_ms: count,
+  query_rate: orNull(rate),
+  reversal: oneOf('tell', 'queue_timeout', 'never', 'busy'),
+  reversal_delay_ms: count,
+  reversal_code: orNull(text),
 };
 
 /** Changes the settings in place. @throws RangeError naming the setting that is not valid. */
@@ -57,20 +83,5 @@ export function changeSettings(
   settings: Settings,
   changes: Readonly<Record<string, unknown>>,
 ): void {
-  for (const [name, value] of Object.entries(changes)) {
-    if (!isSetting(name)) {
-      throw new RangeError(`${name} is no setting; there are ${Object.keys(CHECKS).join(', ')}`);
-    }
-    if (!CHECKS[name](value))
-      throw new RangeError(`${name} does not take ${JSON.stringify(value)}`);
-  }
-  Object.assign(settings, changes);
-}
-
-function isSetting(name: string): name is keyof Settings {
-  return Object.hasOwn(CHECKS, name);
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  Object.assign(settings, readFields(FIELDS, changes));
 }
