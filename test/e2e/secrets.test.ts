@@ -56,7 +56,9 @@ function spellings(secret: string): readonly string[] {
   return [secret, encodeURIComponent(secret), ...base64];
 }
 
-function expectNone(place: string, text: string): void {
+/** Daraja's own ids end in nine digits of the phone, after a time that may look like the rest. */
+function expectNone(place: string, said: string): void {
+  const text = said.replace(/ws_CO_\d+/g, '');
   const found = Object.entries({ ...SECRETS, 'our API key': shop.world.details().api_key })
     .filter(([, secret]) => spellings(secret).some((spelling) => text.includes(spelling)))
     .map(([name]) => `${name} in ${place}`);
