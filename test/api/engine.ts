@@ -1,0 +1,106 @@
+import type { Engine, UpdateAnswer } from '../../api/engine.ts';
+import type { Execution } from '../../api/execution.ts';
+import type { PaymentInput } from '../../domain/payment.ts';
+import type { LateRefundInput, RefundInput } from '../../domain/refund.ts';
+import type { DeliveredEvent, DeliveredRefundEvent } from '../../domain/webhook-event.ts';
+import type { Delivery, LoadLate } from '../../workflows/delivery.ts';
+
+/** `runs`: each workflow is open. `closed`: each has ended. `away`: Temporal does not answer. */
+export type Workflows = 'runs' | 'closed' | 'away';
+
+/** What the tests of the API put in Temporal's place: it writes down what it is asked. */
+export type ScriptedEngine = Engine & {
+  workflows: Workflows;
+  /** What cancel, capture and verify answer. */
+  update: UpdateAnswer;
+  execution: Execution | null;
+  /** Brings a payment to its first state; false when nobody did in time. */
+  takePayment: (input: PaymentInput) => Promise<boolean>;
+  takeRefund: (input: RefundInput) => Promise<boolean>;
+  readonly started: PaymentInput[];
+  readonly startedRefunds: RefundInput[];
+  readonly delivered: { readonly workflowId: string; readonly event: DeliveredEvent }[];
+  readonly deliveredRefunds: {
+    readonly workflowId: string;
+    readonly event: DeliveredRefundEvent;
+  }[];
+  /** What was started to take late news. */
+  readonly late: (PaymentInput | LateRefundInput)[];
+  readonly updates: (readonly [name: string, workflowId: string, amountMinor?: number])[];
+  reset(): void;
+};
+
+const nobody = () => Promise.resolve(false);
+
+/** As if nothing of Temporal but the API's own side were there. */
+export function createScriptedEngine(): ScriptedEngine {
+  const engine: ScriptedEngine = {
+    workflows: 'runs',
+    update: { kind: 'done' },
+    execution: null,
+    takePayment: nobody,
+    takeRefund: nobody,
+    started: [],
+    startedRefunds: [],
+    delivered: [],
+    deliveredRefunds: [],
+    late: [],
+    updates: [],
+    startPayment(input) {
+      engine.started.push(input);
+      return engine.workflows === 'away' ? nobody() : engine.takePayment(input);
+    },
+    startRefund(input) {
+      engine.startedRefunds.push(input);
+      return engine.workflows === 'away' ? nobody() : engine.takeRefund(input);
+    },
+    cancelPayment: (workflowId) => answer(engine, ['cancel', workflowId]),
+    capturePayment: (workflowId, minor) => answer(engine, ['capture', workflowId, minor]),
+    verifyPayment: (workflowId) => answer(engine, ['verify', workflowId]),
+    deliver(workflowId, event, loadLate) {
+      engine.delivered.push({ workflowId, event });
+      return deliver(engine, loadLate);
+    },
+    deliverRefund(workflowId, event, loadLate) {
+      engine.deliveredRefunds.push({ workflowId, event });
+      return deliver(engine, loadLate);
+    },
+    describe: () => Promise.resolve(engine.workflows === 'away' ? null : engine.execution),
+    isReachable: () => Promise.resolve(engine.workflows !== 'away'),
+    workflowUrl: (workflowId) => `http://temporal.example.test/${workflowId}`,
+    reset: () => reset(engine),
+  };
+  return engine;
+}
+
+function answer(
+  engine: ScriptedEngine,
+  asked: ScriptedEngine['updates'][number],
+): Promise<UpdateAnswer> {
+  engine.updates.push(asked);
+  return Promise.resolve(engine.update);
+}
+
+async function deliver<I extends PaymentInput | LateRefundInput>(
+  engine: ScriptedEngine,
+  loadLate: LoadLate<I>,
+): Promise<Delivery> {
+  if (engine.workflows === 'away') throw new Error('Temporal is away');
+  if (engine.workflows === 'runs') return 'delivered';
+  const late = await loadLate();
+  if (typeof late === 'string') return late;
+  engine.late.push(late);
+  return 'delivered';
+}
+
+function reset(engine: ScriptedEngine): void {
+  const { started, startedRefunds, delivered, deliveredRefunds, late, updates } = engine;
+  for (const list of [started, startedRefunds, delivered, deliveredRefunds, late, updates]) {
+    list.length = 0;
+  }
+  engine.workflows = 'runs';
+  engine.update = { kind: 'done' };
+  engine.execution = null;
+  engine.takePayment = nobody;
+  engine.takeRefund = nobody;
+}

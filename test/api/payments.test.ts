@@ -1,0 +1,162 @@
+import type { UpdateAnswer } from '../../api/engine.ts';
+import type { PaymentStatus } from '../../domain/payment-states.ts';
+import { storePaymentIn } from '../factories.ts';
+import { openTestApi, type Send, type TestApi } from './server.ts';
+import { takePaymentsIn } from './takers.ts';
+
+/** Creating payments, and what a merchant may ask of one. */
+let api: TestApi;
+beforeEach(async () => {
+  api = await openTestApi();
+  api.engine.takePayment = takePaymentsIn(api.pool);
+});
+afterEach(() => api.close());
+
+const MPESA = {
+  provider: 'mpesa',
+  amount: 10_000,
+  currency: 'KES',
+  customer: { phone: '0712345678' },
+};
+const CARD = '4242 4242 4242 4242';
+const create = (body: object, key: string, send: Send = api.send) =>
+  send('POST', '/api/v1/payments', { body, headers: { 'idempotency-key': key } });
+const store = (status: PaymentStatus, provider = 'cpay', captureMethod = 'manual' as const) =>
+  storePaymentIn(api.pool, status, { provider, captureMethod });
+const ask = (id: string, what: string, body?: object) =>
+  api.send('POST', `/api/v1/payments/${id}/${what}`, body === undefined ? {} : { body });
+
+test('a payment answers 201 with its first state, and the phone masked', async () => {
+  const answer = await create(MPESA, 'order-1');
+  expect(answer).toMatchObject({
+    status: 201,
+    body: { object: 'payment', status: 'processing', amount: 10_000, idempotency_key: 'order-1' },
+  });
+  expect(answer.text).not.toContain('712345678');
+  expect(answer.headers.get('location')).toBe(`/api/v1/payments/${answer.body.id}`);
+  expect(JSON.stringify(api.engine.started)).not.toContain('712345678');
+});
+
+test('with Temporal away it answers 202, and the same key joins it later', async () => {
+  api.engine.workflows = 'away';
+  const first = await create(MPESA, 'order-1');
+  expect(first).toMatchObject({ status: 202, body: { status: 'created' } });
+  api.engine.workflows = 'runs';
+  const again = await create({ ...MPESA, customer: { phone: '+254712345678' } }, '"order-1"');
+  expect(again).toMatchObject({ status: 200, body: { id: first.body.id, status: 'processing' } });
+  expect(again.headers.get('idempotency-replayed')).toBe('true');
+});
+
+test('the same key fifty times at once is one payment', async () => {
+  const tries = Array.from({ length: 50 }, () => create(MPESA, 'order-1'));
+  const answers = await Promise.all(tries);
+  expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
+  expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+  expect(new Set(api.engine.started.map(({ workflowId }) => workflowId)).size).toBe(1);
+});
+
+test('another merchant’s same key is another payment, which each sees alone', async () => {
+  const other = await api.openMerchant();
+  const ours = await create(MPESA, 'order-1');
+  const theirs = await create({ ...MPESA, amount: 20_000 }, 'order-1', other.send);
+  expect([ours.status, theirs.status]).toEqual([201, 201]);
+  expect(new Set(api.engine.started.map(({ workflowId }) => workflowId)).size).toBe(2);
+  for (const rest of ['', '/timeline', '/execution', '/refunds']) {
+    const answer = await api.send('GET', `/api/v1/payments/${theirs.body.id}${rest}`);
+    expect(answer).toMatchObject({ status: 404, body: { code: 'not_found' } });
+  }
+  for (const what of ['cancel', 'capture', 'verify']) {
+    expect((await ask(theirs.body.id, what)).status).toBe(404);
+  }
+  expect(api.engine.updates).toEqual([]);
+});
+
+test.each<readonly [string, object, string]>([
+  ['payment_method', { payment_method: '4242424242424242' }, '/payment_method'],
+  ['a value of metadata', { metadata: { note: `card ${CARD}` } }, '/metadata/note'],
+  ['a name in metadata', { metadata: { '4242-4242-4242-4242': 'x' } }, '/metadata/•'],
+  ['description', { description: `paid with ${CARD}` }, '/description'],
+  ['the payer’s name', { customer: { name: CARD } }, '/customer/name'],
+  ['a field that does not exist', { card: { number: CARD } }, '/card/number'],
+])('a card number in %s is refused, not told and not kept', async (_what, part, pointer) => {
+  const answer = await create({ ...MPESA, ...part }, 'order-1');
+  expect(answer).toMatchObject({
+    status: 422,
+    body: { code: 'card_number', errors: [{ pointer }] },
+  });
+  expect(answer.text.replace(/\D/g, '')).not.toContain('4242424242424242');
+  expect((await api.send('GET', '/api/v1/payments')).body.data).toEqual([]);
+});
+
+test('a card number as Idempotency-Key is refused, for refunds as well', async () => {
+  const { id } = await store('succeeded');
+  for (const path of ['/api/v1/payments', `/api/v1/payments/${id}/refunds`]) {
+    const headers = { 'idempotency-key': '4242424242424242' };
+    const answer = await api.send('POST', path, { body: { reason: 'too small' }, headers });
+    expect(answer).toMatchObject({
+      status: 422,
+      body: {
+        code: 'card_number',
+        errors: [{ pointer: expect.stringMatching('Idempotency-Key') }],
+      },
+    });
+  }
+  const answer = await api.send('POST', `/api/v1/payments/${id}/refunds`, {
+    body: { reason: `back to ${CARD}` },
+  });
+  expect(answer).toMatchObject({ status: 422, body: { errors: [{ pointer: '/reason' }] } });
+});
+
+const UPDATES: readonly (readonly [UpdateAnswer, number, string | undefined])[] = [
+  [{ kind: 'done' }, 200, undefined],
+  [{ kind: 'not_running' }, 409, 'payment_closed'],
+  [{ kind: 'unavailable' }, 503, 'temporarily_unavailable'],
+  [{ kind: 'refused', type: 'payment_closed', message: 'it has ended' }, 409, 'payment_closed'],
+  [{ kind: 'refused', type: 'a type of tomorrow', message: 'why' }, 409, 'payment_closed'],
+];
+const REFUSALS = { cancel: 'already_sent', capture: 'capture_refused', verify: 'not_sent' };
+describe.each(['cancel', 'capture', 'verify'] as const)('%s', (what) => {
+  const type = REFUSALS[what];
+  const own: UpdateAnswer = { kind: 'refused', type, message: 'the reason in words' };
+  test.each([...UPDATES, [own, 409, type] as const])(
+    'when the workflow answers %j: %i %s',
+    async (update, status, code) => {
+      const { id, workflowId } = await store('authorized');
+      api.engine.update = update;
+      const answer = await ask(id, what);
+      expect([answer.status, answer.body.code]).toEqual([status, code]);
+      if ('message' in update) expect(answer.body.detail).toContain(update.message);
+      const amount = what === 'capture' ? [10_000] : [];
+      expect(api.engine.updates).toEqual([[what, workflowId, ...amount]]);
+    },
+  );
+});
+
+test('a second cancel of a canceled payment changes nothing', async () => {
+  const { id } = await store('canceled');
+  expect(await ask(id, 'cancel')).toMatchObject({ status: 200, body: { status: 'canceled' } });
+  expect(api.engine.updates).toEqual([]);
+});
+
+test('a capture may be of a part, may be sent again, and never takes more', async () => {
+  const { id, workflowId } = await store('authorized');
+  expect((await ask(id, 'capture', { amount: 4_000 })).status).toBe(200);
+  expect(api.engine.updates).toEqual([['capture', workflowId, 4_000]]);
+  for (const amount of [10_001, 0, -1, 0.5, '4000']) {
+    expect(await ask(id, 'capture', { amount })).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_request', errors: [{ pointer: '/amount' }] },
+    });
+  }
+  const done = await store('succeeded');
+  expect((await ask(done.id, 'capture', { amount: 10_000 })).status).toBe(200);
+  expect(api.engine.updates).toHaveLength(1);
+});
+
+test('M-Pesa captures at once', async () => {
+  const { id } = await storePaymentIn(api.pool, 'processing');
+  expect(await ask(id, 'capture')).toMatchObject({
+    status: 422,
+    body: { code: 'provider_limits' },
+  });
+});

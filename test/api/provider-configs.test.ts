@@ -1,0 +1,189 @@
+import { openTestApi, type TestApi } from './server.ts';
+import { takePaymentsIn } from './takers.ts';
+
+/** A merchant's own accounts at the providers. */
+let api: TestApi;
+beforeEach(async () => {
+  api = await openTestApi();
+  api.engine.takePayment = takePaymentsIn(api.pool);
+});
+afterEach(() => api.close());
+
+const MPESA = {
+  consumer_key: 'consumer-key-of-one-merchant',
+  consumer_secret: 'consumer-secret-of-one-merchant',
+  short_code: '600123',
+  passkey: 'passkey-of-one-merchant',
+  initiator_name: 'apiop37',
+  initiator_password: 'Pa55word!',
+};
+const STRIPE = {
+  secret_key: 'sk_test_ofOneMerchantAlone',
+  webhook_secrets: 'whsec_ofOneMerchantAlone,whsec_ofTheSameMerchant',
+};
+const SECRETS = [
+  MPESA.consumer_secret,
+  MPESA.consumer_key,
+  MPESA.passkey,
+  MPESA.initiator_password,
+  STRIPE.secret_key,
+  ...STRIPE.webhook_secrets.split(','),
+];
+
+const path = (provider: string) => `/api/v1/provider-configs/${provider}`;
+const put = (provider: string, body: object) => api.send('PUT', path(provider), { body });
+const configure = (provider: string, credentials: object, more: object = {}) =>
+  put(provider, { environment: 'sandbox', credentials, ...more });
+const patch = (provider: string, body: object) => api.send('PATCH', path(provider), { body });
+const pay = (key: string, amount = 10_000) =>
+  api.send('POST', '/api/v1/payments', {
+    body: { provider: 'mpesa', amount, currency: 'KES', customer: { phone: '0712345678' } },
+    headers: { 'idempotency-key': key },
+  });
+const refOf = async ({ body }: Awaited<ReturnType<typeof pay>>) => {
+  const rows = await api.database.queryAsOwner<{ credentials_ref: string }>(
+    'SELECT credentials_ref FROM payments WHERE id = $1',
+    [body.id],
+  );
+  return rows[0]?.credentials_ref;
+};
+
+test('what was put can be read, with the environment’s address', async () => {
+  const saved = await configure('mpesa', MPESA, { policy_override: { callback_wait_ms: 45_000 } });
+  expect(saved).toMatchObject({
+    status: 200,
+    body: {
+      object: 'provider_config',
+      provider: 'mpesa',
+      environment: 'sandbox',
+      active: true,
+      version: 1,
+      policy_override: { callback_wait_ms: 45_000 },
+      credentials: { base_url: 'https://sandbox.safaricom.co.ke', short_code: '600123' },
+    },
+  });
+  expect((await api.send('GET', path('mpesa'))).body).toEqual(saved.body);
+  expect((await api.send('GET', '/api/v1/provider-configs')).body.data).toEqual([saved.body]);
+});
+
+test('secrets stand in no answer, and in the database only sealed', async () => {
+  const answers = [
+    await configure('mpesa', MPESA),
+    await configure('stripe', STRIPE),
+    await configure('stripe', { ...STRIPE, secret_key: 'not a key' }),
+    await put('mpesa', { environment: 'moon', credentials: MPESA }),
+    await patch('mpesa', { active: false }),
+    await api.send('GET', path('stripe')),
+    await api.send('GET', '/api/v1/provider-configs'),
+    await pay('order-1'),
+  ];
+  const rows = await api.database.queryAsOwner<{ row: string }>(
+    `SELECT t::text || encode(credentials_cipher, 'escape') AS row FROM provider_credentials t
+     UNION ALL SELECT t::text FROM provider_configs t`,
+  );
+  expect(rows.length).toBe(4);
+  const said = [...answers.map(({ text }) => text), ...rows.map(({ row }) => row)].join('\n');
+  for (const secret of SECRETS) {
+    for (const spelling of [secret, Buffer.from(secret).toString('base64').slice(0, -4)]) {
+      expect(said).not.toContain(spelling);
+    }
+  }
+});
+
+// biome-ignore format: table, one case per line
+test.each<readonly [string, string, object, readonly string[]]>([
+  ['nothing', 'stripe', {}, ['/credentials/secret_key', '/credentials/webhook_secrets']],
+  ['a key of the wrong form', 'stripe', { ...STRIPE, secret_key: 'pk_test_12345678' }, ['/credentials/secret_key']],
+  ['no whsec_', 'stripe', { ...STRIPE, webhook_secrets: 'whsec_ofTodayOnly,none' }, ['/credentials/webhook_secrets']],
+  ['a field of another provider', 'stripe', { ...STRIPE, passkey: 'x' }, ['/credentials/passkey']],
+  ['letters in the short code', 'mpesa', { ...MPESA, short_code: 'PAYBILL' }, ['/credentials/short_code']],
+  ['a till without its number', 'mpesa', { ...MPESA, transaction_type: 'till' }, ['/credentials/till_number']],
+  ['no address', 'cpay', { api_key: 'cpay_test_12345678', webhook_secrets: 'x'.repeat(16) }, ['/credentials/base_url']],
+])('%s as credentials is refused by field', async (_what, provider, credentials, pointers) => {
+  const answer = await configure(provider, credentials);
+  expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+  expect(answer.body.errors?.map(({ pointer }) => pointer)).toEqual(pointers);
+  expect((await api.send('GET', path(provider))).status).toBe(404);
+});
+
+test('every fault is told at once, in the credentials and in the policy', async () => {
+  const answer = await configure(
+    'mpesa',
+    { ...MPESA, short_code: 'x' },
+    {
+      policy_override: { callback_wait_ms: -1, refund: { max_sends: 99 } },
+    },
+  );
+  expect(answer.body.errors?.map(({ pointer }) => pointer).toSorted()).toEqual([
+    '/credentials/short_code',
+    '/policy_override/callback_wait_ms',
+    '/policy_override/refund/max_sends',
+  ]);
+});
+
+test.each([
+  ['GET', undefined],
+  ['PUT', { environment: 'sandbox', credentials: MPESA }],
+  ['PATCH', { active: true }],
+])('%s of a provider that does not exist is a 404', async (method, body) => {
+  const sending = body === undefined ? {} : { body };
+  expect(await api.send(method, path('paypal'), sending)).toMatchObject({ status: 404 });
+});
+
+test('a merchant has its own: another one neither sees nor switches it', async () => {
+  await configure('mpesa', MPESA);
+  const other = await api.openMerchant();
+  expect((await other.send('GET', path('mpesa'))).status).toBe(404);
+  expect((await other.send('GET', '/api/v1/provider-configs')).body.data).toEqual([]);
+  expect((await other.send('PATCH', path('mpesa'), { body: { active: false } })).status).toBe(404);
+  expect((await api.send('GET', path('mpesa'))).body.active).toBe(true);
+});
+
+test('what is switched off takes no new payment, and still knows the earlier ones', async () => {
+  await configure('mpesa', MPESA);
+  const first = await pay('order-1');
+  expect((await patch('mpesa', { active: false })).body).toMatchObject({
+    active: false,
+    version: 1,
+  });
+  expect(await pay('order-2')).toMatchObject({
+    status: 422,
+    body: { code: 'provider_inactive', errors: [{ pointer: '/provider' }] },
+  });
+  const replay = await pay('order-1');
+  expect(replay).toMatchObject({ status: 200, body: { id: first.body.id } });
+  expect(await pay('order-1', 20_000)).toMatchObject({
+    status: 422,
+    body: { code: 'idempotency_key_reused' },
+  });
+  await patch('mpesa', { active: true });
+  expect((await pay('order-2')).status).toBe(201);
+});
+
+test('a payment keeps the version that it began with', async () => {
+  expect(await refOf(await pay('order-0'))).toBe('env:mpesa');
+  const { body } = await configure('mpesa', MPESA);
+  expect(await refOf(await pay('order-1'))).toBe(`config:${body.id}@1`);
+  const changed = await configure('mpesa', { ...MPESA, passkey: 'the-next-passkey' });
+  expect(changed.body).toMatchObject({ id: body.id, version: 2 });
+  expect(await refOf(await pay('order-2'))).toBe(`config:${body.id}@2`);
+  for (const [key, ref] of [
+    ['order-0', 'env:mpesa'],
+    ['order-1', `config:${body.id}@1`],
+  ] as const) {
+    const replay = await pay(key);
+    expect([replay.status, await refOf(replay)]).toEqual([200, ref]);
+  }
+  expect(api.engine.started.map(({ credentialsRef }) => credentialsRef)).toEqual([
+    'env:mpesa',
+    `config:${body.id}@1`,
+    `config:${body.id}@2`,
+  ]);
+});
+
+test('a merchant’s policy goes with its payments, and with nobody else’s', async () => {
+  await configure('mpesa', MPESA, { policy_override: { callback_wait_ms: 45_000 } });
+  await pay('order-1');
+  expect(api.engine.started[0]?.policy.callback_wait_ms).toBe(45_000);
+  expect(JSON.stringify(api.engine.started)).not.toContain(MPESA.passkey);
+});

@@ -1,0 +1,111 @@
+import { newId } from '../../db/ids.ts';
+import { openTestApi, type TestApi } from './server.ts';
+
+/** What every route has in common: who may, what there is, and how a no looks. */
+let api: TestApi;
+beforeAll(async () => {
+  api = await openTestApi();
+});
+afterAll(() => api.close());
+beforeEach(() => api.engine.reset());
+
+// biome-ignore format: table, one case per line
+test.each([
+  ['GET', '/api/v1/nothing', 404, 'not_found'],
+  ['GET', '/', 404, 'not_found'],
+  ['GET', '/api/v1/payments/pay_1', 404, 'not_found'],
+  ['GET', '/api/v1/payments/%00', 404, 'not_found'],
+  ['GET', `/api/v1/payments/${newId('payment')}`, 404, 'not_found'],
+  ['GET', `/api/v1/payments/${newId('payment')}/nothing`, 404, 'not_found'],
+  ['GET', `/api/v1/refunds/${newId('payment')}`, 404, 'not_found'],
+  ['POST', '/api/v1/webhooks/paypal', 404, 'not_found'],
+  ['POST', '/api/v1/webhooks/stk', 404, 'not_found'],
+  ['DELETE', '/api/v1/payments', 405, 'method_not_allowed'],
+  ['PUT', `/api/v1/payments/${newId('payment')}`, 405, 'method_not_allowed'],
+  ['GET', `/api/v1/payments/${newId('payment')}/cancel`, 405, 'method_not_allowed'],
+  ['DELETE', '/api/v1/provider-configs/mpesa', 405, 'method_not_allowed'],
+  ['GET', '/api/v1/webhooks/stripe', 405, 'method_not_allowed'],
+  ['POST', '/livez', 405, 'method_not_allowed'],
+])('%s %s answers %i %s', async (method, path, status, code) => {
+  const answer = await api.send(method, path);
+  expect(answer).toMatchObject({ status, body: { code, status, retryable: false } });
+  expect(answer.headers.get('content-type')).toContain('application/problem+json');
+  expect(answer.headers.get('x-request-id')).toBe(answer.body.request_id);
+  expect(answer.headers.has('allow')).toBe(status === 405);
+});
+
+test.each([
+  ['no header', ''],
+  ['another scheme', 'Basic c2tfdGVzdA=='],
+  ['a key of nobody', 'Bearer sk_test_ofNobodyAtAll'],
+  ['no key at all', 'Bearer '],
+])('%s opens nothing but health and webhooks', async (_what, authorization) => {
+  for (const path of ['payments', 'refunds/ref_1', 'provider-configs', 'nothing']) {
+    const answer = await api.send('GET', `/api/v1/${path}`, { headers: { authorization } });
+    expect(answer).toMatchObject({ status: 401, body: { code: 'unauthorized' } });
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+  }
+  expect((await api.send('GET', '/livez', { headers: { authorization } })).status).toBe(200);
+});
+
+test('a request id of the caller comes back; a strange one does not', async () => {
+  const send = (id: string) => api.send('GET', '/livez', { headers: { 'x-request-id': id } });
+  expect((await send('order-1_retry')).headers.get('x-request-id')).toBe('order-1_retry');
+  expect((await send('a b')).headers.get('x-request-id')).toMatch(/^req_[0-9a-f]{32}$/);
+});
+
+const BODY = { provider: 'mpesa', amount: 10_000, currency: 'KES' };
+// biome-ignore format: table, one case per line
+test.each<readonly [string, object | string, Record<string, string>, number, string]>([
+  ['no Idempotency-Key', BODY, { 'idempotency-key': '' }, 400, 'idempotency_key_missing'],
+  ['a key with a space', BODY, { 'idempotency-key': 'order 1' }, 400, 'idempotency_key_malformed'],
+  ['a key of 256 signs', BODY, { 'idempotency-key': 'k'.repeat(256) }, 400, 'idempotency_key_malformed'],
+  ['half a quote', BODY, { 'idempotency-key': '"order-1' }, 400, 'idempotency_key_malformed'],
+  ['no JSON', '{"provider":', {}, 400, 'malformed_json'],
+  ['a form', 'provider=mpesa', { 'content-type': 'application/x-www-form-urlencoded' }, 415, 'unsupported_media_type'],
+  ['more than 64 KB', { description: 'x'.repeat(66_000) }, {}, 413, 'body_too_large'],
+  ['an array', [BODY], {}, 400, 'invalid_request'],
+  ['an empty object', {}, {}, 400, 'invalid_request'],
+])('a payment with %s is refused', async (_what, body, headers, status, code) => {
+  const answer = await api.send('POST', '/api/v1/payments', { body, headers });
+  expect(answer).toMatchObject({ status, body: { code } });
+  expect((await api.send('GET', '/api/v1/payments')).body.data).toEqual([]);
+});
+
+describe('health', () => {
+  let own: TestApi;
+  beforeEach(async () => {
+    own = await openTestApi();
+  });
+  afterEach(() => own.close());
+  const look = async () => {
+    const paths = ['/livez', '/readyz', '/api/v1/health'];
+    const [livez, readyz, health] = await Promise.all(paths.map((it) => own.send('GET', it)));
+    return [livez?.status, readyz?.status, health?.status, health?.body];
+  };
+
+  test('all is well', async () => {
+    const body = { object: 'health', status: 'ok', components: { database: 'ok', temporal: 'ok' } };
+    expect(await look()).toEqual([200, 200, 200, body]);
+  });
+
+  test('without Temporal payments are still taken', async () => {
+    own.engine.workflows = 'away';
+    const components = { database: 'ok', temporal: 'unavailable' };
+    const body = { object: 'health', status: 'degraded', components };
+    expect(await look()).toEqual([200, 200, 200, body]);
+  });
+
+  test('without the database none is, and the caller is told to come again', async () => {
+    await own.cutDatabase();
+    const components = { database: 'unavailable', temporal: 'ok' };
+    const body = { object: 'health', status: 'unavailable', components };
+    expect(await look()).toEqual([200, 503, 503, body]);
+    const answer = await own.send('GET', '/api/v1/payments');
+    expect(answer).toMatchObject({
+      status: 503,
+      body: { code: 'temporarily_unavailable', retryable: true },
+    });
+    expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+  });
+});

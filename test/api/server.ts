@@ -1,0 +1,132 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createApp } from '../../api/app.ts';
+import { listen } from '../../api/server.ts';
+import { createLog } from '../../config/log.ts';
+import { readPolicies } from '../../config/policies.ts';
+import { type CallbackTokens, createCallbackTokens } from '../../db/callback-token.ts';
+import { newId } from '../../db/ids.ts';
+import { ensureApiKey, ensureMerchant } from '../../db/merchants.ts';
+import { openPool, type Pool } from '../../db/pool.ts';
+import { POLICY_DEFAULTS } from '../../providers/index.ts';
+import { openTestDatabase, type TestDatabase } from '../database.ts';
+import { MERCHANT, VAULT } from '../factories.ts';
+import { openDoor } from './door.ts';
+import { createScriptedEngine, type ScriptedEngine } from './engine.ts';
+
+/** The deployment's own; two webhook secrets each, as while one is being rotated. */
+export const SECRETS = {
+  cpay: ['cpay-secret-of-yesterday', 'cpay-secret-of-today'],
+  stripe: ['whsec_ofYesterdayOnly', 'whsec_ofTodayOnly'],
+} as const;
+const PROVIDER_ENV = {
+  cpay: {
+    base_url: 'http://127.0.0.1:1',
+    api_key: 'cpay_test_ofThisTestOnly',
+    webhook_secrets: SECRETS.cpay.join(','),
+  },
+  stripe: { secret_key: 'sk_test_ofThisTestOnly', webhook_secrets: SECRETS.stripe.join(',') },
+};
+
+/** Whatever the API answered with; a field that the answer lacks is undefined. */
+export type Body = Readonly<Record<string, unknown>> & {
+  readonly id: string;
+  readonly status: string | number;
+  readonly code?: string;
+  readonly detail?: string;
+  readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
+  readonly data: readonly Body[];
+  readonly next_cursor?: string | null;
+};
+export type Answer = {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  readonly body: Body;
+};
+export type Sending = {
+  readonly body?: object | string;
+  /** Added to the usual ones, or in their place. */
+  readonly headers?: Readonly<Record<string, string>>;
+};
+export type Send = (method: string, path: string, sending?: Sending) => Promise<Answer>;
+
+export type TestApi = {
+  readonly database: TestDatabase;
+  readonly pool: Pool;
+  readonly engine: ScriptedEngine;
+  readonly tokens: CallbackTokens;
+  /** As {@link MERCHANT}, with an idempotency key of its own unless one is given. */
+  readonly send: Send;
+  /** Another merchant, as whom one can send. */
+  openMerchant(): Promise<{ readonly id: string; readonly send: Send }>;
+  /** From now on the API cannot reach its database; the test still can. */
+  cutDatabase(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** The API as it runs, on a database of its own, with a scripted engine in Temporal's place. */
+export async function openTestApi(): Promise<TestApi> {
+  const database = await openTestDatabase();
+  const door = await openDoor(database.adminUrl);
+  const options = { databaseUrl: door.url, size: 10, statementTimeoutMs: 10_000 };
+  const pools = [await openPool(options), await openPool(options)] as const;
+  const served = await serve(...pools);
+  const { pool } = database;
+  const enroll = async (merchant: { readonly id: string; readonly name: string }) => {
+    const apiKey = `sk_test_${randomBytes(16).toString('hex')}`;
+    await ensureMerchant(pool, merchant);
+    await ensureApiKey(pool, { merchantId: merchant.id, apiKey });
+    return { id: merchant.id, send: sender(served.port, apiKey) };
+  };
+  const { send } = await enroll(MERCHANT);
+  return {
+    database,
+    pool,
+    engine: served.engine,
+    tokens: served.tokens,
+    send,
+    openMerchant: () => enroll({ id: newId('merchant'), name: 'Duka la Pili' }),
+    cutDatabase: () => door.shut(),
+    async close() {
+      await served.close();
+      await Promise.all(pools.map((each) => each.end()));
+      await door.shut();
+      await database.close();
+    },
+  };
+}
+
+async function serve(pool: Pool, callbackPool: Pool) {
+  const engine = createScriptedEngine();
+  const tokens = createCallbackTokens(randomBytes(32));
+  const app = createApp({
+    pool,
+    callbackPool,
+    vault: VAULT,
+    tokens,
+    engine,
+    policies: readPolicies(POLICY_DEFAULTS, null),
+    providerEnv: PROVIDER_ENV,
+    log: createLog('test', 'silent'),
+  });
+  return { engine, tokens, ...(await listen(app, '127.0.0.1', 0)) };
+}
+
+function sender(port: number, apiKey: string): Send {
+  return async (method, path, { body, headers = {} } = {}) => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${apiKey}`,
+        'idempotency-key': randomUUID(),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined
+        ? {}
+        : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    return { status: answer.status, headers: answer.headers, text, body: JSON.parse(text || '{}') };
+  };
+}
