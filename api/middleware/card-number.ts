@@ -1,7 +1,12 @@
 import { ApiError, type Fault } from '../errors.ts';
 
-/** 13 to 19 digits as card numbers begin (ISO/IEC 7812), with single spaces or dashes between. */
-const CANDIDATE = /(?<!\d)[2-6](?:[ -]?\d){12,18}(?!\d)/g;
+/**
+ * 13 to 19 digits as card numbers begin (ISO/IEC 7812), with up to two spaces, dots or dashes
+ * between them. A run inside a longer word of letters and digits is a random id, not a card.
+ */
+const CANDIDATE = /(?<![\da-z])(?:[a-z]*)([2-6](?:[\s.-]{0,2}\d){12,18})(?![\da-z])/gi;
+/** One random UUID in some hundreds looks like a card number written with dashes. */
+const UUID = /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/gi;
 
 /**
  * Refuses what holds a card number anywhere: we take tokens only, and a number that was never
@@ -14,6 +19,13 @@ export function refuseCardNumbers(value: unknown): void {
   if (faults.length === 0) return;
   const detail = 'holds a card number; send a token of the provider, such as pm_…, instead';
   throw new ApiError('card_number', `${faults[0]?.pointer} ${detail}`, faults);
+}
+
+/** The same for a header, which is named and not pointed to. */
+export function refuseCardNumberIn(header: string, value: string): void {
+  if (!holdsCardNumber(value)) return;
+  const detail = 'holds a card number; send a random value, such as a UUID';
+  throw new ApiError('card_number', `${header} ${detail}`, [{ pointer: header, detail }]);
 }
 
 function collect(value: unknown, pointer: string, faults: Fault[]): void {
@@ -29,8 +41,12 @@ function collect(value: unknown, pointer: string, faults: Fault[]): void {
   }
 }
 
-function holdsCardNumber(text: string): boolean {
-  return (text.match(CANDIDATE) ?? []).some((found) => passesLuhn(found.replace(/[ -]/g, '')));
+/** NFKC turns other scripts' full-width digits into ours. */
+export function holdsCardNumber(text: string): boolean {
+  const plain = text.normalize('NFKC').replace(UUID, '');
+  return [...plain.matchAll(CANDIDATE)].some(([, run = '']) =>
+    passesLuhn(run.replace(/[\s.-]/g, '')),
+  );
 }
 
 /** ISO/IEC 7812-1 annex B. */

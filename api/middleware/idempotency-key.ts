@@ -1,4 +1,5 @@
 import { ApiError } from '../errors.ts';
+import { refuseCardNumberIn } from './card-number.ts';
 
 const POINTER = 'Idempotency-Key';
 
@@ -14,8 +15,10 @@ export function readIdempotencyKey(header: string): string {
   }
   const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header)?.[1];
   const key = quoted === undefined ? header : quoted.replace(/\\(["\\])/g, '$1');
-  if (/^[\x21-\x7e]{1,255}$/.test(key) && (quoted !== undefined || !key.startsWith('"')))
+  if (/^[\x21-\x7e]{1,255}$/.test(key) && (quoted !== undefined || !key.startsWith('"'))) {
+    refuseCardNumberIn(POINTER, key);
     return key;
+  }
   const detail = 'takes 1 to 255 visible ASCII characters without spaces, such as a UUID';
   throw new ApiError('idempotency_key_malformed', `Idempotency-Key ${detail}`, [
     { pointer: POINTER, detail },

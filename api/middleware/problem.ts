@@ -3,6 +3,7 @@ import type { Middleware } from 'koa';
 import type { Log } from '../../config/log.ts';
 import type { ApiState } from '../deps.ts';
 import { ApiError, PROBLEMS, presentProblem } from '../errors.ts';
+import { holdsCardNumber } from './card-number.ts';
 
 const REQUEST_ID = /^[A-Za-z0-9_-]{8,64}$/;
 
@@ -10,9 +11,8 @@ const REQUEST_ID = /^[A-Za-z0-9_-]{8,64}$/;
 export function answerProblems(log: Log): Middleware<ApiState> {
   return async (ctx, next) => {
     const given = ctx.get('X-Request-Id');
-    ctx.state.requestId = REQUEST_ID.test(given)
-      ? given
-      : `req_${randomUUID().replaceAll('-', '')}`;
+    const isTaken = REQUEST_ID.test(given) && !holdsCardNumber(given);
+    ctx.state.requestId = isTaken ? given : `req_${randomUUID().replaceAll('-', '')}`;
     ctx.set('X-Request-Id', ctx.state.requestId);
     const startedMs = performance.now();
     try {

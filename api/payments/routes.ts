@@ -28,7 +28,7 @@ export function createPaymentRoutes(deps: ApiDeps): Router<ApiState> {
 
   router.post('/', readJsonBody, async (ctx) => {
     const key = readIdempotencyKey(ctx.get('Idempotency-Key'));
-    refuseCardNumbers({ 'Idempotency-Key': key, ...Object(ctx.request.body) });
+    refuseCardNumbers(ctx.request.body);
     const body = validate(createPaymentBody, ctx.request.body);
     const { payment, isReplay } = await createPayment(deps, ctx.state.merchantId, key, body);
     if (isUndecided(payment)) await startPayment(deps, payment);
@@ -53,6 +53,7 @@ export function createPaymentRoutes(deps: ApiDeps): Router<ApiState> {
   });
 
   router.post('/:id/capture', readOptionalJsonBody, async (ctx) => {
+    refuseCardNumbers(ctx.request.body);
     const { amount } = validate(capturePaymentBody, ctx.request.body ?? {});
     await capturePayment(deps, await paymentOf(ctx), amount);
     ctx.body = presentPayment(await paymentOf(ctx), engine);
