@@ -1,3 +1,4 @@
+import type { Env } from '../config/env.ts';
 import type { Log } from '../config/log.ts';
 import type { Policies } from '../config/policies.ts';
 import type { CallbackTokens } from '../db/callback-token.ts';
@@ -14,9 +15,12 @@ export type ApiDeps = {
   readonly tokens: CallbackTokens;
   readonly engine: Engine;
   readonly policies: Policies;
+  readonly environment: Env['environment'];
   /** The deployment's own credentials, by provider and field. */
   readonly providerEnv: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly log: Log;
+  /** Set by tests: every answer is held against its description. */
+  readonly checksAnswers?: boolean;
 };
 
 /** What a request carries on its way through the middleware. */

@@ -10,6 +10,7 @@ export const PROBLEMS = {
     retryable: false,
   },
   unauthorized: { status: 401, title: 'The API key is missing or not valid', retryable: false },
+  forbidden: { status: 403, title: 'This is not yours to do', retryable: false },
   not_found: { status: 404, title: 'There is no such thing here', retryable: false },
   method_not_allowed: { status: 405, title: 'This method does not exist here', retryable: false },
   already_sent: { status: 409, title: 'The provider has the payment already', retryable: false },

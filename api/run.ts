@@ -42,6 +42,7 @@ export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps)
       tokens: createCallbackTokens(env.hashKey),
       engine: createEngine(client, connection, env.temporalUiUrl, log),
       policies: readPolicies(POLICY_DEFAULTS, env.policiesPath),
+      environment: env.environment,
       providerEnv: env.providers,
       log,
     }),

@@ -12,12 +12,15 @@ export type Env = {
   readonly hashKey: Buffer;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly policiesPath: string | null;
+  /** A sandbox lets merchants point at simulators on this machine; nothing else may. */
+  readonly environment: (typeof ENVIRONMENTS)[number];
   /** TEMPORAL_* as every Temporal tool reads them. */
   readonly temporal: Readonly<Record<string, string>>;
   /** MALIPO_<PROVIDER>_<FIELD>, such as MALIPO_MPESA_SHORT_CODE, by provider and field. */
   readonly providers: Readonly<Record<string, Readonly<Record<string, string>>>>;
 };
 
+const ENVIRONMENTS = ['sandbox', 'production'] as const;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const;
 
 const keyBytes = z
@@ -62,6 +65,7 @@ const schema = z.object({
   MALIPO_HASH_KEY: keyBytes,
   MALIPO_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   MALIPO_POLICIES: z.string().min(1).optional(),
+  MALIPO_ENVIRONMENT: z.enum(ENVIRONMENTS).default('production'),
 });
 
 export class EnvError extends Error {
@@ -94,6 +98,7 @@ export function readEnv(
     hashKey: env.MALIPO_HASH_KEY,
     logLevel: env.MALIPO_LOG_LEVEL,
     policiesPath: env.MALIPO_POLICIES ?? null,
+    environment: env.MALIPO_ENVIRONMENT,
     temporal: withPrefix(source, 'TEMPORAL_', (name) => `TEMPORAL_${name}`),
     providers: Object.fromEntries(
       providerNames.map((name) => [

@@ -35,7 +35,7 @@ const providerPolicy: z.ZodType<ProviderPolicy> = z.strictObject({
   }),
   reattempt: z.strictObject({
     max_attempts: z.int().min(1).max(5),
-    after_ms: z.record(z.string(), durationMs),
+    after_ms: z.record(z.string().regex(/^[\w.:-]{1,64}$/, 'is no failure code'), durationMs),
     fallback: z.array(z.string()).max(4),
   }),
   rate_limit_per_second: z.number().positive().max(10_000),
@@ -65,7 +65,7 @@ export function overlayPolicy(
   | { readonly ok: false; readonly faults: readonly string[] } {
   const parsed = providerPolicy.safeParse(overlay(policy, over));
   if (parsed.success) return { ok: true, policy: parsed.data };
-  return { ok: false, faults: parsed.error.issues.map(faultOf) };
+  return { ok: false, faults: parsed.error.issues.flatMap(faultsOf) };
 }
 
 export class PolicyError extends Error {
@@ -104,7 +104,10 @@ export function readPolicies(
     }
   }
   if (!parsed.success) {
-    faults.push(...parsed.error.issues.map((it) => nameFile(it.path, faultOf(it))));
+    const told = parsed.error.issues.flatMap((it) =>
+      faultsOf(it).map((fault) => nameFile(it.path, fault)),
+    );
+    faults.push(...told);
   }
   if (faults.length > 0 || !parsed.success) throw new PolicyError(faults);
   return parsed.data;
@@ -137,10 +140,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function faultOf(issue: z.core.$ZodIssue): string {
-  const path = issue.path.join('.');
-  if (issue.code === 'unrecognized_keys') {
-    return `${path || 'top level'}: unknown ${issue.keys.join(', ')}`;
-  }
-  return `${path}: ${issue.message}`;
+/** `path.of.the.key: how to mend it`, one for each key. */
+function faultsOf(issue: z.core.$ZodIssue): readonly string[] {
+  if (issue.code !== 'unrecognized_keys') return [`${issue.path.join('.')}: ${issue.message}`];
+  return issue.keys.map((key) => `${[...issue.path, key].join('.')}: is unknown`);
 }

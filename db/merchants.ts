@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
+import { isScope, SCOPE_NAMES, type Scope } from '../domain/access.ts';
 import { newId } from './ids.ts';
 import type { Connection } from './pool.ts';
 import { sql } from './sql.ts';
@@ -8,12 +9,12 @@ const authenticationRow = z.object({
   id: z.string(),
   merchant_id: z.string(),
   hash: z.instanceof(Uint8Array),
-  scopes: z.array(z.string()),
+  scopes: z.array(z.string()).transform((scopes) => scopes.filter(isScope)),
 });
 export type Authentication = {
   readonly apiKeyId: string;
   readonly merchantId: string;
-  readonly scopes: readonly string[];
+  readonly scopes: readonly Scope[];
 };
 
 /** What is stored of a key. Keys are random, so a plain SHA-256 cannot be guessed back. */
@@ -34,12 +35,16 @@ export async function ensureMerchant(
 /** Stores a key's hash; the key itself is never stored. The same key again changes nothing. */
 export async function ensureApiKey(
   db: Connection,
-  key: { readonly merchantId: string; readonly apiKey: string },
+  key: {
+    readonly merchantId: string;
+    readonly apiKey: string;
+    readonly scopes?: readonly Scope[];
+  },
 ): Promise<void> {
   await db.query(sql.typeAlias('none')`
     INSERT INTO api_keys (id, merchant_id, prefix, hash, scopes)
     VALUES (${newId('api_key')}, ${key.merchantId}, ${key.apiKey.slice(0, 12)},
-      ${sql.binary(hashApiKey(key.apiKey))}, ${sql.array(['payments:write'], 'text')})
+      ${sql.binary(hashApiKey(key.apiKey))}, ${sql.array([...(key.scopes ?? SCOPE_NAMES)], 'text')})
     ON CONFLICT (hash) DO NOTHING`);
 }
 

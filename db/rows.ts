@@ -2,7 +2,14 @@ import { z } from 'zod';
 import { ATTEMPT_STATUSES } from '../domain/attempt-states.ts';
 import { FAILURES, type FailureCode } from '../domain/error.ts';
 import { type Currency, isCurrency } from '../domain/money.ts';
-import { CAPTURE_METHODS, type Payment, REVIEW_REASONS, WAITING_FOR } from '../domain/payment.ts';
+import {
+  ACTORS,
+  AUDIT_ACTIONS,
+  CAPTURE_METHODS,
+  type Payment,
+  REVIEW_REASONS,
+  WAITING_FOR,
+} from '../domain/payment.ts';
 import { PAYMENT_STATUSES } from '../domain/payment-states.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
 import { REFUND_FAILURES, type Refund, type RefundFailureCode } from '../domain/refund.ts';
@@ -182,10 +189,10 @@ export const attemptRow = z.object({
 export const auditRow = z.object({
   id: z.string(),
   seq: z.int(),
-  action: z.string(),
+  action: z.enum(AUDIT_ACTIONS),
   from_status: textOrNull,
   to_status: textOrNull,
-  actor: z.string(),
+  actor: z.enum(ACTORS),
   cause: z.string(),
   details: z.record(z.string(), z.unknown()),
   at: z.string(),

@@ -1,33 +1,69 @@
-import Router from '@koa/router';
+import { z } from 'zod';
 import { isDatabaseReady } from '../../db/health.ts';
-import type { ApiDeps, ApiState } from '../deps.ts';
+import { declare, type Operation } from '../operation.ts';
 
-/**
- * /livez: this process turns. /readyz: it can take payments, which needs the database only; with
- * Temporal away payments are stored and started later. /api/v1/health tells each part.
- */
-export function createHealthRoutes({ pool, engine }: ApiDeps): Router<ApiState> {
-  const router = new Router<ApiState>();
+const tag = 'Health';
+const access = { kind: 'open' } as const;
+const state = z.enum(['ok', 'unavailable']);
+const statusShape = z.strictObject({ status: state });
+const healthShape = z.strictObject({
+  object: z.literal('health'),
+  status: z.enum(['ok', 'degraded', 'unavailable']),
+  components: z.strictObject({ database: state, temporal: state }),
+});
+const tell = (isUp: boolean) => (isUp ? 'ok' : 'unavailable');
 
-  router.get('/livez', (ctx) => {
-    ctx.body = { status: 'ok' };
-  });
-
-  router.get('/readyz', async (ctx) => {
-    const isReady = await isDatabaseReady(pool);
-    ctx.status = isReady ? 200 : 503;
-    ctx.body = { status: isReady ? 'ok' : 'unavailable' };
-  });
-
-  router.get('/api/v1/health', async (ctx) => {
-    const [database, temporal] = await Promise.all([isDatabaseReady(pool), engine.isReachable()]);
-    const tell = (isUp: boolean) => (isUp ? 'ok' : 'unavailable');
-    ctx.status = database ? 200 : 503;
-    ctx.body = {
-      object: 'health',
-      status: database && temporal ? 'ok' : database ? 'degraded' : 'unavailable',
-      components: { database: tell(database), temporal: tell(temporal) },
-    };
-  });
-  return router;
-}
+/** For load balancers and for people. */
+export const healthOperations: readonly Operation[] = [
+  declare({
+    id: 'getLivez',
+    method: 'get',
+    path: '/livez',
+    tag,
+    summary: 'This process turns',
+    access,
+    answers: { 200: { description: 'It does', schema: statusShape } },
+    handle: () => Promise.resolve({ status: 200, body: { status: 'ok' } }),
+  }),
+  declare({
+    id: 'getReadyz',
+    method: 'get',
+    path: '/readyz',
+    tag,
+    summary: 'This process can take payments',
+    description:
+      'That needs the database only: with Temporal away payments are stored, and started later.',
+    access,
+    answers: {
+      200: { description: 'It can', schema: statusShape },
+      503: { description: 'It cannot', schema: statusShape },
+    },
+    async handle({ pool }) {
+      const isReady = await isDatabaseReady(pool);
+      return { status: isReady ? 200 : 503, body: { status: tell(isReady) } };
+    },
+  }),
+  declare({
+    id: 'getHealth',
+    method: 'get',
+    path: '/api/v1/health',
+    tag,
+    summary: 'How each part is',
+    access,
+    answers: {
+      200: { description: 'Payments are taken', schema: healthShape },
+      503: { description: 'None can be taken', schema: healthShape },
+    },
+    async handle({ pool, engine }) {
+      const [database, temporal] = await Promise.all([isDatabaseReady(pool), engine.isReachable()]);
+      return {
+        status: database ? 200 : 503,
+        body: {
+          object: 'health',
+          status: database && temporal ? 'ok' : database ? 'degraded' : 'unavailable',
+          components: { database: tell(database), temporal: tell(temporal) },
+        },
+      };
+    },
+  }),
+];

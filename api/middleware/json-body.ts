@@ -1,4 +1,4 @@
-import type { Middleware } from 'koa';
+import type { Context } from 'koa';
 import { koaBody } from 'koa-body';
 import { ApiError } from '../errors.ts';
 
@@ -16,19 +16,26 @@ const parse = koaBody({
   },
 });
 
-/** Reads a JSON body of at most 64 KB into `ctx.request.body`; anything else is refused. */
-export const readJsonBody: Middleware = async (ctx, next) => {
+/** Deeper than any request of ours; what recurses over a body must not run out of stack. */
+const DEPTH_MAX = 32;
+
+/** A JSON body of at most 64 KB; anything else is refused. */
+export async function readJsonBody(ctx: Context): Promise<unknown> {
   if (!ctx.is('application/json')) {
     throw new ApiError('unsupported_media_type', 'send Content-Type: application/json');
   }
-  await parse(ctx, next);
-};
+  await parse(ctx, () => Promise.resolve());
+  const body: unknown = ctx.request.body;
+  if (isDeeperThan(body, DEPTH_MAX)) {
+    throw new ApiError('malformed_json', `the body may nest ${DEPTH_MAX} levels at most`);
+  }
+  return body;
+}
 
-/** The same where the body may be left out. */
-export const readOptionalJsonBody: Middleware = async (ctx, next) => {
-  if (ctx.request.length === undefined || ctx.request.length === 0) await next();
-  else await readJsonBody(ctx, next);
-};
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((part) => isDeeperThan(part, levels - 1));
+}
 
 function toApiError(error: Error): ApiError {
   const status = 'status' in error ? error.status : null;

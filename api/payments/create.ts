@@ -10,7 +10,7 @@ import { capabilitiesOf, findProvider } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { fingerprintOf } from './fingerprint.ts';
-import { readPhone, refuseBeyondLimits } from './limits.ts';
+import { parsePhone, readPhone, refuseBeyondLimits } from './limits.ts';
 import { type Resolved, resolveFallbacks, resolveProvider } from './resolve.ts';
 import type { CreatePaymentBody } from './schema.ts';
 
@@ -23,27 +23,30 @@ export type Creation = { readonly payment: Payment; readonly isReplay: boolean }
 export async function createPayment(
   deps: ApiDeps,
   merchantId: string,
-  idempotencyKey: string,
+  key: string,
   body: CreatePaymentBody,
 ): Promise<Creation> {
   const { vault } = deps;
-  const provider = findProvider(body.provider);
-  if (provider === null) throw new ApiError('not_found', 'no such provider');
-  const { credentialsRef, policy } = await resolveOnce(deps, merchantId, idempotencyKey, provider);
-  const phone = readPhone(provider, body.customer.phone);
-  refuseBeyondLimits(provider, body, policy.reattempt.fallback);
-  const request = { ...body, customer: { ...body.customer, phone } };
-  const fingerprint = fingerprintOf(vault, request);
+  const provider = requireProvider(body.provider);
+  const phone = phoneOf(provider, body);
+  const fingerprint = fingerprintOf(vault, { ...body, customer: { ...body.customer, phone } });
+  const terms = await agree(deps, merchantId, provider, body).catch((error: unknown) => error);
+  if (!isTerms(terms)) {
+    if (!(terms instanceof ApiError)) throw terms;
+    const earlier = await findPaymentByKey(deps.pool, merchantId, key);
+    if (earlier === null) throw terms;
+    return { payment: requireSame(earlier, fingerprint), isReplay: true };
+  }
   const id = newId('payment');
   const { inserted, payment } = await insertPayment(deps.pool, {
     id,
     attemptId: newId('attempt'),
     merchantId,
-    idempotencyKey,
+    idempotencyKey: key,
     fingerprint,
-    workflowId: workflowIdOf(vault, merchantId, idempotencyKey),
+    workflowId: workflowIdOf(vault, merchantId, key),
     provider: body.provider,
-    credentialsRef,
+    ...terms,
     amountMinor: body.amount,
     currency: body.currency,
     customer: sealCustomer(vault, id, {
@@ -58,33 +61,51 @@ export async function createPayment(
     description: body.description ?? null,
     returnUrl: body.return_url ?? null,
     metadata: body.metadata,
-    policy,
-    fallbacks: await resolveFallbacks(deps, merchantId, policy, body),
     cause: 'POST /api/v1/payments',
   });
-  if (!inserted && payment.fingerprint !== fingerprint) {
-    throw new ApiError(
-      'idempotency_key_reused',
-      `this Idempotency-Key made ${payment.id} with another body; use a new key for a new payment`,
-    );
-  }
-  return { payment, isReplay: !inserted };
+  return { payment: requireSame(payment, fingerprint), isReplay: !inserted };
 }
 
-/** A payment that is there already keeps what it began with, even when that is switched off now. */
-async function resolveOnce(
+/** In E.164 where it is a phone of this provider's, so that every spelling is one request. */
+function phoneOf({ capabilities }: Provider, { customer }: CreatePaymentBody): string | null {
+  const { phone } = customer;
+  return phone === undefined ? null : (parsePhone(capabilities, phone) ?? phone);
+}
+
+/** By what a new payment goes. */
+type Terms = Resolved & Pick<Payment, 'fallbacks'>;
+
+function isTerms(terms: unknown): terms is Terms {
+  return typeof terms === 'object' && terms !== null && 'credentialsRef' in terms;
+}
+
+/**
+ * What is refused here is refused to new payments only: one that is there already keeps what it
+ * began with, also when limits, policies or configurations have changed since.
+ */
+async function agree(
   deps: ApiDeps,
   merchantId: string,
-  idempotencyKey: string,
   provider: Provider,
-): Promise<Resolved> {
-  try {
-    return await resolveProvider(deps, merchantId, provider);
-  } catch (error) {
-    const earlier = await findPaymentByKey(deps.pool, merchantId, idempotencyKey);
-    if (earlier === null) throw error;
-    return earlier;
-  }
+  body: CreatePaymentBody,
+): Promise<Terms> {
+  const resolved = await resolveProvider(deps, merchantId, provider);
+  readPhone(provider, body.customer.phone);
+  refuseBeyondLimits(provider, body, resolved.policy.reattempt.fallback);
+  const fallbacks = await resolveFallbacks(deps, merchantId, resolved.policy, body);
+  return { ...resolved, fallbacks };
+}
+
+function requireSame(payment: Payment, fingerprint: string): Payment {
+  if (payment.fingerprint === fingerprint) return payment;
+  const detail = `this Idempotency-Key made ${payment.id} with another body; use a new key for a new payment`;
+  throw new ApiError('idempotency_key_reused', detail);
+}
+
+function requireProvider(name: string): Provider {
+  const provider = findProvider(name);
+  if (provider === null) throw new ApiError('not_found', 'no such provider');
+  return provider;
 }
 
 /** True while the payment has no state worth an answer, so that a caller should wait with it. */

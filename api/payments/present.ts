@@ -1,9 +1,11 @@
+import type { z } from 'zod';
 import type { AuditEntry } from '../../db/rows.ts';
 import { FAILURES, type WhoCanAct } from '../../domain/error.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { refundableMinor } from '../../domain/refund.ts';
 import type { Engine } from '../engine.ts';
 import type { Execution } from '../execution.ts';
+import type { auditEntryShape, executionShape, paymentShape } from './shape.ts';
 
 /** What a merchant may do about a failure: nothing, ask the payer, or come back later. */
 const RETRY = {
@@ -13,8 +15,7 @@ const RETRY = {
   nobody: 'never',
 } as const satisfies Record<WhoCanAct, string>;
 
-/** A payment as it leaves the API; the only shape that does. Personal data is masked. */
-export function presentPayment(payment: Payment, engine: Engine) {
+export function presentPayment(payment: Payment, engine: Engine): z.input<typeof paymentShape> {
   return {
     id: payment.id,
     object: 'payment',
@@ -74,7 +75,7 @@ function presentFailure({ failureCode, failureMessage, providerCode }: Payment) 
 }
 
 /** One entry of the timeline. */
-export function presentAuditEntry(entry: AuditEntry) {
+export function presentAuditEntry(entry: AuditEntry): z.input<typeof auditEntryShape> {
   return {
     id: entry.id,
     object: 'audit_entry',
@@ -100,7 +101,11 @@ const WAITS = {
 } as const satisfies Record<NonNullable<Payment['waitingFor']>, string>;
 
 /** Why a payment is where it is, and what comes next. */
-export function presentExecution(payment: Payment, engine: Engine, execution: Execution | null) {
+export function presentExecution(
+  payment: Payment,
+  engine: Engine,
+  execution: Execution | null,
+): z.input<typeof executionShape> {
   const isOverdue = payment.waitUntil !== null && Date.parse(payment.waitUntil) < Date.now();
   const asks = payment.waitingFor === 'callback' && isOverdue;
   const waitingFor = asks ? 'lookup' : payment.waitingFor;

@@ -26,8 +26,10 @@ export async function resolveProvider(
   const config = await findProviderConfig(pool, merchantId, name);
   if (config === null) return { credentialsRef: `env:${name}`, policy };
   if (!config.active) {
-    const whose = config.merchant_id === null ? 'the default configuration' : 'your configuration';
-    const detail = `${name} is switched off in ${whose}; switch it on with PATCH /api/v1/provider-configs/${name}`;
+    const detail =
+      config.merchant_id === null
+        ? `${name} is switched off here; ask those who run this deployment`
+        : `${name} is switched off in your configuration; switch it on with PATCH /api/v1/provider-configs/${name}`;
     throw new ApiError('provider_inactive', detail, [{ pointer: '/provider', detail }]);
   }
   const overlaid = overlayPolicy(policy, config.policy_override);

@@ -1,119 +1,158 @@
-import Router from '@koa/router';
 import { listAudit } from '../../db/audit.ts';
-import { hashPhone } from '../../db/customers.ts';
-import { listPayments } from '../../db/payments.ts';
-import { isId } from '../../domain/id.ts';
-import { PROVIDERS } from '../../providers/index.ts';
-import type { ApiDeps, ApiState } from '../deps.ts';
-import { ApiError } from '../errors.ts';
-import { refuseCardNumbers } from '../middleware/card-number.ts';
-import { readIdempotencyKey } from '../middleware/idempotency-key.ts';
-import { readJsonBody, readOptionalJsonBody } from '../middleware/json-body.ts';
-import { validate } from '../middleware/validate.ts';
+import type { ApiDeps } from '../deps.ts';
+import { declare, type Operation, type Reply } from '../operation.ts';
+import { pageOf, presentWholeList, wholeListOf } from '../shape.ts';
 import { cancelPayment, capturePayment, verifyPayment } from './actions.ts';
 import { createPayment, isUndecided, startPayment } from './create.ts';
 import { requirePayment } from './find.ts';
-import { readPhone } from './limits.ts';
+import { listPage } from './list.ts';
 import { presentAuditEntry, presentExecution, presentPayment } from './present.ts';
 import { capturePaymentBody, createPaymentBody, listPaymentsQuery } from './schema.ts';
+import { auditEntryShape, executionShape, paymentShape } from './shape.ts';
 
-type Addressed = { readonly state: ApiState; readonly params: Record<string, string | undefined> };
+const tag = 'Payments';
+const reading = { kind: 'merchant', scope: 'payments:read' } as const;
+const writing = { kind: 'merchant', scope: 'payments:write' } as const;
+const asItStands = { 200: { description: 'The payment as it stands now', schema: paymentShape } };
 
-/** /api/v1/payments: everything a merchant does with payments. */
-export function createPaymentRoutes(deps: ApiDeps): Router<ApiState> {
-  const { engine } = deps;
-  const router = new Router<ApiState>({ prefix: '/api/v1/payments' });
-  const paymentOf = ({ state, params }: Addressed) =>
-    requirePayment(deps, state.merchantId, params.id);
+type OnPayment = {
+  readonly caller: { readonly merchantId: string };
+  readonly param: (name: string) => string;
+};
+const paymentOf = (deps: ApiDeps, call: OnPayment) =>
+  requirePayment(deps, call.caller.merchantId, call.param('id'));
 
-  router.post('/', readJsonBody, async (ctx) => {
-    const key = readIdempotencyKey(ctx.get('Idempotency-Key'));
-    refuseCardNumbers(ctx.request.body);
-    const body = validate(createPaymentBody, ctx.request.body);
-    const { payment, isReplay } = await createPayment(deps, ctx.state.merchantId, key, body);
-    if (isUndecided(payment)) await startPayment(deps, payment);
-    const current = await requirePayment(deps, ctx.state.merchantId, payment.id);
-    if (isReplay) ctx.set('Idempotency-Replayed', 'true');
-    ctx.status = isUndecided(current) ? 202 : isReplay ? 200 : 201;
-    ctx.set('Location', `/api/v1/payments/${payment.id}`);
-    ctx.body = presentPayment(current, engine);
-  });
-
-  router.get('/', async (ctx) => {
-    ctx.body = await listPage(deps, ctx.state.merchantId, ctx.query);
-  });
-
-  router.get('/:id', async (ctx) => {
-    ctx.body = presentPayment(await paymentOf(ctx), engine);
-  });
-
-  router.post('/:id/cancel', async (ctx) => {
-    await cancelPayment(deps, await paymentOf(ctx));
-    ctx.body = presentPayment(await paymentOf(ctx), engine);
-  });
-
-  router.post('/:id/capture', readOptionalJsonBody, async (ctx) => {
-    refuseCardNumbers(ctx.request.body);
-    const { amount } = validate(capturePaymentBody, ctx.request.body ?? {});
-    await capturePayment(deps, await paymentOf(ctx), amount);
-    ctx.body = presentPayment(await paymentOf(ctx), engine);
-  });
-
-  router.post('/:id/verify', async (ctx) => {
-    await verifyPayment(deps, await paymentOf(ctx));
-    ctx.body = presentPayment(await paymentOf(ctx), engine);
-  });
-
-  router.get('/:id/timeline', async (ctx) => {
-    const payment = await paymentOf(ctx);
-    const entries = await listAudit(deps.pool, payment.id);
-    ctx.body = { object: 'list', data: entries.map(presentAuditEntry), has_more: false };
-  });
-
-  router.get('/:id/execution', async (ctx) => {
-    const payment = await paymentOf(ctx);
-    ctx.body = presentExecution(payment, engine, await engine.describe(payment.workflowId));
-  });
-  return router;
+async function show(deps: ApiDeps, call: OnPayment): Promise<Reply> {
+  return { status: 200, body: presentPayment(await paymentOf(deps, call), deps.engine) };
 }
 
-async function listPage(deps: ApiDeps, merchantId: string, given: unknown) {
-  const query = validate(listPaymentsQuery, given);
-  const payments = await listPayments(deps.pool, {
-    merchantId: merchantId,
-    statuses: query.status ?? [],
-    provider: query.provider ?? null,
-    phoneHash: query.phone === undefined ? null : phoneHash(deps, query.phone),
-    reference: query.reference ?? null,
-    createdFrom: query.created_from ?? null,
-    createdBefore: query.created_before ?? null,
-    beforeId: query.cursor === undefined ? null : readCursor(query.cursor),
-    limit: query.limit + 1,
-  });
-  const page = payments.slice(0, query.limit);
-  const last = page.at(-1);
-  const hasMore = payments.length > query.limit;
-  return {
-    object: 'list',
-    data: page.map((payment) => presentPayment(payment, deps.engine)),
-    has_more: hasMore,
-    next_cursor: hasMore && last !== undefined ? makeCursor(last.id) : null,
-  };
-}
-
-/** A phone in any spelling that a provider with phones takes. */
-function phoneHash({ vault }: ApiDeps, phone: string): Buffer {
-  const e164 = readPhone(PROVIDERS.mpesa, phone);
-  return hashPhone(vault, e164 ?? phone);
-}
-
-function makeCursor(id: string): string {
-  return Buffer.from(id).toString('base64url');
-}
-
-function readCursor(cursor: string): string {
-  const id = Buffer.from(cursor, 'base64url').toString();
-  if (isId('payment', id)) return id;
-  const detail = 'must be a next_cursor of an earlier page';
-  throw new ApiError('invalid_request', `cursor ${detail}`, [{ pointer: '/cursor', detail }]);
-}
+/** Everything a merchant does with payments. */
+export const paymentOperations: readonly Operation[] = [
+  declare({
+    id: 'createPayment',
+    method: 'post',
+    path: '/api/v1/payments',
+    tag,
+    summary: 'Start a payment',
+    description:
+      'Stores the payment under its Idempotency-Key and starts its workflow. The same key with the same body is the same payment: it is answered as it stands, whatever happened in between.',
+    access: writing,
+    isIdempotent: true,
+    body: createPaymentBody,
+    answers: {
+      200: { description: 'The key was used before: its payment', schema: paymentShape },
+      201: { description: 'The payment with its first meaningful status', schema: paymentShape },
+      202: { description: 'Stored; it goes on, and has no news yet', schema: paymentShape },
+    },
+    problems: ['provider_limits', 'provider_inactive'],
+    async handle(deps, { caller: { merchantId }, idempotencyKey, body }) {
+      const { payment, isReplay } = await createPayment(deps, merchantId, idempotencyKey, body);
+      if (isUndecided(payment)) await startPayment(deps, payment);
+      const current = await requirePayment(deps, merchantId, payment.id);
+      return {
+        status: isUndecided(current) ? 202 : isReplay ? 200 : 201,
+        body: presentPayment(current, deps.engine),
+        headers: {
+          Location: `/api/v1/payments/${payment.id}`,
+          ...(isReplay ? { 'Idempotency-Replayed': 'true' } : {}),
+        },
+      };
+    },
+  }),
+  declare({
+    id: 'listPayments',
+    method: 'get',
+    path: '/api/v1/payments',
+    tag,
+    summary: 'List payments, newest first',
+    access: reading,
+    query: listPaymentsQuery,
+    answers: { 200: { description: 'A page of payments', schema: pageOf(paymentShape) } },
+    async handle(deps, { caller, query }) {
+      return { status: 200, body: await listPage(deps, caller.merchantId, query) };
+    },
+  }),
+  declare({
+    id: 'getPayment',
+    method: 'get',
+    path: '/api/v1/payments/{id}',
+    tag,
+    summary: 'See a payment',
+    access: reading,
+    answers: asItStands,
+    handle: show,
+  }),
+  declare({
+    id: 'cancelPayment',
+    method: 'post',
+    path: '/api/v1/payments/{id}/cancel',
+    tag,
+    summary: 'Cancel what is not paid yet',
+    description: 'A second cancel of a canceled payment changes nothing.',
+    access: writing,
+    answers: asItStands,
+    problems: ['already_sent', 'payment_closed'],
+    async handle(deps, call) {
+      await cancelPayment(deps, await paymentOf(deps, call));
+      return await show(deps, call);
+    },
+  }),
+  declare({
+    id: 'capturePayment',
+    method: 'post',
+    path: '/api/v1/payments/{id}/capture',
+    tag,
+    summary: 'Take an authorized payment, in part or whole',
+    description: 'The same capture may be sent again: it is taken once.',
+    access: writing,
+    body: capturePaymentBody,
+    bodyKind: 'optional',
+    answers: asItStands,
+    problems: ['not_authorized', 'capture_refused', 'payment_closed', 'provider_limits'],
+    async handle(deps, call) {
+      await capturePayment(deps, await paymentOf(deps, call), call.body.amount);
+      return await show(deps, call);
+    },
+  }),
+  declare({
+    id: 'verifyPayment',
+    method: 'post',
+    path: '/api/v1/payments/{id}/verify',
+    tag,
+    summary: 'Ask the provider now',
+    access: writing,
+    answers: asItStands,
+    problems: ['not_sent', 'payment_closed'],
+    async handle(deps, call) {
+      await verifyPayment(deps, await paymentOf(deps, call));
+      return await show(deps, call);
+    },
+  }),
+  declare({
+    id: 'getPaymentTimeline',
+    method: 'get',
+    path: '/api/v1/payments/{id}/timeline',
+    tag,
+    summary: 'See all that happened to a payment',
+    access: reading,
+    answers: { 200: { description: 'Oldest first', schema: wholeListOf(auditEntryShape) } },
+    async handle(deps, call) {
+      const entries = await listAudit(deps.pool, (await paymentOf(deps, call)).id);
+      return { status: 200, body: presentWholeList(entries.map(presentAuditEntry)) };
+    },
+  }),
+  declare({
+    id: 'getPaymentExecution',
+    method: 'get',
+    path: '/api/v1/payments/{id}/execution',
+    tag,
+    summary: 'See why a payment waits, and what comes next',
+    access: reading,
+    answers: { 200: { description: 'The running workflow', schema: executionShape } },
+    async handle(deps, call) {
+      const payment = await paymentOf(deps, call);
+      const execution = await deps.engine.describe(payment.workflowId);
+      return { status: 200, body: presentExecution(payment, deps.engine, execution) };
+    },
+  }),
+];

@@ -34,11 +34,13 @@ export const metadata = z
 export const createPaymentBody = z.strictObject({
   provider: z
     .string({ error: `is required: one of ${PROVIDER_NAMES.join(', ')}` })
-    .refine(isProviderName, `must be one of ${PROVIDER_NAMES.join(', ')}`),
+    .refine(isProviderName, `must be one of ${PROVIDER_NAMES.join(', ')}`)
+    .meta({ enum: PROVIDER_NAMES, example: 'mpesa' }),
   amount: positiveAmount,
   currency: z
     .string({ error: 'is required, such as KES; there is no default' })
-    .refine(isCurrency, `must be one of ${CURRENCIES.join(', ')}, in capitals`),
+    .refine(isCurrency, `must be one of ${CURRENCIES.join(', ')}, in capitals`)
+    .meta({ enum: CURRENCIES, example: 'KES' }),
   customer: customer.default({}),
   payment_method: text(100).optional(),
   capture_method: z.enum(CAPTURE_METHODS).default('automatic'),
@@ -63,13 +65,28 @@ const commaList = z
   .transform((list) => list.split(','))
   .pipe(z.array(z.enum(PAYMENT_STATUSES)));
 
+/** A moment that PostgreSQL also takes, in UTC. */
+const moment = z.iso
+  .datetime({
+    offset: true,
+    error: 'must be a time such as 2026-11-24T09:00:00Z',
+    abort: true,
+  })
+  .refine((it) => {
+    const atMs = Date.parse(it);
+    return atMs >= 0 && atMs < Date.UTC(9999, 0);
+  }, 'must be a time from 1970 to 9998')
+  .transform((it) => new Date(it).toISOString());
+
+const limit = z.coerce.number().int().min(1).max(100).default(20);
+
 export const listPaymentsQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
+  limit,
   cursor: z.string().max(200).optional(),
   status: commaList.optional(),
   provider: z.string().refine(isProviderName, 'no such provider').optional(),
   phone: text(30).optional(),
   reference: text(50).optional(),
-  created_from: z.iso.datetime({ offset: true }).optional(),
-  created_before: z.iso.datetime({ offset: true }).optional(),
+  created_from: moment.optional(),
+  created_before: moment.optional(),
 });

@@ -1,8 +1,5 @@
-import Router from '@koa/router';
-import { z } from 'zod';
-import { overlayPolicy } from '../../config/policies.ts';
+import type { z } from 'zod';
 import {
-  ENVIRONMENTS,
   listProviderConfigs,
   type ProviderConfig,
   saveProviderConfig,
@@ -10,62 +7,92 @@ import {
 } from '../../db/provider-configs.ts';
 import type { Provider } from '../../domain/provider.ts';
 import { findProvider, PROVIDER_NAMES } from '../../providers/index.ts';
-import type { ApiDeps, ApiState } from '../deps.ts';
 import { ApiError } from '../errors.ts';
-import { readJsonBody } from '../middleware/json-body.ts';
-import { validate } from '../middleware/validate.ts';
+import { declare, type Operation } from '../operation.ts';
+import { presentWholeList, wholeListOf } from '../shape.ts';
+import { checkConfig } from './check.ts';
+import { configShape, patchConfigBody, putConfigBody } from './schema.ts';
 
-const putBody = z.strictObject({
-  environment: z.enum(ENVIRONMENTS),
-  active: z.boolean().default(true),
-  credentials: z.record(z.string().max(100), z.string().max(10_000)),
-  policy_override: z.record(z.string(), z.unknown()).default({}),
-});
-const patchBody = z.strictObject({ active: z.boolean() });
+const tag = 'Provider configurations';
+const path = '/api/v1/provider-configs/{provider}';
+const reading = { kind: 'merchant', scope: 'provider_configs:read' } as const;
+const writing = { kind: 'merchant', scope: 'provider_configs:write' } as const;
+const answers = { 200: { description: 'The configuration, secrets masked', schema: configShape } };
 
 /** A merchant's own accounts at the providers. Secrets go in and never come out. */
-export function createProviderConfigRoutes(deps: ApiDeps): Router<ApiState> {
-  const router = new Router<ApiState>({ prefix: '/api/v1/provider-configs' });
+export const providerConfigOperations: readonly Operation[] = [
+  declare({
+    id: 'listProviderConfigs',
+    method: 'get',
+    path: '/api/v1/provider-configs',
+    tag,
+    summary: 'List your accounts at the providers',
+    access: reading,
+    answers: { 200: { description: 'One for each provider', schema: wholeListOf(configShape) } },
+    async handle({ pool }, { caller }) {
+      const configs = await listProviderConfigs(pool, caller.merchantId);
+      return { status: 200, body: presentWholeList(configs.map(presentConfig)) };
+    },
+  }),
+  declare({
+    id: 'getProviderConfig',
+    method: 'get',
+    path,
+    tag,
+    summary: 'See your account at a provider',
+    access: reading,
+    answers,
+    async handle({ pool }, { caller, param }) {
+      const configs = await listProviderConfigs(pool, caller.merchantId);
+      const config = configs.find(({ provider }) => provider === param('provider'));
+      return { status: 200, body: presentConfig(requireConfig(config)) };
+    },
+  }),
+  declare({
+    id: 'putProviderConfig',
+    method: 'put',
+    path,
+    tag,
+    summary: 'Configure your account at a provider',
+    description:
+      'Replaces what was there. Payments that are open finish with the credentials they began with.',
+    access: writing,
+    body: putConfigBody,
+    answers,
+    async handle(deps, { caller, param, body: given }) {
+      const provider = requireProvider(param('provider'));
+      const body = checkConfig(deps, provider, given);
+      const config = await saveProviderConfig(deps.pool, deps.vault, {
+        merchantId: caller.merchantId,
+        provider: provider.name,
+        environment: body.environment,
+        active: body.active,
+        policyOverride: body.policy_override,
+        credentials: body.credentials,
+        shown: showCredentials(provider, body.credentials),
+      });
+      return { status: 200, body: presentConfig(config) };
+    },
+  }),
+  declare({
+    id: 'patchProviderConfig',
+    method: 'patch',
+    path,
+    tag,
+    summary: 'Switch a provider on or off for new payments',
+    access: writing,
+    body: patchConfigBody,
+    answers,
+    async handle({ pool }, { caller, param, body: { active } }) {
+      const { name } = requireProvider(param('provider'));
+      const config = await setProviderConfigActive(pool, caller.merchantId, name, active);
+      return { status: 200, body: presentConfig(requireConfig(config)) };
+    },
+  }),
+];
 
-  router.get('/', async (ctx) => {
-    const configs = await listProviderConfigs(deps.pool, ctx.state.merchantId);
-    ctx.body = { object: 'list', data: configs.map(presentConfig), has_more: false };
-  });
-
-  router.get('/:provider', async (ctx) => {
-    const configs = await listProviderConfigs(deps.pool, ctx.state.merchantId);
-    ctx.body = presentConfig(
-      requireConfig(configs.find(({ provider }) => provider === ctx.params.provider)),
-    );
-  });
-
-  router.put('/:provider', readJsonBody, async (ctx) => {
-    const provider = requireProvider(ctx.params.provider);
-    const body = withBaseUrl(provider, validate(putBody, ctx.request.body));
-    refuseFaults(deps, provider, body);
-    const config = await saveProviderConfig(deps.pool, deps.vault, {
-      merchantId: ctx.state.merchantId,
-      provider: provider.name,
-      environment: body.environment,
-      active: body.active,
-      policyOverride: body.policy_override,
-      credentials: body.credentials,
-      shown: showCredentials(provider, body.credentials),
-    });
-    ctx.body = presentConfig(config);
-  });
-
-  router.patch('/:provider', readJsonBody, async (ctx) => {
-    const { name } = requireProvider(ctx.params.provider);
-    const { active } = validate(patchBody, ctx.request.body);
-    const config = await setProviderConfigActive(deps.pool, ctx.state.merchantId, name, active);
-    ctx.body = presentConfig(requireConfig(config));
-  });
-  return router;
-}
-
-function requireProvider(name: string | undefined): Provider {
-  const provider = findProvider(name ?? '');
+function requireProvider(name: string): Provider {
+  const provider = findProvider(name);
   if (provider !== null) return provider;
   throw new ApiError('not_found', `no such provider; there are ${PROVIDER_NAMES.join(', ')}`);
 }
@@ -73,37 +100,6 @@ function requireProvider(name: string | undefined): Provider {
 function requireConfig(config: ProviderConfig | null | undefined): ProviderConfig {
   if (config) return config;
   throw new ApiError('not_found', 'you have no configuration of this provider; create it with PUT');
-}
-
-type PutBody = z.infer<typeof putBody>;
-
-/** The environment's address, unless the credentials say another. */
-function withBaseUrl({ baseUrls }: Provider, body: PutBody): PutBody {
-  const base_url = body.environment === 'simulator' ? undefined : baseUrls[body.environment];
-  if (base_url === undefined) return body;
-  return { ...body, credentials: { base_url, ...body.credentials } };
-}
-
-function refuseFaults({ policies }: ApiDeps, provider: Provider, body: PutBody): void {
-  const reading = provider.readCredentials(body.credentials);
-  const policy = policies.providers[provider.name];
-  const overlaid = policy === undefined ? null : overlayPolicy(policy, body.policy_override);
-  const faults = [
-    ...(reading.ok ? [] : reading.faults.map((fault) => toFault('/credentials', fault))),
-    ...(overlaid?.ok === false
-      ? overlaid.faults.map((fault) => toFault('/policy_override', fault))
-      : []),
-  ];
-  if (faults.length === 0) return;
-  const detail = faults.map((fault) => `${fault.pointer} ${fault.detail}`).join('; ');
-  throw new ApiError('invalid_request', detail, faults);
-}
-
-/** `field.path: how to mend it` becomes a pointer and its detail. */
-function toFault(under: string, fault: string) {
-  const colon = fault.indexOf(': ');
-  const path = fault.slice(0, colon).replaceAll('.', '/');
-  return { pointer: `${under}/${path}`, detail: fault.slice(colon + 2) };
 }
 
 function showCredentials(
@@ -117,7 +113,7 @@ function showCredentials(
   return Object.fromEntries(shown);
 }
 
-function presentConfig(config: ProviderConfig) {
+function presentConfig(config: ProviderConfig): z.input<typeof configShape> {
   return {
     id: config.id,
     object: 'provider_config',

@@ -1,8 +1,9 @@
+import type { z } from 'zod';
 import { REFUND_FAILURES, type Refund } from '../../domain/refund.ts';
 import type { Engine } from '../engine.ts';
+import type { refundShape } from './shape.ts';
 
-/** A refund as it leaves the API; the only shape that does. */
-export function presentRefund(refund: Refund, engine: Engine) {
+export function presentRefund(refund: Refund, engine: Engine): z.input<typeof refundShape> {
   return {
     id: refund.id,
     object: 'refund',
@@ -29,6 +30,6 @@ export function presentRefund(refund: Refund, engine: Engine) {
 function presentFailure({ failureCode, failureMessage, providerCode }: Refund) {
   if (failureCode === null) return null;
   const { who } = REFUND_FAILURES[failureCode];
-  const retry = who === 'later' ? 'later' : 'never';
+  const retry: 'later' | 'never' = who === 'later' ? 'later' : 'never';
   return { code: failureCode, message: failureMessage, retry, provider_code: providerCode };
 }

@@ -1,57 +1,85 @@
-import Router from '@koa/router';
 import { findRefund, listRefunds } from '../../db/refunds.ts';
 import { isId } from '../../domain/id.ts';
 import type { Refund } from '../../domain/refund.ts';
-import type { ApiDeps, ApiState } from '../deps.ts';
+import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
-import { refuseCardNumbers } from '../middleware/card-number.ts';
-import { readIdempotencyKey } from '../middleware/idempotency-key.ts';
-import { readJsonBody } from '../middleware/json-body.ts';
-import { validate } from '../middleware/validate.ts';
+import { declare, type Operation } from '../operation.ts';
 import { requirePayment } from '../payments/find.ts';
+import { presentWholeList, wholeListOf } from '../shape.ts';
 import { createRefund, isRefundUndecided } from './create.ts';
 import { presentRefund } from './present.ts';
 import { createRefundBody } from './schema.ts';
+import { refundShape } from './shape.ts';
 
-/** Money back: /api/v1/payments/{id}/refunds and /api/v1/refunds. */
-export function createRefundRoutes(deps: ApiDeps): Router<ApiState> {
-  const { engine } = deps;
-  const router = new Router<ApiState>({ prefix: '/api/v1' });
+const tag = 'Refunds';
+const reading = { kind: 'merchant', scope: 'payments:read' } as const;
 
-  router.post('/payments/:id/refunds', readJsonBody, async (ctx) => {
-    const key = readIdempotencyKey(ctx.get('Idempotency-Key'));
-    refuseCardNumbers(ctx.request.body);
-    const body = validate(createRefundBody, ctx.request.body ?? {});
-    const payment = await requirePayment(deps, ctx.state.merchantId, ctx.params.id);
-    const { refund, isReplay } = await createRefund(deps, payment, key, body);
-    const current = await requireRefund(deps, ctx.state.merchantId, refund.id);
-    if (isReplay) ctx.set('Idempotency-Replayed', 'true');
-    ctx.status = isRefundUndecided(current) ? 202 : isReplay ? 200 : 201;
-    ctx.set('Location', `/api/v1/refunds/${refund.id}`);
-    ctx.body = presentRefund(current, engine);
-  });
+/** Money back. */
+export const refundOperations: readonly Operation[] = [
+  declare({
+    id: 'createRefund',
+    method: 'post',
+    path: '/api/v1/payments/{id}/refunds',
+    tag,
+    summary: 'Give money back',
+    description:
+      'In parts as often as money is left. The amount is reserved before the provider is asked, so refunds at once cannot give back more than was taken.',
+    access: { kind: 'merchant', scope: 'refunds:write' },
+    isIdempotent: true,
+    body: createRefundBody,
+    answers: {
+      200: { description: 'The key was used before: its refund', schema: refundShape },
+      201: { description: 'The refund with its first meaningful status', schema: refundShape },
+      202: { description: 'Stored; it goes on, and has no news yet', schema: refundShape },
+    },
+    problems: ['not_refundable', 'refund_too_much', 'provider_limits'],
+    async handle(deps, call) {
+      const { merchantId } = call.caller;
+      const payment = await requirePayment(deps, merchantId, call.param('id'));
+      const made = await createRefund(deps, payment, call.idempotencyKey, call.body);
+      const current = await requireRefund(deps, merchantId, made.refund.id);
+      return {
+        status: isRefundUndecided(current) ? 202 : made.isReplay ? 200 : 201,
+        body: presentRefund(current, deps.engine),
+        headers: {
+          Location: `/api/v1/refunds/${made.refund.id}`,
+          ...(made.isReplay ? { 'Idempotency-Replayed': 'true' } : {}),
+        },
+      };
+    },
+  }),
+  declare({
+    id: 'listRefunds',
+    method: 'get',
+    path: '/api/v1/payments/{id}/refunds',
+    tag,
+    summary: 'List a payment’s refunds',
+    access: reading,
+    answers: { 200: { description: 'Oldest first', schema: wholeListOf(refundShape) } },
+    async handle(deps, { caller, param }) {
+      const payment = await requirePayment(deps, caller.merchantId, param('id'));
+      const refunds = await listRefunds(deps.pool, payment.id);
+      const body = presentWholeList(refunds.map((refund) => presentRefund(refund, deps.engine)));
+      return { status: 200, body };
+    },
+  }),
+  declare({
+    id: 'getRefund',
+    method: 'get',
+    path: '/api/v1/refunds/{id}',
+    tag,
+    summary: 'See a refund',
+    access: reading,
+    answers: { 200: { description: 'The refund as it stands now', schema: refundShape } },
+    async handle(deps, { caller, param }) {
+      const refund = await requireRefund(deps, caller.merchantId, param('id'));
+      return { status: 200, body: presentRefund(refund, deps.engine) };
+    },
+  }),
+];
 
-  router.get('/payments/:id/refunds', async (ctx) => {
-    const payment = await requirePayment(deps, ctx.state.merchantId, ctx.params.id);
-    const refunds = await listRefunds(deps.pool, payment.id);
-    const data = refunds.map((refund) => presentRefund(refund, engine));
-    ctx.body = { object: 'list', data, has_more: false, next_cursor: null };
-  });
-
-  router.get('/refunds/:id', async (ctx) => {
-    const refund = await requireRefund(deps, ctx.state.merchantId, ctx.params.id);
-    ctx.body = presentRefund(refund, engine);
-  });
-  return router;
-}
-
-async function requireRefund(
-  { pool }: ApiDeps,
-  merchantId: string,
-  id: string | undefined,
-): Promise<Refund> {
-  const isOne = id !== undefined && isId('refund', id);
-  const refund = isOne ? await findRefund(pool, merchantId, id) : null;
+async function requireRefund({ pool }: ApiDeps, merchantId: string, id: string): Promise<Refund> {
+  const refund = isId('refund', id) ? await findRefund(pool, merchantId, id) : null;
   if (refund === null) throw new ApiError('not_found', 'no refund of yours has this id');
   return refund;
 }

@@ -17,8 +17,9 @@ export type CPayCredentials = { readonly kind: 'cpay' } & z.infer<typeof schema>
 export function readCredentials(record: Readonly<Record<string, string>>): CredentialsReading {
   const parsed = schema.safeParse(record);
   if (parsed.success) return { ok: true, credentials: { kind: 'cpay', ...parsed.data } };
-  const faults = parsed.error.issues.map((issue) => {
-    if (issue.code === 'unrecognized_keys') return `${issue.keys.join(', ')}: not a field of cpay`;
+  const faults = parsed.error.issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys')
+      return issue.keys.map((key) => `${key}: is not a field of cpay`);
     const field = String(issue.path[0]);
     return `${field}: ${record[field] === undefined ? 'is missing' : issue.message}`;
   });

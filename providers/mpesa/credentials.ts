@@ -33,8 +33,9 @@ export type MpesaCredentials = { readonly kind: 'mpesa' } & z.infer<typeof schem
 export function readCredentials(record: Readonly<Record<string, string>>): CredentialsReading {
   const parsed = schema.safeParse(record);
   if (parsed.success) return { ok: true, credentials: { kind: 'mpesa', ...parsed.data } };
-  const faults = parsed.error.issues.map((issue) => {
-    if (issue.code === 'unrecognized_keys') return `${issue.keys.join(', ')}: not a field of mpesa`;
+  const faults = parsed.error.issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys')
+      return issue.keys.map((key) => `${key}: is not a field of mpesa`);
     return `${issue.path.join('.')}: ${issue.message}`;
   });
   return { ok: false, faults };

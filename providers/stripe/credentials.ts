@@ -24,9 +24,9 @@ export type StripeCredentials = { readonly kind: 'stripe' } & z.infer<typeof sch
 export function readCredentials(record: Readonly<Record<string, string>>): CredentialsReading {
   const parsed = schema.safeParse(record);
   if (parsed.success) return { ok: true, credentials: { kind: 'stripe', ...parsed.data } };
-  const faults = parsed.error.issues.map((issue) => {
+  const faults = parsed.error.issues.flatMap((issue) => {
     if (issue.code === 'unrecognized_keys') {
-      return `${issue.keys.join(', ')}: not a field of stripe`;
+      return issue.keys.map((key) => `${key}: is not a field of stripe`);
     }
     const field = String(issue.path[0]);
     return `${field}: ${record[field] === undefined ? 'is missing' : issue.message}`;

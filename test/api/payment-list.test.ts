@@ -97,6 +97,8 @@ test.each([
   ['provider=paypal', '/provider'],
   ['created_from=yesterday', '/created_from'],
   ['created_before=2026-01-01', '/created_before'],
+  ['created_from=0000-01-01T00:00:00Z', '/created_from'],
+  ['phone=0712', '/phone'],
   ['amount=100', '/amount'],
   ['limit=1&limit=2', '/limit'],
 ])('%s is refused and named', async (query, pointer) => {
@@ -104,6 +106,14 @@ test.each([
     status: 400,
     body: { code: 'invalid_request', errors: [{ pointer }] },
   });
+});
+
+test('any offset of a time is taken', async () => {
+  expect((await list('created_from=2026-01-01T00:00:00%2B23:59')).status).toBe(200);
+});
+
+test('a phone of any country may be looked for', async () => {
+  expect(await list('phone=%2B14155550100')).toMatchObject({ status: 200, body: { data: [] } });
 });
 
 test('the timeline tells the story in order', async () => {

@@ -98,12 +98,40 @@ test.each<readonly [string, string, object, readonly string[]]>([
   ['a field of another provider', 'stripe', { ...STRIPE, passkey: 'x' }, ['/credentials/passkey']],
   ['letters in the short code', 'mpesa', { ...MPESA, short_code: 'PAYBILL' }, ['/credentials/short_code']],
   ['a till without its number', 'mpesa', { ...MPESA, transaction_type: 'till' }, ['/credentials/till_number']],
-  ['no address', 'cpay', { api_key: 'cpay_test_12345678', webhook_secrets: 'x'.repeat(16) }, ['/credentials/base_url']],
+  ['two fields of nobody', 'stripe', { ...STRIPE, a: 'x', b: 'y' }, ['/credentials/a', '/credentials/b']],
+  ['another address', 'stripe', { ...STRIPE, base_url: 'https://10.0.0.1' }, ['/credentials/base_url']],
+  ['a NUL', 'mpesa', { ...MPESA, passkey: 'a\u0000b' }, ['/credentials/passkey']],
+  ['half a character', 'mpesa', { ...MPESA, passkey: 'a\ud800' }, ['/credentials/passkey']],
 ])('%s as credentials is refused by field', async (_what, provider, credentials, pointers) => {
   const answer = await configure(provider, credentials);
   expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
   expect(answer.body.errors?.map(({ pointer }) => pointer)).toEqual(pointers);
   expect((await api.send('GET', path(provider))).status).toBe(404);
+});
+
+test.each([
+  ['no address', 'simulator', {}, '/credentials/base_url'],
+  [
+    'an address elsewhere',
+    'simulator',
+    { base_url: 'http://169.254.169.254' },
+    '/credentials/base_url',
+  ],
+  ['a sandbox that CPay has not', 'sandbox', {}, '/environment'],
+])('CPay with %s is refused', async (_what, environment, address, pointer) => {
+  const credentials = { api_key: 'cpay_test_12345678', webhook_secrets: 'x'.repeat(16) };
+  const answer = await put('cpay', { environment, credentials: { ...credentials, ...address } });
+  expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer }] } });
+});
+
+test.each([
+  [{ speed: 1 }, '/policy_override/speed'],
+  [{ lookup: { 'a.b': 1 } }, '/policy_override/lookup/a/b'],
+  [{ reattempt: { fallback: ['paypal'] } }, '/policy_override/reattempt/fallback'],
+  [{ reattempt: { fallback: ['\u0000'] } }, '/policy_override/reattempt/fallback'],
+])('a policy that says %j is refused', async (policy_override, pointer) => {
+  const answer = await configure('mpesa', MPESA, { policy_override });
+  expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer }] } });
 });
 
 test('every fault is told at once, in the credentials and in the policy', async () => {
@@ -179,6 +207,30 @@ test('a payment keeps the version that it began with', async () => {
     `config:${body.id}@1`,
     `config:${body.id}@2`,
   ]);
+});
+
+test('a change of policy refuses new payments only, never a replay', async () => {
+  await configure('mpesa', MPESA, { policy_override: { reattempt: { fallback: ['stripe'] } } });
+  const payment_method = 'pm_card_visa';
+  const send = (key: string, more: object = {}) =>
+    api.send('POST', '/api/v1/payments', {
+      body: {
+        provider: 'mpesa',
+        amount: 10_000,
+        currency: 'KES',
+        customer: { phone: '0712345678' },
+        payment_method,
+        ...more,
+      },
+      headers: { 'idempotency-key': key },
+    });
+  const first = await send('order-1');
+  expect(first.status).toBe(201);
+  await configure('mpesa', MPESA);
+  expect(await send('order-2')).toMatchObject({ status: 422, body: { code: 'provider_limits' } });
+  expect(await send('order-1')).toMatchObject({ status: 200, body: { id: first.body.id } });
+  const other = await send('order-1', { amount: 20_000 });
+  expect(other).toMatchObject({ status: 422, body: { code: 'idempotency_key_reused' } });
 });
 
 test('a merchant’s policy goes with its payments, and with nobody else’s', async () => {

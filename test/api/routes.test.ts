@@ -1,4 +1,6 @@
 import { newId } from '../../db/ids.ts';
+import { ensureApiKey } from '../../db/merchants.ts';
+import { MERCHANT } from '../factories.ts';
 import { openTestApi, type TestApi } from './server.ts';
 
 /** What every route has in common: who may, what there is, and how a no looks. */
@@ -26,6 +28,7 @@ test.each([
   ['DELETE', '/api/v1/provider-configs/mpesa', 405, 'method_not_allowed'],
   ['GET', '/api/v1/webhooks/stripe', 405, 'method_not_allowed'],
   ['POST', '/livez', 405, 'method_not_allowed'],
+  ['GET', '/api/v1/nothing', 404, 'not_found'],
 ])('%s %s answers %i %s', async (method, path, status, code) => {
   const answer = await api.send(method, path);
   expect(answer).toMatchObject({ status, body: { code, status, retryable: false } });
@@ -40,7 +43,7 @@ test.each([
   ['a key of nobody', 'Bearer sk_test_ofNobodyAtAll'],
   ['no key at all', 'Bearer '],
 ])('%s opens nothing but health and webhooks', async (_what, authorization) => {
-  for (const path of ['payments', 'refunds/ref_1', 'provider-configs', 'nothing']) {
+  for (const path of ['payments', 'refunds/ref_1', 'provider-configs']) {
     const answer = await api.send('GET', `/api/v1/${path}`, { headers: { authorization } });
     expect(answer).toMatchObject({ status: 401, body: { code: 'unauthorized' } });
     expect(answer.headers.get('www-authenticate')).toBe('Bearer');
@@ -51,6 +54,7 @@ test.each([
 test('a request id of the caller comes back; a strange one does not', async () => {
   const send = (id: string) => api.send('GET', '/livez', { headers: { 'x-request-id': id } });
   expect((await send('order-1_retry')).headers.get('x-request-id')).toBe('order-1_retry');
+  expect((await send('4242424242424242')).headers.get('x-request-id')).not.toContain('4242');
   expect((await send('a b')).headers.get('x-request-id')).toMatch(/^req_[0-9a-f]{32}$/);
 });
 
@@ -66,6 +70,8 @@ test.each<readonly [string, object | string, Record<string, string>, number, str
   ['more than 64 KB', { description: 'x'.repeat(66_000) }, {}, 413, 'body_too_large'],
   ['an array', [BODY], {}, 400, 'invalid_request'],
   ['an empty object', {}, {}, 400, 'invalid_request'],
+  ['33 levels', `{"metadata":${'['.repeat(33)}${']'.repeat(33)}}`, {}, 400, 'malformed_json'],
+  ['20 000 levels', `{"metadata":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, {}, 400, 'malformed_json'],
 ])('a payment with %s is refused', async (_what, body, headers, status, code) => {
   const answer = await api.send('POST', '/api/v1/payments', { body, headers });
   expect(answer).toMatchObject({ status, body: { code } });
@@ -108,4 +114,14 @@ describe('health', () => {
     });
     expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
   });
+});
+
+test('a key without the scope is told which one it lacks', async () => {
+  const apiKey = 'sk_test_thatMayOnlyRead';
+  await ensureApiKey(api.pool, { merchantId: MERCHANT.id, apiKey, scopes: ['payments:read'] });
+  const headers = { authorization: `Bearer ${apiKey}` };
+  expect((await api.send('GET', '/api/v1/payments', { headers })).status).toBe(200);
+  const answer = await api.send('POST', '/api/v1/payments', { headers, body: BODY });
+  expect(answer).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+  expect(answer.body.detail).toContain('payments:write');
 });

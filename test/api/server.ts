@@ -106,7 +106,9 @@ async function serve(pool: Pool, callbackPool: Pool) {
     tokens,
     engine,
     policies: readPolicies(POLICY_DEFAULTS, null),
+    environment: 'sandbox',
     providerEnv: PROVIDER_ENV,
+    checksAnswers: true,
     log: createLog('test', 'silent'),
   });
   return { engine, tokens, ...(await listen(app, '127.0.0.1', 0)) };

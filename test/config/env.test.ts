@@ -38,6 +38,7 @@ test('what is needed at least gives the documented defaults', () => {
     hashKey: HASH_KEY,
     logLevel: 'info',
     policiesPath: null,
+    environment: 'production',
     temporal: {},
     providers: { mpesa: {}, cpay: {} },
   });

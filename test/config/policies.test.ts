@@ -84,7 +84,11 @@ const FAULTY = [
   { overlay: { speed: 1 }, at: 'speed' },
   { overlay: { api: { start_wait: 1 } }, at: 'start_wait' },
   { overlay: mpesa({ callback_wait: 1 }), at: 'callback_wait' },
-  { overlay: mpesa({ lookup: { windowMs: 1 } }), at: 'providers.mpesa.lookup: unknown windowMs' },
+  {
+    overlay: mpesa({ lookup: { windowMs: 1 } }),
+    at: 'providers.mpesa.lookup.windowMs: is unknown',
+  },
+  { overlay: mpesa({ reattempt: { after_ms: { 'a\u0000': 1 } } }), at: 'reattempt.after_ms' },
   { overlay: { providers: { mpeza: POLICY } }, at: 'providers.mpeza: no such provider' },
   { overlay: { providers: { mpeza: {} } }, at: 'providers.mpeza: no such provider' },
   { overlay: { providers: { toString: POLICY } }, at: 'providers.toString: no such provider' },

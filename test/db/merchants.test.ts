@@ -11,7 +11,11 @@ beforeEach(async () => {
   database = await openTestDatabase();
   pool = database.pool;
   await ensureMerchant(pool, MERCHANT);
-  await ensureApiKey(pool, { merchantId: MERCHANT.id, apiKey: API_KEY });
+  await ensureApiKey(pool, {
+    merchantId: MERCHANT.id,
+    apiKey: API_KEY,
+    scopes: ['payments:write'],
+  });
 });
 afterEach(() => database.close());
 

@@ -1,0 +1,53 @@
+import type { z } from 'zod';
+import { hashPhone } from '../../db/customers.ts';
+import { listPayments } from '../../db/payments.ts';
+import { isId } from '../../domain/id.ts';
+import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
+import type { ApiDeps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+import { presentPage } from '../shape.ts';
+import { parsePhone } from './limits.ts';
+import { presentPayment } from './present.ts';
+import type { listPaymentsQuery } from './schema.ts';
+
+/** One page of a merchant's payments, newest first. @throws ApiError invalid_request */
+export async function listPage(
+  deps: ApiDeps,
+  merchantId: string,
+  query: z.output<typeof listPaymentsQuery>,
+) {
+  const payments = await listPayments(deps.pool, {
+    merchantId,
+    statuses: query.status ?? [],
+    provider: query.provider ?? null,
+    phoneHash: query.phone === undefined ? null : hashPhone(deps.vault, toE164(query.phone)),
+    reference: query.reference ?? null,
+    createdFrom: query.created_from ?? null,
+    createdBefore: query.created_before ?? null,
+    beforeId: query.cursor === undefined ? null : readCursor(query.cursor),
+    limit: query.limit + 1,
+  });
+  const present = (payment: (typeof payments)[number]) => presentPayment(payment, deps.engine);
+  return presentPage(payments, query.limit, present, ({ id }) => makeCursor(id));
+}
+
+/** A phone in any spelling that some provider takes. */
+function toE164(phone: string): string {
+  for (const name of PROVIDER_NAMES) {
+    const e164 = parsePhone(PROVIDERS[name].capabilities, phone);
+    if (e164 !== null) return e164;
+  }
+  const detail = 'must be a phone number, such as 0712345678 or +254712345678';
+  throw new ApiError('invalid_request', `phone ${detail}`, [{ pointer: '/phone', detail }]);
+}
+
+function makeCursor(id: string): string {
+  return Buffer.from(id).toString('base64url');
+}
+
+function readCursor(cursor: string): string {
+  const id = Buffer.from(cursor, 'base64url').toString();
+  if (isId('payment', id)) return id;
+  const detail = 'must be a next_cursor of an earlier page';
+  throw new ApiError('invalid_request', `cursor ${detail}`, [{ pointer: '/cursor', detail }]);
+}

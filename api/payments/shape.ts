@@ -1,0 +1,113 @@
+import { z } from 'zod';
+import { FAILURES } from '../../domain/error.ts';
+import { CURRENCIES } from '../../domain/money.ts';
+import {
+  ACTORS,
+  AUDIT_ACTIONS,
+  CAPTURE_METHODS,
+  REVIEW_REASONS,
+  WAITING_FOR,
+} from '../../domain/payment.ts';
+import { PAYMENT_STATUSES } from '../../domain/payment-states.ts';
+import { PROVIDER_NAMES } from '../../providers/index.ts';
+import { minor, namesOf, textMap, textOrNull, time, timeOrNull, workflowShape } from '../shape.ts';
+
+export const providerName = z.string().meta({ enum: PROVIDER_NAMES, example: 'mpesa' });
+export const paymentId = z.string().meta({ example: 'pay_0193e0d5a1c27d3f8c1e2b3a4d5e6f70' });
+
+/** A payment as it leaves the API; the only shape that does. Personal data is masked. */
+export const paymentShape = z
+  .strictObject({
+    id: paymentId,
+    object: z.literal('payment'),
+    status: z.enum(PAYMENT_STATUSES),
+    provider: providerName,
+    amount: minor,
+    currency: z.enum(CURRENCIES),
+    amount_captured: minor,
+    amount_refunded: minor,
+    amount_refundable: minor,
+    refund_status: z.enum(['none', 'partial', 'full']),
+    customer: z.strictObject({
+      id: textOrNull,
+      phone: textOrNull.meta({ example: '2547•••••678' }),
+      email: textOrNull,
+      name: textOrNull,
+    }),
+    payment_method: textOrNull,
+    capture_method: z.enum(CAPTURE_METHODS),
+    reference: z.string().meta({ description: 'What the payer reads' }),
+    description: textOrNull,
+    return_url: textOrNull,
+    next_action: textMap.nullable().meta({ description: 'What the payer has to do, and where' }),
+    failure: z
+      .strictObject({
+        code: namesOf(FAILURES),
+        message: textOrNull,
+        retry: z.enum(['payer', 'later', 'never']),
+        provider_code: textOrNull,
+      })
+      .nullable(),
+    review_reason: z.enum(REVIEW_REASONS).nullable(),
+    dispute: z
+      .strictObject({
+        id: z.string(),
+        status: z.enum(['open', 'won', 'lost']),
+        amount: minor,
+        reason: z.string(),
+      })
+      .nullable(),
+    provider_payment_id: textOrNull,
+    provider_receipt: textOrNull,
+    workflow: workflowShape,
+    idempotency_key: z.string(),
+    metadata: textMap,
+    created_at: time,
+    updated_at: time,
+    completed_at: timeOrNull,
+  })
+  .meta({ id: 'Payment' });
+
+/** One entry of the timeline. */
+export const auditEntryShape = z
+  .strictObject({
+    id: z.string(),
+    object: z.literal('audit_entry'),
+    sequence: z.int().positive(),
+    action: z.enum(AUDIT_ACTIONS),
+    from: textOrNull,
+    to: textOrNull,
+    actor: z.enum(ACTORS),
+    cause: z.string(),
+    details: z.record(z.string(), z.unknown()),
+    at: time,
+  })
+  .meta({ id: 'AuditEntry' });
+
+/** Why a payment is where it is, and what comes next. */
+export const executionShape = z
+  .strictObject({
+    object: z.literal('execution'),
+    payment_id: paymentId,
+    status: z.enum(PAYMENT_STATUSES),
+    waiting_for: z.enum(WAITING_FOR).nullable(),
+    explanation: z.string(),
+    wait_until: timeOrNull,
+    activities: z.array(
+      z.strictObject({
+        type: z.string(),
+        attempt: z.int(),
+        attempts_max: z.int().nullable(),
+        last_error: textOrNull,
+        next_try_at: timeOrNull,
+      }),
+    ),
+    workflow: z.strictObject({
+      id: z.string(),
+      url: textOrNull,
+      status: z.string(),
+      history_length: z.int().nullable(),
+    }),
+    policy: z.record(z.string(), z.unknown()).meta({ description: 'The policy it goes by' }),
+  })
+  .meta({ id: 'Execution' });

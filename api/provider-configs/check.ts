@@ -1,0 +1,82 @@
+import { overlayPolicy } from '../../config/policies.ts';
+import type { Provider } from '../../domain/provider.ts';
+import { findProvider, PROVIDER_NAMES } from '../../providers/index.ts';
+import type { ApiDeps } from '../deps.ts';
+import { ApiError, type Fault } from '../errors.ts';
+import type { PutConfigBody } from './schema.ts';
+
+/**
+ * Holds a configuration against the provider's own schema and the policy's.
+ * @returns it with the address of its environment.
+ * @throws ApiError invalid_request naming each field that is wrong.
+ */
+export function checkConfig(deps: ApiDeps, provider: Provider, body: PutConfigBody): PutConfigBody {
+  const { baseUrl, faults: addressFaults } = addressOf(deps, provider, body);
+  const credentials = { ...body.credentials, ...(baseUrl === null ? {} : { base_url: baseUrl }) };
+  const reading = provider.readCredentials(credentials);
+  const faults = [
+    ...addressFaults,
+    ...(reading.ok || addressFaults.length > 0
+      ? []
+      : reading.faults.map((fault) => toFault('/credentials', fault))),
+    ...policyFaults(deps, provider, body.policy_override),
+  ];
+  if (faults.length === 0) return { ...body, credentials };
+  const detail = faults.map((fault) => `${fault.pointer} ${fault.detail}`).join('; ');
+  throw new ApiError('invalid_request', detail, faults);
+}
+
+type Address = { readonly baseUrl: string | null; readonly faults: readonly Fault[] };
+
+/**
+ * The environment says where our requests and a merchant's secrets go. An address of a merchant's
+ * own would let it send us anywhere, so it may name one only for simulators, on this machine, in
+ * a sandbox.
+ */
+function addressOf(
+  { environment }: ApiDeps,
+  { name, baseUrls }: Provider,
+  body: PutConfigBody,
+): Address {
+  const given = body.credentials.base_url;
+  const refuse = (pointer: string, detail: string) => ({
+    baseUrl: null,
+    faults: [{ pointer, detail }],
+  });
+  if (body.environment === 'simulator') {
+    if (environment !== 'sandbox') return refuse('/environment', 'there are no simulators here');
+    if (given === undefined || isLoopback(given)) return { baseUrl: given ?? null, faults: [] };
+    return refuse('/credentials/base_url', 'must be http://127.0.0.1:<port>, a simulator’s');
+  }
+  const own = baseUrls[body.environment];
+  if (own === undefined) return refuse('/environment', `${name} has no ${body.environment}`);
+  if (given === undefined || given === own) return { baseUrl: own, faults: [] };
+  return refuse('/credentials/base_url', `is ${own} in ${body.environment}: leave it out`);
+}
+
+function isLoopback(text: string): boolean {
+  const url = URL.parse(text);
+  return url?.protocol === 'http:' && ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname);
+}
+
+function policyFaults(
+  { policies }: ApiDeps,
+  { name }: Provider,
+  override: PutConfigBody['policy_override'],
+): readonly Fault[] {
+  const policy = policies.providers[name];
+  if (policy === undefined) return [];
+  const overlaid = overlayPolicy(policy, override);
+  if (!overlaid.ok) return overlaid.faults.map((fault) => toFault('/policy_override', fault));
+  const pointer = '/policy_override/reattempt/fallback';
+  return overlaid.policy.reattempt.fallback
+    .filter((other) => findProvider(other) === null)
+    .map(() => ({ pointer, detail: `must name providers: ${PROVIDER_NAMES.join(', ')}` }));
+}
+
+/** `field.path: how to mend it` becomes a pointer and its detail. */
+function toFault(under: string, fault: string): Fault {
+  const colon = fault.indexOf(': ');
+  const path = fault.slice(0, colon).replaceAll('.', '/');
+  return { pointer: `${under}/${path}`, detail: fault.slice(colon + 2) };
+}

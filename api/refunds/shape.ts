@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { CURRENCIES } from '../../domain/money.ts';
+import { REVIEW_REASONS, WAITING_FOR } from '../../domain/payment.ts';
+import { REFUND_FAILURES } from '../../domain/refund.ts';
+import { REFUND_STATUSES } from '../../domain/refund-states.ts';
+import { paymentId } from '../payments/shape.ts';
+import { minor, namesOf, textMap, textOrNull, time, timeOrNull, workflowShape } from '../shape.ts';
+
+/** A refund as it leaves the API; the only shape that does. */
+export const refundShape = z
+  .strictObject({
+    id: z.string().meta({ example: 'ref_0193e0d5a1c27d3f8c1e2b3a4d5e6f70' }),
+    object: z.literal('refund'),
+    payment_id: paymentId,
+    status: z.enum(REFUND_STATUSES),
+    amount: minor,
+    currency: z.enum(CURRENCIES),
+    reason: textOrNull,
+    failure: z
+      .strictObject({
+        code: namesOf(REFUND_FAILURES),
+        message: textOrNull,
+        retry: z.enum(['later', 'never']),
+        provider_code: textOrNull,
+      })
+      .nullable(),
+    review_reason: z.enum(REVIEW_REASONS).nullable(),
+    waiting_for: z.enum(WAITING_FOR).nullable(),
+    wait_until: timeOrNull,
+    provider_refund_id: textOrNull,
+    provider_receipt: textOrNull,
+    workflow: workflowShape,
+    idempotency_key: z.string(),
+    metadata: textMap,
+    created_at: time,
+    updated_at: time,
+    completed_at: timeOrNull,
+  })
+  .meta({ id: 'Refund' });

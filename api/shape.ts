@@ -1,0 +1,65 @@
+import { z } from 'zod';
+
+/** Pieces that many answers share. */
+export const time = z.iso.datetime({ offset: true }).meta({ example: '2026-11-24T09:00:00.123Z' });
+export const textOrNull = z.string().nullable();
+export const timeOrNull = time.nullable();
+export const minor = z
+  .int()
+  .nonnegative()
+  .meta({ description: 'In minor units: KES 100.50 is 10050', example: 10_050 });
+export const textMap = z.record(z.string(), z.string());
+export const workflowShape = z
+  .strictObject({ id: z.string(), url: textOrNull })
+  .meta({ description: 'The Temporal workflow, and its page in the Web UI' });
+
+/** The names of a table, as an enumeration. */
+export function namesOf<K extends string>(table: Readonly<Record<K, unknown>>) {
+  const isName = (name: string): name is K => Object.hasOwn(table, name);
+  return z.enum(Object.keys(table).filter(isName));
+}
+
+/** A list that is whole. */
+export function wholeListOf<T extends z.ZodType>(item: T) {
+  return z.strictObject({
+    object: z.literal('list'),
+    data: z.array(item),
+    has_more: z.literal(false),
+    next_cursor: z.null(),
+  });
+}
+
+/** One page of a list. */
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.strictObject({
+    object: z.literal('list'),
+    data: z.array(item),
+    has_more: z.boolean(),
+    next_cursor: textOrNull.meta({ description: 'Send it as `cursor` for the next page' }),
+  });
+}
+
+export function presentWholeList<T>(data: readonly T[]) {
+  return { object: 'list' as const, data: [...data], has_more: false as const, next_cursor: null };
+}
+
+/**
+ * @param found up to `limit + 1` items: one more than the page tells that there is another.
+ * @param cursorOf names the last item shown.
+ */
+export function presentPage<T, P>(
+  found: readonly T[],
+  limit: number,
+  present: (item: T) => P,
+  cursorOf: (item: T) => string,
+) {
+  const page = found.slice(0, limit);
+  const last = page.at(-1);
+  const hasMore = found.length > limit;
+  return {
+    object: 'list' as const,
+    data: page.map(present),
+    has_more: hasMore,
+    next_cursor: hasMore && last !== undefined ? cursorOf(last) : null,
+  };
+}
