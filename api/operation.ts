@@ -103,7 +103,7 @@ export function declare<
     handle(deps: ApiDeps, call: Call<A, z.output<Q>, z.output<B>>): Promise<Reply>;
   },
 ): Operation {
-  const { query, body, handle, ...rest } = declared;
+  const { query, body, ...rest } = declared;
   return {
     ...rest,
     query: query ?? null,
@@ -111,7 +111,7 @@ export function declare<
     run: (deps, incoming) => {
       const { caller, params, query: givenQuery, body: givenBody, ...others } = incoming;
       if (!isCallerOf(rest.access, caller)) throw new Error(`${rest.id} was called by a stranger`);
-      return handle(deps, {
+      return declared.handle(deps, {
         ...others,
         caller,
         param: (name) => params[name] ?? '',
