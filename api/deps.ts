@@ -3,8 +3,11 @@ import type { Log } from '../config/log.ts';
 import type { Policies } from '../config/policies.ts';
 import type { CallbackTokens } from '../db/callback-token.ts';
 import type { Pool } from '../db/pool.ts';
+import type { RateLimits } from '../db/rate-limits.ts';
 import type { Vault } from '../db/vault.ts';
 import type { Engine } from './engine.ts';
+import type { LimitName } from './middleware/rate-limit.ts';
+import type { AccessTokens } from './sessions/token.ts';
 
 /** What the routes work with. */
 export type ApiDeps = {
@@ -13,9 +16,13 @@ export type ApiDeps = {
   readonly callbackPool: Pool;
   readonly vault: Vault;
   readonly tokens: CallbackTokens;
+  readonly accessTokens: AccessTokens;
   readonly engine: Engine;
   readonly policies: Policies;
+  readonly limits: RateLimits<LimitName>;
   readonly environment: Env['environment'];
+  readonly corsOrigins: Env['corsOrigins'];
+  readonly trustedProxies: Env['trustedProxies'];
   /** The deployment's own credentials, by provider and field. */
   readonly providerEnv: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly log: Log;

@@ -1,4 +1,5 @@
 import Router, { type RouterContext } from '@koa/router';
+import { runSeen } from './acts.ts';
 import type { ApiDeps, ApiState } from './deps.ts';
 import { admit } from './middleware/authenticate.ts';
 import { refuseCardNumbers } from './middleware/card-number.ts';
@@ -20,9 +21,9 @@ async function serve(
   operation: Operation,
   ctx: RouterContext<ApiState>,
 ): Promise<void> {
-  const caller = await admit(deps, operation.access, ctx);
+  const caller = await admit(deps, operation, ctx);
   const body = await bodyOf(operation, ctx);
-  const reply = await operation.run(deps, {
+  const reply = await runSeen(deps, operation, {
     caller,
     body,
     requestId: ctx.state.requestId,

@@ -4,6 +4,7 @@ import type { Access, Caller, CallerOf } from '../domain/access.ts';
 import type { ApiDeps } from './deps.ts';
 import type { ProblemCode } from './errors.ts';
 import { readIdempotencyKey } from './middleware/idempotency-key.ts';
+import type { LimitName } from './middleware/rate-limit.ts';
 import { validate } from './middleware/validate.ts';
 
 export const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
@@ -59,6 +60,8 @@ type Description<A extends Access> = {
   readonly summary: string;
   readonly description?: string;
   readonly access: A;
+  /** For `open` ones: which limit counts their requests, by address. */
+  readonly limit?: LimitName;
   /** Needs an Idempotency-Key. */
   readonly isIdempotent?: true;
   /** `raw`: the operation reads the bytes; `optional`: the body may be left out. */

@@ -1,8 +1,13 @@
+import { accountOperations } from './admin/accounts.ts';
+import { actOperations } from './admin/acts.ts';
+import { operatorOperations } from './admin/operators.ts';
+import { apiKeyOperations } from './api-keys/routes.ts';
 import { healthOperations } from './health/routes.ts';
 import type { Operation } from './operation.ts';
 import { paymentOperations } from './payments/routes.ts';
 import { providerConfigOperations } from './provider-configs/routes.ts';
 import { refundOperations } from './refunds/routes.ts';
+import { sessionOperations } from './sessions/routes.ts';
 
 /** Every endpoint there is. Routes, access table and reference derive from this list. */
 export const OPERATIONS: readonly Operation[] = [
@@ -10,4 +15,9 @@ export const OPERATIONS: readonly Operation[] = [
   ...paymentOperations,
   ...refundOperations,
   ...providerConfigOperations,
+  ...apiKeyOperations,
+  ...sessionOperations,
+  ...accountOperations,
+  ...operatorOperations,
+  ...actOperations,
 ];

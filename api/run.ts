@@ -1,16 +1,18 @@
 import { Client, Connection } from '@temporalio/client';
-import { readEnv } from '../config/env.ts';
+import { EnvError, readEnv } from '../config/env.ts';
 import { createLog } from '../config/log.ts';
 import { readPolicies } from '../config/policies.ts';
 import { readTemporalConfig } from '../config/temporal.ts';
 import { createCallbackTokens } from '../db/callback-token.ts';
 import { openPool } from '../db/pool.ts';
+import { openRateLimits } from '../db/rate-limits.ts';
 import { createVault } from '../db/vault.ts';
 import { POLICY_DEFAULTS, PROVIDER_NAMES } from '../providers/index.ts';
 import { createApp } from './app.ts';
 import type { ApiDeps } from './deps.ts';
 import { createEngine } from './engine.ts';
 import { listen } from './server.ts';
+import { createAccessTokens } from './sessions/token.ts';
 
 const POOL_SIZE = 15;
 const CALLBACK_POOL_SIZE = 5;
@@ -22,6 +24,7 @@ const STATEMENT_TIMEOUT_MS = 10_000;
  */
 export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps): Promise<void> {
   const env = readEnv(PROVIDER_NAMES);
+  if (env.tokenKeys.length === 0) throw new EnvError(['MALIPO_TOKEN_KEYS: is missing']);
   const log = createLog('api', env.logLevel);
   const { connectionOptions, namespace } = readTemporalConfig(env.temporal);
   const connection = Connection.lazy(connectionOptions);
@@ -34,14 +37,20 @@ export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps)
     statementTimeoutMs,
     size: CALLBACK_POOL_SIZE,
   });
+  const policies = readPolicies(POLICY_DEFAULTS, env.policiesPath);
+  const limits = openRateLimits(databaseUrl, policies.api.rate_limits);
   const app = createApp(
     adapt({
       pool,
       callbackPool,
       vault: createVault(env.dataKeys, env.hashKey),
       tokens: createCallbackTokens(env.hashKey),
+      accessTokens: createAccessTokens(env),
       engine: createEngine(client, connection, env.temporalUiUrl, log),
-      policies: readPolicies(POLICY_DEFAULTS, env.policiesPath),
+      policies,
+      limits,
+      corsOrigins: env.corsOrigins,
+      trustedProxies: env.trustedProxies,
       environment: env.environment,
       providerEnv: env.providers,
       log,
@@ -53,7 +62,7 @@ export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps)
   await untilTold();
   log.info('the API drains');
   await server.close();
-  await Promise.all([pool.end(), callbackPool.end(), connection.close()]);
+  await Promise.all([pool.end(), callbackPool.end(), limits.close(), connection.close()]);
 }
 
 function untilTold(): Promise<void> {

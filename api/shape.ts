@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { type IdKind, isId } from '../domain/id.ts';
+import { ApiError } from './errors.ts';
 
 /** Pieces that many answers share. */
 export const time = z.iso.datetime({ offset: true }).meta({ example: '2026-11-24T09:00:00.123Z' });
@@ -62,4 +64,17 @@ export function presentPage<T, P>(
     has_more: hasMore,
     next_cursor: hasMore && last !== undefined ? cursorOf(last) : null,
   };
+}
+
+/** Opaque to the caller: the id of the last item shown. */
+export function makeCursor(id: string): string {
+  return Buffer.from(id).toString('base64url');
+}
+
+/** @throws ApiError invalid_request for what no earlier page gave. */
+export function readCursor(kind: IdKind, cursor: string): string {
+  const id = Buffer.from(cursor, 'base64url').toString();
+  if (isId(kind, id)) return id;
+  const detail = 'must be a next_cursor of an earlier page';
+  throw new ApiError('invalid_request', `cursor ${detail}`, [{ pointer: '/cursor', detail }]);
 }

@@ -10,6 +10,19 @@ export type Env = {
   readonly temporalUiUrl: string | null;
   readonly dataKeys: readonly { readonly id: string; readonly key: Buffer }[];
   readonly hashKey: Buffer;
+  /** They sign operators' access tokens: the first signs, all verify. The API needs one. */
+  readonly tokenKeys: readonly { readonly id: string; readonly key: Buffer }[];
+  /** An issuer of ours for operators, beside our own sign-in; null: none. */
+  readonly oidc: {
+    readonly issuer: string;
+    readonly audience: string;
+    readonly jwksUrl: string;
+    readonly roleClaim: string;
+  } | null;
+  /** Whose pages may call the API from a browser. */
+  readonly corsOrigins: readonly string[];
+  /** How many proxies of ours stand in front; what they say about the caller's address counts. */
+  readonly trustedProxies: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly policiesPath: string | null;
   /** A sandbox lets merchants point at simulators on this machine; nothing else may. */
@@ -51,6 +64,17 @@ const dataKeys = z
     'must not name two keys by one id',
   );
 
+const origins = z
+  .string()
+  .transform((list) => list.split(',').map((part) => part.trim()))
+  .pipe(
+    z.array(
+      z
+        .string()
+        .refine((it) => URL.parse(it)?.origin === it, 'must be origins: https://shop.co.ke'),
+    ),
+  );
+
 const schema = z.object({
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address' }),
   MALIPO_API_HOST: z.string().min(1).default('127.0.0.1'),
@@ -63,6 +87,13 @@ const schema = z.object({
   MALIPO_TEMPORAL_UI_URL: z.url().optional(),
   MALIPO_DATA_KEYS: dataKeys,
   MALIPO_HASH_KEY: keyBytes,
+  MALIPO_TOKEN_KEYS: dataKeys.optional(),
+  MALIPO_OIDC_ISSUER: z.url().optional(),
+  MALIPO_OIDC_AUDIENCE: z.string().min(1).optional(),
+  MALIPO_OIDC_JWKS_URL: z.url({ protocol: /^https$/, error: 'must be https://' }).optional(),
+  MALIPO_OIDC_ROLE_CLAIM: z.string().min(1).default('malipo_role'),
+  MALIPO_CORS_ORIGINS: origins.default([]),
+  MALIPO_TRUSTED_PROXIES: z.coerce.number<string>().int().min(0).max(10).default(0),
   MALIPO_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   MALIPO_POLICIES: z.string().min(1).optional(),
   MALIPO_ENVIRONMENT: z.enum(ENVIRONMENTS).default('production'),
@@ -88,6 +119,7 @@ export function readEnv(
   const parsed = schema.safeParse(source);
   if (!parsed.success) throw new EnvError(parsed.error.issues.map(faultOf(source)));
   const env = parsed.data;
+  const oidc = oidcOf(env);
   return {
     databaseUrl: env.DATABASE_URL,
     apiHost: env.MALIPO_API_HOST,
@@ -96,6 +128,10 @@ export function readEnv(
     temporalUiUrl: env.MALIPO_TEMPORAL_UI_URL?.replace(/\/$/, '') ?? null,
     dataKeys: env.MALIPO_DATA_KEYS,
     hashKey: env.MALIPO_HASH_KEY,
+    tokenKeys: env.MALIPO_TOKEN_KEYS ?? [],
+    oidc,
+    corsOrigins: env.MALIPO_CORS_ORIGINS,
+    trustedProxies: env.MALIPO_TRUSTED_PROXIES,
     logLevel: env.MALIPO_LOG_LEVEL,
     policiesPath: env.MALIPO_POLICIES ?? null,
     environment: env.MALIPO_ENVIRONMENT,
@@ -107,6 +143,24 @@ export function readEnv(
       ]),
     ),
   };
+}
+
+/** All three or none. */
+function oidcOf(env: z.output<typeof schema>): Env['oidc'] {
+  const issuer = env.MALIPO_OIDC_ISSUER;
+  const audience = env.MALIPO_OIDC_AUDIENCE;
+  const jwksUrl = env.MALIPO_OIDC_JWKS_URL;
+  const roleClaim = env.MALIPO_OIDC_ROLE_CLAIM;
+  if (issuer !== undefined && audience !== undefined && jwksUrl !== undefined) {
+    return { issuer, audience, jwksUrl, roleClaim };
+  }
+  if (issuer === undefined && audience === undefined && jwksUrl === undefined) return null;
+  const missing = Object.entries({
+    MALIPO_OIDC_ISSUER: issuer,
+    MALIPO_OIDC_AUDIENCE: audience,
+    MALIPO_OIDC_JWKS_URL: jwksUrl,
+  }).filter(([, value]) => value === undefined);
+  throw new EnvError(missing.map(([name]) => `${name}: is missing, the others of OIDC are set`));
 }
 
 function faultOf(source: Readonly<Record<string, string | undefined>>) {

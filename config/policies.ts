@@ -43,8 +43,21 @@ const providerPolicy: z.ZodType<ProviderPolicy> = z.strictObject({
   confirm_callback_from_minor: z.int().nonnegative().nullable(),
 });
 
+const rateLimit = z.strictObject({
+  requests: z.int().min(1).max(1_000_000),
+  per_ms: z.int().min(1000).max(86_400_000),
+});
+
 const policies = z.strictObject({
-  api: z.strictObject({ start_wait_ms: durationMs }),
+  api: z.strictObject({
+    start_wait_ms: durationMs,
+    rate_limits: z.strictObject({
+      key: rateLimit,
+      operator: rateLimit,
+      sign_in: rateLimit,
+      refused: rateLimit,
+    }),
+  }),
   sweep: z.strictObject({
     every_ms: durationMs.min(1000),
     unstarted_after_ms: durationMs,

@@ -1,15 +1,17 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { isScope, SCOPE_NAMES, type Scope } from '../domain/access.ts';
+import { hashApiKey, hintOf } from './api-key.ts';
 import { newId } from './ids.ts';
 import type { Connection } from './pool.ts';
 import { sql } from './sql.ts';
 
+const scopes = z.array(z.string()).transform((names) => names.filter(isScope));
 const authenticationRow = z.object({
   id: z.string(),
   merchant_id: z.string(),
   hash: z.instanceof(Uint8Array),
-  scopes: z.array(z.string()).transform((scopes) => scopes.filter(isScope)),
+  scopes,
 });
 export type Authentication = {
   readonly apiKeyId: string;
@@ -17,10 +19,29 @@ export type Authentication = {
   readonly scopes: readonly Scope[];
 };
 
-/** What is stored of a key. Keys are random, so a plain SHA-256 cannot be guessed back. */
-function hashApiKey(apiKey: string): Buffer {
-  return createHash('sha256').update(apiKey).digest();
-}
+const merchantRow = z.object({
+  id: z.string(),
+  name: z.string(),
+  active: z.boolean(),
+  created_at: z.string(),
+});
+export type Merchant = z.infer<typeof merchantRow>;
+
+const apiKeyRow = z.object({
+  id: z.string(),
+  merchant_id: z.string(),
+  name: z.string(),
+  prefix: z.string(),
+  scopes,
+  expires_at: z.string().nullable(),
+  revoked_at: z.string().nullable(),
+  last_used_at: z.string().nullable(),
+  created_by: z.string().nullable(),
+  created_at: z.string(),
+});
+export type ApiKey = z.infer<typeof apiKeyRow>;
+const API_KEY = sql.fragment`id, merchant_id, name, prefix, scopes, expires_at, revoked_at,
+  last_used_at, created_by, created_at`;
 
 /** Creates a merchant, or keeps the one that is there. */
 export async function ensureMerchant(
@@ -32,6 +53,34 @@ export async function ensureMerchant(
     ON CONFLICT (id) DO NOTHING`);
 }
 
+export async function findMerchant(db: Connection, id: string): Promise<Merchant | null> {
+  return await db.maybeOne(sql.type(merchantRow)`
+    SELECT id, name, active, created_at FROM merchants WHERE id = ${id}`);
+}
+
+/** Newest first. @param beforeId the last of the page before. */
+export async function listMerchants(
+  db: Connection,
+  beforeId: string | null,
+  limit: number,
+): Promise<readonly Merchant[]> {
+  return await db.any(sql.type(merchantRow)`
+    SELECT id, name, active, created_at FROM merchants
+    WHERE ${beforeId}::text IS NULL OR id < ${beforeId} ORDER BY id DESC LIMIT ${limit}`);
+}
+
+/** Changes what is given. Null when there is none. A merchant switched off gets no request in. */
+export async function updateMerchant(
+  db: Connection,
+  id: string,
+  changes: { readonly name?: string | undefined; readonly active?: boolean | undefined },
+): Promise<Merchant | null> {
+  return await db.maybeOne(sql.type(merchantRow)`
+    UPDATE merchants SET name = coalesce(${changes.name ?? null}, name),
+      active = coalesce(${changes.active ?? null}::boolean, active)
+    WHERE id = ${id} RETURNING id, name, active, created_at`);
+}
+
 /** Stores a key's hash; the key itself is never stored. The same key again changes nothing. */
 export async function ensureApiKey(
   db: Connection,
@@ -39,22 +88,44 @@ export async function ensureApiKey(
     readonly merchantId: string;
     readonly apiKey: string;
     readonly scopes?: readonly Scope[];
+    readonly name?: string;
+    readonly expiresAt?: string | null;
+    readonly createdBy?: string;
   },
-): Promise<void> {
-  await db.query(sql.typeAlias('none')`
-    INSERT INTO api_keys (id, merchant_id, prefix, hash, scopes)
-    VALUES (${newId('api_key')}, ${key.merchantId}, ${key.apiKey.slice(0, 12)},
-      ${sql.binary(hashApiKey(key.apiKey))}, ${sql.array([...(key.scopes ?? SCOPE_NAMES)], 'text')})
-    ON CONFLICT (hash) DO NOTHING`);
+): Promise<ApiKey | null> {
+  return await db.maybeOne(sql.type(apiKeyRow)`
+    INSERT INTO api_keys (id, merchant_id, prefix, hash, scopes, name, expires_at, created_by)
+    VALUES (${newId('api_key')}, ${key.merchantId}, ${hintOf(key.apiKey)},
+      ${sql.binary(hashApiKey(key.apiKey))}, ${sql.array([...(key.scopes ?? SCOPE_NAMES)], 'text')},
+      ${key.name ?? ''}, ${key.expiresAt ?? null}, ${key.createdBy ?? null})
+    ON CONFLICT (hash) DO NOTHING RETURNING ${API_KEY}`);
 }
 
-/** Whose key this is; null when it is unknown, revoked or expired. */
+/** A merchant's keys, newest first; they are few. */
+export async function listApiKeys(db: Connection, merchantId: string): Promise<readonly ApiKey[]> {
+  return await db.any(sql.type(apiKeyRow)`
+    SELECT ${API_KEY} FROM api_keys WHERE merchant_id = ${merchantId}
+    ORDER BY id DESC LIMIT 1000`);
+}
+
+/** From now on the key opens nothing. Null when the merchant has no such key. */
+export async function revokeApiKey(
+  db: Connection,
+  merchantId: string,
+  id: string,
+): Promise<ApiKey | null> {
+  return await db.maybeOne(sql.type(apiKeyRow)`
+    UPDATE api_keys SET revoked_at = coalesce(revoked_at, now())
+    WHERE id = ${id} AND merchant_id = ${merchantId} RETURNING ${API_KEY}`);
+}
+
+/** Whose key this is; null when it is unknown, revoked, expired or its merchant switched off. */
 export async function authenticate(db: Connection, apiKey: string): Promise<Authentication | null> {
   const hash = hashApiKey(apiKey);
   const row = await db.maybeOne(sql.type(authenticationRow)`
     WITH key AS (
-      SELECT id, merchant_id, hash, scopes FROM api_keys
-      WHERE hash = ${sql.binary(hash)} AND revoked_at IS NULL
+      SELECT k.id, merchant_id, hash, scopes FROM api_keys k JOIN merchants m ON m.id = merchant_id
+      WHERE hash = ${sql.binary(hash)} AND revoked_at IS NULL AND m.active
         AND (expires_at IS NULL OR expires_at > now())),
     touched AS (
       UPDATE api_keys SET last_used_at = now() WHERE id = (SELECT id FROM key)

@@ -12,7 +12,7 @@ export type Pool = DatabasePool;
 export type Connection = DatabasePool | DatabaseTransactionConnection;
 
 /** The application works as this role; the migrations create it. */
-const APP_ROLE = 'malipo_app';
+export const APP_ROLE = 'malipo_app';
 
 export type PoolOptions = {
   readonly databaseUrl: string;

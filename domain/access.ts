@@ -22,6 +22,11 @@ export const SCOPE_NAMES: readonly Scope[] = Object.keys(SCOPES).filter(isScope)
 export const ROLES = ['viewer', 'operator', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
+/** True when the role reaches as far as what is asked for. */
+export function covers(role: Role, needed: Role): boolean {
+  return ROLES.indexOf(role) >= ROLES.indexOf(needed);
+}
+
 /** Who may call an endpoint: anyone, a merchant's key with a scope, or an operator by role. */
 export type Access =
   | { readonly kind: 'open' }

@@ -10,6 +10,8 @@ export const ID_PREFIXES = {
   provider_config: 'pcf',
   merchant: 'mer',
   api_key: 'key',
+  operator: 'opr',
+  act: 'act',
   audit: 'aud',
   request: 'req',
 } as const;

@@ -105,6 +105,7 @@ async function runSeed(databaseUrl: string, secrets: Secrets): Promise<void> {
     await seed({
       databaseUrl,
       apiKey: secrets.api_key,
+      operatorPassword: secrets.operator_password,
     });
   } catch (error) {
     const mend = 'begin anew with `npm start -- --reset`, which forgets payments and keys';
@@ -189,6 +190,7 @@ function listEnvironment(parts: Booted, { options }: BootContext): services.Chil
     MALIPO_TEMPORAL_UI_URL: temporal.uiUrl ?? undefined,
     MALIPO_DATA_KEYS: secrets.data_keys,
     MALIPO_HASH_KEY: secrets.hash_key,
+    MALIPO_TOKEN_KEYS: secrets.token_keys,
     MALIPO_LOG_LEVEL: process.env.MALIPO_LOG_LEVEL ?? 'info',
     ...Object.fromEntries(parts.simulators.flatMap((it) => Object.entries(it.credentials))),
     ...options.environment,

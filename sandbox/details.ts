@@ -2,6 +2,8 @@
 export type SandboxDetails = {
   readonly api_url: string;
   readonly api_key: string;
+  /** Who may sign in at POST /api/v1/sessions. */
+  readonly operator: { readonly email: string; readonly password: string };
   readonly temporal_address: string;
   readonly temporal_namespace: string;
   readonly temporal_ui_url: string | null;
@@ -17,6 +19,7 @@ export function renderBanner(details: SandboxDetails, home: string): string {
   const rows = [
     ['API', `${details.api_url}/api/v1`],
     ['Test key', details.api_key],
+    ['Operator', `${details.operator.email} ${details.operator.password}`],
     ['Handset', `${details.simulators.mpesa?.handset_url} (the payer's phone, simulated)`],
     ['Temporal Web UI', details.temporal_ui_url ?? 'none (TEMPORAL_ADDRESS is set)'],
     ['Logs', details.logs_dir],

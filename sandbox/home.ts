@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { isApiKey, makeApiKey } from '../db/api-key.ts';
 import { StartFailure } from './failure.ts';
 import { removePostgresData } from './postgres-files.ts';
 import { endRecorded } from './process.ts';
@@ -23,7 +24,9 @@ export type Home = {
 const SECRETS = z.object({
   data_keys: z.string().min(1),
   hash_key: z.string().min(1),
-  api_key: z.string().startsWith('sk_test_'),
+  token_keys: z.string().min(1),
+  operator_password: z.string().min(12),
+  api_key: z.string().refine(isApiKey, 'is no API key'),
 });
 export type Secrets = z.infer<typeof SECRETS>;
 
@@ -73,19 +76,29 @@ export function rotateLogs(home: Home): void {
 
 /** The sandbox's keys, made on the first start. Losing them loses what they encrypted. */
 export function loadSecrets(home: Home): Secrets {
-  if (!fs.existsSync(home.secrets)) {
-    const made: Secrets = {
-      data_keys: `sandbox-1:${randomBytes(32).toString('base64')}`,
-      hash_key: randomBytes(32).toString('base64'),
-      api_key: `sk_test_${randomBytes(24).toString('hex')}`,
-    };
-    writePrivately(home.secrets, made);
-    return made;
+  const kept = fs.existsSync(home.secrets) ? readJson(home.secrets) : {};
+  // Homes of earlier versions lack some, or have a key without check digits.
+  const isKept = SECRETS.safeParse(kept).success;
+  const read = SECRETS.safeParse(isKept ? kept : fill(kept));
+  if (read.success) {
+    if (!isKept) writePrivately(home.secrets, read.data);
+    return read.data;
   }
-  const read = SECRETS.safeParse(readJson(home.secrets));
-  if (read.success) return read.data;
   const reason = `${home.secrets} cannot be read: ${z.prettifyError(read.error)}`;
   throw new StartFailure('The sandbox', reason, 'restore it, or run `npm start -- --reset`');
+}
+
+function fill(kept: unknown): unknown {
+  if (typeof kept !== 'object' || kept === null) return kept;
+  const { api_key, ...others } = { api_key: '', ...kept };
+  return {
+    data_keys: `sandbox-1:${randomBytes(32).toString('base64')}`,
+    hash_key: randomBytes(32).toString('base64'),
+    token_keys: `sandbox-1:${randomBytes(32).toString('base64')}`,
+    operator_password: randomBytes(12).toString('base64url'),
+    ...others,
+    api_key: isApiKey(api_key) ? api_key : makeApiKey('test'),
+  };
 }
 
 /** Replaces a JSON file by one rename, readable by its owner only. */

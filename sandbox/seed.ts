@@ -1,5 +1,7 @@
 import { ensureApiKey, ensureMerchant } from '../db/merchants.ts';
-import { openPool } from '../db/pool.ts';
+import { findOperatorByEmail, insertOperator } from '../db/operators.ts';
+import { hashPassword } from '../db/password.ts';
+import { openPool, type Pool } from '../db/pool.ts';
 
 /** The sandbox's one merchant; a test value, the same on every machine. */
 const SANDBOX_MERCHANT = {
@@ -7,18 +9,32 @@ const SANDBOX_MERCHANT = {
   name: 'Sandbox shop',
 } as const;
 
-/** Makes the sandbox's merchant and its key known; a second time changes nothing. */
+export const SANDBOX_OPERATOR = 'admin@sandbox.malipo.test';
+
+/** Makes the sandbox's merchant with its key, and its operator; a second time changes nothing. */
 export async function seed(options: {
   readonly databaseUrl: string;
   readonly apiKey: string;
+  readonly operatorPassword: string;
 }): Promise<{ readonly merchantId: string }> {
-  const { databaseUrl, apiKey } = options;
+  const { databaseUrl, apiKey, operatorPassword } = options;
   const pool = await openPool({ databaseUrl, size: 1, statementTimeoutMs: 5_000 });
   try {
     await ensureMerchant(pool, SANDBOX_MERCHANT);
     await ensureApiKey(pool, { merchantId: SANDBOX_MERCHANT.id, apiKey });
+    await seedOperator(pool, operatorPassword);
     return { merchantId: SANDBOX_MERCHANT.id };
   } finally {
     await pool.end();
   }
+}
+
+async function seedOperator(pool: Pool, password: string): Promise<void> {
+  if ((await findOperatorByEmail(pool, SANDBOX_OPERATOR)) !== null) return;
+  await insertOperator(pool, {
+    email: SANDBOX_OPERATOR,
+    name: 'Sandbox admin',
+    role: 'admin',
+    passwordHash: await hashPassword(password),
+  });
 }

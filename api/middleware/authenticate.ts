@@ -1,26 +1,84 @@
 import type { RouterContext } from '@koa/router';
+import { isApiKey } from '../../db/api-key.ts';
 import { authenticate } from '../../db/merchants.ts';
-import type { Access, Caller } from '../../domain/access.ts';
+import { findActiveOperator } from '../../db/operators.ts';
+import {
+  type Caller,
+  covers,
+  type MerchantCaller,
+  type OperatorCaller,
+} from '../../domain/access.ts';
 import type { ApiDeps, ApiState } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import type { Operation } from '../operation.ts';
+import { limitRate } from './rate-limit.ts';
 
-const BEARER = /^Bearer (sk_[A-Za-z0-9_]{8,200})$/;
+const BEARER = /^Bearer ([\w.~+/=-]{8,4000})$/;
 
-/** Lets in whom the operation is for. @throws ApiError unauthorized, forbidden. */
+/**
+ * Lets in whom the operation is for, within the caller's limit.
+ * @throws ApiError unauthorized, forbidden, rate_limited.
+ */
 export async function admit(
   deps: ApiDeps,
-  access: Access,
+  { access, limit }: Pick<Operation, 'access' | 'limit'>,
   ctx: RouterContext<ApiState>,
 ): Promise<Caller> {
-  if (access.kind === 'open') return { kind: 'open' };
-  if (access.kind === 'operator') throw new ApiError('unauthorized', 'sign in first');
-  const apiKey = BEARER.exec(ctx.get('Authorization'))?.[1];
-  const found = apiKey === undefined ? null : await authenticate(deps.pool, apiKey);
-  if (found === null) {
-    ctx.set('WWW-Authenticate', 'Bearer');
-    throw new ApiError('unauthorized', 'send Authorization: Bearer and a valid API key (sk_…)');
+  if (access.kind === 'open') {
+    if (limit !== undefined) await limitRate(deps, ctx, limit, ctx.ip);
+    return { kind: 'open' };
   }
-  ctx.state.merchantId = found.merchantId;
-  if (found.scopes.includes(access.scope)) return { kind: 'merchant', ...found };
-  throw new ApiError('forbidden', `this key lacks the scope ${access.scope}`);
+  const token = BEARER.exec(ctx.get('Authorization'))?.[1] ?? '';
+  if (access.kind === 'merchant') {
+    const caller = await readApiKey(deps, token);
+    if (caller === null) throw await refuse(deps, ctx, 'a valid API key (sk_…)');
+    ctx.state.merchantId = caller.merchantId;
+    await limitRate(deps, ctx, 'key', caller.apiKeyId);
+    if (caller.scopes.includes(access.scope)) return caller;
+    throw new ApiError('forbidden', `this key lacks the scope ${access.scope}`);
+  }
+  const caller = await readAccessToken(deps, token);
+  if (caller === null) {
+    throw await refuse(deps, ctx, 'a valid access token: see POST /api/v1/sessions');
+  }
+  await limitRate(deps, ctx, 'operator', caller.operatorId);
+  if (covers(caller.role, access.role)) return caller;
+  throw new ApiError('forbidden', `this needs the role ${access.role}; yours is ${caller.role}`);
+}
+
+/** Guesses are counted by address; whoever is let in is not, whatever a neighbour does. */
+async function refuse(
+  deps: ApiDeps,
+  ctx: RouterContext<ApiState>,
+  needed: string,
+): Promise<ApiError> {
+  await limitRate(deps, ctx, 'refused', ctx.ip);
+  ctx.set('WWW-Authenticate', 'Bearer');
+  return new ApiError('unauthorized', `send Authorization: Bearer and ${needed}`);
+}
+
+/** Whose API key this is. A mistyped one is known by its check digits, without a question. */
+async function readApiKey(
+  { pool }: Pick<ApiDeps, 'pool'>,
+  token: string,
+): Promise<MerchantCaller | null> {
+  const found = isApiKey(token) ? await authenticate(pool, token) : null;
+  return found === null ? null : { kind: 'merchant', ...found };
+}
+
+/** Whose access token this is. Role and activity are read anew, so a change counts at once. */
+async function readAccessToken(
+  { pool, accessTokens }: Pick<ApiDeps, 'pool' | 'accessTokens'>,
+  token: string,
+): Promise<OperatorCaller | null> {
+  const subject = await accessTokens.read(token);
+  if (subject === null) return null;
+  if (subject.kind === 'external') {
+    const { id, email, role } = subject;
+    return { kind: 'operator', operatorId: id, email, role };
+  }
+  const operator = await findActiveOperator(pool, subject.operatorId);
+  if (operator === null) return null;
+  const { id, email, role } = operator;
+  return { kind: 'operator', operatorId: id, email, role };
 }

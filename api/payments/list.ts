@@ -1,11 +1,10 @@
 import type { z } from 'zod';
 import { hashPhone } from '../../db/customers.ts';
 import { listPayments } from '../../db/payments.ts';
-import { isId } from '../../domain/id.ts';
 import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
-import { presentPage } from '../shape.ts';
+import { makeCursor, presentPage, readCursor } from '../shape.ts';
 import { parsePhone } from './limits.ts';
 import { presentPayment } from './present.ts';
 import type { listPaymentsQuery } from './schema.ts';
@@ -24,7 +23,7 @@ export async function listPage(
     reference: query.reference ?? null,
     createdFrom: query.created_from ?? null,
     createdBefore: query.created_before ?? null,
-    beforeId: query.cursor === undefined ? null : readCursor(query.cursor),
+    beforeId: query.cursor === undefined ? null : readCursor('payment', query.cursor),
     limit: query.limit + 1,
   });
   const present = (payment: (typeof payments)[number]) => presentPayment(payment, deps.engine);
@@ -39,15 +38,4 @@ function toE164(phone: string): string {
   }
   const detail = 'must be a phone number, such as 0712345678 or +254712345678';
   throw new ApiError('invalid_request', `phone ${detail}`, [{ pointer: '/phone', detail }]);
-}
-
-function makeCursor(id: string): string {
-  return Buffer.from(id).toString('base64url');
-}
-
-function readCursor(cursor: string): string {
-  const id = Buffer.from(cursor, 'base64url').toString();
-  if (isId('payment', id)) return id;
-  const detail = 'must be a next_cursor of an earlier page';
-  throw new ApiError('invalid_request', `cursor ${detail}`, [{ pointer: '/cursor', detail }]);
 }

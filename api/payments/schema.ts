@@ -66,7 +66,7 @@ const commaList = z
   .pipe(z.array(z.enum(PAYMENT_STATUSES)));
 
 /** A moment that PostgreSQL also takes, in UTC. */
-const moment = z.iso
+export const moment = z.iso
   .datetime({
     offset: true,
     error: 'must be a time such as 2026-11-24T09:00:00Z',
@@ -78,7 +78,7 @@ const moment = z.iso
   }, 'must be a time from 1970 to 9998')
   .transform((it) => new Date(it).toISOString());
 
-const limit = z.coerce.number().int().min(1).max(100).default(20);
+export const limit = z.coerce.number().int().min(1).max(100).default(20);
 
 export const listPaymentsQuery = z.strictObject({
   limit,

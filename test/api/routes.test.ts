@@ -1,3 +1,4 @@
+import { makeApiKey } from '../../db/api-key.ts';
 import { newId } from '../../db/ids.ts';
 import { ensureApiKey } from '../../db/merchants.ts';
 import { MERCHANT } from '../factories.ts';
@@ -117,7 +118,7 @@ describe('health', () => {
 });
 
 test('a key without the scope is told which one it lacks', async () => {
-  const apiKey = 'sk_test_thatMayOnlyRead';
+  const apiKey = makeApiKey('test');
   await ensureApiKey(api.pool, { merchantId: MERCHANT.id, apiKey, scopes: ['payments:read'] });
   const headers = { authorization: `Bearer ${apiKey}` };
   expect((await api.send('GET', '/api/v1/payments', { headers })).status).toBe(200);

@@ -1,12 +1,15 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createApp } from '../../api/app.ts';
 import { listen } from '../../api/server.ts';
+import { type AccessTokens, createAccessTokens } from '../../api/sessions/token.ts';
 import { createLog } from '../../config/log.ts';
 import { readPolicies } from '../../config/policies.ts';
+import { makeApiKey } from '../../db/api-key.ts';
 import { type CallbackTokens, createCallbackTokens } from '../../db/callback-token.ts';
 import { newId } from '../../db/ids.ts';
 import { ensureApiKey, ensureMerchant } from '../../db/merchants.ts';
 import { openPool, type Pool } from '../../db/pool.ts';
+import { openRateLimits } from '../../db/rate-limits.ts';
 import { POLICY_DEFAULTS } from '../../providers/index.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { MERCHANT, VAULT } from '../factories.ts';
@@ -27,6 +30,15 @@ const PROVIDER_ENV = {
   stripe: { secret_key: 'sk_test_ofThisTestOnly', webhook_secrets: SECRETS.stripe.join(',') },
 };
 
+export const TOKEN_CONFIG = {
+  tokenKeys: [
+    { id: 'today', key: randomBytes(32) },
+    { id: 'yesterday', key: randomBytes(32) },
+  ],
+  publicUrl: 'https://pay.example.test',
+  oidc: null,
+} as const;
+
 /** Whatever the API answered with; a field that the answer lacks is undefined. */
 export type Body = Readonly<Record<string, unknown>> & {
   readonly id: string;
@@ -36,6 +48,8 @@ export type Body = Readonly<Record<string, unknown>> & {
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
   readonly data: readonly Body[];
   readonly next_cursor?: string | null;
+  readonly key?: string;
+  readonly access_token?: string;
 };
 export type Answer = {
   readonly status: number;
@@ -55,6 +69,7 @@ export type TestApi = {
   readonly pool: Pool;
   readonly engine: ScriptedEngine;
   readonly tokens: CallbackTokens;
+  readonly accessTokens: AccessTokens;
   /** As {@link MERCHANT}, with an idempotency key of its own unless one is given. */
   readonly send: Send;
   /** Another merchant, as whom one can send. */
@@ -70,10 +85,10 @@ export async function openTestApi(): Promise<TestApi> {
   const door = await openDoor(database.adminUrl);
   const options = { databaseUrl: door.url, size: 10, statementTimeoutMs: 10_000 };
   const pools = [await openPool(options), await openPool(options)] as const;
-  const served = await serve(...pools);
+  const served = await serve(door.url, ...pools);
   const { pool } = database;
   const enroll = async (merchant: { readonly id: string; readonly name: string }) => {
-    const apiKey = `sk_test_${randomBytes(16).toString('hex')}`;
+    const apiKey = makeApiKey('test');
     await ensureMerchant(pool, merchant);
     await ensureApiKey(pool, { merchantId: merchant.id, apiKey });
     return { id: merchant.id, send: sender(served.port, apiKey) };
@@ -84,6 +99,7 @@ export async function openTestApi(): Promise<TestApi> {
     pool,
     engine: served.engine,
     tokens: served.tokens,
+    accessTokens: served.accessTokens,
     send,
     openMerchant: () => enroll({ id: newId('merchant'), name: 'Duka la Pili' }),
     cutDatabase: () => door.shut(),
@@ -96,22 +112,39 @@ export async function openTestApi(): Promise<TestApi> {
   };
 }
 
-async function serve(pool: Pool, callbackPool: Pool) {
+async function serve(databaseUrl: string, pool: Pool, callbackPool: Pool) {
   const engine = createScriptedEngine();
   const tokens = createCallbackTokens(randomBytes(32));
+  const policies = readPolicies(POLICY_DEFAULTS, null);
+  const limits = openRateLimits(databaseUrl, policies.api.rate_limits);
+  const accessTokens = createAccessTokens(TOKEN_CONFIG);
   const app = createApp({
     pool,
     callbackPool,
     vault: VAULT,
     tokens,
+    accessTokens,
     engine,
-    policies: readPolicies(POLICY_DEFAULTS, null),
+    policies,
+    limits,
     environment: 'sandbox',
+    corsOrigins: ['https://shop.example.test'],
+    trustedProxies: 1,
     providerEnv: PROVIDER_ENV,
     checksAnswers: true,
     log: createLog('test', 'silent'),
   });
-  return { engine, tokens, ...(await listen(app, '127.0.0.1', 0)) };
+  const server = await listen(app, '127.0.0.1', 0);
+  return {
+    engine,
+    tokens,
+    accessTokens,
+    port: server.port,
+    async close() {
+      await server.close();
+      await limits.close();
+    },
+  };
 }
 
 function sender(port: number, apiKey: string): Send {

@@ -36,6 +36,10 @@ test('what is needed at least gives the documented defaults', () => {
     temporalUiUrl: null,
     dataKeys: [{ id: 'k1', key: KEY }],
     hashKey: HASH_KEY,
+    tokenKeys: [],
+    oidc: null,
+    corsOrigins: [],
+    trustedProxies: 0,
     logLevel: 'info',
     policiesPath: null,
     environment: 'production',
@@ -67,6 +71,35 @@ test('everything else is read when it is there', () => {
     { id: 'k1', key: KEY },
   ]);
 });
+
+test('an issuer for operators is whole or not there', () => {
+  const issuer = {
+    MALIPO_OIDC_ISSUER: 'https://id.example.test',
+    MALIPO_OIDC_AUDIENCE: 'malipo',
+    MALIPO_OIDC_JWKS_URL: 'https://id.example.test/keys',
+  };
+  expect(read(issuer).oidc).toMatchObject({ audience: 'malipo', roleClaim: 'malipo_role' });
+  const half = faultsOf({ ...COMPLETE, ...issuer, MALIPO_OIDC_AUDIENCE: undefined });
+  expect(half).toEqual([expect.stringContaining('MALIPO_OIDC_AUDIENCE: is missing')]);
+});
+
+test.each([
+  ['https://shop.example.test', ['https://shop.example.test']],
+  [
+    'https://a.example.test, http://127.0.0.1:3000',
+    ['https://a.example.test', 'http://127.0.0.1:3000'],
+  ],
+])('the origins %s may call from a browser', (list, origins) => {
+  expect(read({ MALIPO_CORS_ORIGINS: list }).corsOrigins).toEqual(origins);
+});
+
+test.each(['*', 'shop.example.test', 'https://shop.example.test/page'])(
+  '%s is no origin',
+  (MALIPO_CORS_ORIGINS) => {
+    const faults = faultsOf({ ...COMPLETE, MALIPO_CORS_ORIGINS });
+    expect(faults).toEqual([expect.stringContaining('MALIPO_CORS_ORIGINS: must be origins')]);
+  },
+);
 
 test('each provider gets its own variables, by field, and nobody else’s', () => {
   const { providers, temporal } = read({

@@ -52,7 +52,7 @@ test('an overlay changes the keys it names and leaves all others', () => {
   const before = readPolicies(DEFAULTS, null);
   expect(policies).toEqual({
     ...before,
-    api: { start_wait_ms: 3_000 },
+    api: { ...before.api, start_wait_ms: 3_000 },
     providers: {
       ...before.providers,
       mpesa: { ...POLICY, late_success: 'accept', lookup: { ...POLICY.lookup, window_ms: 60_000 } },

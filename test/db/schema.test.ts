@@ -1,4 +1,5 @@
 import { webhookEventRow } from '../../db/rows.ts';
+import { ROLES } from '../../domain/access.ts';
 import { ATTEMPT_STATUSES } from '../../domain/attempt-states.ts';
 import { CAPTURE_METHODS } from '../../domain/payment.ts';
 import { isClosed, PAYMENT_STATUSES } from '../../domain/payment-states.ts';
@@ -19,6 +20,7 @@ const CHECKS = [
   { name: 'payments_status_check', words: PAYMENT_STATUSES },
   { name: 'payments_capture_method_check', words: CAPTURE_METHODS },
   { name: 'attempts_status_check', words: ATTEMPT_STATUSES },
+  { name: 'operators_role_check', words: ROLES },
   { name: 'webhook_events_status_check', words: webhookEventRow.shape.status.options },
 ] as const;
 
@@ -46,12 +48,13 @@ test('amounts are whole numbers of 64 bits in every table', async () => {
   for (const column of columns) expect(column).toMatchObject({ data_type: 'bigint' });
 });
 
-test('the application’s role owns nothing and can delete nothing', async () => {
+test('the application’s role owns nothing and can delete nothing but counters', async () => {
   const owned = await database.queryAsOwner(
     "SELECT relname FROM pg_class WHERE relowner = 'malipo_app'::regrole",
   );
   const deletable = await database.queryAsOwner(`
     SELECT table_name, privilege_type FROM information_schema.role_table_grants
     WHERE grantee = 'malipo_app' AND privilege_type IN ('DELETE', 'TRUNCATE', 'TRIGGER')`);
-  expect([owned, deletable]).toEqual([[], []]);
+  const counters = { table_name: 'rate_limits', privilege_type: 'DELETE' };
+  expect([owned, deletable]).toEqual([[], [counters]]);
 });

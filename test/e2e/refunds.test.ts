@@ -13,7 +13,10 @@ const givenBy = async (provider: 'stripe' | 'cpay', id: string) =>
   (await readCardBook(shop, provider, id)).refunds.reduce((sum, it) => sum + it.amountMinor, 0);
 
 describe.each(['stripe', 'cpay'] as const)('%s', (provider) => {
-  const pay = async (changes: object = {}) => (await payByCard(shop, provider, changes)).body;
+  const pay = async (changes: object = {}) => {
+    const { body } = await payByCard(shop, provider, changes);
+    return await shop.until(body.id, ['succeeded']);
+  };
   const fault = (kind: string) => shop.control(provider, 'POST', 'faults', { on: 'refund', kind });
   afterEach(() => shop.control(provider, 'DELETE', 'faults'));
 

@@ -18,7 +18,9 @@ const CARDS = `\
     rate_limit_per_second: 200
 `;
 const POLICIES = `
-api: { start_wait_ms: 4000 }
+api:
+  start_wait_ms: 4000
+  rate_limits: { key: { requests: 100000, per_ms: 1000 } }
 sweep: { every_ms: 1000, unstarted_after_ms: 1500, undelivered_after_ms: 1000, batch: 100 }
 providers:
   mpesa:

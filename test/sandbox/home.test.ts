@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { isApiKey } from '../../db/api-key.ts';
 import {
   chooseHome,
   endLeftovers,
@@ -28,7 +29,17 @@ test('secrets are made once, of full length, readable by their owner only', () =
   const [id, key = ''] = made.data_keys.split(':');
   expect(id).toBe('sandbox-1');
   for (const text of [key, made.hash_key]) expect(Buffer.from(text, 'base64')).toHaveLength(32);
-  expect(made.api_key).toMatch(/^sk_test_[0-9a-f]{48}$/);
+  expect(isApiKey(made.api_key)).toBe(true);
+});
+
+test('a home of an earlier version keeps its keys, and gets what it lacks', () => {
+  const home = openHome(folder);
+  const earlier = { data_keys: 'sandbox-1:x', hash_key: 'y', api_key: 'sk_test_0123abcd' };
+  writePrivately(home.secrets, earlier);
+  const { data_keys, hash_key, api_key, token_keys } = loadSecrets(home);
+  expect([data_keys, hash_key]).toEqual(['sandbox-1:x', 'y']);
+  expect(isApiKey(api_key)).toBe(true);
+  expect(loadSecrets(home)).toMatchObject({ api_key, token_keys });
 });
 
 test('broken secrets are refused, not replaced: they are the key to the data', () => {

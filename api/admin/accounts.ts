@@ -1,0 +1,172 @@
+import { z } from 'zod';
+import { newId } from '../../db/ids.ts';
+import {
+  ensureMerchant,
+  findMerchant,
+  listApiKeys,
+  listMerchants,
+  type Merchant,
+  revokeApiKey,
+  updateMerchant,
+} from '../../db/merchants.ts';
+import { isId } from '../../domain/id.ts';
+import {
+  apiKeyShape,
+  createApiKey,
+  createApiKeyBody,
+  newApiKeyShape,
+  presentApiKey,
+} from '../api-keys/shape.ts';
+import type { ApiDeps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+import { declare, type Operation } from '../operation.ts';
+import { limit, text } from '../payments/schema.ts';
+import {
+  makeCursor,
+  pageOf,
+  presentPage,
+  presentWholeList,
+  readCursor,
+  time,
+  wholeListOf,
+} from '../shape.ts';
+
+const tag = 'Operators';
+const viewing = { kind: 'operator', role: 'viewer' } as const;
+const ruling = { kind: 'operator', role: 'admin' } as const;
+const one = '/api/v1/admin/merchants/{id}';
+
+const merchantShape = z
+  .strictObject({
+    id: z.string(),
+    object: z.literal('merchant'),
+    name: z.string(),
+    active: z.boolean(),
+    created_at: time,
+  })
+  .meta({ id: 'Merchant' });
+const answers = { 200: { description: 'The merchant', schema: merchantShape } };
+
+/** Merchants and their keys, for operators. */
+export const accountOperations: readonly Operation[] = [
+  declare({
+    id: 'adminListMerchants',
+    method: 'get',
+    path: '/api/v1/admin/merchants',
+    tag,
+    summary: 'List merchants, newest first',
+    access: viewing,
+    query: z.strictObject({ limit, cursor: z.string().max(200).optional() }),
+    answers: { 200: { description: 'A page of merchants', schema: pageOf(merchantShape) } },
+    async handle({ pool }, { query }) {
+      const before = query.cursor === undefined ? null : readCursor('merchant', query.cursor);
+      const found = await listMerchants(pool, before, query.limit + 1);
+      const body = presentPage(found, query.limit, presentMerchant, ({ id }) => makeCursor(id));
+      return { status: 200, body };
+    },
+  }),
+  declare({
+    id: 'adminCreateMerchant',
+    method: 'post',
+    path: '/api/v1/admin/merchants',
+    tag,
+    summary: 'Create a merchant',
+    access: ruling,
+    body: z.strictObject({ name: text(200) }),
+    answers: { 201: { description: 'The merchant', schema: merchantShape } },
+    async handle(deps, { body }) {
+      const id = newId('merchant');
+      await ensureMerchant(deps.pool, { id, name: body.name });
+      return { status: 201, body: presentMerchant(await requireMerchant(deps, id)) };
+    },
+  }),
+  declare({
+    id: 'adminGetMerchant',
+    method: 'get',
+    path: one,
+    tag,
+    summary: 'See a merchant',
+    access: viewing,
+    answers,
+    async handle(deps, { param }) {
+      return { status: 200, body: presentMerchant(await requireMerchant(deps, param('id'))) };
+    },
+  }),
+  declare({
+    id: 'adminUpdateMerchant',
+    method: 'patch',
+    path: one,
+    tag,
+    summary: 'Rename a merchant, or switch it off and on',
+    description: 'Switched off, none of its keys opens anything; its open payments go on.',
+    access: ruling,
+    body: z.strictObject({ name: text(200).optional(), active: z.boolean().optional() }),
+    answers,
+    async handle(deps, { param, body }) {
+      const { id } = await requireMerchant(deps, param('id'));
+      const merchant = await updateMerchant(deps.pool, id, body);
+      return { status: 200, body: presentMerchant(requireFound(merchant)) };
+    },
+  }),
+  declare({
+    id: 'adminListApiKeys',
+    method: 'get',
+    path: `${one}/api-keys`,
+    tag,
+    summary: 'List a merchant’s API keys',
+    access: viewing,
+    answers: { 200: { description: 'Newest first', schema: wholeListOf(apiKeyShape) } },
+    async handle(deps, { param }) {
+      const keys = await listApiKeys(deps.pool, (await requireMerchant(deps, param('id'))).id);
+      return { status: 200, body: presentWholeList(keys.map(presentApiKey)) };
+    },
+  }),
+  declare({
+    id: 'adminCreateApiKey',
+    method: 'post',
+    path: `${one}/api-keys`,
+    tag,
+    summary: 'Create an API key for a merchant',
+    access: ruling,
+    body: createApiKeyBody,
+    answers: { 201: { description: 'The key, told once', schema: newApiKeyShape } },
+    async handle(deps, { param, body, caller }) {
+      const { id } = await requireMerchant(deps, param('id'));
+      return { status: 201, body: await createApiKey(deps, id, body, caller.operatorId) };
+    },
+  }),
+  declare({
+    id: 'adminRevokeApiKey',
+    method: 'delete',
+    path: `${one}/api-keys/{key_id}`,
+    tag,
+    summary: 'Revoke a merchant’s API key',
+    access: ruling,
+    answers: { 200: { description: 'The revoked key', schema: apiKeyShape } },
+    async handle(deps, { param }) {
+      const { id } = await requireMerchant(deps, param('id'));
+      const keyId = param('key_id');
+      const key = isId('api_key', keyId) ? await revokeApiKey(deps.pool, id, keyId) : null;
+      if (key === null) throw new ApiError('not_found', 'the merchant has no such key');
+      return { status: 200, body: presentApiKey(key) };
+    },
+  }),
+];
+
+async function requireMerchant({ pool }: ApiDeps, id: string): Promise<Merchant> {
+  return requireFound(isId('merchant', id) ? await findMerchant(pool, id) : null);
+}
+
+function requireFound(merchant: Merchant | null): Merchant {
+  if (merchant === null) throw new ApiError('not_found', 'no merchant has this id');
+  return merchant;
+}
+
+function presentMerchant({
+  id,
+  name,
+  active,
+  created_at,
+}: Merchant): z.input<typeof merchantShape> {
+  return { id, object: 'merchant', name, active, created_at };
+}

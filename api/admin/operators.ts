@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import {
+  insertOperator,
+  listOperators,
+  type Operator,
+  updateOperator,
+} from '../../db/operators.ts';
+import { hashPassword } from '../../db/password.ts';
+import { ROLES } from '../../domain/access.ts';
+import { isId } from '../../domain/id.ts';
+import { ApiError } from '../errors.ts';
+import { declare, type Operation } from '../operation.ts';
+import { text } from '../payments/schema.ts';
+import { presentWholeList, time, timeOrNull, wholeListOf } from '../shape.ts';
+
+const tag = 'Operators';
+const ruling = { kind: 'operator', role: 'admin' } as const;
+
+/** NIST SP 800-63B: length counts, rules about kinds of characters do not. */
+const password = z.string().min(12, 'takes 12 characters or more').max(200);
+
+const operatorShape = z
+  .strictObject({
+    id: z.string(),
+    object: z.literal('operator'),
+    email: z.string(),
+    name: z.string(),
+    role: z.enum(ROLES),
+    active: z.boolean(),
+    last_signed_in_at: timeOrNull,
+    created_at: time,
+  })
+  .meta({ id: 'Operator' });
+
+/** Operators themselves: who may look, act and rule. */
+export const operatorOperations: readonly Operation[] = [
+  declare({
+    id: 'adminListOperators',
+    method: 'get',
+    path: '/api/v1/admin/operators',
+    tag,
+    summary: 'List operators',
+    access: ruling,
+    answers: { 200: { description: 'Newest first', schema: wholeListOf(operatorShape) } },
+    async handle({ pool }) {
+      const operators = await listOperators(pool);
+      return { status: 200, body: presentWholeList(operators.map(presentOperator)) };
+    },
+  }),
+  declare({
+    id: 'adminCreateOperator',
+    method: 'post',
+    path: '/api/v1/admin/operators',
+    tag,
+    summary: 'Create an operator',
+    access: ruling,
+    body: z.strictObject({
+      email: z.email().max(254),
+      name: text(200),
+      role: z.enum(ROLES),
+      password,
+    }),
+    answers: { 201: { description: 'The operator', schema: operatorShape } },
+    problems: ['email_taken'],
+    async handle({ pool }, { body }) {
+      const { password: plain, ...next } = body;
+      const passwordHash = await hashPassword(plain);
+      const operator = await insertOperator(pool, { ...next, passwordHash });
+      if (operator === null) throw new ApiError('email_taken', 'an operator has this address');
+      return { status: 201, body: presentOperator(operator) };
+    },
+  }),
+  declare({
+    id: 'adminUpdateOperator',
+    method: 'patch',
+    path: '/api/v1/admin/operators/{id}',
+    tag,
+    summary: 'Change an operator’s role or password, or switch it off',
+    description: 'A new password, or being switched off, ends all sessions of the operator.',
+    access: ruling,
+    body: z.strictObject({
+      role: z.enum(ROLES).optional(),
+      active: z.boolean().optional(),
+      password: password.optional(),
+    }),
+    answers: { 200: { description: 'The operator', schema: operatorShape } },
+    async handle({ pool }, { param, body, caller }) {
+      const id = param('id');
+      if (id === caller.operatorId && (body.active === false || body.role !== undefined)) {
+        throw new ApiError('forbidden', 'another admin has to change your role or switch you off');
+      }
+      const passwordHash =
+        body.password === undefined ? undefined : await hashPassword(body.password);
+      const { role, active } = body;
+      const operator = isId('operator', id)
+        ? await updateOperator(pool, id, { role, active, passwordHash })
+        : null;
+      if (operator === null) throw new ApiError('not_found', 'no operator has this id');
+      return { status: 200, body: presentOperator(operator) };
+    },
+  }),
+];
+
+function presentOperator(operator: Operator): z.input<typeof operatorShape> {
+  return { object: 'operator', ...operator };
+}

@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import {
+  endSession,
+  findOperatorByEmail,
+  type Operator,
+  openSession,
+  renewSession,
+} from '../../db/operators.ts';
+import { isPassword } from '../../db/password.ts';
+import { ROLES } from '../../domain/access.ts';
+import type { ApiDeps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+import { declare, type Operation } from '../operation.ts';
+import { ACCESS_TOKEN_SECONDS } from './token.ts';
+
+const tag = 'Signing in';
+const access = { kind: 'open' } as const;
+const refreshToken = z.string().max(200);
+const signInBody = z.strictObject({ email: z.email().max(254), password: z.string().max(200) });
+const refreshBody = z.strictObject({ refresh_token: refreshToken });
+const sessionShape = z
+  .strictObject({
+    object: z.literal('session'),
+    access_token: z.string(),
+    token_type: z.literal('Bearer'),
+    expires_in: z.int().meta({ description: 'Seconds' }),
+    refresh_token: z.string().meta({ description: 'Good once, for the next session' }),
+    operator: z.strictObject({ id: z.string(), email: z.string(), role: z.enum(ROLES) }),
+  })
+  .meta({ id: 'Session' });
+const answers = { 201: { description: 'The tokens', schema: sessionShape } };
+
+/** How operators come to an access token. */
+export const sessionOperations: readonly Operation[] = [
+  declare({
+    id: 'signIn',
+    method: 'post',
+    path: '/api/v1/sessions',
+    tag,
+    summary: 'Sign in as an operator',
+    access,
+    limit: 'sign_in',
+    body: signInBody,
+    answers,
+    problems: ['sign_in_refused'],
+    async handle(deps, { body: { email, password } }) {
+      await refuseGuessing(deps, email);
+      const found = await findOperatorByEmail(deps.pool, email);
+      if (!(await isPassword(password, found?.passwordHash ?? null)) || found === null) {
+        throw new ApiError('sign_in_refused', 'the e-mail address or the password is wrong');
+      }
+      const token = await openSession(deps.pool, found.operator.id);
+      return { status: 201, body: await presentSession(deps, found.operator, token) };
+    },
+  }),
+  declare({
+    id: 'refreshSession',
+    method: 'post',
+    path: '/api/v1/sessions/refresh',
+    tag,
+    summary: 'Take a refresh token for new tokens',
+    description: 'Each is good once. One that comes a second time ends the whole session.',
+    access,
+    limit: 'sign_in',
+    body: refreshBody,
+    answers,
+    problems: ['sign_in_refused'],
+    async handle(deps, { body }) {
+      const renewed = await renewSession(deps.pool, body.refresh_token);
+      if (renewed === null) {
+        throw new ApiError('sign_in_refused', 'this refresh token is no longer good: sign in');
+      }
+      const { operator, refreshToken: token } = renewed;
+      return { status: 201, body: await presentSession(deps, operator, token) };
+    },
+  }),
+  declare({
+    id: 'signOut',
+    method: 'post',
+    path: '/api/v1/sessions/end',
+    tag,
+    summary: 'End a session',
+    description: 'Its refresh tokens open nothing any more; an access token ends by its time.',
+    access,
+    limit: 'sign_in',
+    body: refreshBody,
+    answers: { 204: { description: 'It has ended' } },
+    async handle({ pool }, { body }) {
+      await endSession(pool, body.refresh_token);
+      return { status: 204, body: null };
+    },
+  }),
+];
+
+/** One address may guess from many places. The address is kept as a hash. */
+async function refuseGuessing({ limits, vault }: ApiDeps, email: string): Promise<void> {
+  const subject = vault.hash('sign-in', email.toLowerCase()).toString('hex').slice(0, 32);
+  const { isExceeded } = await limits.count('sign_in', subject);
+  if (isExceeded) throw new ApiError('rate_limited', 'too many tries for this address; come later');
+}
+
+async function presentSession(
+  { accessTokens }: ApiDeps,
+  operator: Operator,
+  token: string,
+): Promise<z.input<typeof sessionShape>> {
+  const { id, email, role } = operator;
+  return {
+    object: 'session',
+    access_token: await accessTokens.issue(operator),
+    token_type: 'Bearer',
+    expires_in: ACCESS_TOKEN_SECONDS,
+    refresh_token: token,
+    operator: { id, email, role },
+  };
+}

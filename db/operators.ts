@@ -1,0 +1,151 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import { ROLES, type Role } from '../domain/access.ts';
+import { newId } from './ids.ts';
+import type { Connection, Pool } from './pool.ts';
+import { sql } from './sql.ts';
+
+const operatorRow = z.object({
+  id: z.string(),
+  email: z.string(),
+  name: z.string(),
+  role: z.enum(ROLES),
+  active: z.boolean(),
+  last_signed_in_at: z.string().nullable(),
+  created_at: z.string(),
+});
+export type Operator = z.infer<typeof operatorRow>;
+const withPassword = operatorRow.extend({ password_hash: z.string() });
+const OPERATOR = sql.fragment`id, email, name, role, active, last_signed_in_at, created_at`;
+
+/** Null when the address is taken. */
+export async function insertOperator(
+  db: Connection,
+  next: {
+    readonly email: string;
+    readonly name: string;
+    readonly role: Role;
+    readonly passwordHash: string;
+  },
+): Promise<Operator | null> {
+  return await db.maybeOne(sql.type(operatorRow)`
+    INSERT INTO operators (id, email, name, role, password_hash)
+    VALUES (${newId('operator')}, ${next.email.toLowerCase()}, ${next.name}, ${next.role},
+      ${next.passwordHash})
+    ON CONFLICT (email) DO NOTHING RETURNING ${OPERATOR}`);
+}
+
+/** They are few. */
+export async function listOperators(db: Connection): Promise<readonly Operator[]> {
+  return await db.any(sql.type(operatorRow)`
+    SELECT ${OPERATOR} FROM operators ORDER BY id DESC LIMIT 1000`);
+}
+
+/** Changes what is given; a new password or being switched off ends all sessions. */
+export function updateOperator(
+  pool: Pool,
+  id: string,
+  changes: {
+    readonly role?: Role | undefined;
+    readonly active?: boolean | undefined;
+    readonly passwordHash?: string | undefined;
+  },
+): Promise<Operator | null> {
+  return pool.transaction(async (db) => {
+    const operator = await db.maybeOne(sql.type(operatorRow)`
+      UPDATE operators SET role = coalesce(${changes.role ?? null}, role),
+        active = coalesce(${changes.active ?? null}::boolean, active),
+        password_hash = coalesce(${changes.passwordHash ?? null}, password_hash),
+        updated_at = now()
+      WHERE id = ${id} RETURNING ${OPERATOR}`);
+    if (changes.active === false || changes.passwordHash !== undefined) {
+      await db.query(sql.typeAlias('none')`
+        UPDATE refresh_tokens SET revoked_at = now() WHERE operator_id = ${id}
+          AND revoked_at IS NULL`);
+    }
+    return operator;
+  });
+}
+
+/** Null when there is none, or it is switched off. */
+export async function findActiveOperator(db: Connection, id: string): Promise<Operator | null> {
+  return await db.maybeOne(sql.type(operatorRow)`
+    SELECT ${OPERATOR} FROM operators WHERE id = ${id} AND active`);
+}
+
+/** For signing in; null when there is none, or it is switched off. */
+export async function findOperatorByEmail(
+  db: Connection,
+  email: string,
+): Promise<{ readonly operator: Operator; readonly passwordHash: string } | null> {
+  const row = await db.maybeOne(sql.type(withPassword)`
+    SELECT ${OPERATOR}, password_hash FROM operators
+    WHERE email = ${email.toLowerCase()} AND active`);
+  if (row === null) return null;
+  const { password_hash, ...operator } = row;
+  return { operator, passwordHash: password_hash };
+}
+
+const REFRESH_DAYS = 14;
+const hashOf = (token: string) => createHash('sha256').update(token).digest();
+
+/** Opens a session. @returns its refresh token, which is stored nowhere in clear. */
+export async function openSession(db: Connection, operatorId: string): Promise<string> {
+  await db.query(sql.typeAlias('none')`
+    UPDATE operators SET last_signed_in_at = now() WHERE id = ${operatorId}`);
+  return await insertToken(db, operatorId, randomBytes(16).toString('hex'));
+}
+
+async function insertToken(db: Connection, operatorId: string, family: string): Promise<string> {
+  const token = `rt_${randomBytes(32).toString('base64url')}`;
+  await db.query(sql.typeAlias('none')`
+    INSERT INTO refresh_tokens (hash, operator_id, family, expires_at)
+    VALUES (${sql.binary(hashOf(token))}, ${operatorId}, ${family},
+      now() + ${REFRESH_DAYS} * interval '1 day')`);
+  return token;
+}
+
+const tokenRow = z.object({
+  operator_id: z.string(),
+  family: z.string(),
+  is_used: z.boolean(),
+  is_open: z.boolean(),
+});
+
+/**
+ * Takes a refresh token for the next one. A token that comes a second time was stolen, from us or
+ * from its thief, so its whole family ends.
+ */
+export function renewSession(
+  pool: Pool,
+  token: string,
+): Promise<{ readonly operator: Operator; readonly refreshToken: string } | null> {
+  return pool.transaction(async (db) => {
+    const found = await db.maybeOne(sql.type(tokenRow)`
+      SELECT operator_id, family, used_at IS NOT NULL AS is_used,
+        expires_at > now() AND revoked_at IS NULL AS is_open
+      FROM refresh_tokens WHERE hash = ${sql.binary(hashOf(token))} FOR UPDATE`);
+    if (found === null || !found.is_open) return null;
+    if (found.is_used) {
+      await endFamily(db, found.family);
+      return null;
+    }
+    await db.query(sql.typeAlias('none')`
+      UPDATE refresh_tokens SET used_at = now() WHERE hash = ${sql.binary(hashOf(token))}`);
+    const operator = await findActiveOperator(db, found.operator_id);
+    if (operator === null) return null;
+    return { operator, refreshToken: await insertToken(db, operator.id, found.family) };
+  });
+}
+
+/** Ends the session that the token belongs to, if any. */
+export async function endSession(db: Connection, token: string): Promise<void> {
+  const found = await db.maybeOne(sql.type(tokenRow.pick({ family: true }))`
+    SELECT family FROM refresh_tokens WHERE hash = ${sql.binary(hashOf(token))}`);
+  if (found !== null) await endFamily(db, found.family);
+}
+
+async function endFamily(db: Connection, family: string): Promise<void> {
+  await db.query(sql.typeAlias('none')`
+    UPDATE refresh_tokens SET revoked_at = now() WHERE family = ${family} AND revoked_at IS NULL`);
+}

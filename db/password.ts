@@ -1,0 +1,44 @@
+import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
+
+// 32 MB and about 80 ms each: OWASP's Password Storage Cheat Sheet names N=2^15 r=8 p=3.
+const COST = 2 ** 15;
+const BLOCK = 8;
+const PARALLEL = 3;
+const HASH_BYTES = 32;
+const FORM = /^\$scrypt\$ln=(\d+),r=(\d+),p=(\d+)\$([\w+/]+)\$([\w+/]+)$/;
+
+/** A password's hash with its salt and costs, in PHC's string format. */
+export async function hashPassword(password: string): Promise<string> {
+  const salt = randomBytes(16);
+  const hash = await derive(password, salt, { N: COST, r: BLOCK, p: PARALLEL });
+  const costs = `ln=${Math.log2(COST)},r=${BLOCK},p=${PARALLEL}`;
+  return `$scrypt$${costs}$${bare(salt)}$${bare(hash)}`;
+}
+
+/**
+ * True when the password is the one that was hashed.
+ * @param stored null for an account that does not exist: the answer then takes as long.
+ */
+export async function isPassword(password: string, stored: string | null): Promise<boolean> {
+  const [, ln, r, p, salt, hash] = FORM.exec(stored ?? (await NOBODY)) ?? [];
+  if (salt === undefined || hash === undefined) throw new Error('this is no password hash');
+  const costs = { N: 2 ** Number(ln), r: Number(r), p: Number(p) };
+  const found = await derive(password, Buffer.from(salt, 'base64'), costs);
+  return timingSafeEqual(found, Buffer.from(hash, 'base64')) && stored !== null;
+}
+
+const NOBODY = hashPassword(randomBytes(16).toString('hex'));
+
+function bare(bytes: Buffer): string {
+  return bytes.toString('base64').replaceAll('=', '');
+}
+
+function derive(password: string, salt: Buffer, costs: ScryptOptions): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const options = { ...costs, maxmem: 256 * 1024 * 1024 };
+    scrypt(password.normalize('NFKC'), salt, HASH_BYTES, options, (error, hash) => {
+      if (error === null) resolve(hash);
+      else reject(error);
+    });
+  });
+}

@@ -1,0 +1,80 @@
+import pg from 'pg';
+import { RateLimiterMemory, RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible';
+import { APP_ROLE } from './pool.ts';
+
+/** So many requests in a window that begins with the first. */
+export type RateLimit = { readonly requests: number; readonly per_ms: number };
+
+/** Where a caller stands after one more request. */
+export type RateLimitState = {
+  readonly isExceeded: boolean;
+  readonly remaining: number;
+  readonly resetMs: number;
+};
+
+export type RateLimits<Name extends string> = {
+  /** Counts one request. @param subject whom it is counted for: a key's id, an address. */
+  count(name: Name, subject: string): Promise<RateLimitState>;
+  close(): Promise<void>;
+};
+
+const CONNECT_TIMEOUT_MS = 500;
+
+/**
+ * Counters that all processes share, in PostgreSQL; while it is away each process counts for
+ * itself, so that a limit is never the reason of an outage.
+ */
+export function openRateLimits<Name extends string>(
+  databaseUrl: string,
+  limits: Readonly<Record<Name, RateLimit>>,
+): RateLimits<Name> {
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    options: `-c role=${APP_ROLE}`,
+    max: 3,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: CONNECT_TIMEOUT_MS,
+  });
+  // A connection that the server ended; the next query opens another.
+  pool.on('error', () => undefined);
+  const limiters = new Map<string, RateLimiterPostgres>();
+  const limiterOf = (name: Name) => {
+    const found = limiters.get(name) ?? createLimiter(pool, name, limits[name]);
+    limiters.set(name, found);
+    return found;
+  };
+  return {
+    async count(name, subject) {
+      try {
+        return stateOf(await limiterOf(name).consume(subject), false);
+      } catch (refusal) {
+        if (refusal instanceof RateLimiterRes) return stateOf(refusal, true);
+        throw refusal;
+      }
+    },
+    close: () => pool.end(),
+  };
+}
+
+function createLimiter(pool: pg.Pool, name: string, { requests, per_ms }: RateLimit) {
+  const common = { keyPrefix: name, points: requests, duration: per_ms / 1000 };
+  return new RateLimiterPostgres({
+    ...common,
+    storeClient: pool,
+    storeType: 'pool',
+    tableName: 'rate_limits',
+    tableCreated: true,
+    clearExpiredByTimeout: true,
+    // Who is over the limit costs no more queries until the window ends.
+    inMemoryBlockOnConsumed: requests + 1,
+    insuranceLimiter: new RateLimiterMemory(common),
+  });
+}
+
+function stateOf({ remainingPoints, msBeforeNext }: RateLimiterRes, isExceeded: boolean) {
+  return {
+    isExceeded,
+    remaining: Math.max(0, remainingPoints),
+    resetMs: Math.max(0, msBeforeNext),
+  };
+}

@@ -1,0 +1,130 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { createAccessTokens } from '../../api/sessions/token.ts';
+import { newId } from '../../db/ids.ts';
+import { updateOperator } from '../../db/operators.ts';
+import { enrollOperator, openOperator, PASSWORD } from './operators.ts';
+import { openTestApi, type TestApi, TOKEN_CONFIG } from './server.ts';
+
+let api: TestApi;
+beforeEach(async () => {
+  api = await openTestApi();
+});
+afterEach(() => api.close());
+
+const post = (path: string, body: object) => api.send('POST', `/api/v1/sessions${path}`, { body });
+const look = (token: string | undefined) =>
+  api.send('GET', '/api/v1/admin/operators', { headers: { authorization: `Bearer ${token}` } });
+
+test('an operator signs in, refreshes and signs out', async () => {
+  const { email } = await enrollOperator(api, 'admin');
+  const session = await post('', { email, password: PASSWORD });
+  expect(session).toMatchObject({ status: 201, body: { expires_in: 900, token_type: 'Bearer' } });
+  expect((await look(session.body.access_token)).status).toBe(200);
+  const next = await post('/refresh', { refresh_token: session.body.refresh_token });
+  expect((await look(next.body.access_token)).status).toBe(200);
+  const { refresh_token } = next.body;
+  expect((await post('/end', { refresh_token })).status).toBe(204);
+  expect((await post('/refresh', { refresh_token })).body.code).toBe('sign_in_refused');
+});
+
+test('a wrong password and a wrong address are refused in the same words', async () => {
+  const { email } = await enrollOperator(api, 'viewer');
+  const wrong = await post('', { email, password: `${PASSWORD}!` });
+  const nobody = await post('', { email: 'nobody@example.test', password: PASSWORD });
+  expect(wrong).toMatchObject({ status: 401, body: { code: 'sign_in_refused' } });
+  expect(nobody.body.detail).toBe(wrong.body.detail);
+  expect(wrong.text + nobody.text).not.toContain(PASSWORD);
+});
+
+test('guessing is stopped, for one address from many places as well', async () => {
+  const guess = (email: string, from: string) =>
+    api.send('POST', '/api/v1/sessions', {
+      body: { email, password: 'guess' },
+      headers: { 'x-forwarded-for': from },
+    });
+  const statuses: number[] = [];
+  for (let place = 0; place < 12; place += 1) {
+    statuses.push((await guess('admin@example.test', `203.0.113.${place}`)).status);
+  }
+  expect(statuses).toEqual([...Array<number>(10).fill(401), 429, 429]);
+  const others: number[] = [];
+  for (let tries = 0; tries < 11; tries += 1) {
+    others.push((await guess(`a${tries}@example.test`, '198.51.100.1')).status);
+  }
+  expect(others.at(-1)).toBe(429);
+});
+
+const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
+const [{ key }] = TOKEN_CONFIG.tokenKeys;
+const forge = (header: object, claims: object, secret: Buffer = key) => {
+  const body = `${encode(header)}.${encode(claims)}`;
+  return `${body}.${createHmac('sha256', secret).update(body).digest('base64url')}`;
+};
+const nowSeconds = Math.floor(Date.now() / 1000);
+const HEADER = { alg: 'HS256', kid: 'today', typ: 'at+jwt' };
+const claimsOf = (sub: string, changes: object = {}) => ({
+  iss: TOKEN_CONFIG.publicUrl,
+  aud: 'malipo-operators',
+  sub,
+  iat: nowSeconds,
+  exp: nowSeconds + 600,
+  ...changes,
+});
+
+describe('a token', () => {
+  let id: string;
+  beforeEach(async () => {
+    ({ id } = await enrollOperator(api, 'admin'));
+  });
+
+  test('of any key of the ring is good', async () => {
+    const [, yesterday] = TOKEN_CONFIG.tokenKeys;
+    const header = { ...HEADER, kid: 'yesterday' };
+    expect((await look(forge(HEADER, claimsOf(id)))).status).toBe(200);
+    expect((await look(forge(header, claimsOf(id), yesterday.key))).status).toBe(200);
+  });
+
+  // biome-ignore format: table, one case per line
+  test.each<readonly [string, (id: string) => string]>([
+    ['without a signature', (sub) => `${encode({ ...HEADER, alg: 'none' })}.${encode(claimsOf(sub))}.`],
+    ['whose signature is of none, in other letters', (sub) => `${encode({ ...HEADER, alg: 'nOnE' })}.${encode(claimsOf(sub))}.`],
+    ['of another algorithm', (sub) => forge({ ...HEADER, alg: 'HS512' }, claimsOf(sub))],
+    ['that claims a public key', (sub) => forge({ ...HEADER, alg: 'RS256' }, claimsOf(sub))],
+    ['of another key', (sub) => forge(HEADER, claimsOf(sub), randomBytes(32))],
+    ['of the ring’s other key', (sub) => forge({ ...HEADER, kid: 'yesterday' }, claimsOf(sub))],
+    ['with an unknown key id', (sub) => forge({ ...HEADER, kid: 'tomorrow' }, claimsOf(sub))],
+    ['with a path for a key id', (sub) => forge({ ...HEADER, kid: '../../dev/null' }, claimsOf(sub), Buffer.alloc(0))],
+    ['with SQL for a key id', (sub) => forge({ ...HEADER, kid: "' UNION SELECT 'x" }, claimsOf(sub), Buffer.from('x'))],
+    ['that brings its own key', (sub) => forge({ ...HEADER, jwk: { kty: 'oct', k: 'eA' } }, claimsOf(sub), Buffer.from('x'))],
+    ['that names a key’s address', (sub) => forge({ ...HEADER, jku: 'http://127.0.0.1/keys' }, claimsOf(sub), randomBytes(32))],
+    ['of another kind', (sub) => forge({ ...HEADER, typ: 'JWT' }, claimsOf(sub))],
+    ['that has expired', (sub) => forge(HEADER, claimsOf(sub, { exp: nowSeconds - 60 }))],
+    ['that never expires', (sub) => forge(HEADER, claimsOf(sub, { exp: undefined }))],
+    ['that is not yet good', (sub) => forge(HEADER, claimsOf(sub, { nbf: nowSeconds + 600 }))],
+    ['for another audience', (sub) => forge(HEADER, claimsOf(sub, { aud: 'another' }))],
+    ['of another issuer', (sub) => forge(HEADER, claimsOf(sub, { iss: 'https://evil.example.test' }))],
+    ['of nobody', () => forge(HEADER, claimsOf(newId('operator')))],
+    ['that is no token', () => 'aaaa.bbbb.cccc'],
+    ['cut short', (sub) => forge(HEADER, claimsOf(sub)).slice(0, -4)],
+  ])('%s is refused', async (_what, tokenOf) => {
+    expect(await look(tokenOf(id))).toMatchObject({ status: 401, body: { code: 'unauthorized' } });
+  });
+
+  test('counts no longer when its operator is switched off, or may no longer', async () => {
+    const token = forge(HEADER, claimsOf(id));
+    await updateOperator(api.pool, id, { role: 'viewer' });
+    expect((await look(token)).status).toBe(403);
+    await updateOperator(api.pool, id, { active: false });
+    expect((await look(token)).status).toBe(401);
+  });
+});
+
+test('a merchant’s key opens no operator’s door, nor a token a merchant’s', async () => {
+  expect((await api.send('GET', '/api/v1/admin/operators')).status).toBe(401);
+  const { send } = await openOperator(api, 'admin');
+  expect((await send('GET', '/api/v1/payments')).status).toBe(401);
+});
+
+test('without a key no tokens are made', () => {
+  expect(() => createAccessTokens({ ...TOKEN_CONFIG, tokenKeys: [] })).toThrow('at least one key');
+});
