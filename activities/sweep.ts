@@ -54,13 +54,13 @@ async function writeFate(pool: Pool, eventId: string, fate: Delivery): Promise<v
 }
 
 async function deliver(pool: Pool, temporal: Client, stored: WebhookEvent): Promise<Delivery> {
-  const { id, event, workflow_id, provider } = stored;
+  const { id, event, workflow_id, payment_id, provider, account } = stored;
   if (event === null) return 'unknown';
   if (isDisputeEvent(event)) {
-    const isKnown = await recordDispute(pool, { eventId: id, provider, dispute: event });
-    return isKnown ? 'nothing_new' : 'unknown';
+    const found = { eventId: id, provider, account, dispute: event };
+    return (await recordDispute(pool, found)) === 'unknown' ? 'unknown' : 'nothing_new';
   }
-  if (workflow_id === null) return 'unknown';
+  if (workflow_id === null || payment_id === null) return 'unknown';
   const capabilities = capabilitiesOf(provider);
   if (isRefundEvent(event)) {
     const delivered = { eventId: id, event, unstored: null };

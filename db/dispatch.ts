@@ -89,9 +89,9 @@ export function recordReattempt(
       RETURNING id, payment_id, ordinal, status, dispatch_count, dispatch_nonce,
         provider_payment_id`);
     await db.query(sql.typeAlias('none')`
-      INSERT INTO attempts (id, payment_id, ordinal, status, provider)
+      INSERT INTO attempts (id, payment_id, ordinal, status, provider, credentials_ref)
       VALUES (${attemptId}, ${payment.id}, ${attempt.ordinal + 1}, 'prepared',
-        ${failed.route.provider})`);
+        ${failed.route.provider}, ${failed.route.credentialsRef})`);
     await db.query(sql.typeAlias('none')`
       UPDATE payments SET attempt_id = ${attemptId}, attempt_ordinal = ${attempt.ordinal + 1},
         provider = ${failed.route.provider}, credentials_ref = ${failed.route.credentialsRef},

@@ -1,30 +1,49 @@
+import { z } from 'zod';
 import type { Dispute } from '../domain/webhook-event.ts';
 import { appendAudit } from './audit.ts';
 import type { Pool } from './pool.ts';
 import { notify } from './record.ts';
 import { sql } from './sql.ts';
-import { markWebhookEvent } from './webhook-events.ts';
+import { isSentBy, markWebhookEvent } from './webhook-events.ts';
+
+const disputedRow = z.object({
+  id: z.string(),
+  dispute_id: z.string().nullable(),
+  dispute_status: z.string().nullable(),
+});
 
 /**
  * Writes a dispute onto the payment it is about. It changes no status: the money was moved, and the
- * payer's bank is asking for it. The same callback again changes nothing.
- * @returns false when there is no such payment.
+ * payer's bank is asking for it. One that is said to be open after its end is nothing new.
+ * @returns unknown when the account that speaks took no such payment.
  */
 export function recordDispute(
   pool: Pool,
-  found: { readonly eventId: string; readonly provider: string; readonly dispute: Dispute },
-): Promise<boolean> {
-  const { eventId, provider, dispute } = found;
+  found: {
+    readonly eventId: string;
+    readonly provider: string;
+    readonly account: string | null;
+    readonly dispute: Dispute;
+  },
+): Promise<'recorded' | 'nothing_new' | 'unknown'> {
+  const { eventId, provider, account, dispute } = found;
   return pool.transaction(async (db) => {
-    const payment = await db.maybeOne(sql.typeAlias('id')`
+    const payment = await db.maybeOne(sql.type(disputedRow)`
+      SELECT p.id, p.dispute->>'providerDisputeId' AS dispute_id,
+        p.dispute->>'status' AS dispute_status
+      FROM attempts a JOIN payments p ON p.id = a.payment_id
+      WHERE ${isSentBy(provider, account)} AND a.provider_payment_id = ${dispute.providerPaymentId}
+      ORDER BY p.id LIMIT 1 FOR UPDATE OF p`);
+    if (payment === null) return 'unknown';
+    const isSame = payment.dispute_id === dispute.providerDisputeId;
+    if (isSame && payment.dispute_status !== 'open' && dispute.status === 'open') {
+      const note = 'nothing new';
+      await markWebhookEvent(db, { eventId, status: 'applied', note }, payment.id);
+      return 'nothing_new';
+    }
+    await db.query(sql.typeAlias('none')`
       UPDATE payments SET dispute = ${sql.jsonb(dispute)}, updated_at = now()
-      WHERE id = (SELECT id FROM payments
-        WHERE provider = ${provider} AND provider_payment_id = ${dispute.providerPaymentId}
-        ORDER BY id LIMIT 1)
-        AND NOT (coalesce(dispute->>'status', 'open') <> 'open' AND ${dispute.status} = 'open'
-          AND dispute->>'providerDisputeId' = ${dispute.providerDisputeId})
-      RETURNING id`);
-    if (payment === null) return false;
+      WHERE id = ${payment.id}`);
     await appendAudit(db, {
       paymentId: payment.id,
       key: `event/${eventId}`,
@@ -37,6 +56,6 @@ export function recordDispute(
     });
     await markWebhookEvent(db, { eventId, status: 'applied', note: null }, payment.id);
     await notify(db, payment.id);
-    return true;
+    return 'recorded';
   });
 }

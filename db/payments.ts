@@ -59,8 +59,8 @@ export async function insertPayment(db: Connection, next: NewPayment): Promise<I
       ON CONFLICT DO NOTHING
       RETURNING *),
     attempt AS (
-      INSERT INTO attempts (id, payment_id, ordinal, status, provider)
-      SELECT attempt_id, id, 1, 'prepared', provider FROM p),
+      INSERT INTO attempts (id, payment_id, ordinal, status, provider, credentials_ref)
+      SELECT attempt_id, id, 1, 'prepared', provider, credentials_ref FROM p),
     entry AS (
       INSERT INTO audit_entries (id, payment_id, key, action, to_status, actor, cause)
       SELECT ${newId('audit')}, id, 'created', 'payment.created', status, 'merchant', ${next.cause}

@@ -203,6 +203,7 @@ const WEBHOOK_EVENT_STATUSES = ['received', 'applied', 'parked', 'rejected'] as 
 export const webhookEventRow = z.object({
   id: z.string(),
   provider: z.string(),
+  account: textOrNull,
   event_key: z.string(),
   status: z.enum(WEBHOOK_EVENT_STATUSES),
   workflow_id: textOrNull,

@@ -13,26 +13,42 @@ export function openBody(vault: Vault, eventId: string, cipher: Uint8Array): Buf
   return Buffer.from(vault.decrypt(`webhook_events.body/${eventId}`, cipher), 'base64');
 }
 
+/** An attempt (a) that was sent to this provider, with this account. */
+export function isSentBy(provider: string, account: string | null) {
+  const ofAccount =
+    account === null
+      ? sql.fragment`true`
+      : sql.fragment`split_part(a.credentials_ref, '@', 1) = ${account}`;
+  return sql.fragment`a.provider = ${provider} AND ${ofAccount}`;
+}
+
 /**
  * Keeps a callback. The unique key of provider and event makes duplicates visible: the first call
- * inserts, every other only counts. The row's id tells which one was first.
+ * inserts, every other only counts. The row's id tells which one was first. Its payment is the one
+ * that it names, when that was sent to the provider and account that speak; else null.
  */
 export async function insertWebhookEvent(
   db: Connection,
   next: SealedWebhookEvent,
 ): Promise<{ readonly inserted: boolean; readonly event: WebhookEvent }> {
   const event = next.event === null ? null : sql.jsonb(next.event);
+  const account = next.account ?? null;
   const row = await db.one(sql.typeAlias('webhookEvent')`
-    INSERT INTO webhook_events (id, provider, event_key, status, workflow_id, payment_id, event,
-      body_cipher, headers, verified_by, remote_address, error)
-    VALUES (${next.id}, ${next.provider}, ${next.eventKey}, ${next.status}, ${next.workflowId},
-      coalesce((SELECT id FROM payments WHERE workflow_id = ${next.workflowId}),
-        (SELECT payment_id FROM refunds WHERE workflow_id = ${next.workflowId})), ${event},
+    INSERT INTO webhook_events (id, provider, account, event_key, status, workflow_id, payment_id,
+      event, body_cipher, headers, verified_by, remote_address, error)
+    VALUES (${next.id}, ${next.provider}, ${account}, ${next.eventKey}, ${next.status},
+      ${next.workflowId},
+      (SELECT a.payment_id FROM attempts a
+        WHERE a.payment_id = coalesce(
+            (SELECT id FROM payments WHERE workflow_id = ${next.workflowId}),
+            (SELECT payment_id FROM refunds WHERE workflow_id = ${next.workflowId}))
+          AND ${isSentBy(next.provider, account)} LIMIT 1),
+      ${event},
       ${sql.binary(Buffer.from(next.bodyCipher, 'base64'))}, ${sql.jsonb(next.headers)},
       ${next.verifiedBy}, ${next.remoteAddress}, ${next.error})
     ON CONFLICT (provider, event_key) DO UPDATE
       SET duplicate_count = webhook_events.duplicate_count + 1
-    RETURNING id, provider, event_key, status, workflow_id, payment_id, event`);
+    RETURNING id, provider, account, event_key, status, workflow_id, payment_id, event`);
   return { inserted: row.id === next.id, event: row };
 }
 
@@ -43,7 +59,8 @@ export async function listUndelivered(
   limit: number,
 ): Promise<readonly WebhookEvent[]> {
   return await db.any(sql.typeAlias('webhookEvent')`
-    SELECT id, provider, event_key, status, workflow_id, payment_id, event FROM webhook_events
+    SELECT id, provider, account, event_key, status, workflow_id, payment_id, event
+    FROM webhook_events
     WHERE status = 'received'
       AND received_at < now() - ${olderThanMs} * interval '1 millisecond'
       AND (delivered_at IS NULL OR delivered_at < now() - interval '1 minute')

@@ -176,6 +176,7 @@ export function makeWebhookEvent(
   return {
     id,
     provider: 'mpesa',
+    account: null,
     eventKey: `key-${id}`,
     status: 'received',
     workflowId: null,

@@ -66,7 +66,8 @@ const AWAY_NAMES = new Set([
   'StatementTimeoutError',
 ]);
 
-function isDatabaseAway(error: unknown): boolean {
+/** True when the same again may work in a while. */
+export function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (AWAY_NAMES.has(error.name)) return true;
   const code = 'code' in error ? String(error.code) : '';

@@ -14,6 +14,7 @@ import { lateRefundInput, paymentInput } from '../../domain/inputs.ts';
 import {
   isDisputeEvent,
   isRefundEvent,
+  type ProviderWebhook,
   type SealedWebhookEvent,
   type StoredEvent,
   type Translation,
@@ -22,7 +23,8 @@ import { capabilitiesOf } from '../../providers/index.ts';
 import type { Delivery } from '../../workflows/delivery.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
-import type { Channel } from './proof.ts';
+import { isDatabaseAway } from '../middleware/problem.ts';
+import type { Channel, Proof } from './proof.ts';
 
 export type Callback = {
   readonly body: Buffer;
@@ -38,17 +40,17 @@ const STORE_TRIES = 3;
 const STORE_PAUSE_MS = 300;
 
 /**
- * Takes a genuine callback: stored first, then signalled. With the database away Temporal keeps it,
- * with Temporal away the database does; only without both it is refused.
- * @param workflowId whom the address is for; null where the body names it.
+ * Takes a genuine callback: stored first, then signalled. With Temporal away the database keeps it.
+ * With the database away Temporal does, where the address named the workflow; a signed one is
+ * refused, since nobody can tell whose it is: those providers send again.
  */
 export async function takeCallback(
   deps: ApiDeps,
   channel: Channel,
-  workflowId: string | null,
+  proof: Proof,
   callback: Callback,
 ): Promise<Taken> {
-  const sealed = seal(deps, channel, workflowId, callback);
+  const sealed = seal(deps, channel, proof, callback);
   const stored = await store(deps, sealed);
   if (stored === null) return await handToTemporal(deps, sealed);
   const { inserted, event } = stored;
@@ -60,18 +62,19 @@ export async function takeCallback(
 function seal(
   { vault }: ApiDeps,
   { provider, webhook }: Channel,
-  addressed: string | null,
+  { workflowId: addressed, account }: Proof,
   { body, headers, remoteAddress }: Callback,
 ): SealedWebhookEvent {
   const id = newId('event');
-  const read = webhook.translate(body);
+  const read = translate(webhook, body);
   const digest = createHash('sha256').update(body).digest('hex').slice(0, 32);
   const key = read.kind === 'malformed' ? `malformed-${digest}` : read.eventKey;
   const named = 'workflowId' in read ? (read.workflowId ?? null) : null;
   return {
     id,
     provider: provider.name,
-    eventKey: addressed === null ? key : `${addressed.slice(addressed.indexOf('-') + 1)}:${key}`,
+    account,
+    eventKey: addressed === null ? `${account}:${key}` : `${hashIn(addressed)}:${key}`,
     status: STATUSES[read.kind],
     workflowId: addressed ?? named,
     event: eventOf(read),
@@ -81,6 +84,23 @@ function seal(
     remoteAddress,
     error: 'reason' in read ? read.reason : null,
   };
+}
+
+/** PostgreSQL keeps no NUL and no half of a character; the sealed body keeps every byte. */
+function translate(webhook: ProviderWebhook, body: Buffer): Translation {
+  const read = webhook.translate(body);
+  if (isStorable(read)) return read;
+  return { kind: 'malformed', reason: 'it holds NUL or half of a character' };
+}
+
+function isStorable(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0');
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([key, part]) => isStorable(key) && isStorable(part));
+}
+
+function hashIn(workflowId: string): string {
+  return workflowId.slice(workflowId.indexOf('-') + 1);
 }
 
 const STATUSES = {
@@ -96,12 +116,13 @@ function eventOf(read: Translation): StoredEvent | null {
   return read.kind === 'dispute' ? { kind: 'dispute', ...read.dispute } : null;
 }
 
-/** Null when the database is away. */
+/** Null when the database is away. @throws Error for anything that trying again cannot mend. */
 async function store({ callbackPool, log }: ApiDeps, sealed: SealedWebhookEvent) {
   for (let tried = 1; tried <= STORE_TRIES; tried += 1) {
     try {
       return await insertWebhookEvent(callbackPool, sealed);
     } catch (error) {
+      if (!isDatabaseAway(error)) throw error;
       log.warn({ err: error, event_id: sealed.id, tried }, 'a callback could not be stored');
       await sleep(STORE_PAUSE_MS * tried);
     }
@@ -111,9 +132,10 @@ async function store({ callbackPool, log }: ApiDeps, sealed: SealedWebhookEvent)
 
 /** Without the database nobody can say what is late, so a closed workflow cannot take it. */
 async function handToTemporal(deps: ApiDeps, sealed: SealedWebhookEvent): Promise<Taken> {
-  const { id, event, workflowId } = sealed;
+  const { id, event, workflowId, account } = sealed;
   try {
-    if (event === null || workflowId === null) throw new Error('there is nothing to signal');
+    if (event === null || workflowId === null || account !== null)
+      throw new Error('there is nothing to signal');
     const unknown = () => Promise.resolve('unknown' as const);
     const delivery = await deliver(
       deps,
@@ -176,11 +198,11 @@ async function pass(deps: ApiDeps, stored: WebhookEvent): Promise<Taken['fate']>
 
 async function passToWhom(deps: ApiDeps, stored: WebhookEvent): Promise<Delivery> {
   const { callbackPool } = deps;
-  const { id, event, workflow_id: workflowId, payment_id, provider } = stored;
+  const { id, event, workflow_id: workflowId, payment_id, provider, account } = stored;
   if (event === null) return 'unknown';
   if (isDisputeEvent(event)) {
-    const isKnown = await recordDispute(callbackPool, { eventId: id, provider, dispute: event });
-    return isKnown ? 'nothing_new' : 'unknown';
+    const found = { eventId: id, provider, account, dispute: event };
+    return (await recordDispute(callbackPool, found)) === 'unknown' ? 'unknown' : 'nothing_new';
   }
   if (workflowId === null || payment_id === null) return 'unknown';
   const capabilities = capabilitiesOf(provider);

@@ -27,22 +27,28 @@ export function findChannel(name: string): Channel | null {
   return null;
 }
 
+/** What proved a callback: whose it is, by the token's word or by the signature's. */
+export type Proof =
+  | { readonly workflowId: string; readonly account: null }
+  | { readonly workflowId: null; readonly account: string };
+
 const WORKFLOW_IDS = { payment: paymentWorkflowId, refund: refundWorkflowId } as const;
 
 /**
  * Reads the workflow out of the token in the address, which is the proof at the same time.
  * @throws ApiError not_found for a forged one.
  */
-export function readToken({ tokens }: ApiDeps, { subject }: Channel, token: string): string {
+export function readToken({ tokens }: ApiDeps, { subject }: Channel, token: string): Proof {
   const read = tokens.read(subject, token);
   if (read === null) throw new ApiError('not_found', 'no route has this path');
-  return WORKFLOW_IDS[subject](read.workflowHash);
+  return { workflowId: WORKFLOW_IDS[subject](read.workflowHash), account: null };
 }
 
 /**
  * Checks the signature over the raw body with the deployment's own credentials, or with all that a
  * merchant's configuration had lately.
  * @param configId the segment after the channel; empty for the deployment's own.
+ * @returns the account that the secret belongs to, as a credentials reference without version.
  * @throws ApiError not_found for an unknown configuration, webhook_refused with the reason.
  */
 export async function requireSignature(
@@ -50,12 +56,15 @@ export async function requireSignature(
   { provider, webhook }: Channel,
   configId: string,
   { body, headers }: Callback,
-): Promise<void> {
+): Promise<Proof> {
   const candidates = await candidatesOf(deps, provider, configId);
   let reason: string | null = 'no credentials are configured to check it with';
   for (const credentials of candidates) {
     reason = webhook.verify?.({ body, headers, nowMs: Date.now() }, credentials) ?? null;
-    if (reason === null) return;
+    if (reason === null) {
+      const account = configId === '' ? `env:${provider.name}` : `config:${configId}`;
+      return { workflowId: null, account };
+    }
   }
   throw new ApiError('webhook_refused', reason);
 }

@@ -27,10 +27,11 @@ async function receive(
   try {
     if (channel === null) throw new ApiError('not_found', 'no route has this path');
     const isSigned = channel.webhook.verify !== undefined;
-    const workflowId = isSigned ? null : readToken(deps, channel, segment);
+    // A forged token is known before a byte of the body is read.
+    const token = isSigned ? null : readToken(deps, channel, segment);
     const callback = await readCallback(ctx);
-    if (isSigned) await requireSignature(deps, channel, segment, callback);
-    const taken = await takeCallback(deps, channel, workflowId, callback);
+    const proof = token ?? (await requireSignature(deps, channel, segment, callback));
+    const taken = await takeCallback(deps, channel, proof, callback);
     log.info(taken, 'a callback was taken');
     ctx.status = 200;
     ctx.body = channel.webhook.acknowledgement;

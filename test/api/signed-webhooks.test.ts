@@ -123,6 +123,14 @@ describe.each(PROVIDERS)('%s', (provider) => {
   });
 });
 
+test('with the database away a signed one is refused: it comes again', async () => {
+  const { workflowId } = await store('stripe');
+  await api.cutDatabase();
+  const event = sign('stripe', makeStripeEvent('evt_1', workflowId), SECRETS.stripe[1]);
+  expect(await post('stripe', event)).toMatchObject({ status: 503, body: { retryable: true } });
+  expect(api.engine.delivered).toEqual([]);
+});
+
 test('an event of a refund goes to the refund’s workflow', async () => {
   const payment = await store('cpay', 'succeeded');
   const refund = await api.send('POST', `/api/v1/payments/${payment.id}/refunds`, { body: {} });

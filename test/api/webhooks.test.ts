@@ -53,6 +53,15 @@ test('it needs no API key, and what it says about the payer is kept sealed only'
   expect(stored.body_cipher.toString('latin1')).not.toContain(String(PHONE));
 });
 
+test.each(['\u0000', '\ud800'])('one that holds %j is kept sealed, and parked', async (odd) => {
+  const payment = await store('processing');
+  const sent = makeStkCallback({ receipt: `UJ7A1B2${odd}` });
+  expect(await call(payment, sent)).toMatchObject({ status: 200, body: TAKEN });
+  const [stored] = await listStored(api);
+  expect(stored).toMatchObject({ status: 'parked', event: null });
+  expect(api.engine.delivered).toEqual([]);
+});
+
 test('a hundred at once are all acknowledged, kept once and passed on once', async () => {
   const payment = await store('processing');
   const answers = await Promise.all(Array.from({ length: 100 }, () => call(payment)));

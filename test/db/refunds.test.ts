@@ -170,11 +170,11 @@ test('a dispute is shown on its payment, and a late "open" does not undo its end
     amountMinor: 10_000,
     reason: 'fraudulent',
   } as const;
-  const found = { eventId: 'evt_1', provider: payment.provider, dispute };
-  expect(await recordDispute(pool, found)).toBe(true);
+  const found = { eventId: 'evt_1', provider: payment.provider, account: null, dispute };
+  expect(await recordDispute(pool, found)).toBe('recorded');
   const lost = { ...dispute, status: 'lost' } as const;
-  expect(await recordDispute(pool, { ...found, eventId: 'evt_2', dispute: lost })).toBe(true);
-  await recordDispute(pool, { ...found, eventId: 'evt_3' });
+  expect(await recordDispute(pool, { ...found, eventId: 'evt_2', dispute: lost })).toBe('recorded');
+  expect(await recordDispute(pool, { ...found, eventId: 'evt_3' })).toBe('nothing_new');
   expect((await findPayment(pool, MERCHANT.id, payment.id))?.dispute).toMatchObject({
     status: 'lost',
   });
@@ -183,5 +183,7 @@ test('a dispute is shown on its payment, and a late "open" does not undo its end
     'payment.disputed',
   ]);
   const other = { ...dispute, providerPaymentId: 'pi_none' };
-  expect(await recordDispute(pool, { ...found, eventId: 'evt_4', dispute: other })).toBe(false);
+  expect(await recordDispute(pool, { ...found, eventId: 'evt_4', dispute: other })).toBe('unknown');
+  const stranger = { ...found, eventId: 'evt_5', account: 'config:pcf_1' };
+  expect(await recordDispute(pool, stranger)).toBe('unknown');
 });

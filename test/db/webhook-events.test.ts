@@ -24,6 +24,26 @@ afterAll(() => database.close());
 const findRow = async (id: string) =>
   (await database.queryAsOwner('SELECT * FROM webhook_events WHERE id = $1', [id]))[0];
 
+const ACCOUNTS = [
+  { provider: 'stripe', account: 'config:pcf_1', isIts: true },
+  { provider: 'stripe', account: null, isIts: true },
+  { provider: 'stripe', account: 'env:stripe', isIts: false },
+  { provider: 'stripe', account: 'config:pcf_2', isIts: false },
+  { provider: 'stripe', account: 'config:pcf_1@3', isIts: false },
+  { provider: 'cpay', account: 'config:pcf_1', isIts: false },
+];
+test.each(ACCOUNTS)(
+  'of a payment of Stripe’s account pcf_1, $account of $provider may speak: $isIts',
+  async ({ provider, account, isIts }) => {
+    const ofStripe = { provider: 'stripe', credentialsRef: 'config:pcf_1@3' };
+    const payment = await storePayment(pool, ofStripe);
+    const { workflowId } = payment;
+    const callback = makeWebhookEvent({ provider, account, workflowId });
+    const { event } = await insertWebhookEvent(pool, callback);
+    expect(event.payment_id).toBe(isIts ? payment.id : null);
+  },
+);
+
 test('a callback is kept with what it says and how it was verified', async () => {
   const payment = await storePayment(pool);
   const { workflowId } = payment;
@@ -33,6 +53,7 @@ test('a callback is kept with what it says and how it was verified', async () =>
     event: {
       id: callback.id,
       provider: 'mpesa',
+      account: null,
       event_key: callback.eventKey,
       status: 'received',
       workflow_id: workflowId,
