@@ -2,7 +2,7 @@ import { storePaymentIn } from '../factories.ts';
 import { listStored, makeDisputeEvent, makeStripeEvent, sign } from './callbacks.ts';
 import { openTestApi, SECRETS, type Send, type TestApi } from './server.ts';
 
-/** A genuine signature proves whose account speaks; it may speak of that account's payments only. */
+/** A genuine signature proves whose account speaks; it may speak of its own payments only. */
 let api: TestApi;
 beforeEach(async () => {
   api = await openTestApi();
