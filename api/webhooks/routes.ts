@@ -47,7 +47,7 @@ async function readCallback(ctx: RouterContext<ApiState>): Promise<Callback> {
   for (const [name, value] of Object.entries(ctx.req.headers)) {
     if (
       typeof value === 'string' &&
-      /^(content-type|[a-z]+-signature|[a-z]+-timestamp)$/.test(name)
+      /^(content-type|[a-z0-9]+-signature|[a-z0-9]+-timestamp)$/.test(name)
     ) {
       headers[name] = value.slice(0, 1000);
     }

@@ -96,7 +96,7 @@ function addCapabilityCases({ description: { provider } }: Stage): void {
   it('hears of refunds only where it can refund, and each on a channel of its own', () => {
     const channels = [webhook, ...refundWebhooks].map(({ channel }) => channel);
     expect(new Set(channels).size).toBe(channels.length);
-    for (const channel of channels) expect(channel).toMatch(/^[a-z][a-z-]*$/);
+    for (const channel of channels) expect(channel).toMatch(/^[a-z][a-z0-9-]*$/);
     if (capabilities.refund === 'none') expect(refundWebhooks).toEqual([]);
     if (capabilities.refund === 'none') expect(capabilities.looks_up_refunds).toBe('none');
   });
