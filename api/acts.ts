@@ -4,6 +4,7 @@ import { ApiError, PROBLEMS } from './errors.ts';
 import type { Incoming, Operation, Reply } from './operation.ts';
 
 const ASKED_LENGTH_MAX = 2000;
+const TARGET_LENGTH_MAX = 100;
 
 /**
  * Runs an operation. What an operator sets out to change is written down before it is done, with
@@ -19,12 +20,13 @@ export async function runSeen(
     return await operation.run(deps, incoming);
   }
   const agent = incoming.headers['user-agent'];
+  const [target] = Object.values(incoming.params);
   const id = await insertAct(deps.pool, {
     operatorId: caller.operatorId,
     email: caller.email,
     role: caller.role,
     action: operation.id,
-    target: Object.values(incoming.params)[0] ?? null,
+    target: target === undefined ? null : cleanText(target).slice(0, TARGET_LENGTH_MAX),
     details: { asked: describeBody(incoming.body) },
     requestId: incoming.requestId,
     remoteAddress: incoming.remoteAddress,

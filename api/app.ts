@@ -17,7 +17,7 @@ export function createApp(deps: ApiDeps): Koa<ApiState> {
   // Only what the last of our own proxies says about the caller's address is believed.
   app.proxy = deps.trustedProxies > 0;
   app.maxIpsCount = deps.trustedProxies;
-  app.use(answerProblems(deps.log));
+  app.use(answerProblems(deps));
   app.use(helmet({ contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } }));
   app.use(allowOrigins(deps));
   for (const router of [createWebhookRoutes(deps), mountOperations(deps, OPERATIONS)]) {

@@ -20,6 +20,8 @@ export type ApiDeps = {
   readonly engine: Engine;
   readonly policies: Policies;
   readonly limits: RateLimits<LimitName>;
+  /** Where callers reach us from outside. */
+  readonly publicUrl: string;
   readonly environment: Env['environment'];
   readonly corsOrigins: Env['corsOrigins'];
   readonly trustedProxies: Env['trustedProxies'];

@@ -1,48 +1,46 @@
+import { z } from 'zod';
+
 /** Everything the API may say no with. One record, exhaustive; the codes are part of the API. */
+// biome-ignore format: table, one row per line
 export const PROBLEMS = {
-  // table
-  invalid_request: { status: 400, title: 'The request is not valid', retryable: false },
-  malformed_json: { status: 400, title: 'The body is not JSON', retryable: false },
-  idempotency_key_missing: { status: 400, title: 'Idempotency-Key is missing', retryable: false },
-  idempotency_key_malformed: {
-    status: 400,
-    title: 'Idempotency-Key is malformed',
-    retryable: false,
-  },
-  unauthorized: { status: 401, title: 'The API key is missing or not valid', retryable: false },
-  sign_in_refused: { status: 401, title: 'Signing in failed', retryable: false },
-  email_taken: { status: 409, title: 'The address is taken', retryable: false },
-  rate_limited: { status: 429, title: 'Too many requests', retryable: true },
-  forbidden: { status: 403, title: 'This is not yours to do', retryable: false },
-  not_found: { status: 404, title: 'There is no such thing here', retryable: false },
-  method_not_allowed: { status: 405, title: 'This method does not exist here', retryable: false },
-  already_sent: { status: 409, title: 'The provider has the payment already', retryable: false },
-  payment_closed: { status: 409, title: 'The payment has ended', retryable: false },
-  not_authorized: { status: 409, title: 'The payment is not authorized', retryable: false },
-  capture_refused: { status: 409, title: 'The capture was refused', retryable: false },
-  not_sent: { status: 409, title: 'The provider does not have it yet', retryable: true },
-  not_refundable: { status: 409, title: 'The payment cannot be refunded', retryable: false },
-  webhook_refused: { status: 401, title: 'The callback is not proven', retryable: false },
-  body_too_large: { status: 413, title: 'The body is too large', retryable: false },
-  unsupported_media_type: {
-    status: 415,
-    title: 'The body must be application/json',
-    retryable: false,
-  },
-  idempotency_key_reused: {
-    status: 422,
-    title: 'The key belongs to another request',
-    retryable: false,
-  },
-  refund_too_much: { status: 422, title: 'More than is left to refund', retryable: false },
-  provider_inactive: { status: 422, title: 'The provider is switched off', retryable: false },
-  card_number: { status: 422, title: 'Card numbers are not taken', retryable: false },
-  provider_limits: { status: 422, title: 'The provider does not take this', retryable: false },
-  internal_error: { status: 500, title: 'Something of ours went wrong', retryable: true },
-  temporarily_unavailable: { status: 503, title: 'A part of ours is away', retryable: true },
-} as const satisfies Record<string, { status: number; title: string; retryable: boolean }>;
+  invalid_request: { status: 400, retryable: false, title: 'The request is not valid', mend: 'Each entry of `errors` points to a field and says what it takes.' },
+  malformed_json: { status: 400, retryable: false, title: 'The body is not JSON', mend: 'Send one JSON object in UTF-8, nested 32 levels at most.' },
+  idempotency_key_missing: { status: 400, retryable: false, title: 'Idempotency-Key is missing', mend: 'Send an Idempotency-Key header with a value that is new for each payment or refund, and the same when you repeat a request.' },
+  idempotency_key_malformed: { status: 400, retryable: false, title: 'Idempotency-Key is malformed', mend: 'Use 1 to 255 visible ASCII characters without spaces, such as a UUID.' },
+  unauthorized: { status: 401, retryable: false, title: 'The API key or access token is missing or not valid', mend: 'Send Authorization: Bearer with a key that is neither revoked nor expired, or sign in again.' },
+  sign_in_refused: { status: 401, retryable: false, title: 'Signing in failed', mend: 'Check the e-mail address and the password; a refresh token is good once.' },
+  webhook_refused: { status: 401, retryable: false, title: 'The callback is not proven', mend: 'The provider has to sign with one of the configured webhook_secrets, not longer than five minutes ago.' },
+  forbidden: { status: 403, retryable: false, title: 'This is not yours to do', mend: 'The detail names the scope or role that is needed.' },
+  not_found: { status: 404, retryable: false, title: 'There is no such thing here', mend: 'Check the id and the path; what belongs to another merchant is not found either.' },
+  method_not_allowed: { status: 405, retryable: false, title: 'This method does not exist here', mend: 'The Allow header names the methods of this path.' },
+  already_sent: { status: 409, retryable: false, title: 'The provider has the payment already', mend: 'It can no longer be canceled; wait for its end and refund it.' },
+  payment_closed: { status: 409, retryable: false, title: 'The payment has ended', mend: 'See its status; nothing more can be done with it but a refund.' },
+  not_authorized: { status: 409, retryable: false, title: 'The payment is not authorized', mend: 'Only a payment with status authorized can be captured.' },
+  capture_refused: { status: 409, retryable: false, title: 'The capture was refused', mend: 'The detail has the provider’s reason.' },
+  not_sent: { status: 409, retryable: true, title: 'The provider does not have it yet', mend: 'There is nothing to ask about yet; try again in a moment.' },
+  not_refundable: { status: 409, retryable: false, title: 'The payment cannot be refunded', mend: 'The detail says why, and what can be done instead.' },
+  email_taken: { status: 409, retryable: false, title: 'The address is taken', mend: 'Change the operator that has it, or use another address.' },
+  body_too_large: { status: 413, retryable: false, title: 'The body is too large', mend: 'Send less; metadata is for references, not for documents.' },
+  unsupported_media_type: { status: 415, retryable: false, title: 'The body must be application/json', mend: 'Send Content-Type: application/json.' },
+  idempotency_key_reused: { status: 422, retryable: false, title: 'The key belongs to another request', mend: 'Repeat the very same request, or use a new key for a new one.' },
+  refund_too_much: { status: 422, retryable: false, title: 'More than is left to refund', mend: 'The detail says how much is left.' },
+  provider_inactive: { status: 422, retryable: false, title: 'The provider is switched off', mend: 'Switch it on in its configuration, or use another provider.' },
+  card_number: { status: 422, retryable: false, title: 'Card numbers are not taken', mend: 'Send a token of the provider, such as pm_…; take the number out of your logs as well.' },
+  provider_limits: { status: 422, retryable: false, title: 'The provider does not take this', mend: 'The detail says what the provider takes.' },
+  rate_limited: { status: 429, retryable: true, title: 'Too many requests', mend: 'Wait for as many seconds as Retry-After says; RateLimit tells how many are left.' },
+  internal_error: { status: 500, retryable: true, title: 'Something of ours went wrong', mend: 'Repeat the request with the same Idempotency-Key; tell us its request_id.' },
+  temporarily_unavailable: { status: 503, retryable: true, title: 'A part of ours is away', mend: 'Repeat the request with the same Idempotency-Key after Retry-After.' },
+} as const satisfies Record<
+  string,
+  { status: number; retryable: boolean; title: string; mend: string }
+>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
+
+export function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(PROBLEMS, code);
+}
+export const PROBLEM_CODES: readonly ProblemCode[] = Object.keys(PROBLEMS).filter(isProblemCode);
 
 /** One fault: where (a JSON Pointer, RFC 6901, or a header's name) and how to mend it. */
 export type Fault = { readonly pointer: string; readonly detail: string };
@@ -60,17 +58,35 @@ export class ApiError extends Error {
   }
 }
 
-/** The body of an error answer (RFC 9457). */
-export function presentProblem(error: ApiError, requestId: string) {
+const FAULT = z.strictObject({ pointer: z.string(), detail: z.string() });
+export const problemShape = z
+  .strictObject({
+    type: z.url(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string(),
+    request_id: z.string(),
+    retryable: z.boolean(),
+    errors: z.array(FAULT).meta({ description: 'Where it is wrong: a JSON Pointer, or a header' }),
+  })
+  .meta({ id: 'Problem' });
+
+/** The body of an error answer (RFC 9457); `type` is the address of a page about it. */
+export function presentProblem(
+  error: ApiError,
+  requestId: string,
+  publicUrl: string,
+): z.input<typeof problemShape> {
   const { status, title, retryable } = PROBLEMS[error.code];
   return {
-    type: `urn:malipo:problem:${error.code}`,
+    type: `${publicUrl}/problems/${error.code}`,
     title,
     status,
     detail: error.message,
     code: error.code,
     request_id: requestId,
     retryable,
-    errors: error.faults,
+    errors: [...error.faults],
   };
 }

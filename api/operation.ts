@@ -91,6 +91,7 @@ export const TAGS = {
   Operators: 'What operators see and do, over all merchants',
   'Provider callbacks': 'Where providers tell us; not for merchants',
   Health: 'For load balancers and for people',
+  Reference: 'This reference, and pages about problems',
 } as const satisfies Record<string, string>;
 export type Tag = keyof typeof TAGS;
 
@@ -125,6 +126,35 @@ export function declare<
     },
   };
 }
+
+/** Every problem that it may answer with: those that follow from the declaration, and its own. */
+export function listProblems(operation: Operation): readonly ProblemCode[] {
+  const { access, limit, query, body, bodyKind, isIdempotent, path, problems = [] } = operation;
+  const follow: readonly (readonly [boolean, readonly ProblemCode[]])[] = [
+    [access.kind !== 'open', ['unauthorized', 'forbidden', 'rate_limited']],
+    [limit !== undefined, ['rate_limited']],
+    [query !== null || body !== null, ['invalid_request']],
+    [body !== null && bodyKind !== 'raw', BODY_PROBLEMS],
+    [isIdempotent === true, KEY_PROBLEMS],
+    [path.includes('{'), ['not_found']],
+    [true, ['internal_error', 'temporarily_unavailable']],
+  ];
+  const codes = follow.flatMap(([applies, of]) => (applies ? of : []));
+  return [...new Set([...codes, ...problems])];
+}
+
+const BODY_PROBLEMS = [
+  'malformed_json',
+  'unsupported_media_type',
+  'body_too_large',
+  'card_number',
+] as const;
+const KEY_PROBLEMS = [
+  'idempotency_key_missing',
+  'idempotency_key_malformed',
+  'idempotency_key_reused',
+  'card_number',
+] as const;
 
 function isCallerOf<A extends Access>(access: A, caller: Caller): caller is CallerOf<A> {
   return access.kind === caller.kind;

@@ -6,6 +6,7 @@ import { healthOperations } from './health/routes.ts';
 import type { Operation } from './operation.ts';
 import { paymentOperations } from './payments/routes.ts';
 import { providerConfigOperations } from './provider-configs/routes.ts';
+import { createReferenceOperations } from './reference/routes.ts';
 import { refundOperations } from './refunds/routes.ts';
 import { sessionOperations } from './sessions/routes.ts';
 
@@ -20,4 +21,5 @@ export const OPERATIONS: readonly Operation[] = [
   ...accountOperations,
   ...operatorOperations,
   ...actOperations,
+  ...createReferenceOperations(() => OPERATIONS),
 ];

@@ -51,6 +51,7 @@ export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps)
       limits,
       corsOrigins: env.corsOrigins,
       trustedProxies: env.trustedProxies,
+      publicUrl: env.publicUrl,
       environment: env.environment,
       providerEnv: env.providers,
       log,

@@ -1,5 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { OPERATIONS } from '../api/operations.ts';
+import { describeApi } from '../api/reference/openapi.ts';
 import { ATTEMPT_EVENTS, ATTEMPT_STATES, ATTEMPT_STATUSES } from '../domain/attempt-states.ts';
 import { FAILURES } from '../domain/error.ts';
 import {
@@ -11,11 +13,15 @@ import {
 import { REFUND_FAILURES } from '../domain/refund.ts';
 import { REFUND_EVENTS, REFUND_STATES, REFUND_STATUSES } from '../domain/refund-states.ts';
 
+/** The sandbox's; a deployment serves its own at /openapi.json. */
+const SERVER_URL = 'http://127.0.0.1:8080';
+
 /**
  * `npm run generate` writes what is derived from the code under docs/generated; with --check it
  * only says what is not up to date.
  */
 const GENERATED: Readonly<Record<string, () => string>> = {
+  'openapi.json': () => `${JSON.stringify(describeApi(OPERATIONS, SERVER_URL), null, 2)}\n`,
   'states.md': renderStates,
 };
 

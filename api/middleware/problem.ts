@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { Middleware } from 'koa';
-import type { Log } from '../../config/log.ts';
-import type { ApiState } from '../deps.ts';
+import type { ApiDeps, ApiState } from '../deps.ts';
 import { ApiError, PROBLEMS, presentProblem } from '../errors.ts';
 import { holdsCardNumber } from './card-number.ts';
 
 const REQUEST_ID = /^[A-Za-z0-9_-]{8,64}$/;
 
 /** Gives each request an id, and each error its form (RFC 9457). */
-export function answerProblems(log: Log): Middleware<ApiState> {
+export function answerProblems({
+  log,
+  publicUrl,
+}: Pick<ApiDeps, 'log' | 'publicUrl'>): Middleware<ApiState> {
   return async (ctx, next) => {
     const given = ctx.get('X-Request-Id');
     const isTaken = REQUEST_ID.test(given) && !holdsCardNumber(given);
@@ -26,7 +28,7 @@ export function answerProblems(log: Log): Middleware<ApiState> {
       }
       ctx.status = PROBLEMS[problem.code].status;
       if (PROBLEMS[problem.code].status === 503) ctx.set('Retry-After', '2');
-      ctx.body = presentProblem(problem, ctx.state.requestId);
+      ctx.body = presentProblem(problem, ctx.state.requestId, publicUrl);
       ctx.type = 'application/problem+json';
     }
     log.info({
@@ -41,7 +43,7 @@ export function answerProblems(log: Log): Middleware<ApiState> {
 }
 
 function notFound(): ApiError {
-  return new ApiError('not_found', 'no route has this path; see the README for what there is');
+  return new ApiError('not_found', 'no route has this path; /docs lists what there is');
 }
 
 function wrongMethod(): ApiError {

@@ -3,7 +3,7 @@ import type { Payment } from '../../domain/payment.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { UpdateAnswer } from '../engine.ts';
-import { ApiError, PROBLEMS, type ProblemCode } from '../errors.ts';
+import { ApiError, isProblemCode } from '../errors.ts';
 
 /** Ends what was not yet paid. A second cancel of a canceled payment changes nothing. */
 export async function cancelPayment({ engine }: ApiDeps, payment: Payment): Promise<void> {
@@ -53,8 +53,4 @@ function requireDone(what: string, payment: Payment, answer: UpdateAnswer): void
       throw new ApiError(code, `the payment cannot be ${what}: ${answer.message}`);
     }
   }
-}
-
-function isProblemCode(type: string): type is ProblemCode {
-  return Object.hasOwn(PROBLEMS, type);
 }

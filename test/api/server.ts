@@ -66,6 +66,7 @@ export type Send = (method: string, path: string, sending?: Sending) => Promise<
 
 export type TestApi = {
   readonly database: TestDatabase;
+  readonly url: string;
   readonly pool: Pool;
   readonly engine: ScriptedEngine;
   readonly tokens: CallbackTokens;
@@ -96,6 +97,7 @@ export async function openTestApi(): Promise<TestApi> {
   const { send } = await enroll(MERCHANT);
   return {
     database,
+    url: `http://127.0.0.1:${served.port}`,
     pool,
     engine: served.engine,
     tokens: served.tokens,
@@ -127,6 +129,7 @@ async function serve(databaseUrl: string, pool: Pool, callbackPool: Pool) {
     engine,
     policies,
     limits,
+    publicUrl: TOKEN_CONFIG.publicUrl,
     environment: 'sandbox',
     corsOrigins: ['https://shop.example.test'],
     trustedProxies: 1,
@@ -162,6 +165,8 @@ function sender(port: number, apiKey: string): Send {
         : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await answer.text();
-    return { status: answer.status, headers: answer.headers, text, body: JSON.parse(text || '{}') };
+    const isJson = answer.headers.get('content-type')?.includes('json') === true;
+    const { status, headers: told } = answer;
+    return { status, headers: told, text, body: JSON.parse(isJson ? text || '{}' : '{}') };
   };
 }

@@ -1,0 +1,136 @@
+import { z } from 'zod';
+import {
+  createDocument,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiPathsObject,
+  type ZodOpenApiResponsesObject,
+} from 'zod-openapi';
+import { type Access, SCOPES } from '../../domain/access.ts';
+import { PROBLEMS, type ProblemCode, problemShape } from '../errors.ts';
+import { listProblems, type Operation, TAGS } from '../operation.ts';
+
+const DESCRIPTION = `Each payment is one durable workflow. Amounts are integers of minor units: KES
+100.50 is 10050. What creates something takes an Idempotency-Key; the same key with the same body is
+the same payment or refund, however often it is sent. A result that nobody confirmed is
+\`needs_review\`, never guessed. Errors are \`application/problem+json\` (RFC 9457) with a \`code\`,
+and say how to mend them.`;
+
+/** The OpenAPI 3.1 document of these operations. @param serverUrl where they are served. */
+export function describeApi(operations: readonly Operation[], serverUrl: string) {
+  const paths: ZodOpenApiPathsObject = {};
+  for (const operation of operations) {
+    paths[operation.path] = {
+      ...paths[operation.path],
+      [operation.method]: describeOperation(operation),
+    };
+  }
+  return createDocument({
+    openapi: '3.1.0',
+    info: {
+      title: 'Malipo',
+      version: 'v1',
+      description: DESCRIPTION,
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: serverUrl }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    paths,
+    components: {
+      securitySchemes: {
+        apiKey: { type: 'http', scheme: 'bearer', description: 'A merchant’s API key, `sk_…`' },
+        accessToken: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'An operator’s, by `POST /api/v1/sessions`; good for 15 minutes',
+        },
+      },
+    },
+  });
+}
+
+const SECURITY: Readonly<Record<Access['kind'], Record<string, string[]>[]>> = {
+  open: [],
+  merchant: [{ apiKey: [] }],
+  operator: [{ accessToken: [] }],
+};
+
+function describeOperation(operation: Operation): ZodOpenApiOperationObject {
+  const { id, tag, summary, access, query, body, bodyKind, path } = operation;
+  const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
+  return {
+    operationId: id,
+    tags: [tag],
+    summary,
+    description: [operation.description, describeAccess(access)].filter(Boolean).join('\n\n'),
+    security: SECURITY[access.kind],
+    requestParams: {
+      ...(names.length === 0 ? {} : { path: z.object(parametersOf(names)) }),
+      ...(query instanceof z.ZodObject ? { query } : {}),
+      ...(operation.isIdempotent === true ? { header: keyHeader } : {}),
+    },
+    ...(body === null || bodyKind === 'raw'
+      ? {}
+      : {
+          requestBody: {
+            required: bodyKind !== 'optional',
+            content: { 'application/json': { schema: body } },
+          },
+        }),
+    responses: { ...describeAnswers(operation), ...describeProblems(operation) },
+  };
+}
+
+function describeAccess(access: Access): string {
+  if (access.kind === 'open') return '';
+  if (access.kind === 'operator') return `Needs the role \`${access.role}\`.`;
+  return `Needs the scope \`${access.scope}\`: ${SCOPES[access.scope]}.`;
+}
+
+const keyHeader = z.object({
+  'Idempotency-Key': z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/)
+    .meta({ description: 'New for each payment or refund, the same in repetitions' }),
+});
+
+function parametersOf(names: readonly string[]) {
+  return Object.fromEntries(names.map((name) => [name, z.string()]));
+}
+
+const REQUEST_ID = { 'X-Request-Id': { schema: { type: 'string' } } } as const;
+
+function describeAnswers({ answers }: Operation): ZodOpenApiResponsesObject {
+  const described: ZodOpenApiResponsesObject = {};
+  for (const [status, { description, schema, contentType }] of Object.entries(answers)) {
+    const media = schema === undefined ? { schema: { type: 'string' } as const } : { schema };
+    const content = status === '204' ? {} : { content: { [contentType ?? JSON_TYPE]: media } };
+    described[`${Number(status)}` as `${1 | 2 | 3 | 4 | 5}${string}`] = {
+      description,
+      headers: REQUEST_ID,
+      ...content,
+    };
+  }
+  return described;
+}
+
+const JSON_TYPE = 'application/json';
+
+/** One response for each status, naming the codes that it may carry. */
+function describeProblems(operation: Operation): ZodOpenApiResponsesObject {
+  const byStatus = Map.groupBy(listProblems(operation), (code) => PROBLEMS[code].status);
+  const described: ZodOpenApiResponsesObject = {};
+  for (const [status, codes] of byStatus) {
+    if (operation.answers[status] !== undefined) continue;
+    described[`${status}` as `${1 | 2 | 3 | 4 | 5}${string}`] = {
+      description: codes.map(describeProblem).join('\n'),
+      headers: REQUEST_ID,
+      content: { 'application/problem+json': { schema: problemShape } },
+    };
+  }
+  return described;
+}
+
+function describeProblem(code: ProblemCode): string {
+  return `- \`${code}\`: ${PROBLEMS[code].title}`;
+}
