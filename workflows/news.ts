@@ -1,3 +1,4 @@
+import { workflowInfo } from '@temporalio/workflow';
 import type { Decision } from '../domain/decision.ts';
 import { failure } from '../domain/error.ts';
 import type { PaymentInput } from '../domain/payment.ts';
@@ -26,7 +27,7 @@ async function applyDecision(book: Book, decision: Decision): Promise<void> {
   const { receipt, by, reason } = decision;
   const isFailure = decision.decision !== 'succeeded';
   await book.write({
-    key: 'decided',
+    key: `decided/${workflowInfo().runId}`,
     action: 'payment.decided',
     actor: 'operator',
     cause: `${by}: ${reason}`,

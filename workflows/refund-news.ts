@@ -1,3 +1,4 @@
+import { workflowInfo } from '@temporalio/workflow';
 import {
   isRefundOutcome,
   type RefundInput,
@@ -31,7 +32,7 @@ export async function applyRefundNews(
   if (decision === undefined || isRefundClosed(book.status())) return;
   const hasFailed = decision.decision === 'failed';
   await book.write({
-    key: 'decided',
+    key: `decided/${workflowInfo().runId}`,
     action: 'refund.decided',
     actor: 'operator',
     cause: `${decision.by}: ${decision.reason}`,

@@ -21,7 +21,7 @@ async function arrive(
   story.status = status;
   const start = lateOutcomeStart(input, event);
   const handle = await stage.env.client.workflow.signalWithStart('lateOutcome', start);
-  return { handle, story };
+  return { input, handle, story };
 }
 
 describe('a callback after the payment’s workflow has closed', () => {
@@ -45,6 +45,22 @@ describe('a callback after the payment’s workflow has closed', () => {
     expect(story.entries[0]).toMatchObject({ reviewReason: 'late_success' });
     const decision = { decision: 'succeeded', by: 'ops', reason: 'paid', receipt: null } as const;
     expect(await handle.executeUpdate(decideUpdate, { args: [decision] })).toBe('succeeded');
+  });
+
+  it('is decided anew each time that it comes to review', async () => {
+    const success = outcome('succeeded');
+    const first = await arrive('failed', delivered(success), success);
+    await stage.env.sleep('1h');
+    const by = { by: 'ops', reason: 'looked into it', receipt: null } as const;
+    const failed = { ...by, decision: 'failed' } as const;
+    expect(await first.handle.executeUpdate(decideUpdate, { args: [failed] })).toBe('failed');
+    await first.handle.result();
+    const start = lateOutcomeStart(first.input, delivered(success));
+    const again = await stage.env.client.workflow.signalWithStart('lateOutcome', start);
+    await stage.env.sleep('1h');
+    expect(first.story.status).toBe('needs_review');
+    const paid = { ...by, decision: 'succeeded' } as const;
+    expect(await again.executeUpdate(decideUpdate, { args: [paid] })).toBe('succeeded');
   });
 
   it('is accepted by policy', async () => {
