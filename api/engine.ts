@@ -6,6 +6,8 @@ import {
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import type { Log } from '../config/log.ts';
+import type { Decision, RefundDecision } from '../domain/decision.ts';
+import { lateOutcomeWorkflowId, lateRefundWorkflowId } from '../domain/id.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import type { LateRefundInput, RefundInput } from '../domain/refund.ts';
 import type { DeliveredEvent, DeliveredRefundEvent } from '../domain/webhook-event.ts';
@@ -18,6 +20,8 @@ import {
 import {
   cancelUpdate,
   captureUpdate,
+  decideRefundUpdate,
+  decideUpdate,
   FIRST_STATE_UPDATE_ID,
   firstRefundStateUpdate,
   firstStateUpdate,
@@ -39,6 +43,9 @@ export type Engine = {
   cancelPayment(workflowId: string): Promise<UpdateAnswer>;
   capturePayment(workflowId: string, amountMinor: number): Promise<UpdateAnswer>;
   verifyPayment(workflowId: string): Promise<UpdateAnswer>;
+  /** Carries out an operator's decision, in the workflow that the payment waits in. */
+  decidePayment(workflowId: string, decision: Decision): Promise<UpdateAnswer>;
+  decideRefund(workflowId: string, decision: RefundDecision): Promise<UpdateAnswer>;
   /** Throws when Temporal is away. */
   deliver(
     workflowId: string,
@@ -145,6 +152,20 @@ function createUpdates(client: Client, within: Within) {
       answerOf(() => handle(workflowId).executeUpdate(captureUpdate, { args: [{ amountMinor }] })),
     verifyPayment: (workflowId: string) =>
       answerOf(() => handle(workflowId).executeUpdate(verifyUpdate)),
+    async decidePayment(workflowId: string, decision: Decision) {
+      const decideIn = (id: string) =>
+        answerOf(() => handle(id).executeUpdate(decideUpdate, { args: [decision] }));
+      const answer = await decideIn(workflowId);
+      if (answer.kind !== 'not_running') return answer;
+      return await decideIn(lateOutcomeWorkflowId(workflowId));
+    },
+    async decideRefund(workflowId: string, decision: RefundDecision) {
+      const decideIn = (id: string) =>
+        answerOf(() => handle(id).executeUpdate(decideRefundUpdate, { args: [decision] }));
+      const answer = await decideIn(workflowId);
+      if (answer.kind !== 'not_running') return answer;
+      return await decideIn(lateRefundWorkflowId(workflowId));
+    },
   };
 }
 

@@ -1,6 +1,10 @@
 import { accountOperations } from './admin/accounts.ts';
 import { actOperations } from './admin/acts.ts';
 import { operatorOperations } from './admin/operators.ts';
+import { overviewOperations } from './admin/overview.ts';
+import { adminPaymentOperations } from './admin/payments.ts';
+import { adminRefundOperations } from './admin/refunds.ts';
+import { webhookEventOperations } from './admin/webhook-events.ts';
 import { apiKeyOperations } from './api-keys/routes.ts';
 import { healthOperations } from './health/routes.ts';
 import type { Operation } from './operation.ts';
@@ -18,6 +22,10 @@ export const OPERATIONS: readonly Operation[] = [
   ...providerConfigOperations,
   ...apiKeyOperations,
   ...sessionOperations,
+  ...adminPaymentOperations,
+  ...adminRefundOperations,
+  ...webhookEventOperations,
+  ...overviewOperations,
   ...accountOperations,
   ...operatorOperations,
   ...actOperations,

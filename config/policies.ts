@@ -51,6 +51,7 @@ const rateLimit = z.strictObject({
 const policies = z.strictObject({
   api: z.strictObject({
     start_wait_ms: durationMs,
+    two_operators_from_minor: z.int().nonnegative(),
     rate_limits: z.strictObject({
       key: rateLimit,
       operator: rateLimit,

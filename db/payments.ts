@@ -92,6 +92,13 @@ export async function findPayment(
   return row === null ? null : toPayment(row);
 }
 
+/** Whosever it is; for operators. */
+export async function findAnyPayment(db: Connection, id: string): Promise<Payment | null> {
+  const row = await db.maybeOne(sql.typeAlias('payment')`
+    SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE id = ${id}`);
+  return row === null ? null : toPayment(row);
+}
+
 /** By the merchant's idempotency key. */
 export async function findPaymentByKey(
   db: Connection,
@@ -115,7 +122,8 @@ export async function findPaymentByWorkflow(
 }
 
 export type PaymentFilter = {
-  readonly merchantId: string;
+  /** Null: of all. */
+  readonly merchantId: string | null;
   readonly statuses: readonly PaymentStatus[];
   readonly provider: string | null;
   readonly phoneHash: Buffer | null;
@@ -132,7 +140,8 @@ export async function listPayments(
   db: Connection,
   filter: PaymentFilter,
 ): Promise<readonly Payment[]> {
-  const where = [sql.fragment`merchant_id = ${filter.merchantId}`];
+  const where = [sql.fragment`true`];
+  if (filter.merchantId !== null) where.push(sql.fragment`merchant_id = ${filter.merchantId}`);
   if (filter.statuses.length > 0) {
     where.push(sql.fragment`status = ANY(${sql.array([...filter.statuses], 'text')})`);
   }

@@ -93,6 +93,21 @@ export async function findRefund(
   return row === null ? null : toRefund(row);
 }
 
+/** Whosever it is; for operators. */
+export async function findAnyRefund(db: Connection, id: string): Promise<Refund | null> {
+  const row = await db.maybeOne(sql.typeAlias('refund')`
+    SELECT ${REFUND_COLUMNS} FROM refunds r WHERE id = ${id}`);
+  return row === null ? null : toRefund(row);
+}
+
+/** Of all merchants, oldest first; they are few, or something is very wrong. */
+export async function listRefundsInReview(db: Connection): Promise<readonly Refund[]> {
+  const rows = await db.any(sql.typeAlias('refund')`
+    SELECT ${REFUND_COLUMNS} FROM refunds r WHERE status = 'needs_review'
+    ORDER BY updated_at LIMIT 1000`);
+  return rows.map(toRefund);
+}
+
 /** All refunds of a payment, oldest first; they are few: each takes at least one minor unit. */
 export async function listRefunds(db: Connection, paymentId: string): Promise<readonly Refund[]> {
   const rows = await db.any(sql.typeAlias('refund')`

@@ -12,6 +12,7 @@ export const ID_PREFIXES = {
   api_key: 'key',
   operator: 'opr',
   act: 'act',
+  decision: 'dec',
   audit: 'aud',
   request: 'req',
 } as const;

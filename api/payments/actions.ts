@@ -40,17 +40,22 @@ export async function verifyPayment({ engine }: ApiDeps, payment: Payment): Prom
   requireDone('verified', payment, await engine.verifyPayment(payment.workflowId));
 }
 
-function requireDone(what: string, payment: Payment, answer: UpdateAnswer): void {
+/** @throws ApiError by the refusal's type, payment_closed, temporarily_unavailable. */
+export function requireDone(
+  what: string,
+  subject: { readonly status: string },
+  answer: UpdateAnswer,
+): void {
   switch (answer.kind) {
     case 'done':
       return;
     case 'not_running':
-      throw new ApiError('payment_closed', `the payment is ${payment.status}`);
+      throw new ApiError('payment_closed', `it is ${subject.status}`);
     case 'unavailable':
       throw new ApiError('temporarily_unavailable', 'nobody could take it in time; try again');
     case 'refused': {
       const code = isProblemCode(answer.type) ? answer.type : 'payment_closed';
-      throw new ApiError(code, `the payment cannot be ${what}: ${answer.message}`);
+      throw new ApiError(code, `it cannot be ${what}: ${answer.message}`);
     }
   }
 }

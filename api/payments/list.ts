@@ -31,7 +31,7 @@ export async function listPage(
 }
 
 /** A phone in any spelling that some provider takes. */
-function toE164(phone: string): string {
+export function toE164(phone: string): string {
   for (const name of PROVIDER_NAMES) {
     const e164 = parsePhone(PROVIDERS[name].capabilities, phone);
     if (e164 !== null) return e164;

@@ -1,5 +1,6 @@
 import type { Engine, UpdateAnswer } from '../../api/engine.ts';
 import type { Execution } from '../../api/execution.ts';
+import type { Decision } from '../../domain/decision.ts';
 import type { PaymentInput } from '../../domain/payment.ts';
 import type { LateRefundInput, RefundInput } from '../../domain/refund.ts';
 import type { DeliveredEvent, DeliveredRefundEvent } from '../../domain/webhook-event.ts';
@@ -27,6 +28,7 @@ export type ScriptedEngine = Engine & {
   /** What was started to take late news. */
   readonly late: (PaymentInput | LateRefundInput)[];
   readonly updates: (readonly [name: string, workflowId: string, amountMinor?: number])[];
+  readonly decided: { readonly workflowId: string; readonly decision: Decision }[];
   reset(): void;
 };
 
@@ -46,6 +48,7 @@ export function createScriptedEngine(): ScriptedEngine {
     deliveredRefunds: [],
     late: [],
     updates: [],
+    decided: [],
     startPayment(input) {
       engine.started.push(input);
       return engine.workflows === 'away' ? nobody() : engine.takePayment(input);
@@ -57,6 +60,14 @@ export function createScriptedEngine(): ScriptedEngine {
     cancelPayment: (workflowId) => answer(engine, ['cancel', workflowId]),
     capturePayment: (workflowId, minor) => answer(engine, ['capture', workflowId, minor]),
     verifyPayment: (workflowId) => answer(engine, ['verify', workflowId]),
+    decidePayment(workflowId, decision) {
+      engine.decided.push({ workflowId, decision });
+      return Promise.resolve(engine.update);
+    },
+    decideRefund(workflowId, decision) {
+      engine.decided.push({ workflowId, decision });
+      return Promise.resolve(engine.update);
+    },
     deliver(workflowId, event, loadLate) {
       engine.delivered.push({ workflowId, event });
       return deliver(engine, loadLate);

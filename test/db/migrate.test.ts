@@ -10,6 +10,7 @@ const TABLES = [
   'api_keys',
   'attempts',
   'audit_entries',
+  'decisions',
   'merchants',
   'operator_acts',
   'operators',

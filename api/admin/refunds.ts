@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import { recordDecision } from '../../db/decisions.ts';
+import { findAnyRefund, listRefundsInReview } from '../../db/refunds.ts';
+import { isId } from '../../domain/id.ts';
+import type { Refund } from '../../domain/refund.ts';
+import type { ApiDeps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+import { declare, type Operation } from '../operation.ts';
+import { requireDone } from '../payments/actions.ts';
+import { presentRefund } from '../refunds/present.ts';
+import { refundShape } from '../refunds/shape.ts';
+import { presentWholeList, wholeListOf } from '../shape.ts';
+import { awaitingShape, decisionBody } from './payments.ts';
+
+const tag = 'Operators';
+
+/** The same for refunds as for payments: a refund can only have succeeded or failed. */
+const refundDecisionBody = decisionBody.extend({ decision: z.enum(['succeeded', 'failed']) });
+
+/** Refunds in review over all merchants, and what operators decide about them. */
+export const adminRefundOperations: readonly Operation[] = [
+  declare({
+    id: 'adminListRefundsInReview',
+    method: 'get',
+    path: '/api/v1/admin/refunds',
+    tag,
+    summary: 'List refunds that wait for a decision, oldest first',
+    access: { kind: 'operator', role: 'viewer' },
+    answers: { 200: { description: 'Up to 1000', schema: wholeListOf(refundShape) } },
+    async handle({ pool, engine }) {
+      const refunds = await listRefundsInReview(pool);
+      const body = presentWholeList(refunds.map((refund) => presentRefund(refund, engine)));
+      return { status: 200, body };
+    },
+  }),
+  declare({
+    id: 'adminDecideRefund',
+    method: 'post',
+    path: '/api/v1/admin/refunds/{id}/decision',
+    tag,
+    summary: 'Decide a refund in review',
+    description: 'Above the policy’s amount two operators have to agree, as for payments.',
+    access: { kind: 'operator', role: 'operator' },
+    body: refundDecisionBody,
+    answers: {
+      200: { description: 'The refund as it stands now', schema: refundShape },
+      202: { description: 'A second is needed', schema: awaitingShape },
+    },
+    problems: ['not_in_review', 'invalid_decision', 'payment_closed'],
+    async handle(deps, { param, body, caller }) {
+      const refund = await requireAnyRefund(deps, param('id'));
+      return await decide(deps, refund, body, caller.operatorId);
+    },
+  }),
+];
+
+async function decide(
+  deps: ApiDeps,
+  refund: Refund,
+  body: z.output<typeof refundDecisionBody>,
+  operatorId: string,
+) {
+  if (refund.status !== 'needs_review') {
+    throw new ApiError('not_in_review', `the refund is ${refund.status}`);
+  }
+  const { decision, reason } = body;
+  const receipt = body.receipt ?? null;
+  const needsTwo = refund.amountMinor >= deps.policies.api.two_operators_from_minor;
+  const made = { subjectId: refund.id, decision, receipt, reason, operatorId, needsTwo };
+  const by = await recordDecision(deps.pool, made);
+  if (by === null) {
+    const waiting = { object: 'decision', subject_id: refund.id, decision };
+    return { status: 202, body: { ...waiting, status: 'awaiting_second_operator' } };
+  }
+  const decided = { decision, receipt, reason, by: by.join(' and ') };
+  requireDone('decided', refund, await deps.engine.decideRefund(refund.workflowId, decided));
+  const current = await requireAnyRefund(deps, refund.id);
+  return { status: 200, body: presentRefund(current, deps.engine) };
+}
+
+async function requireAnyRefund({ pool }: ApiDeps, id: string): Promise<Refund> {
+  const refund = isId('refund', id) ? await findAnyRefund(pool, id) : null;
+  if (refund === null) throw new ApiError('not_found', 'no refund has this id');
+  return refund;
+}

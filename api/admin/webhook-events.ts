@@ -1,0 +1,169 @@
+import { z } from 'zod';
+import { webhookEventRow } from '../../db/rows.ts';
+import {
+  findCallback,
+  listCallbacks,
+  openCallbackBody,
+  replayCallback,
+  resolveCallback,
+  type StoredCallback,
+} from '../../db/stored-callbacks.ts';
+import { isId } from '../../domain/id.ts';
+import { isProviderName, PROVIDER_NAMES } from '../../providers/index.ts';
+import type { ApiDeps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+import { declare, type Operation } from '../operation.ts';
+import { limit, text } from '../payments/schema.ts';
+import { providerName } from '../payments/shape.ts';
+import {
+  makeCursor,
+  pageOf,
+  presentPage,
+  readCursor,
+  textMap,
+  textOrNull,
+  time,
+  timeOrNull,
+} from '../shape.ts';
+
+const tag = 'Operators';
+const viewing = { kind: 'operator', role: 'viewer' } as const;
+const acting = { kind: 'operator', role: 'operator' } as const;
+const one = '/api/v1/admin/webhook-events/{id}';
+const status = webhookEventRow.shape.status;
+
+const callbackShape = z
+  .strictObject({
+    id: z.string(),
+    object: z.literal('webhook_event'),
+    provider: providerName,
+    account: textOrNull.meta({ description: 'Whose signature proved it; null: a token did' }),
+    event_key: z.string(),
+    status,
+    payment_id: textOrNull,
+    workflow_id: textOrNull,
+    says: textOrNull.meta({ description: 'The kind of event; null when it could not be read' }),
+    headers: textMap,
+    verified_by: z.string(),
+    remote_address: textOrNull,
+    note: textOrNull,
+    duplicate_count: z.int(),
+    delivery_count: z.int(),
+    delivered_at: timeOrNull,
+    received_at: time,
+    applied_at: timeOrNull,
+  })
+  .meta({ id: 'WebhookEvent' });
+const answers = { 200: { description: 'The callback', schema: callbackShape } };
+
+/** What providers sent us: where it stands, its bytes, and doing it again. */
+export const webhookEventOperations: readonly Operation[] = [
+  declare({
+    id: 'adminListWebhookEvents',
+    method: 'get',
+    path: '/api/v1/admin/webhook-events',
+    tag,
+    summary: 'List providers’ callbacks, newest first',
+    access: viewing,
+    query: z.strictObject({
+      limit,
+      cursor: z.string().max(200).optional(),
+      status: status.optional(),
+      provider: z
+        .string()
+        .refine(isProviderName, 'no such provider')
+        .optional()
+        .meta({ enum: PROVIDER_NAMES }),
+      payment_id: text(100).optional(),
+    }),
+    answers: { 200: { description: 'A page', schema: pageOf(callbackShape) } },
+    async handle({ pool }, { query }) {
+      const found = await listCallbacks(pool, {
+        status: query.status ?? null,
+        provider: query.provider ?? null,
+        paymentId: query.payment_id ?? null,
+        beforeId: query.cursor === undefined ? null : readCursor('event', query.cursor),
+        limit: query.limit + 1,
+      });
+      const body = presentPage(found, query.limit, presentCallback, ({ id }) => makeCursor(id));
+      return { status: 200, body };
+    },
+  }),
+  declare({
+    id: 'adminGetWebhookEvent',
+    method: 'get',
+    path: one,
+    tag,
+    summary: 'See a callback',
+    access: viewing,
+    answers,
+    async handle(deps, { param }) {
+      return { status: 200, body: presentCallback(await requireCallback(deps, param('id'))) };
+    },
+  }),
+  declare({
+    id: 'adminGetWebhookEventBody',
+    method: 'get',
+    path: `${one}/body`,
+    tag,
+    summary: 'See a callback’s bytes as they came',
+    description: 'They may hold personal data, such as the payer’s phone.',
+    access: { kind: 'operator', role: 'admin' },
+    answers: { 200: { description: 'The bytes', contentType: 'application/octet-stream' } },
+    async handle({ pool, vault }, { param }) {
+      const id = param('id');
+      const body = isId('event', id) ? await openCallbackBody(pool, vault, id) : null;
+      if (body === null) throw notFound();
+      return { status: 200, body };
+    },
+  }),
+  declare({
+    id: 'adminReplayWebhookEvent',
+    method: 'post',
+    path: `${one}/replay`,
+    tag,
+    summary: 'Deliver a callback to its payment once more',
+    description: 'The payment’s own table judges it anew, so what it said before changes nothing.',
+    access: acting,
+    answers,
+    problems: ['not_replayable'],
+    async handle(deps, { param }) {
+      const { id, event, payment_id } = await requireCallback(deps, param('id'));
+      if (event === null || payment_id === null) {
+        throw new ApiError('not_replayable', 'it names no payment that its sender may speak of');
+      }
+      await replayCallback(deps.pool, id);
+      return { status: 200, body: presentCallback(await requireCallback(deps, id)) };
+    },
+  }),
+  declare({
+    id: 'adminResolveWebhookEvent',
+    method: 'post',
+    path: `${one}/resolve`,
+    tag,
+    summary: 'Close a parked callback',
+    access: acting,
+    body: z.strictObject({ reason: text(500) }),
+    answers,
+    async handle(deps, { param, body, caller }) {
+      const { id } = await requireCallback(deps, param('id'));
+      await resolveCallback(deps.pool, id, `${caller.operatorId}: ${body.reason}`);
+      return { status: 200, body: presentCallback(await requireCallback(deps, id)) };
+    },
+  }),
+];
+
+function notFound(): ApiError {
+  return new ApiError('not_found', 'no callback has this id');
+}
+
+async function requireCallback({ pool }: ApiDeps, id: string): Promise<StoredCallback> {
+  const callback = isId('event', id) ? await findCallback(pool, id) : null;
+  if (callback === null) throw notFound();
+  return callback;
+}
+
+function presentCallback(callback: StoredCallback): z.input<typeof callbackShape> {
+  const { event, error, ...rest } = callback;
+  return { object: 'webhook_event', ...rest, says: event?.kind ?? null, note: error };
+}
