@@ -13,6 +13,9 @@ export const ID_PREFIXES = {
   operator: 'opr',
   act: 'act',
   decision: 'dec',
+  message: 'msg',
+  webhook_endpoint: 'whe',
+  delivery: 'del',
   audit: 'aud',
   request: 'req',
 } as const;

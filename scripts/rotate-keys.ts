@@ -2,6 +2,7 @@ import { readEnv } from '../config/env.ts';
 import { openPool } from '../db/pool.ts';
 import { resealCredentials } from '../db/provider-configs.ts';
 import { createVault } from '../db/vault.ts';
+import { resealSecrets } from '../db/webhook-endpoints.ts';
 import { PROVIDER_NAMES } from '../providers/index.ts';
 
 /**
@@ -21,10 +22,12 @@ const pool = await openPool({
 try {
   const vault = createVault(env.dataKeys, env.hashKey);
   let sealed = 0;
-  for (let done = BATCH; done === BATCH; sealed += done) {
-    done = await resealCredentials(pool, vault, BATCH);
+  for (const reseal of [resealCredentials, resealSecrets]) {
+    for (let done = BATCH; done === BATCH; sealed += done) {
+      done = await reseal(pool, vault, BATCH);
+    }
   }
-  process.stdout.write(`${sealed} credentials sealed with ${vault.keyId}; none is left\n`);
+  process.stdout.write(`${sealed} secrets sealed with ${vault.keyId}; none is left\n`);
 } finally {
   await pool.end();
 }

@@ -11,9 +11,12 @@ const TABLES = [
   'attempts',
   'audit_entries',
   'decisions',
+  'deliveries',
+  'delivery_attempts',
   'merchants',
   'operator_acts',
   'operators',
+  'outgoing_events',
   'payments',
   'provider_configs',
   'provider_credentials',
@@ -21,7 +24,9 @@ const TABLES = [
   'refresh_tokens',
   'refunds',
   'schema_migrations',
+  'webhook_endpoints',
   'webhook_events',
+  'webhook_secrets',
 ];
 const MIGRATIONS = join(import.meta.dirname, '../../db/migrations');
 

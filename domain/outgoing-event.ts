@@ -1,0 +1,55 @@
+import type { PaymentStatus } from './payment-states.ts';
+import type { RefundStatus } from './refund-states.ts';
+
+/**
+ * What merchants are told, by webhooks and live. The database's triggers write these as payments and
+ * refunds change; `…updated` is for the live feed only.
+ */
+export const EVENT_TYPES = {
+  // table
+  'payment.created': 'A payment was stored',
+  'payment.processing': 'It is on its way to the provider',
+  'payment.requires_action': 'The payer has to act: see next_action',
+  'payment.authorized': 'The money is held, and waits for its capture',
+  'payment.succeeded': 'The money was taken',
+  'payment.failed': 'It failed, and no money was taken',
+  'payment.canceled': 'It was canceled, and no money was taken',
+  'payment.needs_review': 'Nobody can say yet; a person decides',
+  'payment.disputed': 'The payer’s bank asks for the money back, or has decided about it',
+  'payment.updated': 'What it waits for, or what is known of it, changed',
+  'refund.created': 'A refund was stored, its money reserved',
+  'refund.pending': 'It is on its way again',
+  'refund.succeeded': 'The money was given back',
+  'refund.failed': 'It failed, and the money stayed',
+  'refund.needs_review': 'Nobody can say yet; a person decides',
+  'refund.updated': 'What it waits for, or what is known of it, changed',
+  'endpoint.test': 'You asked for it, to try your endpoint',
+} as const satisfies Record<
+  | 'endpoint.test'
+  | `payment.${PaymentStatus | 'disputed' | 'updated'}`
+  | `refund.${RefundStatus | 'created' | 'updated'}`,
+  string
+>;
+export type EventType = keyof typeof EVENT_TYPES;
+
+export function isEventType(text: string): text is EventType {
+  return Object.hasOwn(EVENT_TYPES, text);
+}
+
+/** What an endpoint may ask for. */
+export const WEBHOOK_EVENT_TYPES: readonly EventType[] = Object.keys(EVENT_TYPES)
+  .filter(isEventType)
+  .filter((type) => !type.endsWith('.updated'));
+
+/** What a delivery's workflow is started with. */
+export type DeliveryInput = {
+  readonly deliveryId: string;
+  readonly policy: DeliveryPolicy;
+};
+export type DeliveryPolicy = {
+  readonly timeout_ms: number;
+  /** Pause before the second try, the third …; after the last one the delivery has failed. */
+  readonly schedule_ms: readonly number[];
+  /** An endpoint that fails for this long without one success is switched off. */
+  readonly disable_after_ms: number;
+};

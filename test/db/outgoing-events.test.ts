@@ -1,0 +1,65 @@
+import pg from 'pg';
+import { ensureMerchant } from '../../db/merchants.ts';
+import { findLatestCursor, listEvents } from '../../db/outgoing-events.ts';
+import { EVENT_TYPES } from '../../domain/outgoing-event.ts';
+import { openTestDatabase, type TestDatabase } from '../database.ts';
+import { MERCHANT, storePaymentIn } from '../factories.ts';
+
+let database: TestDatabase;
+beforeEach(async () => {
+  database = await openTestDatabase();
+  await ensureMerchant(database.pool, MERCHANT);
+});
+afterEach(() => database.close());
+
+const listAll = (after: string | null = null) =>
+  listEvents(database.pool, { merchantId: null, paymentId: null, after, limit: 1000 });
+
+test('each change of a payment is told once, in order, and with nothing personal', async () => {
+  const payment = await storePaymentIn(database.pool, 'succeeded');
+  const events = await listAll();
+  expect(events.map(({ type }) => type).filter((type) => !type.endsWith('updated'))).toEqual([
+    'payment.created',
+    'payment.processing',
+    'payment.succeeded',
+  ]);
+  for (const event of events) {
+    expect(Object.keys(EVENT_TYPES)).toContain(event.type);
+    expect(event).toMatchObject({ merchant_id: MERCHANT.id, payment_id: payment.id });
+  }
+  expect(events.at(-1)?.data).toMatchObject({ status: 'succeeded', amount: 10_000 });
+  const told = JSON.stringify(events);
+  for (const part of ['2547', 'phone', 'customer']) expect(told).not.toContain(part);
+});
+
+test('a reader that goes on from its cursor misses nothing that commits late', async () => {
+  const { pool } = database;
+  const { id } = await storePaymentIn(pool, 'processing');
+  const before = (await listAll()).at(-1)?.cursor ?? null;
+  const other = new pg.Client({ connectionString: database.adminUrl });
+  await other.connect();
+  // Its event is numbered now, and committed after that of the payment below.
+  await other.query('BEGIN');
+  await other.query("UPDATE payments SET waiting_for = 'lookup' WHERE id = $1", [id]);
+  await storePaymentIn(pool, 'created');
+  expect(await listAll(before)).toEqual([]);
+  await other.query('COMMIT');
+  await other.end();
+  const types = (await listAll(before)).map(({ type }) => type);
+  expect(types).toEqual(['payment.updated', 'payment.created']);
+});
+
+test('from the latest cursor on only what is new is read', async () => {
+  await storePaymentIn(database.pool, 'processing');
+  const cursor = await findLatestCursor(database.pool);
+  expect(await listAll(cursor)).toEqual([]);
+  await storePaymentIn(database.pool, 'created');
+  expect(await listAll(cursor)).toMatchObject([{ type: 'payment.created' }]);
+});
+
+test('a write that changes nothing visible tells nothing', async () => {
+  await storePaymentIn(database.pool, 'processing');
+  const before = (await listAll()).length;
+  await database.queryAsOwner('UPDATE payments SET updated_at = now()');
+  expect(await listAll()).toHaveLength(before);
+});
