@@ -8,6 +8,8 @@ export type ActivityDeps = {
   readonly pool: Pool;
   readonly vault: Vault;
   readonly temporal: Client;
+  /** Whether merchants' endpoints may be on this machine: in a sandbox only. */
+  readonly allowsLoopback: boolean;
   /**
    * Where the provider calls back about this attempt: with a token that proves it, or, where
    * signatures do, for the configuration whose secret signs.

@@ -1,4 +1,5 @@
 import { createCharge } from './charge.ts';
+import { createDeliver } from './deliver.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createLookup } from './lookup.ts';
 import { createRecord } from './record.ts';
@@ -27,5 +28,11 @@ export function createBookActivities(deps: ActivityDeps) {
   return { ...createRecord(deps), ...createSweep(deps) };
 }
 
+/** What leaves for merchants: on a queue of its own, so slow endpoints hold up nothing else. */
+export function createDeliveryActivities(deps: ActivityDeps) {
+  return createDeliver(deps);
+}
+
 export type Activities = ReturnType<typeof createProviderActivities> &
-  ReturnType<typeof createBookActivities>;
+  ReturnType<typeof createBookActivities> &
+  ReturnType<typeof createDeliveryActivities>;

@@ -6,6 +6,7 @@ import { adminPaymentOperations } from './admin/payments.ts';
 import { adminRefundOperations } from './admin/refunds.ts';
 import { webhookEventOperations } from './admin/webhook-events.ts';
 import { apiKeyOperations } from './api-keys/routes.ts';
+import { eventOperations } from './events/routes.ts';
 import { healthOperations } from './health/routes.ts';
 import type { Operation } from './operation.ts';
 import { paymentOperations } from './payments/routes.ts';
@@ -13,6 +14,7 @@ import { providerConfigOperations } from './provider-configs/routes.ts';
 import { createReferenceOperations } from './reference/routes.ts';
 import { refundOperations } from './refunds/routes.ts';
 import { sessionOperations } from './sessions/routes.ts';
+import { webhookEndpointOperations } from './webhook-endpoints/routes.ts';
 
 /** Every endpoint there is. Routes, access table and reference derive from this list. */
 export const OPERATIONS: readonly Operation[] = [
@@ -20,6 +22,8 @@ export const OPERATIONS: readonly Operation[] = [
   ...paymentOperations,
   ...refundOperations,
   ...providerConfigOperations,
+  ...webhookEndpointOperations,
+  ...eventOperations,
   ...apiKeyOperations,
   ...sessionOperations,
   ...adminPaymentOperations,

@@ -65,6 +65,11 @@ const policies = z.strictObject({
     undelivered_after_ms: durationMs,
     batch: z.int().min(1).max(1000),
   }),
+  delivery: z.strictObject({
+    timeout_ms: durationMs,
+    schedule_ms: scheduleMs,
+    disable_after_ms: durationMs,
+  }),
   providers: z.record(z.string(), providerPolicy),
 });
 export type Policies = z.infer<typeof policies>;

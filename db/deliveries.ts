@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type EventType, isEventType } from '../domain/outgoing-event.ts';
 import { newId } from './ids.ts';
 import type { Connection, Pool } from './pool.ts';
 import { sql } from './sql.ts';
@@ -8,7 +9,7 @@ export const DELIVERY_STATUSES = ['pending', 'succeeded', 'failed', 'canceled'] 
 const deliveryRow = z.object({
   id: z.string(),
   event_id: z.string(),
-  event_type: z.string(),
+  event_type: z.custom<EventType>((it) => typeof it === 'string' && isEventType(it)),
   endpoint_id: z.string(),
   status: z.enum(DELIVERY_STATUSES),
   attempt_count: z.int(),
@@ -129,7 +130,8 @@ export function recordDeliveryAttempt(
           WHEN ${disabledReason}::text IS NOT NULL THEN 'failed' ELSE status END
       WHERE id = ${deliveryId} RETURNING attempt_count AS ordinal`);
     await db.query(sql.typeAlias('none')`
-      INSERT INTO delivery_attempts (delivery_id, ordinal, duration_ms, status_code, error, response)
+      INSERT INTO delivery_attempts (delivery_id, ordinal, duration_ms, status_code, error,
+        response)
       VALUES (${deliveryId}, ${ordinal}, ${tried.durationMs}, ${tried.statusCode}, ${tried.error},
         ${tried.response})`);
     const isTooLong = sql.fragment`failing_since

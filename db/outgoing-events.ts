@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type EventType, isEventType } from '../domain/outgoing-event.ts';
 import type { Connection } from './pool.ts';
 import { sql } from './sql.ts';
 
@@ -6,7 +7,7 @@ const eventRow = z.object({
   id: z.string(),
   cursor: z.string(),
   merchant_id: z.string(),
-  type: z.string(),
+  type: z.custom<EventType>((it) => typeof it === 'string' && isEventType(it)),
   payment_id: z.string().nullable(),
   refund_id: z.string().nullable(),
   data: z.record(z.string(), z.unknown()),

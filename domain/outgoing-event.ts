@@ -2,8 +2,8 @@ import type { PaymentStatus } from './payment-states.ts';
 import type { RefundStatus } from './refund-states.ts';
 
 /**
- * What merchants are told, by webhooks and live. The database's triggers write these as payments and
- * refunds change; `…updated` is for the live feed only.
+ * What merchants are told, by webhooks and live. The database's triggers write these as payments
+ * and refunds change; `…updated` is for the live feed only.
  */
 export const EVENT_TYPES = {
   // table

@@ -34,6 +34,7 @@ export async function openDeps(
     pool,
     vault,
     temporal: new Client({ connection, namespace }),
+    allowsLoopback: env.environment === 'sandbox',
     callbackUrl(provider, credentialsRef, workflowId, attemptOrdinal) {
       const hash = hashOfPaymentWorkflowId(workflowId);
       const webhook = findProvider(provider)?.webhook;

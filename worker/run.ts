@@ -7,6 +7,7 @@ import { readTemporalConfig } from '../config/temporal.ts';
 import { POLICY_DEFAULTS, PROVIDER_NAMES } from '../providers/index.ts';
 import { loadWorkflowBundle } from './bundle.ts';
 import { openDeps } from './deps.ts';
+import { dispatchDeliveries } from './dispatcher.ts';
 import { prepareNamespace } from './namespace.ts';
 import { createWorkers } from './workers.ts';
 
@@ -35,10 +36,14 @@ export async function runWorker(
       providers: policies.providers,
     });
     process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+    const ending = new AbortController();
+    const dispatching = dispatchDeliveries(deps, policies.delivery, log, ending.signal);
     const running = Promise.all(workers.map((worker) => worker.run()));
     process.send?.({ type: 'ready' });
     log.info({ namespace, queues: workers.length }, 'the worker is ready');
     await running;
+    ending.abort();
+    await dispatching;
     return 0;
   } catch (error) {
     log.fatal({ err: error }, 'the worker stops');

@@ -2,10 +2,11 @@ import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/w
 import {
   type ActivityDeps,
   createBookActivities,
+  createDeliveryActivities,
   createProviderActivities,
 } from '../activities/index.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
-import { providerTaskQueue, TASK_QUEUE } from '../workflows/messages.ts';
+import { DELIVERY_TASK_QUEUE, providerTaskQueue, TASK_QUEUE } from '../workflows/messages.ts';
 
 export type WorkersOptions = {
   readonly connection: NativeConnection;
@@ -22,8 +23,8 @@ const STICKY_TIMEOUT = '3s';
 const POLLERS = { type: 'autoscaling', minimum: 1, initial: 2, maximum: 10 } as const;
 
 /**
- * One worker for workflows and our own books, and one for each provider, whose queue the server
- * limits to the policy's rate.
+ * One worker for workflows and our own books, one for merchants' endpoints, and one for each
+ * provider, whose queue the server limits to the policy's rate.
  */
 export async function createWorkers(options: WorkersOptions): Promise<readonly Worker[]> {
   const { connection, namespace, deps } = options;
@@ -58,5 +59,12 @@ export async function createWorkers(options: WorkersOptions): Promise<readonly W
       activityTaskPollerBehavior: POLLERS,
     }),
   );
-  return await Promise.all([books, ...providers]);
+  const deliveries = Worker.create({
+    ...common,
+    taskQueue: DELIVERY_TASK_QUEUE,
+    activities: createDeliveryActivities(deps),
+    maxConcurrentActivityTaskExecutions: 100,
+    activityTaskPollerBehavior: POLLERS,
+  });
+  return await Promise.all([books, deliveries, ...providers]);
 }

@@ -3,6 +3,7 @@ import { defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Decision, RefundDecision } from '../domain/decision.ts';
 import { lateOutcomeWorkflowId, lateRefundWorkflowId } from '../domain/id.ts';
 import { formatMoney } from '../domain/money.ts';
+import type { DeliveryInput } from '../domain/outgoing-event.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
 import type { LateRefundInput, RefundInput } from '../domain/refund.ts';
@@ -11,6 +12,9 @@ import type { DeliveredEvent, DeliveredRefundEvent } from '../domain/webhook-eve
 
 /** All that others need to start, address and talk to workflows. */
 export const TASK_QUEUE = 'malipo';
+
+/** Merchants' endpoints have a queue of their own. */
+export const DELIVERY_TASK_QUEUE = 'malipo-deliveries';
 
 /** Provider calls have a queue each, so that the server can keep to the provider's rate limit. */
 export function providerTaskQueue(provider: string): string {
@@ -136,6 +140,18 @@ export function lateRefundStart(input: LateRefundInput, delivered: DeliveredRefu
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     ...describePayment(input),
     staticSummary: 'late word about a refund',
+  } as const;
+}
+
+/** How a delivery's workflow is started. @param run counts from 1; a re-send is another. */
+export function deliveryStart(input: DeliveryInput, run: number) {
+  return {
+    workflowId: `delivery-${input.deliveryId}-${run}`,
+    taskQueue: TASK_QUEUE,
+    args: [input] as [DeliveryInput],
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    staticSummary: `webhook ${input.deliveryId}`,
   } as const;
 }
 

@@ -21,6 +21,7 @@ const POLICIES = `
 api:
   start_wait_ms: 4000
   rate_limits: { key: { requests: 100000, per_ms: 1000 } }
+delivery: { timeout_ms: 1500, schedule_ms: [300, 300, 300], disable_after_ms: 3600000 }
 sweep: { every_ms: 1000, unstarted_after_ms: 1500, undelivered_after_ms: 1000, batch: 100 }
 providers:
   mpesa:

@@ -21,7 +21,7 @@ export const importTable = [
   { room: 'config', files: /^config\//, values: ['config/', 'domain/', 'zod', 'yaml', 'pino', '@temporalio/envconfig', 'node:fs', 'node:path', 'node:url'], types: [] },
   { room: 'delivery to workflows', files: /^workflows\/delivery\.ts$/, values: ['workflows/messages.ts', 'domain/', '@temporalio/client'], types: [] },
   { room: 'workflows', files: /^workflows\//, values: ['workflows/', 'domain/', '@temporalio/workflow', '@temporalio/common'], types: ['activities/'] },
-  { room: 'activities', files: /^activities\//, values: ['activities/', 'domain/', 'providers/index.ts', 'db/', 'workflows/messages.ts', 'workflows/delivery.ts', '@temporalio/activity', '@temporalio/common', '@temporalio/client', 'node:*'], types: [] },
+  { room: 'activities', files: /^activities\//, values: ['activities/', 'domain/', 'providers/index.ts', 'db/', 'workflows/messages.ts', 'workflows/delivery.ts', '@temporalio/activity', '@temporalio/common', '@temporalio/client', 'undici', 'ipaddr.js', 'standardwebhooks', 'node:*'], types: [] },
   { room: 'provider registry', files: /^providers\/index\.ts$/, values: ['domain/', 'providers/*/index.ts'], types: [] },
   { room: 'simulator', files: /^(providers\/[^/]+\/)simulator/, values: ['{own}simulator*', '{own}fixtures/', 'koa', '@koa/router', 'undici', 'node:*'], types: ['{own}wire.ts'] },
   { room: 'stripe', files: /^(providers\/stripe\/)/, values: ['{own}', 'domain/', 'stripe', 'undici', 'zod', 'node:*'], types: [] },

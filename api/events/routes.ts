@@ -1,0 +1,166 @@
+import { z } from 'zod';
+import {
+  DELIVERY_STATUSES,
+  type Delivery,
+  findDelivery,
+  listDeliveries,
+  listDeliveryAttempts,
+  resendDelivery,
+} from '../../db/deliveries.ts';
+import {
+  findEvent,
+  isEventCursor,
+  listEvents,
+  type OutgoingEvent,
+} from '../../db/outgoing-events.ts';
+import { isId } from '../../domain/id.ts';
+import { EVENT_TYPES } from '../../domain/outgoing-event.ts';
+import type { ApiDeps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+import { declare, type Operation } from '../operation.ts';
+import { limit, text } from '../payments/schema.ts';
+import { makeCursor, namesOf, pageOf, presentPage, readCursor, time } from '../shape.ts';
+import {
+  deliveryShape,
+  deliveryWithAttemptsShape,
+  presentAttempts,
+  presentDelivery,
+} from '../webhook-endpoints/shape.ts';
+
+const reading = { kind: 'merchant', scope: 'webhook_endpoints:read' } as const;
+const cursor = z.string().max(200).optional();
+
+const eventShape = z
+  .strictObject({
+    id: z.string(),
+    object: z.literal('event'),
+    type: namesOf(EVENT_TYPES),
+    cursor: z.string().meta({ description: 'Its place in the order, to go on from' }),
+    data: z
+      .record(z.string(), z.unknown())
+      .meta({ description: 'The payment or refund as it stood then, in short' }),
+    created_at: time,
+  })
+  .meta({ id: 'Event' });
+
+/** What happened, and how it was told. */
+export const eventOperations: readonly Operation[] = [
+  declare({
+    id: 'listEvents',
+    method: 'get',
+    path: '/api/v1/events',
+    tag: 'Events',
+    summary: 'List events, oldest first',
+    description:
+      'Go on with `next_cursor`, or with the `cursor` of any event: nothing that happens later lands behind it.',
+    access: reading,
+    query: z.strictObject({
+      limit,
+      cursor: z.string().refine(isEventCursor, 'must be the cursor of an event').optional(),
+      payment_id: text(100).optional(),
+    }),
+    answers: { 200: { description: 'A page of events', schema: pageOf(eventShape) } },
+    async handle({ pool }, { caller, query }) {
+      const events = await listEvents(pool, {
+        merchantId: caller.merchantId,
+        paymentId: query.payment_id ?? null,
+        after: query.cursor ?? null,
+        limit: query.limit + 1,
+      });
+      const body = presentPage(events, query.limit, presentEvent, (event) => event.cursor);
+      return { status: 200, body };
+    },
+  }),
+  declare({
+    id: 'getEvent',
+    method: 'get',
+    path: '/api/v1/events/{id}',
+    tag: 'Events',
+    summary: 'See an event',
+    access: reading,
+    answers: { 200: { description: 'The event', schema: eventShape } },
+    async handle({ pool }, { caller, param }) {
+      const id = param('id');
+      const event = isId('message', id) ? await findEvent(pool, caller.merchantId, id) : null;
+      if (event === null) throw new ApiError('not_found', 'no event of yours has this id');
+      return { status: 200, body: presentEvent(event) };
+    },
+  }),
+  declare({
+    id: 'listDeliveries',
+    method: 'get',
+    path: '/api/v1/deliveries',
+    tag: 'Events',
+    summary: 'List deliveries to your endpoints, newest first',
+    access: reading,
+    query: z.strictObject({
+      limit,
+      cursor,
+      endpoint_id: text(100).optional(),
+      status: z.enum(DELIVERY_STATUSES).optional(),
+    }),
+    answers: { 200: { description: 'A page of deliveries', schema: pageOf(deliveryShape) } },
+    async handle({ pool }, { caller, query }) {
+      const found = await listDeliveries(pool, {
+        merchantId: caller.merchantId,
+        endpointId: query.endpoint_id ?? null,
+        status: query.status ?? null,
+        beforeId: query.cursor === undefined ? null : readCursor('delivery', query.cursor),
+        limit: query.limit + 1,
+      });
+      const body = presentPage(found, query.limit, presentDelivery, ({ id }) => makeCursor(id));
+      return { status: 200, body };
+    },
+  }),
+  declare({
+    id: 'getDelivery',
+    method: 'get',
+    path: '/api/v1/deliveries/{id}',
+    tag: 'Events',
+    summary: 'See a delivery with every try',
+    access: reading,
+    answers: { 200: { description: 'The delivery', schema: deliveryWithAttemptsShape } },
+    async handle(deps, call) {
+      return await showDelivery(deps, await requireDelivery(deps, call), 200);
+    },
+  }),
+  declare({
+    id: 'resendDelivery',
+    method: 'post',
+    path: '/api/v1/deliveries/{id}/resend',
+    tag: 'Events',
+    summary: 'Send an event to an endpoint once more',
+    description: 'With the same `webhook-id`. One that is still being tried stays as it is.',
+    access: { kind: 'merchant', scope: 'webhook_endpoints:write' },
+    answers: { 202: { description: 'It is on its way', schema: deliveryWithAttemptsShape } },
+    async handle(deps, call) {
+      const { id } = await requireDelivery(deps, call);
+      await resendDelivery(deps.pool, id);
+      return await showDelivery(deps, await requireDelivery(deps, call), 202);
+    },
+  }),
+];
+
+async function requireDelivery(
+  { pool }: ApiDeps,
+  call: {
+    readonly caller: { readonly merchantId: string };
+    readonly param: (name: string) => string;
+  },
+): Promise<Delivery> {
+  const id = call.param('id');
+  const isOne = isId('delivery', id);
+  const delivery = isOne ? await findDelivery(pool, call.caller.merchantId, id) : null;
+  if (delivery === null) throw new ApiError('not_found', 'no delivery of yours has this id');
+  return delivery;
+}
+
+async function showDelivery({ pool }: ApiDeps, delivery: Delivery, status: number) {
+  const attempts = await listDeliveryAttempts(pool, delivery.id);
+  return { status, body: presentAttempts(delivery, attempts) };
+}
+
+function presentEvent(event: OutgoingEvent): z.input<typeof eventShape> {
+  const { id, type, data, created_at } = event;
+  return { id, object: 'event', type, cursor: event.cursor, data, created_at };
+}

@@ -1,0 +1,198 @@
+import { z } from 'zod';
+import { insertTestDelivery, recoverDeliveries } from '../../db/deliveries.ts';
+import {
+  deleteEndpoint,
+  findEndpoint,
+  insertEndpoint,
+  listEndpoints,
+  rotateSecret,
+  updateEndpoint,
+  type WebhookEndpoint,
+} from '../../db/webhook-endpoints.ts';
+import { isId } from '../../domain/id.ts';
+import type { ApiDeps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+import { declare, type Operation } from '../operation.ts';
+import { moment } from '../payments/schema.ts';
+import { presentWholeList, wholeListOf } from '../shape.ts';
+import {
+  createEndpointBody,
+  endpointShape,
+  newEndpointShape,
+  presentEndpoint,
+  updateEndpointBody,
+} from './shape.ts';
+
+const tag = 'Webhook endpoints';
+const reading = { kind: 'merchant', scope: 'webhook_endpoints:read' } as const;
+const writing = { kind: 'merchant', scope: 'webhook_endpoints:write' } as const;
+const one = '/api/v1/webhook-endpoints/{id}';
+const answers = { 200: { description: 'The endpoint', schema: endpointShape } };
+const OVERLAP_MS = 24 * 3_600_000;
+
+/** Where a merchant is told what happened. */
+export const webhookEndpointOperations: readonly Operation[] = [
+  declare({
+    id: 'createWebhookEndpoint',
+    method: 'post',
+    path: '/api/v1/webhook-endpoints',
+    tag,
+    summary: 'Create a webhook endpoint',
+    description:
+      'Events are POSTed to it, signed by Standard Webhooks (`webhook-id`, `webhook-timestamp`, `webhook-signature`) with the secret that is told here once. Answer 2xx within ten seconds. Else it is tried again for about three days; an event may come twice, with one `webhook-id`.',
+    access: writing,
+    body: createEndpointBody,
+    answers: { 201: { description: 'With its secret', schema: newEndpointShape } },
+    async handle(deps, { caller, body }) {
+      const made = await insertEndpoint(deps.pool, deps.vault, {
+        merchantId: caller.merchantId,
+        url: requireUrl(deps, body.url),
+        description: body.description ?? null,
+        eventTypes: body.event_types,
+      });
+      return { status: 201, body: { ...presentEndpoint(made.endpoint), secret: made.secret } };
+    },
+  }),
+  declare({
+    id: 'listWebhookEndpoints',
+    method: 'get',
+    path: '/api/v1/webhook-endpoints',
+    tag,
+    summary: 'List your webhook endpoints',
+    access: reading,
+    answers: { 200: { description: 'Newest first', schema: wholeListOf(endpointShape) } },
+    async handle({ pool }, { caller }) {
+      const endpoints = await listEndpoints(pool, caller.merchantId);
+      return { status: 200, body: presentWholeList(endpoints.map(presentEndpoint)) };
+    },
+  }),
+  declare({
+    id: 'getWebhookEndpoint',
+    method: 'get',
+    path: one,
+    tag,
+    summary: 'See a webhook endpoint',
+    access: reading,
+    answers,
+    handle: async (deps, call) => show(await requireEndpoint(deps, call)),
+  }),
+  declare({
+    id: 'updateWebhookEndpoint',
+    method: 'patch',
+    path: one,
+    tag,
+    summary: 'Change a webhook endpoint, or switch it on again',
+    access: writing,
+    body: updateEndpointBody,
+    answers,
+    async handle(deps, call) {
+      const { id } = await requireEndpoint(deps, call);
+      const { url, description, event_types, active } = call.body;
+      await updateEndpoint(deps.pool, id, {
+        url: url === undefined ? undefined : requireUrl(deps, url),
+        description,
+        eventTypes: event_types,
+        active,
+      });
+      return show(await requireEndpoint(deps, call));
+    },
+  }),
+  declare({
+    id: 'deleteWebhookEndpoint',
+    method: 'delete',
+    path: one,
+    tag,
+    summary: 'Delete a webhook endpoint',
+    access: writing,
+    answers: { 204: { description: 'It gets nothing more' } },
+    async handle(deps, call) {
+      await deleteEndpoint(deps.pool, (await requireEndpoint(deps, call)).id);
+      return { status: 204, body: null };
+    },
+  }),
+  declare({
+    id: 'rotateWebhookSecret',
+    method: 'post',
+    path: `${one}/rotate-secret`,
+    tag,
+    summary: 'Get a new secret',
+    description: 'For a day the old one signs as well, so that both verify.',
+    access: writing,
+    answers: { 200: { description: 'With its new secret', schema: newEndpointShape } },
+    async handle(deps, call) {
+      const endpoint = await requireEndpoint(deps, call);
+      const secret = await rotateSecret(deps.pool, deps.vault, endpoint.id, OVERLAP_MS);
+      return { status: 200, body: { ...presentEndpoint(endpoint), secret } };
+    },
+  }),
+  declare({
+    id: 'testWebhookEndpoint',
+    method: 'post',
+    path: `${one}/test`,
+    tag,
+    summary: 'Send a test event to a webhook endpoint',
+    access: writing,
+    answers: {
+      202: {
+        description: 'It is on its way: see the delivery',
+        schema: z.strictObject({ object: z.literal('test'), delivery_id: z.string() }),
+      },
+    },
+    async handle(deps, call) {
+      const { id } = await requireEndpoint(deps, call);
+      const { merchantId } = call.caller;
+      const delivery_id = await insertTestDelivery(deps.pool, { id, merchantId });
+      return { status: 202, body: { object: 'test', delivery_id } };
+    },
+  }),
+  declare({
+    id: 'recoverWebhookEndpoint',
+    method: 'post',
+    path: `${one}/recover`,
+    tag,
+    summary: 'Send again all that failed since a time',
+    access: writing,
+    body: z.strictObject({ since: moment }),
+    answers: {
+      202: {
+        description: 'They are on their way',
+        schema: z.strictObject({ object: z.literal('recovery'), deliveries: z.int() }),
+      },
+    },
+    async handle(deps, call) {
+      const { id } = await requireEndpoint(deps, call);
+      const deliveries = await recoverDeliveries(deps.pool, id, call.body.since);
+      return { status: 202, body: { object: 'recovery', deliveries } };
+    },
+  }),
+];
+
+function show(endpoint: WebhookEndpoint) {
+  return { status: 200, body: presentEndpoint(endpoint) };
+}
+
+async function requireEndpoint(
+  { pool }: ApiDeps,
+  call: {
+    readonly caller: { readonly merchantId: string };
+    readonly param: (name: string) => string;
+  },
+): Promise<WebhookEndpoint> {
+  const id = call.param('id');
+  const isOne = isId('webhook_endpoint', id);
+  const endpoint = isOne ? await findEndpoint(pool, call.caller.merchantId, id) : null;
+  if (endpoint === null) throw new ApiError('not_found', 'no endpoint of yours has this id');
+  return endpoint;
+}
+
+/** What its name resolves to is checked at each connection; here only what can be seen. */
+function requireUrl({ environment }: ApiDeps, text: string): string {
+  const url = URL.parse(text);
+  const isLocal = url !== null && ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname);
+  const isHttps = url?.protocol === 'https:';
+  const isSandboxed = environment === 'sandbox' && isLocal && url?.protocol === 'http:';
+  const isBare = url !== null && url.username === '' && url.password === '' && url.hash === '';
+  if (isBare && (isHttps || isSandboxed)) return url.href;
+  const detail = 'must be https://, without user, password or fragment';
+  throw new ApiError('invalid_request', `url ${detail}`, [{ pointer: '/url', detail }]);
+}

@@ -1,0 +1,106 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createPoster, isAllowed, type Poster } from '../../activities/outbound.ts';
+
+test.each([
+  ['93.184.216.34', true],
+  ['2606:2800:220:1:248:1893:25c8:1946', true],
+  ['10.0.0.1', false],
+  ['172.16.0.1', false],
+  ['192.168.1.1', false],
+  ['169.254.169.254', false],
+  ['100.64.0.1', false],
+  ['0.0.0.0', false],
+  ['224.0.0.1', false],
+  ['255.255.255.255', false],
+  ['::', false],
+  ['fe80::1', false],
+  ['fd00::1', false],
+  ['::ffff:10.0.0.1', false],
+  ['::ffff:169.254.169.254', false],
+  ['64:ff9b::a00:1', false],
+  ['not an address', false],
+])('%s is public: %s', (address, isPublic) => {
+  expect(isAllowed(address, false)).toBe(isPublic);
+  expect(isAllowed(address, true)).toBe(isPublic);
+});
+
+test.each(['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1'])(
+  '%s is for a sandbox only',
+  (address) => {
+    expect(isAllowed(address, false)).toBe(false);
+    expect(isAllowed(address, true)).toBe(true);
+  },
+);
+
+let server: Server;
+let url: string;
+let poster: Poster;
+let bytesSent = 0;
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    const answers: Record<string, () => void> = {
+      '/ok': () => response.end('taken'),
+      '/redirect': () => response.writeHead(302, { location: '/ok' }).end(),
+      '/never': () => undefined,
+      '/cut': () => response.destroy(),
+      '/huge': () => {
+        const send = () => {
+          while (bytesSent < 10_000_000 && !response.destroyed) {
+            bytesSent += 10_000;
+            if (!response.write('x'.repeat(10_000))) return response.once('drain', send);
+          }
+          return response.end();
+        };
+        send();
+      },
+    };
+    answers[request.url ?? '']?.();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address() as AddressInfo;
+  url = `http://127.0.0.1:${address.port}`;
+  poster = createPoster(true);
+});
+afterAll(async () => {
+  await poster.close();
+  server.closeAllConnections();
+  server.close();
+});
+
+const post = (path: string, by = poster) => by.post(`${url}${path}`, {}, '{}', 500);
+
+test('an answer is told with its begin', async () => {
+  expect(await post('/ok')).toMatchObject({ statusCode: 200, error: null, response: 'taken' });
+});
+
+test('a redirect is an answer, and is not followed', async () => {
+  expect(await post('/redirect')).toMatchObject({ statusCode: 302 });
+});
+
+test.each([
+  ['/never', 'no answer in time'],
+  ['/cut', 'UND_ERR_SOCKET'],
+])('%s is no answer: %s', async (path, error) => {
+  expect(await post(path)).toMatchObject({ statusCode: null, error, response: null });
+});
+
+test('of ten megabytes two kilobytes are read', async () => {
+  const { statusCode, response } = await post('/huge');
+  expect([statusCode, response?.length]).toEqual([200, 2_048]);
+  expect(bytesSent).toBeLessThan(5_000_000);
+});
+
+test('without a sandbox this machine is refused, by number and by name', async () => {
+  const strict = createPoster(false);
+  const refused = { statusCode: null, error: 'the address is not a public one' };
+  expect(await post('/ok', strict)).toMatchObject(refused);
+  const byName = url.replace('127.0.0.1', 'localhost');
+  expect(await strict.post(`${byName}/ok`, {}, '{}', 500)).toMatchObject(refused);
+  expect(await strict.post(url.replace('127.0.0.1', '2130706433'), {}, '{}', 500)).toMatchObject({
+    statusCode: null,
+  });
+  await strict.close();
+});

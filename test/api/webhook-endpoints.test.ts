@@ -1,0 +1,123 @@
+import { newId } from '../../db/ids.ts';
+import { storePaymentIn } from '../factories.ts';
+import { openTestApi, type TestApi } from './server.ts';
+
+let api: TestApi;
+beforeEach(async () => {
+  api = await openTestApi();
+});
+afterEach(() => api.close());
+
+const PATH = '/api/v1/webhook-endpoints';
+const create = (body: object = {}) =>
+  api.send('POST', PATH, { body: { url: 'https://shop.example.test/hook', ...body } });
+
+test('a secret is told once, at its creation and at its rotation', async () => {
+  const { body } = await create();
+  expect(body).toMatchObject({ active: true, secret: expect.stringMatching(/^whsec_/) });
+  const one = `${PATH}/${body.id}`;
+  const shown = [await api.send('GET', one), await api.send('GET', PATH)];
+  for (const { text } of shown) expect(text).not.toContain('whsec_');
+  const rotated = await api.send('POST', `${one}/rotate-secret`);
+  expect(rotated.body.secret).not.toBe(body.secret);
+  const [row] = await api.database.queryAsOwner<{ row: string }>(
+    "SELECT string_agg(encode(secret_cipher, 'escape'), '') AS row FROM webhook_secrets",
+  );
+  expect(row?.row).not.toContain('whsec');
+});
+
+test.each([
+  ['http://shop.example.test/hook'],
+  ['ftp://shop.example.test'],
+  ['https://user:word@shop.example.test'],
+  ['https://shop.example.test/#part'],
+  ['shop.example.test'],
+  [''],
+])('%s is no address for webhooks', async (url) => {
+  expect(await create({ url })).toMatchObject({
+    status: 400,
+    body: { errors: [{ pointer: '/url' }] },
+  });
+});
+
+test('what an endpoint asks for is what it gets, and only of its merchant', async () => {
+  const { body: all } = await create();
+  const { body: some } = await create({ event_types: ['payment.succeeded'] });
+  const { body: off } = await create();
+  await api.send('PATCH', `${PATH}/${off.id}`, { body: { active: false } });
+  const other = await api.openMerchant();
+  await other.send('POST', PATH, { body: { url: 'https://other.example.test' } });
+  await storePaymentIn(api.pool, 'succeeded');
+  const typesFor = async (id: string) => {
+    const { body } = await api.send('GET', `/api/v1/deliveries?endpoint_id=${id}`);
+    return body.data.map(({ event_type }) => event_type).toReversed();
+  };
+  const told = ['payment.created', 'payment.processing', 'payment.succeeded'];
+  expect(await typesFor(all.id)).toEqual(told);
+  expect(await typesFor(some.id)).toEqual(['payment.succeeded']);
+  expect(await typesFor(off.id)).toEqual([]);
+  expect((await other.send('GET', '/api/v1/deliveries')).body.data).toEqual([]);
+});
+
+test('another merchant’s endpoint is as if it were not there', async () => {
+  const { body } = await create();
+  const other = await api.openMerchant();
+  for (const [method, under] of [
+    ['GET', ''],
+    ['PATCH', ''],
+    ['DELETE', ''],
+    ['POST', '/test'],
+    ['POST', '/rotate-secret'],
+  ] as const) {
+    const sending = method === 'PATCH' ? { body: {} } : {};
+    const answer = await other.send(method, `${PATH}/${body.id}${under}`, sending);
+    expect([method, under, answer.status]).toEqual([method, under, 404]);
+  }
+});
+
+test('a deleted endpoint is gone, its deliveries stay to be read', async () => {
+  const { body } = await create();
+  await storePaymentIn(api.pool, 'created');
+  expect((await api.send('DELETE', `${PATH}/${body.id}`)).status).toBe(204);
+  expect((await api.send('GET', `${PATH}/${body.id}`)).status).toBe(404);
+  await storePaymentIn(api.pool, 'created');
+  expect((await api.send('GET', '/api/v1/deliveries')).body.data).toHaveLength(1);
+});
+
+test('what failed is recovered since a time', async () => {
+  const { body } = await create();
+  await storePaymentIn(api.pool, 'succeeded');
+  await api.database.queryAsOwner("UPDATE deliveries SET status = 'failed', dispatched_run = run");
+  const since = new Date(Date.now() - 60_000).toISOString();
+  const recover = await api.send('POST', `${PATH}/${body.id}/recover`, { body: { since } });
+  expect(recover).toMatchObject({ status: 202, body: { deliveries: 3 } });
+  const rows = await api.database.queryAsOwner(
+    "SELECT id FROM deliveries WHERE status = 'pending' AND dispatched_run < run",
+  );
+  expect(rows).toHaveLength(3);
+});
+
+test('events are listed in order, page by page, of one merchant only', async () => {
+  const payment = await storePaymentIn(api.pool, 'succeeded');
+  const seen: unknown[] = [];
+  let cursor = '';
+  for (let page = 0; page < 10; page += 1) {
+    const { body } = await api.send('GET', `/api/v1/events?limit=1${cursor}`);
+    seen.push(...body.data.map(({ type }) => type));
+    if (body.next_cursor === null) break;
+    cursor = `&cursor=${body.next_cursor}`;
+  }
+  expect(seen.filter((type) => type !== 'payment.updated')).toEqual([
+    'payment.created',
+    'payment.processing',
+    'payment.succeeded',
+  ]);
+  const { body } = await api.send('GET', `/api/v1/events?payment_id=${payment.id}`);
+  const [event] = body.data;
+  expect((await api.send('GET', `/api/v1/events/${event?.id}`)).body).toEqual(event);
+  const other = await api.openMerchant();
+  expect((await other.send('GET', '/api/v1/events')).body.data).toEqual([]);
+  expect((await other.send('GET', `/api/v1/events/${event?.id}`)).status).toBe(404);
+  expect((await api.send('GET', `/api/v1/events/${newId('message')}`)).status).toBe(404);
+  expect((await api.send('GET', '/api/v1/events?cursor=x')).status).toBe(400);
+});

@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { Log } from '../config/log.ts';
+import { listUndispatched, markDispatched } from '../db/deliveries.ts';
+import type { Pool } from '../db/pool.ts';
+import type { DeliveryPolicy } from '../domain/outgoing-event.ts';
+import { deliveryStart } from '../workflows/messages.ts';
+
+const PAUSE_MS = 500;
+const PAUSE_AFTER_ERROR_MS = 3_000;
+const BATCH = 100;
+
+/**
+ * Starts a workflow for each delivery that was written with an event. A row is marked after its
+ * workflow stands, so a worker that dies in between, or two workers at once, start it twice, which
+ * is starting it once.
+ */
+export async function dispatchDeliveries(
+  { pool, temporal }: { readonly pool: Pool; readonly temporal: Client },
+  policy: DeliveryPolicy,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    let pauseMs = PAUSE_MS;
+    try {
+      const waiting = await listUndispatched(pool, BATCH);
+      for (const { id, run } of waiting) {
+        await start(temporal, id, run, policy);
+        await markDispatched(pool, id, run);
+      }
+      if (waiting.length === BATCH) pauseMs = 0;
+    } catch (error) {
+      log.warn({ err: error }, 'deliveries wait: the database or Temporal is away');
+      pauseMs = PAUSE_AFTER_ERROR_MS;
+    }
+    await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+async function start(
+  temporal: Client,
+  deliveryId: string,
+  run: number,
+  policy: DeliveryPolicy,
+): Promise<void> {
+  try {
+    await temporal.workflow.start('deliver', deliveryStart({ deliveryId, policy }, run));
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
+}
