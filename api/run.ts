@@ -11,6 +11,7 @@ import { POLICY_DEFAULTS, PROVIDER_NAMES } from '../providers/index.ts';
 import { createApp } from './app.ts';
 import type { ApiDeps } from './deps.ts';
 import { createEngine } from './engine.ts';
+import { openLive } from './live/server.ts';
 import { listen } from './server.ts';
 import { createAccessTokens } from './sessions/token.ts';
 
@@ -39,25 +40,24 @@ export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps)
   });
   const policies = readPolicies(POLICY_DEFAULTS, env.policiesPath);
   const limits = openRateLimits(databaseUrl, policies.api.rate_limits);
-  const app = createApp(
-    adapt({
-      pool,
-      callbackPool,
-      vault: createVault(env.dataKeys, env.hashKey),
-      tokens: createCallbackTokens(env.hashKey),
-      accessTokens: createAccessTokens(env),
-      engine: createEngine(client, connection, env.temporalUiUrl, log),
-      policies,
-      limits,
-      corsOrigins: env.corsOrigins,
-      trustedProxies: env.trustedProxies,
-      publicUrl: env.publicUrl,
-      environment: env.environment,
-      providerEnv: env.providers,
-      log,
-    }),
-  );
-  const server = await listen(app, env.apiHost, env.apiPort);
+  const parts = adapt({
+    pool,
+    callbackPool,
+    vault: createVault(env.dataKeys, env.hashKey),
+    tokens: createCallbackTokens(env.hashKey),
+    accessTokens: createAccessTokens(env),
+    engine: createEngine(client, connection, env.temporalUiUrl, log),
+    policies,
+    limits,
+    corsOrigins: env.corsOrigins,
+    trustedProxies: env.trustedProxies,
+    publicUrl: env.publicUrl,
+    environment: env.environment,
+    providerEnv: env.providers,
+    log,
+  });
+  const live = openLive(parts, databaseUrl);
+  const server = await listen(createApp(parts), env.apiHost, env.apiPort, live);
   log.info({ port: server.port }, 'the API is listening');
   process.send?.({ type: 'ready', port: server.port });
   await untilTold();

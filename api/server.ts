@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type Koa from 'koa';
+import type { Live } from './live/server.ts';
 
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -12,19 +13,32 @@ export type RunningServer = {
   close(): Promise<void>;
 };
 
-/** @param port 0 for any free one. */
-export async function listen(app: Koa, host: string, port: number): Promise<RunningServer> {
+/** @param port 0 for any free one. @param live takes upgrades to WebSocket. */
+export async function listen(
+  app: Koa,
+  host: string,
+  port: number,
+  live: Live | null = null,
+): Promise<RunningServer> {
   const handle = app.callback();
   const server = createServer((request, response) => {
     handle(request, response).catch(() => response.destroy());
   });
+  if (live !== null) server.on('upgrade', (...parts) => live.upgrade(...parts));
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);
   });
-  return { port: portOf(server), close: () => drain(server) };
+  return {
+    port: portOf(server),
+    async close() {
+      const drained = drain(server);
+      await live?.close();
+      await drained;
+    },
+  };
 }
 
 function portOf(server: Server): number {

@@ -7,41 +7,23 @@ import {
   listDeliveryAttempts,
   resendDelivery,
 } from '../../db/deliveries.ts';
-import {
-  findEvent,
-  isEventCursor,
-  listEvents,
-  type OutgoingEvent,
-} from '../../db/outgoing-events.ts';
+import { findEvent, isEventCursor, listEvents } from '../../db/outgoing-events.ts';
 import { isId } from '../../domain/id.ts';
-import { EVENT_TYPES } from '../../domain/outgoing-event.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { limit, text } from '../payments/schema.ts';
-import { makeCursor, namesOf, pageOf, presentPage, readCursor, time } from '../shape.ts';
+import { makeCursor, pageOf, presentPage, readCursor } from '../shape.ts';
 import {
   deliveryShape,
   deliveryWithAttemptsShape,
   presentAttempts,
   presentDelivery,
 } from '../webhook-endpoints/shape.ts';
+import { eventShape, presentEvent } from './present.ts';
 
 const reading = { kind: 'merchant', scope: 'webhook_endpoints:read' } as const;
 const cursor = z.string().max(200).optional();
-
-const eventShape = z
-  .strictObject({
-    id: z.string(),
-    object: z.literal('event'),
-    type: namesOf(EVENT_TYPES),
-    cursor: z.string().meta({ description: 'Its place in the order, to go on from' }),
-    data: z
-      .record(z.string(), z.unknown())
-      .meta({ description: 'The payment or refund as it stood then, in short' }),
-    created_at: time,
-  })
-  .meta({ id: 'Event' });
 
 /** What happened, and how it was told. */
 export const eventOperations: readonly Operation[] = [
@@ -158,9 +140,4 @@ async function requireDelivery(
 async function showDelivery({ pool }: ApiDeps, delivery: Delivery, status: number) {
   const attempts = await listDeliveryAttempts(pool, delivery.id);
   return { status, body: presentAttempts(delivery, attempts) };
-}
-
-function presentEvent(event: OutgoingEvent): z.input<typeof eventShape> {
-  const { id, type, data, created_at } = event;
-  return { id, object: 'event', type, cursor: event.cursor, data, created_at };
 }

@@ -58,7 +58,7 @@ async function refuse(
 }
 
 /** Whose API key this is. A mistyped one is known by its check digits, without a question. */
-async function readApiKey(
+export async function readApiKey(
   { pool }: Pick<ApiDeps, 'pool'>,
   token: string,
 ): Promise<MerchantCaller | null> {
@@ -67,7 +67,7 @@ async function readApiKey(
 }
 
 /** Whose access token this is. Role and activity are read anew, so a change counts at once. */
-async function readAccessToken(
+export async function readAccessToken(
   { pool, accessTokens }: Pick<ApiDeps, 'pool' | 'accessTokens'>,
   token: string,
 ): Promise<OperatorCaller | null> {

@@ -24,7 +24,7 @@ export async function enrollOperator({ pool }: Pick<TestApi, 'pool'>, role: Role
 export async function openOperator(
   api: Pick<TestApi, 'pool' | 'send' | 'accessTokens'>,
   role: Role,
-): Promise<{ readonly id: string; readonly send: Send }> {
+): Promise<{ readonly id: string; readonly token: string; readonly send: Send }> {
   const operator = await enrollOperator(api, role);
   const token = await api.accessTokens.issue(operator);
   const send: Send = (method, path, { headers, ...sending } = {}) =>
@@ -32,5 +32,5 @@ export async function openOperator(
       ...sending,
       headers: { authorization: `Bearer ${token}`, ...headers },
     });
-  return { id: operator.id, send };
+  return { id: operator.id, token, send };
 }

@@ -1,5 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createApp } from '../../api/app.ts';
+import type { ApiDeps } from '../../api/deps.ts';
+import { openLive } from '../../api/live/server.ts';
 import { listen } from '../../api/server.ts';
 import { type AccessTokens, createAccessTokens } from '../../api/sessions/token.ts';
 import { createLog } from '../../config/log.ts';
@@ -73,8 +75,10 @@ export type TestApi = {
   readonly accessTokens: AccessTokens;
   /** As {@link MERCHANT}, with an idempotency key of its own unless one is given. */
   readonly send: Send;
+  /** The key that `send` sends. */
+  readonly apiKey: string;
   /** Another merchant, as whom one can send. */
-  openMerchant(): Promise<{ readonly id: string; readonly send: Send }>;
+  openMerchant(): Promise<{ readonly id: string; readonly apiKey: string; readonly send: Send }>;
   /** From now on the API cannot reach its database; the test still can. */
   cutDatabase(): Promise<void>;
   close(): Promise<void>;
@@ -92,9 +96,9 @@ export async function openTestApi(): Promise<TestApi> {
     const apiKey = makeApiKey('test');
     await ensureMerchant(pool, merchant);
     await ensureApiKey(pool, { merchantId: merchant.id, apiKey });
-    return { id: merchant.id, send: sender(served.port, apiKey) };
+    return { id: merchant.id, apiKey, send: sender(served.port, apiKey) };
   };
-  const { send } = await enroll(MERCHANT);
+  const { send, apiKey } = await enroll(MERCHANT);
   return {
     database,
     url: `http://127.0.0.1:${served.port}`,
@@ -103,6 +107,7 @@ export async function openTestApi(): Promise<TestApi> {
     tokens: served.tokens,
     accessTokens: served.accessTokens,
     send,
+    apiKey,
     openMerchant: () => enroll({ id: newId('merchant'), name: 'Duka la Pili' }),
     cutDatabase: () => door.shut(),
     async close() {
@@ -120,7 +125,7 @@ async function serve(databaseUrl: string, pool: Pool, callbackPool: Pool) {
   const policies = readPolicies(POLICY_DEFAULTS, null);
   const limits = openRateLimits(databaseUrl, policies.api.rate_limits);
   const accessTokens = createAccessTokens(TOKEN_CONFIG);
-  const app = createApp({
+  const deps = {
     pool,
     callbackPool,
     vault: VAULT,
@@ -136,8 +141,9 @@ async function serve(databaseUrl: string, pool: Pool, callbackPool: Pool) {
     providerEnv: PROVIDER_ENV,
     checksAnswers: true,
     log: createLog('test', 'silent'),
-  });
-  const server = await listen(app, '127.0.0.1', 0);
+  } satisfies ApiDeps;
+  const live = openLive(deps, databaseUrl);
+  const server = await listen(createApp(deps), '127.0.0.1', 0, live);
   return {
     engine,
     tokens,

@@ -67,9 +67,10 @@ const typesAbout = (id: string) =>
     .filter(({ data }) => data.id === id)
     .map(({ type }) => type);
 const PAYMENT = { provider: 'cpay', amount: 5_000, currency: 'KES' };
-const payOnce = async () =>
-  (await shop.send('POST', 'payments', { provider: 'cpay', amount: 5_000, currency: 'KES' })).body
-    .id;
+const payOnce = async () => {
+  const { body } = await shop.send('POST', 'payments', PAYMENT);
+  return body.id;
+};
 
 afterEach(async () => {
   hook.status = 200;

@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import type { OutgoingEvent } from '../../db/outgoing-events.ts';
+import { EVENT_TYPES } from '../../domain/outgoing-event.ts';
+import { namesOf, time } from '../shape.ts';
+
+/** An event as it leaves the API, by HTTP and live. */
+export const eventShape = z
+  .strictObject({
+    id: z.string(),
+    object: z.literal('event'),
+    type: namesOf(EVENT_TYPES),
+    cursor: z.string().meta({ description: 'Its place in the order, to go on from' }),
+    data: z
+      .record(z.string(), z.unknown())
+      .meta({ description: 'The payment or refund as it stood then, in short' }),
+    created_at: time,
+  })
+  .meta({ id: 'Event' });
+
+export function presentEvent(event: OutgoingEvent): z.input<typeof eventShape> {
+  const { id, type, data, created_at } = event;
+  return { id, object: 'event', type, cursor: event.cursor, data, created_at };
+}

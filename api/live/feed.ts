@@ -1,0 +1,71 @@
+import type { Log } from '../../config/log.ts';
+import { openListener } from '../../db/listener.ts';
+import { findLatestCursor, listEvents, type OutgoingEvent } from '../../db/outgoing-events.ts';
+import type { Pool } from '../../db/pool.ts';
+
+const PAGE = 500;
+/** What no notification told of, or what waited for an older transaction, is found by looking. */
+const LOOK_EVERY_MS = 1_000;
+
+/** All events as they happen, for everybody who is connected to this process. */
+export type Feed = {
+  /** The place up to which events were handed out; null until the first look. */
+  cursor(): string | null;
+  close(): Promise<void>;
+};
+
+/** @param onEvents gets events in order, each once. */
+export function openFeed(
+  { pool, databaseUrl, log }: Readonly<{ pool: Pool; databaseUrl: string; log: Log }>,
+  onEvents: (events: readonly OutgoingEvent[]) => void,
+): Feed {
+  let cursor: string | null = null;
+  let looking: Promise<void> | null = null;
+  let isAskedAgain = false;
+  const look = async () => {
+    cursor ??= await findLatestCursor(pool);
+    for (let found = PAGE; found === PAGE; ) {
+      const events = await listEvents(pool, {
+        merchantId: null,
+        paymentId: null,
+        after: cursor,
+        limit: PAGE,
+      });
+      cursor = events.at(-1)?.cursor ?? cursor;
+      found = events.length;
+      if (found > 0) onEvents(events);
+    }
+  };
+  const wake = () => {
+    if (looking !== null) {
+      isAskedAgain = true;
+      return;
+    }
+    isAskedAgain = false;
+    looking = look()
+      .catch((error: unknown) => log.warn({ err: error }, 'the live feed waits for the database'))
+      .finally(() => {
+        looking = null;
+        if (isAskedAgain) wake();
+      });
+  };
+  const listener = openListener(databaseUrl, 'malipo_event', wake);
+  const timer = setInterval(wake, LOOK_EVERY_MS);
+  wake();
+  return {
+    cursor: () => cursor,
+    async close() {
+      clearInterval(timer);
+      await listener.close();
+      isAskedAgain = false;
+      await looking;
+    },
+  };
+}
+
+/** True when the first place comes after the second. */
+export function isAfter(cursor: string, other: string): boolean {
+  const [tx = 0n, position = 0n] = cursor.split('-').map(BigInt);
+  const [otherTx = 0n, otherPosition = 0n] = other.split('-').map(BigInt);
+  return tx > otherTx || (tx === otherTx && position > otherPosition);
+}
