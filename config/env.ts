@@ -66,7 +66,7 @@ const dataKeys = z
 
 const origins = z
   .string()
-  .transform((list) => list.split(',').map((part) => part.trim()))
+  .transform((list) => (list === '' ? [] : list.split(',').map((part) => part.trim())))
   .pipe(
     z.array(
       z

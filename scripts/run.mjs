@@ -18,6 +18,7 @@ const VERBS = {
   generate: (args) => run({ file: 'scripts/generate.ts', args }),
   migrate: (args) => run({ file: 'scripts/migrate.ts', args }),
   'rotate-keys': (args) => run({ file: 'scripts/rotate-keys.ts', args }),
+  admin: (args) => run({ file: 'scripts/admin.ts', args }),
   'new-provider': (args) => run({ file: 'scripts/new-provider.ts', args }),
 };
 

@@ -12,6 +12,8 @@ import { type Answer, openTestApi, type Send, type TestApi } from './server.ts';
  * the reference describes. A failure prints the request and the seed that makes it again.
  */
 const RUNS_EACH = 60;
+/** Fixed, so that a run says the same each time; another one asks other things. */
+const SEED = 20_261_124;
 
 let api: TestApi;
 let admin: Send;
@@ -87,7 +89,9 @@ function pathOf({ path }: Operation, { id, query }: Request): string {
   const known = id === 'known' ? paymentId : newId('payment');
   const given = ['known', 'unknown'].includes(id) ? known : encodeURIComponent(id);
   const parameters = Object.entries(query)
-    .map(([name, value]) => [name, String(value)] as const)
+    .map(
+      ([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)] as const,
+    )
     .filter((pair) => pair.every((text) => text.isWellFormed()));
   const asked = parameters.map((pair) => pair.map(encodeURIComponent).join('=')).join('&');
   const filled = path.replace('{provider}', 'stripe').replaceAll(/\{\w+\}/g, given);
@@ -126,7 +130,7 @@ test.each(FUZZED.map((it) => [it.id, it] as const))(
         });
         requireDescribed(operation, answer);
       }),
-      { numRuns: RUNS_EACH, endOnFailure: true },
+      { numRuns: RUNS_EACH, seed: SEED, endOnFailure: true },
     );
   },
   60_000,
