@@ -52,6 +52,18 @@ async function applyLate(
     return;
   }
   const said = await askAbout(input, event);
+  if (event.kind === 'authorized' && said.isLetGo) {
+    // Webhooks come in any order: this one was on its way when the hold was let go.
+    const note = `overtaken: ${said.text}`;
+    await book.write({
+      key,
+      action: 'payment.callback_unclear',
+      actor: 'provider',
+      cause: `late callback: ${event.kind}; ${said.text}`,
+      webhook: { eventId, status: 'applied', note },
+    });
+    return;
+  }
   const written = await book.write({
     key,
     action: 'payment.late_outcome',
@@ -80,19 +92,25 @@ function faultOf(input: PaymentInput, { event }: DeliveredEvent): string | null 
   return wrong === null ? null : `the ${wrong} does not match`;
 }
 
+const NOTHING = { contradicts: false, isLetGo: false } as const;
+type Said = {
+  readonly text: string;
+  readonly contradicts: boolean;
+  /** The provider itself says that it holds nothing and took nothing. */
+  readonly isLetGo: boolean;
+};
+
 /** Late money is asked about before anything rests on it: callbacks may be forged. */
-async function askAbout(
-  input: PaymentInput,
-  outcome: Outcome,
-): Promise<{ readonly text: string; readonly contradicts: boolean }> {
+async function askAbout(input: PaymentInput, outcome: Outcome): Promise<Said> {
   const id = outcome.providerPaymentId;
   const isMoney = outcome.kind === 'succeeded' || outcome.kind === 'authorized';
-  if (!isMoney || id === null) return { text: 'nothing to ask', contradicts: false };
+  if (!isMoney || id === null) return { ...NOTHING, text: 'nothing to ask' };
   const asked = { attemptId: input.attemptId, providerPaymentId: id };
   const answer = await lookup(input, asked, input.policy.lookup.timeout_ms * 2);
   if (answer === null || !isOutcome(answer)) {
-    return { text: 'the status query says nothing definite', contradicts: false };
+    return { ...NOTHING, text: 'the status query says nothing definite' };
   }
   const contradicts = answer.kind !== outcome.kind;
-  return { text: `the status query says ${answer.kind}`, contradicts };
+  const isLetGo = answer.kind === 'canceled' || answer.kind === 'declined';
+  return { text: `the status query says ${answer.kind}`, contradicts, isLetGo };
 }

@@ -84,6 +84,20 @@ describe('a callback after the payment’s workflow has closed', () => {
     await handle.terminate();
   });
 
+  it('is overtaken when it tells of a hold that the provider has let go since', async () => {
+    const held = delivered(outcome('authorized'));
+    const { handle, story } = await arrive('canceled', held, outcome('canceled'));
+    expect(await handle.result()).toEqual({ status: 'canceled' });
+    expect(story.entries).toMatchObject([{ webhook: { status: 'applied' } }]);
+  });
+
+  it('of a hold goes to review when the provider does not say that it was let go', async () => {
+    const { handle, story } = await arrive('canceled', delivered(outcome('authorized')), null);
+    await stage.env.sleep('1h');
+    expect(story.status).toBe('needs_review');
+    await handle.terminate();
+  });
+
   it('is parked when its amount is another', async () => {
     const wrong = outcome('succeeded', { money: { amountMinor: 5, currency: 'KES' } });
     const { handle, story } = await arrive('failed', delivered(wrong), null);
