@@ -29,7 +29,7 @@ const NEVER_CONNECTED = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-/** HTTP to CPay. Each call has its connection: on a reused one a reset means nothing. */
+/** HTTP to CPay. A connection for each call: once reused, a reset means nothing. */
 export function openHttp({ base_url, api_key }: CPayCredentials): Http {
   const agent = new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS }, pipelining: 0 });
   return {

@@ -68,7 +68,7 @@ export function notFound(what: string) {
   return { kind: 'unknown', providerCode: 'not_found', message } as const;
 }
 
-/** An answer that is no charge or refund. What CPay refuses with a 4xx it did not do. */
+/** An answer that is no charge or refund. What CPay refuses by 4xx is not done. */
 export function readRefusal(
   status: number,
   body: unknown,

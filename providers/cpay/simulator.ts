@@ -30,8 +30,8 @@ export const SANDBOX = {
 } as const;
 
 /**
- * CPay as it behaves on the wire, by its README. An independent witness: it shares no code
- * with Malipo's client.
+ * CPay as it behaves on the wire, by its README. An independent witness: it shares
+ * no code with Malipo's client.
  */
 export async function startSimulator(options: SimulatorOptions): Promise<RunningSimulator> {
   const host = options.host ?? '127.0.0.1';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** CPay's messages, as far as we read them. The whole wire: README.md of this folder. */
+/** CPay's messages, as far as we read them. The whole wire: README.md beside it. */
 const metadata = z.record(z.string(), z.string()).default({});
 
 export const charge = z.object({

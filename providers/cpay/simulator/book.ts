@@ -23,7 +23,7 @@ type Entry =
   | { readonly kind: 'answer'; readonly answer: KeptAnswer }
   | { readonly kind: 'webhook'; readonly webhook: WebhookSent };
 
-/** CPay's own truth, written before anybody is answered. An entry replaces its id's. */
+/** CPay's own truth, written before it answers. An entry replaces its id's. */
 export type Book = {
   readonly charges: ReadonlyMap<string, SimulatedCharge>;
   readonly refunds: ReadonlyMap<string, Refund>;

@@ -152,10 +152,9 @@ export function addRefusalCases(stage: Stage): void {
 
   it.each(Object.keys(wrongFields))('names %s when that is what is wrong', async (field) => {
     const wrong = { ...stage.simulator().credentials, [field]: wrongFields[field] ?? '' };
-    const client = connect(provider, wrong);
+    const client = stage.keep(connect(provider, wrong));
     const request = ask(stage, pays);
     const error = await errorOf(client.charge(request, makeContext()));
-    await client.close();
     expect(error).toMatchObject({ kind: 'misconfigured', failureCode: 'misconfigured' });
     expect(error.message).toContain(field);
     const told = inspect(error, { depth: null });
@@ -165,8 +164,8 @@ export function addRefusalCases(stage: Stage): void {
 
   it('knows that nothing was sent when nobody listens', async () => {
     const simulator = await stage.description.open(stage.receiver().url);
-    const warm = connect(provider, simulator.credentials);
-    const cold = connect(provider, simulator.credentials);
+    const warm = stage.keep(connect(provider, simulator.credentials));
+    const cold = stage.keep(connect(provider, simulator.credentials));
     try {
       await warm.charge(ask(stage, pays), makeContext());
     } finally {
@@ -176,7 +175,6 @@ export function addRefusalCases(stage: Stage): void {
     for (const client of [warm, cold]) {
       const error = await errorOf(client.charge(ask(stage, pays), makeContext()));
       expect(error.kind).toBe('unsent');
-      await client.close();
     }
   });
 }

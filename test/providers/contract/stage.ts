@@ -21,27 +21,32 @@ export type Stage = {
   readonly simulator: () => OpenSimulator;
   readonly client: () => ProviderClient;
   readonly receiver: () => Receiver;
+  /** Closes it after the last case. */
+  keep<T extends { close(): Promise<void> }>(it: T): T;
 };
 
 export function openStage(description: ProviderDescription): Stage {
   let receiver: Receiver;
   let simulator: OpenSimulator;
   let client: ProviderClient;
+  // All of it is closed, whatever failed: a server that stays open keeps the run from ending.
+  const opened = new AsyncDisposableStack();
+  const keep: Stage['keep'] = (it) => {
+    opened.defer(async () => await it.close());
+    return it;
+  };
   beforeAll(async () => {
-    receiver = await openReceiver();
-    simulator = await description.open(receiver.url);
-    client = connect(description.provider, simulator.credentials);
+    receiver = keep(await openReceiver());
+    simulator = keep(await description.open(receiver.url));
+    client = keep(connect(description.provider, simulator.credentials));
   });
-  afterAll(async () => {
-    await client.close();
-    await simulator.close();
-    await receiver.close();
-  });
+  afterAll(() => opened.disposeAsync());
   return {
     description,
     simulator: () => simulator,
     client: () => client,
     receiver: () => receiver,
+    keep,
   };
 }
 
