@@ -4,7 +4,11 @@ import { mpesa } from './mpesa/index.ts';
 import { stripe } from './stripe/index.ts';
 
 /** Every provider, one line each. All else derives from this list. */
-export const PROVIDERS = { mpesa, stripe, cpay } as const satisfies Record<string, Provider>;
+export const PROVIDERS = {
+  mpesa,
+  stripe,
+  cpay,
+} as const satisfies Record<string, Provider>;
 
 export type ProviderName = keyof typeof PROVIDERS;
 export const PROVIDER_NAMES = Object.keys(PROVIDERS).filter(isProviderName);

@@ -3,51 +3,31 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { PROVIDER_NAMES, PROVIDERS } from '../providers/index.ts';
+import { PROVIDER_NAMES } from '../providers/index.ts';
 import { loadSimulator } from '../sandbox/simulators.ts';
+import { findNameFault } from './provider-name.ts';
 
 /**
  * Makes a provider's folder out of CPay's, its contract tests and its line in the registry: all of
- * it, or nothing. Until somebody writes it, nothing leaves through it. The walk through it:
- * docs/adding-a-provider.md.
+ * it, or nothing. Until somebody writes its client, nothing leaves through it. The walk through
+ * it: docs/adding-a-provider.md.
  */
 const TEMPLATE = 'cpay';
 const REGISTRY = 'providers/index.ts';
-const NAME = /^[a-z][a-z0-9]{1,11}$/;
-/** Words of the language, and what MALIPO_<NAME>_… means already. */
-const TAKEN_WORDS = new Set(
-  (
-    'api public temporal data hash token log policies environment oidc cors trusted home live ' +
-    'metrics index contract break case catch class const continue debugger default delete do else ' +
-    'enum export extends false finally for function if implements import in instanceof interface ' +
-    'let new null package private protected return static super switch this throw true try typeof ' +
-    'var void while with yield await async of any string number boolean object symbol never'
-  ).split(' '),
-);
-
-/** Where the guard goes: above the opening, and first in sending. */
-const GUARD_FILE = `providers/${TEMPLATE}/http.ts`;
-const GUARD_BEFORE = '/** HTTP to ';
-const GUARD_INSIDE = '    async send(call, shape) {\n';
-
+const GENERATED = 'docs/generated';
+/** What moves money or asks: methods of the client, or functions that it calls. */
+const CLIENT = `providers/${TEMPLATE}/client.ts`;
+const STEPS = ['charge', 'lookup', 'capture', 'cancel', 'refund', 'lookupRefund'] as const;
 class Refusal extends Error {}
 
-function requireName([name, ...more]: readonly string[]): string {
+function requireName(root: string, [name, ...more]: readonly string[]): string {
   if (name === undefined || more.length > 0) {
     throw new Refusal(
       'Usage: npm run new-provider -- NAME, such as: npm run new-provider -- airtel',
     );
   }
-  if (!NAME.test(name)) {
-    throw new Refusal(`${name}: a name takes 2 to 12 of a–z and 0–9, and begins with a letter`);
-  }
-  if (TAKEN_WORDS.has(name)) throw new Refusal(`${name}: this word has another meaning here`);
-  const isProvider = PROVIDER_NAMES.some((it) => it === name);
-  if (isProvider) throw new Refusal(`${name}: this provider is there`);
-  for (const { webhook, refundWebhooks } of Object.values(PROVIDERS)) {
-    const channels = [webhook, ...refundWebhooks].map(({ channel }) => channel);
-    if (channels.includes(name)) throw new Refusal(`${name}: a channel of callbacks has this name`);
-  }
+  const fault = findNameFault(root, name);
+  if (fault !== null) throw new Refusal(`${name}: ${fault}`);
   return name;
 }
 
@@ -63,17 +43,19 @@ async function makeProvider(root: string, name: string): Promise<void> {
     ...listFiles(root, `providers/${TEMPLATE}`),
     `test/providers/${TEMPLATE}.test.ts`,
   ];
-  const registry = readFileSync(join(root, REGISTRY), 'utf8');
+  const changed = [REGISTRY, ...listFiles(root, GENERATED)];
+  const before = changed.map((path) => [path, read(root, path)] as const);
   try {
     for (const path of templates) {
-      const text = readFileSync(join(root, path), 'utf8');
-      write(root, rename(path, name), adapt(path, rename(text, name), name, port));
+      const text = rename(read(root, path), name);
+      write(root, rename(path, name), adapt(path, text, name, port));
     }
-    write(root, REGISTRY, register(registry, name));
-    format(root, [folder, test, REGISTRY]);
+    write(root, REGISTRY, register(read(root, REGISTRY), name));
+    runTool(root, 'node_modules/.bin/biome', ['check', '--write', folder, test, REGISTRY]);
+    runTool(root, process.execPath, ['scripts/generate.ts']);
   } catch (error) {
     for (const path of [folder, test]) rmSync(join(root, path), { recursive: true, force: true });
-    write(root, REGISTRY, registry);
+    for (const [path, text] of before) write(root, path, text);
     throw error;
   }
   tell(folder, test);
@@ -102,35 +84,42 @@ function rename(text: string, name: string): string {
 
 /** What a copy must not share with its template: the port, the introduction, and money's way. */
 function adapt(path: string, text: string, name: string, port: number): string {
-  if (path === `providers/${TEMPLATE}/simulator.ts`) {
-    return replaceOnce(text, /\n {2}port: \d+,/, `\n  port: ${port},`);
-  }
-  if (path === `providers/${TEMPLATE}/index.ts`) {
-    return replaceOnce(text, /, the mock provider: .*\*\//, ': a copy of the template. */');
-  }
-  if (path !== GUARD_FILE) return text;
-  const guard = `/** A copy of the template moves no money: take this out when it is written. */
-const IS_WRITTEN: boolean = false;
+  const change = {
+    [`providers/${TEMPLATE}/simulator.ts`]: () =>
+      replaceOnce(text, /\n {2}port: \d+,/, `\n  port: ${port},`),
+    [`providers/${TEMPLATE}/index.ts`]: () =>
+      replaceOnce(text, /, the mock provider: .*\*\//, ': a copy of the template. */'),
+    [`providers/${TEMPLATE}/README.md`]: () =>
+      replaceOnce(text, /, the mock provider\n\n[\s\S]*?\n\n/, '\n\nA copy of the template.\n\n'),
+    [CLIENT]: () => guard(text, name),
+  }[path];
+  return change?.() ?? text;
+}
 
+/** Lets each step refuse before anything else, so that a copy moves no money. */
+function guard(text: string, name: string): string {
+  const guarded = STEPS.reduce((client, step) => {
+    const start = new RegExp(`^(?: {4}|)async (?:function |)${step}\\([\\s\\S]*? \\{\\n`, 'm');
+    return replaceOnce(client, start, `$&refuseUnwritten('${step}');\n`);
+  }, text);
+  return `${guarded}
+/** A copy of the template moves no money: its call goes out of each step that is written. */
+function refuseUnwritten(step: string): void {
+  const message = \`${name}: \${step} is to be written in providers/${name}/client.ts\`;
+  throw new ProviderError('misconfigured', message);
+}
 `;
-  const refusal = `      if (!IS_WRITTEN) {
-        throw new ProviderError('misconfigured', 'providers/${name} is to be written: see http.ts');
-      }
-`;
-  const guarded = replaceOnce(text, GUARD_BEFORE, `${guard}${GUARD_BEFORE}`);
-  return replaceOnce(guarded, GUARD_INSIDE, `${GUARD_INSIDE}${refusal}`);
 }
 
 /** One import and one entry. */
 function register(registry: string, name: string): string {
   const lastImport = /(import \{ \w+ \} from '\.\/\w+\/index\.ts';\n)(?!import)/;
-  const line = `$1import { ${name} } from './${name}/index.ts';\n`;
-  const imported = replaceOnce(registry, lastImport, line);
-  return replaceOnce(
-    imported,
-    / \} as const satisfies Record/,
-    `, ${name} } as const satisfies Record`,
+  const imported = replaceOnce(
+    registry,
+    lastImport,
+    `$1import { ${name} } from './${name}/index.ts';\n`,
   );
+  return replaceOnce(imported, /,\n\} as const satisfies Record/, `,\n  ${name}$&`);
 }
 
 function replaceOnce(text: string, what: string | RegExp, by: string): string {
@@ -146,19 +135,28 @@ function write(root: string, path: string, text: string): void {
   writeFileSync(join(root, path), text);
 }
 
-function format(root: string, paths: readonly string[]): void {
-  const biome = join(root, 'node_modules', '.bin', 'biome');
-  const done = spawnSync(biome, ['check', '--write', ...paths], { cwd: root, encoding: 'utf8' });
-  if (done.status !== 0) throw new Error(`biome: ${done.stderr}${done.stdout}`);
+function read(root: string, path: string): string {
+  return readFileSync(join(root, path), 'utf8');
+}
+
+function runTool(root: string, command: string, args: readonly string[]): void {
+  const done = spawnSync(command, args, { cwd: root, encoding: 'utf8' });
+  if (done.status === 0) return;
+  throw new Error(`${command} ${args[0]}: ${done.error ?? `${done.stderr}${done.stdout}`}`);
 }
 
 function tell(folder: string, test: string): void {
-  process.stdout.write(`Made ${folder}/, ${test} and a line in ${REGISTRY}.
-It is a copy of ${TEMPLATE}, the mock provider; nothing leaves through it yet. What comes next:
+  process.stdout.write(`Made ${folder}/,
+${test} and a line in ${REGISTRY}; ${GENERATED}/ names it too.
+It is a copy of ${TEMPLATE}, the mock provider; nothing leaves through it until
+${folder}/client.ts is written. What comes next:
 
-  npm test -- ${test}      its contract tests, which fail
-  docs/adding-a-provider.md                 which file answers which question
-  npm run check                             types, format, unused code, rules of the house
+  npm test -- ${test}
+      its contract tests, which fail
+  docs/adding-a-provider.md
+      which file answers which question
+  npm run check
+      types, format, unused code, rules of the house
 `);
 }
 
@@ -168,7 +166,7 @@ try {
     allowPositionals: true,
   });
   const root = values.root ?? fileURLToPath(new URL('..', import.meta.url));
-  const name = requireName(positionals);
+  const name = requireName(root, positionals);
   await makeProvider(root, name);
 } catch (error) {
   if (!(error instanceof Refusal)) throw error;

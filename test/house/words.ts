@@ -23,6 +23,11 @@ const wordTable: readonly WordRow[] = [
 
 const wordRooms = /^(domain|config|workflows|activities|providers|db|api|worker|sandbox|scripts)\//;
 
+/** True for a word that another of ours stands for. */
+export function isRefusedWord(word: string): boolean {
+  return wordTable.some(({ words }) => words.includes(word));
+}
+
 /** The words of a line in lower case; camelCase, snake_case and acronyms are taken apart. */
 function splitWords(text: string): ReadonlySet<string> {
   const words = text.match(/[A-Z]+(?![a-z])|[A-Z]?[a-z]+/g) ?? [];

@@ -2,15 +2,18 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
+import { findNameFault } from '../../scripts/provider-name.ts';
 
 /** A copy of the tree, as somebody who adds a provider has it. */
 const ROOT = resolve(import.meta.dirname, '../..');
 const LEFT_OUT = new Set(['node_modules', '.git', '.malipo', 'coverage']);
 // As long as a name may be, and with a digit.
-const NAME = 'airtelmoney2';
+const NAME = 'abcdefghijklmnopqrs2';
+const TESTS = `test/providers/${NAME}.test.ts`;
+const CLIENT = `providers/${NAME}/client.ts`;
 
 let copy: string;
-beforeEach(() => {
+beforeAll(() => {
   copy = fs.mkdtempSync(join(tmpdir(), 'malipo-copy-'));
   fs.cpSync(ROOT, copy, {
     recursive: true,
@@ -18,23 +21,43 @@ beforeEach(() => {
   });
   fs.symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
 });
-afterEach(() => fs.rmSync(copy, { recursive: true, force: true }));
+afterAll(() => fs.rmSync(copy, { recursive: true, force: true }));
 
 function run(...args: readonly string[]) {
   const environment = { ...process.env, NODE_OPTIONS: '--experimental-vm-modules' };
   const options = { cwd: copy, encoding: 'utf8', env: environment, timeout: 100_000 } as const;
   const { status, stdout, stderr } = spawnSync(process.execPath, args, options);
-  return { status, said: stdout + stderr };
+  return { status, stdout, said: stdout + stderr };
 }
 const make = (...args: readonly string[]) =>
   run(join(ROOT, 'scripts/new-provider.ts'), '--root', copy, ...args);
-const bin = (name: string) => fs.realpathSync(join(ROOT, 'node_modules/.bin', name));
-const runTests = (path: string) => run(bin('jest'), '--silent', path);
+const read = (path: string) => fs.readFileSync(join(copy, path), 'utf8');
+const write = (path: string, text: string) => fs.writeFileSync(join(copy, path), text);
 
-function listFiles(): ReadonlyMap<string, string> {
-  const rooms = fs.readdirSync(copy).filter((name) => name !== 'node_modules');
-  const paths = rooms.flatMap((room) => listUnder(join(copy, room)));
-  return new Map(paths.map((path) => [relative(copy, path), fs.readFileSync(path, 'utf8')]));
+/** The contract suite, in a process of its own that must end. */
+function runContract() {
+  const jest = fs.realpathSync(join(ROOT, 'node_modules/.bin/jest'));
+  const { status, stdout } = run(jest, '--json', TESTS);
+  const report: Report = JSON.parse(stdout);
+  const cases = report.testResults.flatMap(({ assertionResults }) => assertionResults);
+  return { status, failed: cases.filter((it) => it.status === 'failed'), cases };
+}
+type Report = {
+  readonly testResults: readonly {
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly duration: number | null;
+      readonly failureMessages: readonly string[];
+    }[];
+  }[];
+};
+
+const listFiles = () => readFiles(copy);
+
+function readFiles(root: string): ReadonlyMap<string, string> {
+  const rooms = fs.readdirSync(root).filter((name) => !LEFT_OUT.has(name));
+  const paths = rooms.flatMap((room) => listUnder(join(root, room)));
+  return new Map(paths.map((path) => [relative(root, path), fs.readFileSync(path, 'utf8')]));
 }
 
 function listUnder(path: string): readonly string[] {
@@ -42,76 +65,150 @@ function listUnder(path: string): readonly string[] {
   return fs.readdirSync(path).flatMap((name) => listUnder(join(path, name)));
 }
 
-it('makes a folder, its tests and one line, which fail until it is written', () => {
-  const before = listFiles();
-  expect(make(NAME)).toMatchObject({ status: 0, said: expect.stringContaining('next') });
-  const after = listFiles();
-  const changed = [...after].filter(([path, text]) => before.get(path) !== text);
-  const elsewhere = changed
-    .map(([path]) => path)
-    .filter((path) => !path.startsWith(`providers/${NAME}/`));
-  expect(elsewhere.toSorted()).toEqual(['providers/index.ts', `test/providers/${NAME}.test.ts`]);
-  for (const [path, text] of changed) {
-    if (path !== 'providers/index.ts') expect(`${path}${text}`).not.toMatch(/cpay/i);
-  }
-  const lineOf = (files: ReadonlyMap<string, string>) =>
-    files.get('providers/index.ts')?.replaceAll(/\s|,(?= })/g, '') ?? '';
-  const entry = `import{${NAME}}from'./${NAME}/index.ts';`;
-  const added = lineOf(after).replace(entry, '').replace(`,${NAME}}`, '}');
-  expect(added.replace('<string,Provider,>', '<string,Provider>')).toBe(lineOf(before));
-
-  expect(run(bin('tsc'), '--noEmit', '-p', '.')).toEqual({ status: 0, said: '' });
-
-  expect(run(bin('jest'), '--config', 'jest.house.config.mjs')).toMatchObject({ status: 0 });
-  const tests = `test/providers/${NAME}.test.ts`;
-  expect(runTests(tests)).toMatchObject({
-    status: 1,
-    said: expect.stringContaining(`providers/${NAME} is to be written: see http.ts`),
-  });
-  const http = join(copy, `providers/${NAME}/http.ts`);
-  const written = fs
-    .readFileSync(http, 'utf8')
-    .replace('IS_WRITTEN: boolean = false', 'IS_WRITTEN: boolean = true');
-  fs.writeFileSync(http, written);
-  expect(runTests(tests)).toMatchObject({ status: 0 });
-}, 120_000);
+/** The words that MALIPO_<NAME>_… means already, wherever our own files read one. */
+function listVariableWords(root: string): readonly string[] {
+  const rooms = /^(api|config|db|sandbox|scripts|worker|test\/global-setup\.ts)/;
+  const texts = [...readFiles(root)].filter(([path]) => rooms.test(path)).map(([, text]) => text);
+  const names = texts.flatMap((text) => [...text.matchAll(/MALIPO_([A-Z0-9]+)/g)]);
+  const words = [...new Set(names.map(([, word = '']) => word.toLowerCase()))];
+  if (words.length < 10) throw new Error('our variables were not found');
+  return words;
+}
 
 it.each([
   [[], 'Usage'],
   [['airtel', 'money'], 'Usage'],
-  [['Airtel'], 'a–z'],
-  [['a'], 'a–z'],
-  [['airtel-money'], 'a–z'],
   [['../airtel'], 'a–z'],
-  [['thirteenchars'], 'a–z'],
-  [['class'], 'another meaning'],
-  [['api'], 'another meaning'],
   [['cpay'], 'is there'],
-  [['stk'], 'channel'],
 ])('refuses %j and makes nothing', (args, why) => {
   const before = listFiles();
   expect(make(...args)).toMatchObject({ status: 2, said: expect.stringContaining(why) });
   expect(listFiles()).toEqual(before);
 });
 
-it('makes all or nothing', () => {
-  fs.writeFileSync(join(copy, 'providers/index.ts'), 'export const PROVIDERS = {};\n');
-  const before = listFiles();
-  expect(make(NAME)).toMatchObject({
-    status: 1,
-    said: expect.stringContaining('template changed'),
+describe('a name', () => {
+  it.each([
+    ['Airtel', 'a–z'],
+    ['a', 'a–z'],
+    ['2airtel', 'a–z'],
+    ['airtel-money', 'a–z'],
+    ['air_tel', 'a–z'],
+    ['', 'a–z'],
+    ['twentyoneletterslong1', 'a–z'],
+    ['mpesa', 'is there'],
+    ['stk', 'channel'],
+    ['class', 'another meaning'],
+    // The template’s own words, and one that the house refuses.
+    ['webhook', 'another meaning'],
+    ['fetch', 'another meaning'],
+    ['gateway', 'another meaning'],
+  ])('%s is refused', (name, why) => {
+    expect(findNameFault(ROOT, name)).toContain(why);
   });
-  expect(listFiles()).toEqual(before);
-  expect(make(NAME).status).toBe(1);
+
+  it.each(listVariableWords(ROOT))('%s is refused, since a variable of ours has it', (word) => {
+    expect(findNameFault(ROOT, word)).not.toBeNull();
+  });
+
+  it.each(['airtel', 'mtn', 'wave', 'square', 'cpay2', NAME])('%s is taken', (name) => {
+    expect(findNameFault(ROOT, name)).toBeNull();
+  });
 });
 
-it('leaves what is there', () => {
-  fs.mkdirSync(join(copy, `providers/${NAME}`));
-  fs.writeFileSync(join(copy, `providers/${NAME}/mine.ts`), '');
-  const before = listFiles();
-  expect(make(NAME)).toMatchObject({
-    status: 2,
-    said: expect.stringContaining('is there already'),
+describe('makes all or nothing', () => {
+  it.each([
+    ['providers/index.ts', 'export const PROVIDERS = {};\n', 'template changed'],
+    ['providers/cpay/client.ts', 'export const none = 1;\n', 'template changed'],
+    ['providers/cpay/map.ts', 'export const = ;\n', 'biome'],
+    ['scripts/generate.ts', 'throw new Error("no room");\n', 'no room'],
+  ])('when %s does not serve', (path, text, why) => {
+    const good = read(path);
+    write(path, text);
+    const before = listFiles();
+    expect(make(NAME)).toMatchObject({ status: 1, said: expect.stringContaining(why) });
+    expect(listFiles()).toEqual(before);
+    write(path, good);
   });
-  expect(listFiles()).toEqual(before);
+
+  it.each([`providers/${NAME}/mine.ts`, TESTS])('and leaves %s that is there', (path) => {
+    fs.mkdirSync(join(copy, path, '..'), { recursive: true });
+    write(path, '');
+    const before = listFiles();
+    expect(make(NAME)).toMatchObject({
+      status: 2,
+      said: expect.stringContaining('is there already'),
+    });
+    expect(listFiles()).toEqual(before);
+    fs.rmSync(join(copy, path));
+    if (path !== TESTS) fs.rmdirSync(join(copy, path, '..'));
+  });
+});
+
+describe('a provider that was made', () => {
+  let before: ReadonlyMap<string, string>;
+  beforeAll(() => {
+    before = listFiles();
+    expect(make(NAME)).toMatchObject({ status: 0, said: expect.stringContaining('next') });
+  });
+
+  it('is a folder, its tests, an import and an entry, and what derives from them', () => {
+    const changed = [...listFiles()].filter(([path, text]) => before.get(path) !== text);
+    const elsewhere = changed
+      .map(([path]) => path)
+      .filter((path) => !path.startsWith(`providers/${NAME}/`));
+    expect(elsewhere.toSorted()).toEqual([
+      'docs/generated/openapi.json',
+      'providers/index.ts',
+      TESTS,
+    ]);
+    for (const [path, text] of changed) {
+      if (!before.has(path)) expect(`${path}${text}`).not.toMatch(/cpay|mock provider/i);
+    }
+    const old = before.get('providers/index.ts')?.split('\n') ?? [];
+    const lines = read('providers/index.ts').split('\n');
+    expect(lines.filter((line) => !old.includes(line))).toEqual([
+      `import { ${NAME} } from './${NAME}/index.ts';`,
+      `  ${NAME},`,
+    ]);
+    expect(lines).toHaveLength(old.length + 2);
+    expect(read(`providers/${NAME}/simulator.ts`)).toContain('port: 8093,');
+  });
+
+  it('passes all checks as it is', () => {
+    expect(run('scripts/run.mjs', 'check')).toMatchObject({
+      status: 0,
+      said: expect.stringContaining(' 0 failed'),
+    });
+  }, 120_000);
+
+  it('fails its contract at once, by each step that is to be written', () => {
+    const { status, failed, cases } = runContract();
+    expect(status).toBe(1);
+    expect(failed.length).toBeGreaterThan(cases.length / 2);
+    for (const { failureMessages } of failed) {
+      expect(failureMessages.join()).toContain(`is to be written in ${CLIENT}`);
+    }
+    expect(Math.max(...cases.map(({ duration }) => duration ?? 0))).toBeLessThan(2_000);
+    for (const step of ['charge', 'lookup', 'capture', 'cancel', 'refund', 'lookupRefund']) {
+      expect(read(CLIENT)).toContain(`refuseUnwritten('${step}');`);
+    }
+  }, 30_000);
+
+  it('fails its contract at once when it does not even connect', () => {
+    const index = `providers/${NAME}/index.ts`;
+    const good = read(index);
+    const broken = good.replace(/connect: .*/, "connect: () => { throw new Error('no'); },");
+    expect(broken).not.toBe(good);
+    write(index, broken);
+    const { status, failed, cases } = runContract();
+    write(index, good);
+    expect({ status, failed: failed.length }).toEqual({ status: 1, failed: cases.length });
+  }, 30_000);
+
+  it('keeps its contract with CPay’s client', () => {
+    const title = `A${NAME.slice(1)}`;
+    const cpay = fs.readFileSync(join(ROOT, 'providers/cpay/client.ts'), 'utf8');
+    write(CLIENT, cpay.replaceAll('CPay', title));
+    expect(runContract()).toMatchObject({ status: 0, failed: [] });
+  }, 30_000);
 });

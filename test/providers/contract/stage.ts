@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
-import { ProviderError } from '../../../domain/error.ts';
+import { ProviderError, type ProviderErrorKind } from '../../../domain/error.ts';
 import {
   type ChargeContext,
   type ChargeRequest,
@@ -150,11 +150,16 @@ export function makeContext(changes: Partial<ChargeContext> = {}): ChargeContext
   return { dispatch: async () => {}, signal: new AbortController().signal, ...changes };
 }
 
-/** The error a provider call ends in. @throws Error when it ends in an answer. */
-export async function errorOf(call: Promise<unknown>): Promise<ProviderError> {
+/** The error a provider call ends in. @throws Error for an answer, or an error of another kind. */
+export async function errorOf(
+  call: Promise<unknown>,
+  kind?: ProviderErrorKind,
+): Promise<ProviderError> {
   const answer = await call.catch((error: unknown) => error);
-  if (answer instanceof ProviderError) return answer;
-  throw new Error(`no ProviderError but ${inspect(answer)}`);
+  if (!(answer instanceof ProviderError))
+    throw new Error(`no ProviderError but ${inspect(answer)}`);
+  if (kind === undefined || answer.kind === kind) return answer;
+  throw new Error(`not ${kind} but ${answer.kind}: ${answer.message}`, { cause: answer });
 }
 
 export function ask(stage: Stage, payer: Payer, changes?: Partial<ChargeRequest>): ChargeRequest {
