@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
+import { loadSimulator } from '../../sandbox/simulators.ts';
 import { payByCard } from './cards.ts';
 import { openShop, type Shop } from './shop.ts';
 
@@ -33,8 +35,19 @@ beforeAll(async () => {
   const { body } = await shop.pay(PHONE, { key: 'order-1' });
   await shop.until(body.id, ['succeeded']);
   await shop.send('POST', `payments/${body.id}/refunds`, { amount: 4_000 });
-  const cpay = await payByCard(shop, 'cpay', { customer: { email: EMAIL, name: 'Amina W' } });
-  await shop.send('POST', `payments/${cpay.body.id}/refunds`, {});
+  for (const provider of PROVIDER_NAMES) {
+    const { needs, amounts } = PROVIDERS[provider].capabilities;
+    if (needs.length > 0) continue;
+    const [currency] = Object.keys(amounts);
+    const customer = { email: EMAIL, name: 'Amina W' };
+    const paid = await shop.send('POST', 'payments', {
+      provider,
+      amount: 5_000,
+      currency,
+      customer,
+    });
+    await shop.send('POST', `payments/${paid.body.id}/refunds`, {});
+  }
   await payByCard(shop, 'stripe');
   await shop.send('PATCH', 'provider-configs/stripe', { active: false });
   await payByCard(shop, 'stripe', { payment_method: '4242424242424242' });
@@ -43,18 +56,31 @@ beforeAll(async () => {
 afterAll(() => shop?.close(), 60_000);
 
 const SECRETS: Readonly<Record<string, string>> = {
-  'the M-Pesa passkey': 'bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919',
-  'the M-Pesa consumer secret': 'sandbox-consumer-secret',
-  'the initiator’s password': 'sandbox-initiator-password',
-  'Stripe’s key': 'sk_test_sandboxSimulatorAccount',
+  ...(await listSandboxSecrets()),
   'a merchant’s own key of Stripe': OWN_SECRET,
   'a merchant’s own webhook secret': 'whsec_ofThisMerchantAlone',
-  'Stripe’s webhook secret': 'whsec_sandbox_simulator_test_value',
-  'CPay’s key': 'cpay_test_sandbox_account',
   'the payer’s phone': PHONE,
   'the payer’s e-mail': EMAIL,
   'a card number': '4242424242424242',
 };
+
+/** What each provider does not count among the fields that may be shown. */
+async function listSandboxSecrets(): Promise<Readonly<Record<string, string>>> {
+  const lists = PROVIDER_NAMES.map(async (name) => {
+    const shown: readonly string[] = PROVIDERS[name].shownFields;
+    const { SANDBOX } = await loadSimulator(name);
+    const fields = Object.entries(SANDBOX.credentials).filter(([field]) => !shown.includes(field));
+    return fields.map(([field, secret]) => [`${field} of ${name}`, secret] as const);
+  });
+  return Object.fromEntries((await Promise.all(lists)).flat());
+}
+
+it('looks for a secret of each provider', () => {
+  const names = PROVIDER_NAMES.filter((name) => {
+    return Object.keys(SECRETS).some((secret) => secret.endsWith(` of ${name}`));
+  });
+  expect(names).toEqual(PROVIDER_NAMES);
+});
 
 /** As it is, in base64 at each of the three offsets, and URL-encoded. */
 function spellings(secret: string): readonly string[] {
