@@ -6,6 +6,7 @@ import type { Pool } from '../db/pool.ts';
 import type { RateLimits } from '../db/rate-limits.ts';
 import type { Vault } from '../db/vault.ts';
 import type { Engine } from './engine.ts';
+import type { ApiMetrics } from './metrics.ts';
 import type { LimitName } from './middleware/rate-limit.ts';
 import type { AccessTokens } from './sessions/token.ts';
 
@@ -27,6 +28,7 @@ export type ApiDeps = {
   readonly trustedProxies: Env['trustedProxies'];
   /** The deployment's own credentials, by provider and field. */
   readonly providerEnv: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly metrics: ApiMetrics;
   readonly log: Log;
   /** Set by tests: every answer is held against its description. */
   readonly checksAnswers?: boolean;

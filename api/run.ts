@@ -12,6 +12,7 @@ import { createApp } from './app.ts';
 import type { ApiDeps } from './deps.ts';
 import { createEngine } from './engine.ts';
 import { openLive } from './live/server.ts';
+import { createApiMetrics, serveMetrics } from './metrics.ts';
 import { listen } from './server.ts';
 import { createAccessTokens } from './sessions/token.ts';
 
@@ -40,6 +41,7 @@ export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps)
   });
   const policies = readPolicies(POLICY_DEFAULTS, env.policiesPath);
   const limits = openRateLimits(databaseUrl, policies.api.rate_limits);
+  const metrics = createApiMetrics(pool);
   const parts = adapt({
     pool,
     callbackPool,
@@ -54,15 +56,20 @@ export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps)
     publicUrl: env.publicUrl,
     environment: env.environment,
     providerEnv: env.providers,
+    metrics,
     log,
   });
   const live = openLive(parts, databaseUrl);
   const server = await listen(createApp(parts), env.apiHost, env.apiPort, live);
+  const metered = env.metrics
+    ? await serveMetrics(metrics, env.metrics.host, env.metrics.port, log)
+    : null;
   log.info({ port: server.port }, 'the API is listening');
   process.send?.({ type: 'ready', port: server.port });
   await untilTold();
   log.info('the API drains');
   await server.close();
+  await metered?.close();
   await Promise.all([pool.end(), callbackPool.end(), limits.close(), connection.close()]);
 }
 

@@ -19,6 +19,8 @@ export type Env = {
     readonly jwksUrl: string;
     readonly roleClaim: string;
   } | null;
+  /** Where Prometheus reads this process; null: nowhere. */
+  readonly metrics: { readonly host: string; readonly port: number } | null;
   /** Whose pages may call the API from a browser. */
   readonly corsOrigins: readonly string[];
   /** How many proxies of ours stand in front; what they say about the caller's address counts. */
@@ -92,6 +94,8 @@ const schema = z.object({
   MALIPO_OIDC_AUDIENCE: z.string().min(1).optional(),
   MALIPO_OIDC_JWKS_URL: z.url({ protocol: /^https$/, error: 'must be https://' }).optional(),
   MALIPO_OIDC_ROLE_CLAIM: z.string().min(1).default('malipo_role'),
+  MALIPO_METRICS_HOST: z.string().min(1).default('127.0.0.1'),
+  MALIPO_METRICS_PORT: z.coerce.number<string>().int().min(1).max(65_535).optional(),
   MALIPO_CORS_ORIGINS: origins.default([]),
   MALIPO_TRUSTED_PROXIES: z.coerce.number<string>().int().min(0).max(10).default(0),
   MALIPO_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
@@ -130,6 +134,10 @@ export function readEnv(
     hashKey: env.MALIPO_HASH_KEY,
     tokenKeys: env.MALIPO_TOKEN_KEYS ?? [],
     oidc,
+    metrics:
+      env.MALIPO_METRICS_PORT === undefined
+        ? null
+        : { host: env.MALIPO_METRICS_HOST, port: env.MALIPO_METRICS_PORT },
     corsOrigins: env.MALIPO_CORS_ORIGINS,
     trustedProxies: env.MALIPO_TRUSTED_PROXIES,
     logLevel: env.MALIPO_LOG_LEVEL,

@@ -1,6 +1,6 @@
 import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import type { ActivityDeps } from '../activities/index.ts';
-import { readEnv } from '../config/env.ts';
+import { type Env, readEnv } from '../config/env.ts';
 import { createLog, type Log } from '../config/log.ts';
 import { readPolicies } from '../config/policies.ts';
 import { readTemporalConfig } from '../config/temporal.ts';
@@ -22,7 +22,11 @@ export async function runWorker(
   const env = readEnv(PROVIDER_NAMES);
   const log = createLog('worker', env.logLevel);
   const policies = readPolicies(POLICY_DEFAULTS, env.policiesPath);
-  Runtime.install({ logger: temporalLogger(log), shutdownSignals: ['SIGINT', 'SIGTERM'] });
+  Runtime.install({
+    logger: temporalLogger(log),
+    shutdownSignals: ['SIGINT', 'SIGTERM'],
+    ...telemetry(env),
+  });
   const { connectionOptions, namespace } = readTemporalConfig(env.temporal);
   const connection = await NativeConnection.connect(connectionOptions);
   const deps = await openDeps(env, connection, namespace);
@@ -52,6 +56,13 @@ export async function runWorker(
     await deps.close();
     await connection.close();
   }
+}
+
+/** The SDK's own metrics: activities by type and queue, so by provider, with their outcomes. */
+function telemetry({ metrics }: Env) {
+  if (metrics === null) return {};
+  const bindAddress = `${metrics.host}:${metrics.port}`;
+  return { telemetryOptions: { metrics: { prometheus: { bindAddress } } } };
 }
 
 /** The SDK's own lines, in our log's form. Their fields may hold payloads, so few are kept. */

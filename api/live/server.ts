@@ -32,8 +32,11 @@ export function openLive(deps: ApiDeps, databaseUrl: string): Live {
     for (const event of events) for (const session of sessions) session.offer(event);
   });
   const heartbeat = beat(server);
+  const count = () => deps.metrics.setLiveConnections(server.clients.size);
   server.on('connection', (socket: WebSocket, request: IncomingMessage) => {
     attend({ deps, feed, sessions }, socket, request);
+    socket.on('close', count);
+    count();
   });
 
   return {

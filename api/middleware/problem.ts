@@ -10,7 +10,8 @@ const REQUEST_ID = /^[A-Za-z0-9_-]{8,64}$/;
 export function answerProblems({
   log,
   publicUrl,
-}: Pick<ApiDeps, 'log' | 'publicUrl'>): Middleware<ApiState> {
+  metrics,
+}: Pick<ApiDeps, 'log' | 'publicUrl' | 'metrics'>): Middleware<ApiState> {
   return async (ctx, next) => {
     const given = ctx.get('X-Request-Id');
     const isTaken = REQUEST_ID.test(given) && !holdsCardNumber(given);
@@ -31,13 +32,16 @@ export function answerProblems({
       ctx.body = presentProblem(problem, ctx.state.requestId, publicUrl);
       ctx.type = 'application/problem+json';
     }
+    const route = '_matchedRoute' in ctx ? String(ctx._matchedRoute) : null;
+    const seconds = (performance.now() - startedMs) / 1000;
+    metrics.countRequest(route ?? 'none', ctx.method, ctx.status, seconds);
     log.info({
       request_id: ctx.state.requestId,
       method: ctx.method,
-      route: '_matchedRoute' in ctx ? String(ctx._matchedRoute) : null,
+      route,
       status: ctx.status,
       merchant_id: ctx.state.merchantId,
-      duration_ms: Math.round(performance.now() - startedMs),
+      duration_ms: Math.round(seconds * 1000),
     });
   };
 }

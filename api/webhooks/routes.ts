@@ -33,10 +33,12 @@ async function receive(
     const proof = token ?? (await requireSignature(deps, channel, segment, callback));
     const taken = await takeCallback(deps, channel, proof, callback);
     log.info(taken, 'a callback was taken');
+    deps.metrics.countCallback(channel.webhook.channel, taken.fate);
     ctx.status = 200;
     ctx.body = channel.webhook.acknowledgement;
   } catch (error) {
     if (error instanceof ApiError) log.warn({ code: error.code }, 'a callback was refused');
+    if (channel !== null) deps.metrics.countCallback(channel.webhook.channel, 'refused');
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createApp } from '../../api/app.ts';
 import type { ApiDeps } from '../../api/deps.ts';
 import { openLive } from '../../api/live/server.ts';
+import { type ApiMetrics, createApiMetrics } from '../../api/metrics.ts';
 import { listen } from '../../api/server.ts';
 import { type AccessTokens, createAccessTokens } from '../../api/sessions/token.ts';
 import { createLog } from '../../config/log.ts';
@@ -73,6 +74,7 @@ export type TestApi = {
   readonly engine: ScriptedEngine;
   readonly tokens: CallbackTokens;
   readonly accessTokens: AccessTokens;
+  readonly metrics: ApiMetrics;
   /** As {@link MERCHANT}, with an idempotency key of its own unless one is given. */
   readonly send: Send;
   /** The key that `send` sends. */
@@ -106,6 +108,7 @@ export async function openTestApi(): Promise<TestApi> {
     engine: served.engine,
     tokens: served.tokens,
     accessTokens: served.accessTokens,
+    metrics: served.metrics,
     send,
     apiKey,
     openMerchant: () => enroll({ id: newId('merchant'), name: 'Duka la Pili' }),
@@ -140,6 +143,7 @@ async function serve(databaseUrl: string, pool: Pool, callbackPool: Pool) {
     trustedProxies: 1,
     providerEnv: PROVIDER_ENV,
     checksAnswers: true,
+    metrics: createApiMetrics(pool),
     log: createLog('test', 'silent'),
   } satisfies ApiDeps;
   const live = openLive(deps, databaseUrl);
@@ -148,6 +152,7 @@ async function serve(databaseUrl: string, pool: Pool, callbackPool: Pool) {
     engine,
     tokens,
     accessTokens,
+    metrics: deps.metrics,
     port: server.port,
     async close() {
       await server.close();

@@ -38,6 +38,7 @@ test('what is needed at least gives the documented defaults', () => {
     hashKey: HASH_KEY,
     tokenKeys: [],
     oidc: null,
+    metrics: null,
     corsOrigins: [],
     trustedProxies: 0,
     logLevel: 'info',

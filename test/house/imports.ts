@@ -27,7 +27,7 @@ export const importTable = [
   { room: 'stripe', files: /^(providers\/stripe\/)/, values: ['{own}', 'domain/', 'stripe', 'undici', 'zod', 'node:*'], types: [] },
   { room: 'provider', files: /^(providers\/[^/]+\/)/, values: ['{own}', 'domain/', 'undici', 'zod', 'node:*'], types: [] },
   { room: 'db', files: /^db\//, values: ['db/', 'domain/', 'slonik', '@slonik/pg-driver', 'pg', 'rate-limiter-flexible', 'zod', 'node-pg-migrate', 'node:*'], types: ['config/'] },
-  { room: 'api', files: /^api\//, values: ['api/', 'domain/', 'config/', 'db/', 'providers/index.ts', 'workflows/messages.ts', 'workflows/delivery.ts', 'koa', 'koa-*', '@koa/*', 'zod', 'zod-openapi', 'pino', 'jose', '@temporalio/client', 'libphonenumber-js', 'ws', 'node:*'], types: ['workflows/'] },
+  { room: 'api', files: /^api\//, values: ['api/', 'domain/', 'config/', 'db/', 'providers/index.ts', 'workflows/messages.ts', 'workflows/delivery.ts', 'koa', 'koa-*', '@koa/*', 'zod', 'zod-openapi', 'pino', 'prom-client', 'jose', '@temporalio/client', 'libphonenumber-js', 'ws', 'node:*'], types: ['workflows/'] },
   { room: 'worker', files: /^worker\//, values: ['worker/', 'activities/', 'domain/', 'db/', 'providers/index.ts', 'config/', 'workflows/messages.ts', '@temporalio/*', 'pino', 'node:*'], types: ['workflows/'] },
   { room: 'sandbox', files: /^sandbox\//, values: ['*'], types: [] },
   { room: 'scripts', files: /^scripts\//, values: ['*'], types: [] },

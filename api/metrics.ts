@@ -1,0 +1,118 @@
+import { createServer } from 'node:http';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Log } from '../config/log.ts';
+import { countOpenPayments, countWaiting } from '../db/figures.ts';
+import type { Pool } from '../db/pool.ts';
+
+/** What the API tells Prometheus. Labels are routes, statuses and names: nothing unbounded. */
+export type ApiMetrics = {
+  readonly registry: Registry;
+  countRequest(route: string, method: string, status: number, seconds: number): void;
+  countCallback(channel: string, fate: string): void;
+  setLiveConnections(count: number): void;
+};
+
+const SECONDS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** However often somebody asks, the database is asked this often. */
+const FIGURES_EVERY_MS = 15_000;
+
+export function createApiMetrics(pool: Pool): ApiMetrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: 'malipo_api_' });
+  const registers = [registry];
+  const durations = new Histogram({
+    name: 'malipo_http_request_duration_seconds',
+    help: 'Requests by route, method and status',
+    labelNames: ['route', 'method', 'status'],
+    buckets: SECONDS,
+    registers,
+  });
+  const callbacks = new Counter({
+    name: 'malipo_callbacks_total',
+    help: 'Providers’ callbacks by channel and what became of them',
+    labelNames: ['channel', 'fate'],
+    registers,
+  });
+  const live = new Gauge({
+    name: 'malipo_live_connections',
+    help: 'Clients of the live feed',
+    registers,
+  });
+  addFigures(registry, pool);
+  return {
+    registry,
+    countRequest: (route, method, status, seconds) =>
+      durations.observe({ route, method, status: String(status) }, seconds),
+    countCallback: (channel, fate) => callbacks.inc({ channel, fate }),
+    setLiveConnections: (count) => live.set(count),
+  };
+}
+
+/** What the business looks at; each figure is of all processes, so one of them is enough. */
+function addFigures(registry: Registry, pool: Pool): void {
+  let askedMs = 0;
+  let asking = Promise.resolve();
+  // Each gauge is read for itself, so each waits for the one question.
+  const collect = () => {
+    if (Date.now() - askedMs < FIGURES_EVERY_MS) return asking;
+    askedMs = Date.now();
+    asking = ask().then(
+      () => up.set(1),
+      () => up.set(0),
+    );
+    return asking;
+  };
+  const gauge = (name: string, help: string, ...labelNames: readonly string[]) =>
+    new Gauge({ name, help, labelNames, registers: [registry], collect });
+  const labels = ['provider', 'status'];
+  const open = gauge('malipo_open_payments', 'Payments that have not ended', ...labels);
+  const oldest = gauge('malipo_oldest_open_payment_seconds', 'Age of the oldest', ...labels);
+  const overdue = gauge('malipo_overdue_payments', 'Silent a minute too long', ...labels);
+  const waiting = gauge('malipo_waiting', 'Callbacks, webhooks, refunds in review', 'what');
+  const up = gauge('malipo_database_up', 'Whether the figures could be read');
+  const ask = async () => {
+    const [payments, others] = await Promise.all([countOpenPayments(pool), countWaiting(pool)]);
+    for (const each of [open, oldest, overdue]) each.reset();
+    for (const { provider, status, ...figures } of payments) {
+      open.set({ provider, status }, figures.payments);
+      oldest.set({ provider, status }, figures.oldest_seconds);
+      overdue.set({ provider, status }, figures.overdue);
+    }
+    for (const [what, count] of Object.entries(others)) waiting.set({ what }, count);
+  };
+}
+
+/** Serves /metrics on a port of its own, which is not for the public. */
+export async function serveMetrics(
+  { registry }: ApiMetrics,
+  host: string,
+  port: number,
+  log: Log,
+): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    if (request.url !== '/metrics') {
+      response.writeHead(404).end();
+      return;
+    }
+    registry.metrics().then(
+      (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
+      (error: unknown) => {
+        log.warn({ err: error }, 'the metrics could not be read');
+        response.writeHead(500).end();
+      },
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
