@@ -4,7 +4,7 @@ import { createLog } from '../config/log.ts';
 import { readPolicies } from '../config/policies.ts';
 import { readTemporalConfig } from '../config/temporal.ts';
 import { createCallbackTokens } from '../db/callback-token.ts';
-import { openPool } from '../db/pool.ts';
+import { awaitPool } from '../db/pool.ts';
 import { openRateLimits } from '../db/rate-limits.ts';
 import { createVault } from '../db/vault.ts';
 import { POLICY_DEFAULTS, PROVIDER_NAMES } from '../providers/index.ts';
@@ -33,12 +33,12 @@ export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps)
   const client = new Client({ connection, namespace });
   const { databaseUrl } = env;
   const statementTimeoutMs = STATEMENT_TIMEOUT_MS;
-  const pool = await openPool({ databaseUrl, statementTimeoutMs, size: POOL_SIZE });
-  const callbackPool = await openPool({
-    databaseUrl,
-    statementTimeoutMs,
-    size: CALLBACK_POOL_SIZE,
-  });
+  const open = (size: number) =>
+    awaitPool({ databaseUrl, statementTimeoutMs, size }, (err) =>
+      log.error({ err }, 'the API waits for the database'),
+    );
+  const pool = await open(POOL_SIZE);
+  const callbackPool = await open(CALLBACK_POOL_SIZE);
   const policies = readPolicies(POLICY_DEFAULTS, env.policiesPath);
   const limits = openRateLimits(databaseUrl, policies.api.rate_limits);
   const metrics = createApiMetrics(pool);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createPgDriverFactory } from '@slonik/pg-driver';
 import {
   createPool,
@@ -40,6 +41,26 @@ export function openPool(options: PoolOptions): Promise<Pool> {
     idleInTransactionSessionTimeout: options.statementTimeoutMs,
     resetConnection: () => Promise.resolve(),
   });
+}
+
+const RETRY_MS = 2_000;
+
+/**
+ * The same for processes that outlive their database: it tries until the database is there.
+ * @param onAway is told each time, so that a wrong address or password shows in the log.
+ */
+export async function awaitPool(
+  options: PoolOptions,
+  onAway: (error: unknown) => void,
+): Promise<Pool> {
+  for (;;) {
+    try {
+      return await openPool(options);
+    } catch (error) {
+      onAway(error);
+      await sleep(RETRY_MS);
+    }
+  }
 }
 
 const TYPE_PARSERS: readonly DriverTypeParser[] = [

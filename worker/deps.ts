@@ -2,8 +2,9 @@ import { Client } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import type { ActivityDeps } from '../activities/index.ts';
 import type { Env } from '../config/env.ts';
+import type { Log } from '../config/log.ts';
 import { createCallbackTokens } from '../db/callback-token.ts';
-import { openPool, type Pool } from '../db/pool.ts';
+import { awaitPool, type Pool } from '../db/pool.ts';
 import { configIdOf, openCredentials } from '../db/provider-configs.ts';
 import { createVault, type Vault } from '../db/vault.ts';
 import { ProviderError } from '../domain/error.ts';
@@ -21,12 +22,13 @@ export async function openDeps(
   env: Env,
   connection: NativeConnection,
   namespace: string,
+  log: Log,
 ): Promise<WorkerDeps> {
-  const pool = await openPool({
-    databaseUrl: env.databaseUrl,
-    size: POOL_SIZE,
-    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
-  });
+  const { databaseUrl } = env;
+  const pool = await awaitPool(
+    { databaseUrl, size: POOL_SIZE, statementTimeoutMs: STATEMENT_TIMEOUT_MS },
+    (err) => log.error({ err }, 'the worker waits for the database'),
+  );
   const tokens = createCallbackTokens(env.hashKey);
   const vault = createVault(env.dataKeys, env.hashKey);
   const clients = new Map<string, Promise<ProviderClient>>();

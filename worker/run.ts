@@ -29,7 +29,7 @@ export async function runWorker(
   });
   const { connectionOptions, namespace } = readTemporalConfig(env.temporal);
   const connection = await NativeConnection.connect(connectionOptions);
-  const deps = await openDeps(env, connection, namespace);
+  const deps = await openDeps(env, connection, namespace, log);
   try {
     await prepareNamespace(connection, deps.temporal, namespace, policies.sweep);
     const workers = await createWorkers({

@@ -1,5 +1,6 @@
+import { connect, createServer } from 'node:net';
 import { z } from 'zod';
-import { openPool } from '../../db/pool.ts';
+import { awaitPool, openPool } from '../../db/pool.ts';
 import { sql } from '../../db/sql.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 
@@ -76,3 +77,35 @@ test('what a query sends is the query: nothing resets the session behind it', as
   expect(rows.length).toBeGreaterThan(0);
   for (const { query } of rows) expect(query).not.toMatch(/DISCARD|RESET/i);
 });
+
+test('a process waits for a database that is not there yet', async () => {
+  const target = new URL(database.adminUrl);
+  const door = createServer((inside) => {
+    const outside = connect(Number(target.port), target.hostname);
+    inside.on('error', () => outside.destroy());
+    outside.on('error', () => inside.destroy());
+    inside.pipe(outside).pipe(inside);
+  });
+  const port = await findFreePort();
+  const url = new URL(database.adminUrl);
+  url.port = String(port);
+  const options = { databaseUrl: url.toString(), size: 1, statementTimeoutMs: 5_000 };
+  let told = 0;
+  const pool = await awaitPool(options, () => {
+    told += 1;
+    if (told === 1) door.listen(port, '127.0.0.1');
+  });
+  expect(await pool.one(sql.type(numberRow)`SELECT 1::int8 AS value`)).toEqual({ value: 1 });
+  expect(told).toBeGreaterThan(0);
+  await pool.end();
+  await new Promise((resolve) => door.close(resolve));
+}, 20_000);
+
+async function findFreePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (typeof address !== 'object' || address === null) throw new Error('no port');
+  return address.port;
+}
