@@ -3,6 +3,7 @@ import { actOperations } from './admin/acts.ts';
 import { operatorOperations } from './admin/operators.ts';
 import { overviewOperations } from './admin/overview.ts';
 import { adminPaymentOperations } from './admin/payments.ts';
+import { providerOperations } from './admin/providers.ts';
 import { adminRefundOperations } from './admin/refunds.ts';
 import { webhookEventOperations } from './admin/webhook-events.ts';
 import { apiKeyOperations } from './api-keys/routes.ts';
@@ -30,6 +31,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...adminRefundOperations,
   ...webhookEventOperations,
   ...overviewOperations,
+  ...providerOperations,
   ...accountOperations,
   ...operatorOperations,
   ...actOperations,

@@ -1,5 +1,6 @@
 import { newId } from '../../db/ids.ts';
 import type { Payment } from '../../domain/payment.ts';
+import { PROVIDER_NAMES } from '../../providers/index.ts';
 import { storePaymentIn } from '../factories.ts';
 import { listStored, makeStkCallback, stkPath } from './callbacks.ts';
 import { openOperator } from './operators.ts';
@@ -150,6 +151,12 @@ test('what is silent for too long is listed, with why', async () => {
   await api.database.queryAsOwner("UPDATE payments SET wait_until = now() - interval '1 hour'");
   const stuck = await first.send('GET', '/api/v1/admin/stuck');
   expect(stuck.body.data).toMatchObject([{ payment_id: id, explanation: expect.any(String) }]);
+});
+
+test('the providers are those of the registry', async () => {
+  const { body } = await first.send('GET', '/api/v1/admin/providers');
+  expect(body.data.map(({ name }) => name)).toEqual(PROVIDER_NAMES);
+  expect(body.data[0]).toMatchObject({ amounts: { KES: { step_minor: 100 } }, refund: 'async' });
 });
 
 test('the policies in force are there to read', async () => {
