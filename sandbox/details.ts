@@ -18,6 +18,7 @@ export type SandboxDetails = {
 export function renderBanner(details: SandboxDetails, home: string): string {
   const rows = [
     ['API', `${details.api_url}/api/v1`],
+    ['Reference', `${details.api_url}/docs`],
     ['Test key', details.api_key],
     ['Operator', `${details.operator.email} ${details.operator.password}`],
     ['Handset', `${details.simulators.mpesa?.handset_url} (the payer's phone, simulated)`],
