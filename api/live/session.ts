@@ -1,6 +1,11 @@
 import type { WebSocket } from 'ws';
 import { z } from 'zod';
-import { isEventCursor, listEvents, type OutgoingEvent } from '../../db/outgoing-events.ts';
+import {
+  findLatestCursor,
+  isEventCursor,
+  listEvents,
+  type OutgoingEvent,
+} from '../../db/outgoing-events.ts';
 import type { Caller } from '../../domain/access.ts';
 import { isId } from '../../domain/id.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -67,9 +72,10 @@ export class Session {
     const own = this.#subscription;
     this.#cursor = null;
     this.#paymentId = wish.payment_id ?? null;
-    let cursor = wish.after ?? feed.cursor() ?? '0-0';
+    let cursor = wish.after ?? (await findLatestCursor(pool));
+    if (own !== this.#subscription) return;
     this.send({ type: 'subscribed', cursor });
-    for (let isBehind = wish.after !== undefined; isBehind; ) {
+    for (let isBehind = true; isBehind; ) {
       const feedBefore = feed.cursor();
       const { merchantId } = this;
       const asked = { merchantId, paymentId: this.#paymentId, after: cursor, limit: PAGE };
