@@ -8,7 +8,7 @@ import type { WebhookEvent } from '../db/rows.ts';
 import { listUndelivered, markDelivered, markWebhookEvent } from '../db/webhook-events.ts';
 import { lateRefundInput, paymentInput, refundInput } from '../domain/inputs.ts';
 import type { Payment } from '../domain/payment.ts';
-import { isDisputeEvent, isRefundEvent } from '../domain/webhook-event.ts';
+import { deliveryIdOf, isDisputeEvent, isRefundEvent } from '../domain/webhook-event.ts';
 import { capabilitiesOf } from '../providers/index.ts';
 import { type Delivery, deliverEvent, deliverRefundEvent } from '../workflows/delivery.ts';
 import { paymentStart, refundStart, type SweepInput } from '../workflows/messages.ts';
@@ -54,23 +54,24 @@ async function writeFate(pool: Pool, eventId: string, fate: Delivery): Promise<v
 }
 
 async function deliver(pool: Pool, temporal: Client, stored: WebhookEvent): Promise<Delivery> {
-  const { id, event, workflow_id, payment_id, provider, account } = stored;
+  const { event, workflow_id, payment_id, provider, account } = stored;
+  const eventId = deliveryIdOf(stored);
   if (event === null) return 'unknown';
   if (isDisputeEvent(event)) {
-    const found = { eventId: id, provider, account, dispute: event };
+    const found = { eventId, provider, account, dispute: event };
     return (await recordDispute(pool, found)) === 'unknown' ? 'unknown' : 'nothing_new';
   }
   if (workflow_id === null || payment_id === null) return 'unknown';
   const capabilities = capabilitiesOf(provider);
   if (isRefundEvent(event)) {
-    const delivered = { eventId: id, event, unstored: null };
+    const delivered = { eventId, event, unstored: null };
     return await deliverRefundEvent(temporal, workflow_id, delivered, async () => {
       const found = await findLateRefund(pool, workflow_id, event);
       if (typeof found === 'string') return found;
       return lateRefundInput(found.refund, found.payment, capabilities);
     });
   }
-  const delivered = { eventId: id, event, unstored: null };
+  const delivered = { eventId, event, unstored: null };
   return await deliverEvent(temporal, workflow_id, delivered, async () => {
     const payment = await findLatePayment(pool, workflow_id, event);
     return typeof payment === 'string' ? payment : paymentInput(payment, capabilitiesOf);

@@ -209,5 +209,6 @@ export const webhookEventRow = z.object({
   workflow_id: textOrNull,
   payment_id: textOrNull,
   event: storedEvent.nullable(),
+  replay_count: z.int(),
 });
 export type WebhookEvent = z.infer<typeof webhookEventRow>;

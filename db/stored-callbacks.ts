@@ -66,7 +66,7 @@ export async function openCallbackBody(
 export async function replayCallback(db: Connection, id: string): Promise<void> {
   await db.query(sql.typeAlias('none')`
     UPDATE webhook_events SET status = 'received', delivered_at = NULL, applied_at = NULL,
-      error = NULL
+      error = NULL, replay_count = replay_count + 1
     WHERE id = ${id} AND event IS NOT NULL AND payment_id IS NOT NULL`);
 }
 

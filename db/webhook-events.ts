@@ -1,4 +1,4 @@
-import type { SealedWebhookEvent } from '../domain/webhook-event.ts';
+import { eventIdOf, type SealedWebhookEvent } from '../domain/webhook-event.ts';
 import type { Connection } from './pool.ts';
 import type { WebhookEvent } from './rows.ts';
 import { sql } from './sql.ts';
@@ -48,7 +48,8 @@ export async function insertWebhookEvent(
       ${next.verifiedBy}, ${next.remoteAddress}, ${next.error})
     ON CONFLICT (provider, event_key) DO UPDATE
       SET duplicate_count = webhook_events.duplicate_count + 1
-    RETURNING id, provider, account, event_key, status, workflow_id, payment_id, event`);
+    RETURNING id, provider, account, event_key, status, workflow_id, payment_id, event,
+      replay_count`);
   return { inserted: row.id === next.id, event: row };
 }
 
@@ -59,7 +60,8 @@ export async function listUndelivered(
   limit: number,
 ): Promise<readonly WebhookEvent[]> {
   return await db.any(sql.typeAlias('webhookEvent')`
-    SELECT id, provider, account, event_key, status, workflow_id, payment_id, event
+    SELECT id, provider, account, event_key, status, workflow_id, payment_id, event,
+      replay_count
     FROM webhook_events
     WHERE status = 'received'
       AND received_at < now() - ${olderThanMs} * interval '1 millisecond'
@@ -81,7 +83,7 @@ export async function markWebhookEvent(
     UPDATE webhook_events SET status = ${mark.status}, error = ${mark.note},
       payment_id = coalesce(payment_id, ${paymentId}),
       applied_at = CASE WHEN ${mark.status} = 'applied' THEN now() END
-    WHERE id = ${mark.eventId} AND status <> 'applied'`);
+    WHERE id = ${eventIdOf(mark.eventId)} AND status <> 'applied'`);
 }
 
 /** Writes down that Temporal took the callback over. */

@@ -85,6 +85,22 @@ export function isDisputeEvent(
   return event.kind === 'dispute';
 }
 
+/**
+ * The id under which a callback is told to a workflow. What was told once is neither heard nor
+ * written down again, so each replay has an id of its own.
+ */
+export function deliveryIdOf(stored: {
+  readonly id: string;
+  readonly replay_count: number;
+}): string {
+  return stored.replay_count === 0 ? stored.id : `${stored.id}.${stored.replay_count}`;
+}
+
+/** The stored callback's id in it. */
+export function eventIdOf(deliveryId: string): string {
+  return deliveryId.split('.')[0] ?? deliveryId;
+}
+
 /** A callback on its way to a workflow. */
 export type Delivered<E> = {
   readonly eventId: string;

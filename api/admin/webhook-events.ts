@@ -49,6 +49,7 @@ const callbackShape = z
     note: textOrNull,
     duplicate_count: z.int(),
     delivery_count: z.int(),
+    replay_count: z.int(),
     delivered_at: timeOrNull,
     received_at: time,
     applied_at: timeOrNull,

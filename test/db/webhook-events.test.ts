@@ -59,6 +59,7 @@ test('a callback is kept with what it says and how it was verified', async () =>
       workflow_id: workflowId,
       payment_id: payment.id,
       event: makeOutcome('succeeded'),
+      replay_count: 0,
     },
   });
   expect(await findRow(callback.id)).toMatchObject({

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openShop, type Shop } from './shop.ts';
 
 let shop: Shop;
@@ -128,10 +129,32 @@ describe('callbacks', () => {
     await shop.simulate('POST', `callbacks/${id}/resend`, { mutate });
     const doubted = await shop.until(body.id, ['needs_review', 'succeeded']);
     expect([doubted.status, doubted.review_reason]).toEqual(['needs_review', 'amount_mismatch']);
-    const rows = await shop.db.query('SELECT status FROM webhook_events WHERE payment_id = $1', [
-      body.id,
-    ]);
-    expect(rows.rows).toEqual([{ status: 'parked' }]);
+    const stored = () =>
+      shop.db.query<{ id: string; status: string }>(
+        'SELECT id, status FROM webhook_events WHERE payment_id = $1',
+        [body.id],
+      );
+    const [event] = (await stored()).rows;
+    expect(event?.status).toBe('parked');
+
+    // An operator has it judged once more: the same words are doubted again, and it comes to rest.
+    const { email, password } = shop.world.details().operator;
+    const { access_token } = (await shop.send('POST', 'sessions', { email, password })).body;
+    const answer = await fetch(
+      `${shop.world.apiUrls[0]}/api/v1/admin/webhook-events/${event?.id}/replay`,
+      { method: 'POST', headers: { authorization: `Bearer ${String(access_token)}` } },
+    );
+    expect(answer.status).toBe(200);
+    for (
+      let tries = 0;
+      tries < 100 && (await stored()).rows[0]?.status === 'received';
+      tries += 1
+    ) {
+      await sleep(100);
+    }
+    expect((await stored()).rows.map(({ status }) => status)).toEqual(['parked']);
+    const doubts = (await shop.timeline(body.id)).filter(({ cause }) => cause.includes('amount'));
+    expect(doubts.length).toBe(2);
   });
 
   it('of money after a failure make it visible, and nothing is dropped', async () => {
