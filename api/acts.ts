@@ -7,8 +7,8 @@ const ASKED_LENGTH_MAX = 2000;
 const TARGET_LENGTH_MAX = 100;
 
 /**
- * Runs an operation. What an operator sets out to change is written down before it is done, with
- * who and from where; what it was answered with is added after it.
+ * Runs an operation. What an operator sets out to change, or to see of what is personal, is written
+ * down before it is done, with who and from where; what it was answered with is added after it.
  */
 export async function runSeen(
   deps: ApiDeps,
@@ -16,9 +16,8 @@ export async function runSeen(
   incoming: Incoming,
 ): Promise<Reply> {
   const { caller } = incoming;
-  if (caller.kind !== 'operator' || operation.method === 'get') {
-    return await operation.run(deps, incoming);
-  }
+  const isKept = operation.method !== 'get' || operation.isSeen === true;
+  if (caller.kind !== 'operator' || !isKept) return await operation.run(deps, incoming);
   const agent = incoming.headers['user-agent'];
   const [target] = Object.values(incoming.params);
   const id = await insertAct(deps.pool, {

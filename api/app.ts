@@ -5,7 +5,6 @@ import type { ApiDeps, ApiState } from './deps.ts';
 import { answerProblems } from './middleware/problem.ts';
 import { mountOperations } from './mount.ts';
 import { OPERATIONS } from './operations.ts';
-import { createWebhookRoutes } from './webhooks/routes.ts';
 
 const EXPOSED = ['X-Request-Id', 'Idempotency-Replayed', 'Location', 'Retry-After', 'RateLimit'];
 const ONE_DAY_SECONDS = 86_400;
@@ -20,9 +19,8 @@ export function createApp(deps: ApiDeps): Koa<ApiState> {
   app.use(answerProblems(deps));
   app.use(helmet({ contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } }));
   app.use(allowOrigins(deps));
-  for (const router of [createWebhookRoutes(deps), mountOperations(deps, OPERATIONS)]) {
-    app.use(router.routes()).use(router.allowedMethods());
-  }
+  const router = mountOperations(deps, OPERATIONS);
+  app.use(router.routes()).use(router.allowedMethods());
   return app;
 }
 

@@ -51,9 +51,9 @@ async function serve(
 
 /** Absent is `undefined`; where a body may be left out, that is an empty object. */
 async function bodyOf(operation: Operation, ctx: RouterContext<ApiState>): Promise<unknown> {
-  if (operation.body === null || operation.bodyKind === 'raw') return undefined;
+  if (operation.body === null) return undefined;
   const isEmpty = ctx.request.length === undefined || ctx.request.length === 0;
-  if (operation.bodyKind === 'optional' && isEmpty) return {};
+  if (operation.isBodyOptional === true && isEmpty) return {};
   const body = await readJsonBody(ctx);
   refuseCardNumbers(body);
   return body;

@@ -64,8 +64,10 @@ type Description<A extends Access> = {
   readonly limit?: LimitName;
   /** Needs an Idempotency-Key. */
   readonly isIdempotent?: true;
-  /** `raw`: the operation reads the bytes; `optional`: the body may be left out. */
-  readonly bodyKind?: 'optional' | 'raw';
+  /** The body may be left out; it is an empty object then. */
+  readonly isBodyOptional?: true;
+  /** A reading that is kept like an act of the operator: it shows what is personal. */
+  readonly isSeen?: true;
   readonly answers: Readonly<Record<number, Answer>>;
   /** Beyond those that follow from the rest of the declaration. */
   readonly problems?: readonly ProblemCode[];
@@ -129,12 +131,12 @@ export function declare<
 
 /** Every problem that it may answer with: those that follow from the declaration, and its own. */
 export function listProblems(operation: Operation): readonly ProblemCode[] {
-  const { access, limit, query, body, bodyKind, isIdempotent, path, problems = [] } = operation;
+  const { access, limit, query, body, isIdempotent, path, problems = [] } = operation;
   const follow: readonly (readonly [boolean, readonly ProblemCode[]])[] = [
     [access.kind !== 'open', ['unauthorized', 'forbidden', 'rate_limited']],
     [limit !== undefined, ['rate_limited']],
     [query !== null || body !== null, ['invalid_request']],
-    [body !== null && bodyKind !== 'raw', BODY_PROBLEMS],
+    [body !== null, BODY_PROBLEMS],
     [isIdempotent === true, KEY_PROBLEMS],
     [path.includes('{'), ['not_found']],
     [true, ['internal_error', 'temporarily_unavailable']],

@@ -16,6 +16,7 @@ import { createReferenceOperations } from './reference/routes.ts';
 import { refundOperations } from './refunds/routes.ts';
 import { sessionOperations } from './sessions/routes.ts';
 import { webhookEndpointOperations } from './webhook-endpoints/routes.ts';
+import { callbackOperations } from './webhooks/routes.ts';
 
 /** Every endpoint there is. Routes, access table and reference derive from this list. */
 export const OPERATIONS: readonly Operation[] = [
@@ -23,6 +24,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...paymentOperations,
   ...refundOperations,
   ...providerConfigOperations,
+  ...callbackOperations,
   ...webhookEndpointOperations,
   ...eventOperations,
   ...apiKeyOperations,

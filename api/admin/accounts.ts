@@ -20,7 +20,7 @@ import {
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { limit, text } from '../payments/schema.ts';
+import { pageQuery, text } from '../schema.ts';
 import {
   makeCursor,
   pageOf,
@@ -56,7 +56,7 @@ export const accountOperations: readonly Operation[] = [
     tag,
     summary: 'List merchants, newest first',
     access: viewing,
-    query: z.strictObject({ limit, cursor: z.string().max(200).optional() }),
+    query: pageQuery,
     answers: { 200: { description: 'A page of merchants', schema: pageOf(merchantShape) } },
     async handle({ pool }, { query }) {
       const before = query.cursor === undefined ? null : readCursor('merchant', query.cursor);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { listActs, type StoredAct } from '../../db/operator-acts.ts';
 import { ROLES } from '../../domain/access.ts';
 import { declare, type Operation } from '../operation.ts';
-import { limit, text } from '../payments/schema.ts';
+import { pageQuery, text } from '../schema.ts';
 import { makeCursor, pageOf, presentPage, readCursor, textOrNull, time } from '../shape.ts';
 
 const actShape = z
@@ -32,9 +32,7 @@ export const actOperations: readonly Operation[] = [
     tag: 'Operators',
     summary: 'List what operators did, newest first',
     access: { kind: 'operator', role: 'viewer' },
-    query: z.strictObject({
-      limit,
-      cursor: z.string().max(200).optional(),
+    query: pageQuery.extend({
       target: text(100).optional(),
       operator_id: text(100).optional(),
     }),

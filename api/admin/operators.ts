@@ -10,7 +10,7 @@ import { ROLES } from '../../domain/access.ts';
 import { isId } from '../../domain/id.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { text } from '../payments/schema.ts';
+import { text } from '../schema.ts';
 import { presentWholeList, time, timeOrNull, wholeListOf } from '../shape.ts';
 
 const tag = 'Operators';

@@ -7,8 +7,8 @@ import { PAYMENT_STATUSES } from '../../domain/payment-states.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { presentExecution } from '../payments/present.ts';
-import { moment, text } from '../payments/schema.ts';
 import { executionShape, providerName } from '../payments/shape.ts';
+import { moment, text } from '../schema.ts';
 import { minor, namesOf, presentWholeList, time, wholeListOf } from '../shape.ts';
 
 const tag = 'Operators';

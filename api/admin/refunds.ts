@@ -1,16 +1,14 @@
 import { z } from 'zod';
-import { recordDecision } from '../../db/decisions.ts';
 import { findAnyRefund, listRefundsInReview } from '../../db/refunds.ts';
 import { isId } from '../../domain/id.ts';
 import type { Refund } from '../../domain/refund.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { requireDone } from '../payments/actions.ts';
 import { presentRefund } from '../refunds/present.ts';
 import { refundShape } from '../refunds/shape.ts';
 import { presentWholeList, wholeListOf } from '../shape.ts';
-import { awaitingShape, decisionBody } from './payments.ts';
+import { awaitingShape, decide, decisionBody } from './decide.ts';
 
 const tag = 'Operators';
 
@@ -49,34 +47,14 @@ export const adminRefundOperations: readonly Operation[] = [
     problems: ['not_in_review', 'invalid_decision', 'payment_closed'],
     async handle(deps, { param, body, caller }) {
       const refund = await requireAnyRefund(deps, param('id'));
-      return await decide(deps, refund, body, caller.operatorId);
+      return await decide(deps, refund, body, {
+        operatorId: caller.operatorId,
+        carryOut: (decided) => deps.engine.decideRefund(refund.workflowId, decided),
+        show: async () => presentRefund(await requireAnyRefund(deps, refund.id), deps.engine),
+      });
     },
   }),
 ];
-
-async function decide(
-  deps: ApiDeps,
-  refund: Refund,
-  body: z.output<typeof refundDecisionBody>,
-  operatorId: string,
-) {
-  if (refund.status !== 'needs_review') {
-    throw new ApiError('not_in_review', `the refund is ${refund.status}`);
-  }
-  const { decision, reason } = body;
-  const receipt = body.receipt ?? null;
-  const needsTwo = refund.amountMinor >= deps.policies.api.two_operators_from_minor;
-  const made = { subjectId: refund.id, decision, receipt, reason, operatorId, needsTwo };
-  const by = await recordDecision(deps.pool, made);
-  if (by === null) {
-    const waiting = { object: 'decision', subject_id: refund.id, decision };
-    return { status: 202, body: { ...waiting, status: 'awaiting_second_operator' } };
-  }
-  const decided = { decision, receipt, reason, by: by.join(' and ') };
-  requireDone('decided', refund, await deps.engine.decideRefund(refund.workflowId, decided));
-  const current = await requireAnyRefund(deps, refund.id);
-  return { status: 200, body: presentRefund(current, deps.engine) };
-}
 
 async function requireAnyRefund({ pool }: ApiDeps, id: string): Promise<Refund> {
   const refund = isId('refund', id) ? await findAnyRefund(pool, id) : null;

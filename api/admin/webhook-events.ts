@@ -13,8 +13,8 @@ import { isProviderName, PROVIDER_NAMES } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { limit, text } from '../payments/schema.ts';
 import { providerName } from '../payments/shape.ts';
+import { pageQuery, text } from '../schema.ts';
 import {
   makeCursor,
   pageOf,
@@ -66,9 +66,7 @@ export const webhookEventOperations: readonly Operation[] = [
     tag,
     summary: 'List providers’ callbacks, newest first',
     access: viewing,
-    query: z.strictObject({
-      limit,
-      cursor: z.string().max(200).optional(),
+    query: pageQuery.extend({
       status: status.optional(),
       provider: z
         .string()
@@ -110,6 +108,7 @@ export const webhookEventOperations: readonly Operation[] = [
     summary: 'See a callback’s bytes as they came',
     description: 'They may hold personal data, such as the payer’s phone.',
     access: { kind: 'operator', role: 'admin' },
+    isSeen: true,
     answers: { 200: { description: 'The bytes', contentType: 'application/octet-stream' } },
     async handle({ pool, vault }, { param }) {
       const id = param('id');

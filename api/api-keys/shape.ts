@@ -3,7 +3,7 @@ import { makeApiKey } from '../../db/api-key.ts';
 import { type ApiKey, ensureApiKey } from '../../db/merchants.ts';
 import { SCOPE_NAMES } from '../../domain/access.ts';
 import type { ApiDeps } from '../deps.ts';
-import { moment, text } from '../payments/schema.ts';
+import { moment, text } from '../schema.ts';
 import { time, timeOrNull } from '../shape.ts';
 
 export const createApiKeyBody = z.strictObject({

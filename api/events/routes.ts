@@ -12,7 +12,7 @@ import { isId } from '../../domain/id.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { limit, text } from '../payments/schema.ts';
+import { pageQuery, text } from '../schema.ts';
 import { makeCursor, pageOf, presentPage, readCursor } from '../shape.ts';
 import {
   deliveryShape,
@@ -23,7 +23,6 @@ import {
 import { eventShape, presentEvent } from './present.ts';
 
 const reading = { kind: 'merchant', scope: 'webhook_endpoints:read' } as const;
-const cursor = z.string().max(200).optional();
 
 /** What happened, and how it was told. */
 export const eventOperations: readonly Operation[] = [
@@ -36,8 +35,7 @@ export const eventOperations: readonly Operation[] = [
     description:
       'Go on with `next_cursor`, or with the `cursor` of any event: nothing that happens later lands behind it.',
     access: reading,
-    query: z.strictObject({
-      limit,
+    query: pageQuery.extend({
       cursor: z.string().refine(isEventCursor, 'must be the cursor of an event').optional(),
       payment_id: text(100).optional(),
     }),
@@ -75,9 +73,7 @@ export const eventOperations: readonly Operation[] = [
     tag: 'Events',
     summary: 'List deliveries to your endpoints, newest first',
     access: reading,
-    query: z.strictObject({
-      limit,
-      cursor,
+    query: pageQuery.extend({
       endpoint_id: text(100).optional(),
       status: z.enum(DELIVERY_STATUSES).optional(),
     }),

@@ -1,19 +1,23 @@
 import type { z } from 'zod';
 import { hashPhone } from '../../db/customers.ts';
 import { listPayments } from '../../db/payments.ts';
+import type { Payment } from '../../domain/payment.ts';
 import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { makeCursor, presentPage, readCursor } from '../shape.ts';
 import { parsePhone } from './limits.ts';
-import { presentPayment } from './present.ts';
 import type { listPaymentsQuery } from './schema.ts';
 
-/** One page of a merchant's payments, newest first. @throws ApiError invalid_request */
-export async function listPage(
+/**
+ * One page of payments, newest first. @param merchantId null: of all merchants.
+ * @throws ApiError invalid_request
+ */
+export async function listPage<T>(
   deps: ApiDeps,
-  merchantId: string,
+  merchantId: string | null,
   query: z.output<typeof listPaymentsQuery>,
+  present: (payment: Payment) => T,
 ) {
   const payments = await listPayments(deps.pool, {
     merchantId,
@@ -26,12 +30,11 @@ export async function listPage(
     beforeId: query.cursor === undefined ? null : readCursor('payment', query.cursor),
     limit: query.limit + 1,
   });
-  const present = (payment: (typeof payments)[number]) => presentPayment(payment, deps.engine);
   return presentPage(payments, query.limit, present, ({ id }) => makeCursor(id));
 }
 
 /** A phone in any spelling that some provider takes. */
-export function toE164(phone: string): string {
+function toE164(phone: string): string {
   for (const name of PROVIDER_NAMES) {
     const e164 = parsePhone(PROVIDERS[name].capabilities, phone);
     if (e164 !== null) return e164;

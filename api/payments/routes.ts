@@ -1,4 +1,5 @@
 import { listAudit } from '../../db/audit.ts';
+import type { Payment } from '../../domain/payment.ts';
 import type { ApiDeps } from '../deps.ts';
 import { declare, type Operation, type Reply } from '../operation.ts';
 import { pageOf, presentWholeList, wholeListOf } from '../shape.ts';
@@ -69,7 +70,9 @@ export const paymentOperations: readonly Operation[] = [
     query: listPaymentsQuery,
     answers: { 200: { description: 'A page of payments', schema: pageOf(paymentShape) } },
     async handle(deps, { caller, query }) {
-      return { status: 200, body: await listPage(deps, caller.merchantId, query) };
+      const present = (payment: Payment) => presentPayment(payment, deps.engine);
+      const body = await listPage(deps, caller.merchantId, query, present);
+      return { status: 200, body };
     },
   }),
   declare({
@@ -106,7 +109,7 @@ export const paymentOperations: readonly Operation[] = [
     description: 'The same capture may be sent again: it is taken once.',
     access: writing,
     body: capturePaymentBody,
-    bodyKind: 'optional',
+    isBodyOptional: true,
     answers: asItStands,
     problems: ['not_authorized', 'capture_refused', 'payment_closed', 'provider_limits'],
     async handle(deps, call) {

@@ -3,19 +3,7 @@ import { CURRENCIES, isCurrency } from '../../domain/money.ts';
 import { CAPTURE_METHODS } from '../../domain/payment.ts';
 import { PAYMENT_STATUSES } from '../../domain/payment-states.ts';
 import { isProviderName, PROVIDER_NAMES } from '../../providers/index.ts';
-
-/** Text that PostgreSQL and JSON keep as it is: no control characters, no broken surrogates. */
-export function text(lengthMax: number) {
-  return z
-    .string()
-    .min(1)
-    .max(lengthMax)
-    .refine((it) => it.isWellFormed() && !/\p{Cc}/u.test(it), 'must hold no control characters');
-}
-
-const AMOUNT = 'must be a positive integer of minor units (KES 100.50 is 10050), below 2^53';
-
-export const positiveAmount = z.int({ error: AMOUNT }).positive({ error: AMOUNT });
+import { metadata, moment, pageQuery, positiveAmount, text } from '../schema.ts';
 
 const customer = z.strictObject({
   id: text(100).optional(),
@@ -23,13 +11,6 @@ const customer = z.strictObject({
   email: z.email().max(254).optional(),
   name: text(200).optional(),
 });
-
-export const metadata = z
-  .record(
-    z.string().regex(/^[A-Za-z0-9_.-]{1,40}$/, 'keys take 1–40 of A–Z a–z 0–9 _ . -'),
-    text(500),
-  )
-  .refine((it) => Object.keys(it).length <= 20, 'takes at most 20 keys');
 
 export const createPaymentBody = z.strictObject({
   provider: z
@@ -65,24 +46,7 @@ const commaList = z
   .transform((list) => list.split(','))
   .pipe(z.array(z.enum(PAYMENT_STATUSES)));
 
-/** A moment that PostgreSQL also takes, in UTC. */
-export const moment = z.iso
-  .datetime({
-    offset: true,
-    error: 'must be a time such as 2026-11-24T09:00:00Z',
-    abort: true,
-  })
-  .refine((it) => {
-    const atMs = Date.parse(it);
-    return atMs >= 0 && atMs < Date.UTC(9999, 0);
-  }, 'must be a time from 1970 to 9998')
-  .transform((it) => new Date(it).toISOString());
-
-export const limit = z.coerce.number().int().min(1).max(100).default(20);
-
-export const listPaymentsQuery = z.strictObject({
-  limit,
-  cursor: z.string().max(200).optional(),
+export const listPaymentsQuery = pageQuery.extend({
   status: commaList.optional(),
   provider: z.string().refine(isProviderName, 'no such provider').optional(),
   phone: text(30).optional(),

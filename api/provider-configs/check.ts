@@ -1,6 +1,7 @@
 import { overlayPolicy } from '../../config/policies.ts';
 import type { Provider } from '../../domain/provider.ts';
 import { findProvider, PROVIDER_NAMES } from '../../providers/index.ts';
+import { isLocalHttp } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError, type Fault } from '../errors.ts';
 import type { PutConfigBody } from './schema.ts';
@@ -56,7 +57,7 @@ function addressOf(
 
 function isLoopback(text: string): boolean {
   const url = URL.parse(text);
-  return url?.protocol === 'http:' && ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname);
+  return url !== null && isLocalHttp(url);
 }
 
 function policyFaults(

@@ -56,7 +56,7 @@ const SECURITY: Readonly<Record<Access['kind'], Record<string, string[]>[]>> = {
 };
 
 function describeOperation(operation: Operation): ZodOpenApiOperationObject {
-  const { id, tag, summary, access, query, body, bodyKind, path } = operation;
+  const { id, tag, summary, access, query, body, path } = operation;
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
   return {
     operationId: id,
@@ -69,11 +69,11 @@ function describeOperation(operation: Operation): ZodOpenApiOperationObject {
       ...(query instanceof z.ZodObject ? { query } : {}),
       ...(operation.isIdempotent === true ? { header: keyHeader } : {}),
     },
-    ...(body === null || bodyKind === 'raw'
+    ...(body === null
       ? {}
       : {
           requestBody: {
-            required: bodyKind !== 'optional',
+            required: operation.isBodyOptional !== true,
             content: { 'application/json': { schema: body } },
           },
         }),

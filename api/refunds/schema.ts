@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { metadata, positiveAmount, text } from '../payments/schema.ts';
+import { metadata, positiveAmount, text } from '../schema.ts';
 
 export const createRefundBody = z.strictObject({
   /** Left out: all that is left. */

@@ -10,10 +10,11 @@ import {
   type WebhookEndpoint,
 } from '../../db/webhook-endpoints.ts';
 import { isId } from '../../domain/id.ts';
+import { isLocalHttp } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { moment } from '../payments/schema.ts';
+import { moment } from '../schema.ts';
 import { presentWholeList, wholeListOf } from '../shape.ts';
 import {
   createEndpointBody,
@@ -188,9 +189,8 @@ async function requireEndpoint(
 /** What its name resolves to is checked at each connection; here only what can be seen. */
 function requireUrl({ environment }: ApiDeps, text: string): string {
   const url = URL.parse(text);
-  const isLocal = url !== null && ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname);
   const isHttps = url?.protocol === 'https:';
-  const isSandboxed = environment === 'sandbox' && isLocal && url?.protocol === 'http:';
+  const isSandboxed = environment === 'sandbox' && url !== null && isLocalHttp(url);
   const isBare = url !== null && url.username === '' && url.password === '' && url.hash === '';
   if (isBare && (isHttps || isSandboxed)) return url.href;
   const detail = 'must be https://, without user, password or fragment';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { DELIVERY_STATUSES, type Delivery, type DeliveryAttempt } from '../../db/deliveries.ts';
 import type { WebhookEndpoint } from '../../db/webhook-endpoints.ts';
 import { EVENT_TYPES, WEBHOOK_EVENT_TYPES } from '../../domain/outgoing-event.ts';
-import { text } from '../payments/schema.ts';
+import { text } from '../schema.ts';
 import { namesOf, textOrNull, time, timeOrNull } from '../shape.ts';
 
 const eventTypes = z

@@ -1,41 +1,64 @@
-import Router, { type RouterContext } from '@koa/router';
-import type { ApiDeps, ApiState } from '../deps.ts';
+import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import { declare, type Operation, type Reply } from '../operation.ts';
 import { type Callback, takeCallback } from './inbox.ts';
 import { findChannel, readToken, requireSignature } from './proof.ts';
 import { readRawBody } from './raw-body.ts';
 
+const common = {
+  method: 'post',
+  tag: 'Provider callbacks',
+  access: { kind: 'open' },
+  answers: {
+    200: {
+      description: 'It is kept: what the provider wants to read',
+      contentType: 'application/json',
+    },
+  },
+  problems: ['not_found', 'webhook_refused', 'body_too_large'],
+} as const;
+
 /**
  * Where providers call back. A provider may call only once, so whatever is genuine is answered 200
- * as soon as one of our stores holds it, however slow or broken the rest is. The second segment is
- * a token, or names the configuration whose secret signed it.
+ * as soon as one of our stores holds it, however slow or broken the rest is.
  */
-export function createWebhookRoutes(deps: ApiDeps): Router<ApiState> {
-  const router = new Router<ApiState>({ prefix: '/api/v1/webhooks' });
-  router.post('/:channel', (ctx) => receive(deps, ctx, ''));
-  router.post('/:channel/:proof', (ctx) => receive(deps, ctx, ctx.params.proof ?? ''));
-  return router;
-}
+export const callbackOperations: readonly Operation[] = [
+  declare({
+    ...common,
+    id: 'takeCallback',
+    path: '/api/v1/webhooks/{channel}',
+    summary: 'A provider’s callback, signed by the deployment’s own account',
+    handle: (deps, call) => receive(deps, call),
+  }),
+  declare({
+    ...common,
+    id: 'takeProvenCallback',
+    path: '/api/v1/webhooks/{channel}/{proof}',
+    summary: 'A provider’s callback, proven by the token or the configuration in its address',
+    handle: (deps, call) => receive(deps, call),
+  }),
+];
 
-async function receive(
-  deps: ApiDeps,
-  ctx: RouterContext<ApiState>,
-  segment: string,
-): Promise<void> {
-  const channel = findChannel(ctx.params.channel ?? '');
-  const log = deps.log.child({ request_id: ctx.state.requestId, channel: ctx.params.channel });
+type Received = Pick<
+  Parameters<Operation['run']>[1],
+  'requestId' | 'headers' | 'raw' | 'remoteAddress'
+> & { readonly param: (name: string) => string };
+
+async function receive(deps: ApiDeps, call: Received): Promise<Reply> {
+  const channel = findChannel(call.param('channel'));
+  const log = deps.log.child({ request_id: call.requestId, channel: call.param('channel') });
   try {
     if (channel === null) throw new ApiError('not_found', 'no route has this path');
+    const proofText = call.param('proof');
     const isSigned = channel.webhook.verify !== undefined;
     // A forged token is known before a byte of the body is read.
-    const token = isSigned ? null : readToken(deps, channel, segment);
-    const callback = await readCallback(ctx);
-    const proof = token ?? (await requireSignature(deps, channel, segment, callback));
+    const token = isSigned ? null : readToken(deps, channel, proofText);
+    const callback = await readCallback(call);
+    const proof = token ?? (await requireSignature(deps, channel, proofText, callback));
     const taken = await takeCallback(deps, channel, proof, callback);
     log.info(taken, 'a callback was taken');
     deps.metrics.countCallback(channel.webhook.channel, taken.fate);
-    ctx.status = 200;
-    ctx.body = channel.webhook.acknowledgement;
+    return { status: 200, body: channel.webhook.acknowledgement };
   } catch (error) {
     if (error instanceof ApiError) log.warn({ code: error.code }, 'a callback was refused');
     if (channel !== null) deps.metrics.countCallback(channel.webhook.channel, 'refused');
@@ -44,9 +67,9 @@ async function receive(
 }
 
 /** Few headers are kept, and none that could hold a secret of ours. */
-async function readCallback(ctx: RouterContext<ApiState>): Promise<Callback> {
+async function readCallback({ headers: given, raw, remoteAddress }: Received): Promise<Callback> {
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(ctx.req.headers)) {
+  for (const [name, value] of Object.entries(given)) {
     if (
       typeof value === 'string' &&
       /^(content-type|[a-z0-9]+-signature|[a-z0-9]+-timestamp)$/.test(name)
@@ -54,6 +77,5 @@ async function readCallback(ctx: RouterContext<ApiState>): Promise<Callback> {
       headers[name] = value.slice(0, 1000);
     }
   }
-  const remoteAddress = ctx.req.socket.remoteAddress ?? null;
-  return { body: await readRawBody(ctx.req), headers, remoteAddress };
+  return { body: await readRawBody(raw), headers, remoteAddress };
 }

@@ -116,6 +116,10 @@ test('a parked callback is looked into, closed or delivered once more', async ()
   expect((await first.send('GET', `${one}/body`)).status).toBe(403);
   const bytes = await second.send('GET', `${one}/body`);
   expect(JSON.parse(bytes.text)).toEqual(sent);
+  const acts = await first.send('GET', `/api/v1/admin/acts?target=${stored?.id}`);
+  expect(acts.body.data).toMatchObject([
+    { action: 'adminGetWebhookEventBody', operator_id: second.id, status: 200 },
+  ]);
   await api.database.queryAsOwner("UPDATE webhook_events SET status = 'parked'");
   const replayed = await first.send('POST', `${one}/replay`);
   expect(replayed.body).toMatchObject({ status: 'received', delivered_at: null });
