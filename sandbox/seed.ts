@@ -1,6 +1,6 @@
 import { ensureApiKey, ensureMerchant } from '../db/merchants.ts';
-import { findOperatorByEmail, insertOperator } from '../db/operators.ts';
-import { hashPassword } from '../db/password.ts';
+import { findOperatorByEmail, insertOperator, updateOperator } from '../db/operators.ts';
+import { hashPassword, isPassword } from '../db/password.ts';
 import { openPool, type Pool } from '../db/pool.ts';
 
 /** The sandbox's one merchant; a test value, the same on every machine. */
@@ -30,7 +30,13 @@ export async function seed(options: {
 }
 
 async function seedOperator(pool: Pool, password: string): Promise<void> {
-  if ((await findOperatorByEmail(pool, SANDBOX_OPERATOR)) !== null) return;
+  const found = await findOperatorByEmail(pool, SANDBOX_OPERATOR);
+  if (found !== null) {
+    // The database may be older than this home, and know another password.
+    if (await isPassword(password, found.passwordHash)) return;
+    await updateOperator(pool, found.operator.id, { passwordHash: await hashPassword(password) });
+    return;
+  }
   await insertOperator(pool, {
     email: SANDBOX_OPERATOR,
     name: 'Sandbox admin',

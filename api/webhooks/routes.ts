@@ -72,7 +72,7 @@ async function readCallback({ headers: given, raw, remoteAddress }: Received): P
   for (const [name, value] of Object.entries(given)) {
     if (
       typeof value === 'string' &&
-      /^(content-type|[a-z0-9]+-signature|[a-z0-9]+-timestamp)$/.test(name)
+      /^(content-type|[a-z0-9-]+-(signature|timestamp))$/.test(name)
     ) {
       headers[name] = value.slice(0, 1000);
     }
