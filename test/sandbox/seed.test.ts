@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-test('the key and the password of the home open, also on a database of an earlier home', async () => {
+test('key and password of the home open, also on a database of an earlier home', async () => {
   for (const operatorPassword of ['the first long one', 'the second long one']) {
     const apiKey = makeApiKey('test');
     await seed({ databaseUrl: database.adminUrl, apiKey, operatorPassword });
