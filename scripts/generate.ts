@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { OPERATIONS } from '../api/operations.ts';
 import { describeApi } from '../api/reference/openapi.ts';
+import { describeCollection } from '../api/reference/postman.ts';
 import { ATTEMPT_EVENTS, ATTEMPT_STATES, ATTEMPT_STATUSES } from '../domain/attempt-states.ts';
 import { FAILURES } from '../domain/error.ts';
 import {
@@ -22,6 +23,7 @@ const SERVER_URL = 'http://127.0.0.1:8080';
  */
 const GENERATED: Readonly<Record<string, () => string>> = {
   'openapi.json': () => `${JSON.stringify(describeApi(OPERATIONS, SERVER_URL), null, 2)}\n`,
+  'postman.json': () => `${JSON.stringify(describeCollection(OPERATIONS, SERVER_URL), null, 2)}\n`,
   'states.md': renderStates,
 };
 

@@ -72,7 +72,7 @@ export const accountOperations: readonly Operation[] = [
     tag,
     summary: 'Create a merchant',
     access: ruling,
-    body: z.strictObject({ name: text(200) }),
+    body: z.strictObject({ name: text(200) }).meta({ example: { name: 'Duka' } }),
     answers: { 201: { description: 'The merchant', schema: merchantShape } },
     async handle(deps, { body }) {
       const id = newId('merchant');
@@ -100,7 +100,9 @@ export const accountOperations: readonly Operation[] = [
     summary: 'Rename a merchant, or switch it off and on',
     description: 'Switched off, none of its keys opens anything; its open payments go on.',
     access: ruling,
-    body: z.strictObject({ name: text(200).optional(), active: z.boolean().optional() }),
+    body: z
+      .strictObject({ name: text(200).optional(), active: z.boolean().optional() })
+      .meta({ example: { name: 'Duka la Mtaa' } }),
     answers,
     async handle(deps, { param, body }) {
       const { id } = await requireMerchant(deps, param('id'));

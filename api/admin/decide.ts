@@ -9,11 +9,13 @@ import { requireDone } from '../payments/actions.ts';
 import { text } from '../schema.ts';
 
 /** What an operator says about a payment or refund in review. */
-export const decisionBody = z.strictObject({
-  decision: z.enum(DECISIONS),
-  reason: text(500).meta({ description: 'Kept in the audit trail; nothing personal, please' }),
-  receipt: text(50).optional().meta({ description: 'The provider’s, where you found one' }),
-});
+export const decisionBody = z
+  .strictObject({
+    decision: z.enum(DECISIONS),
+    reason: text(500).meta({ description: 'Kept in the audit trail; nothing personal, please' }),
+    receipt: text(50).optional().meta({ description: 'The provider’s, where you found one' }),
+  })
+  .meta({ example: { decision: 'failed', reason: 'the statement of that day does not hold it' } });
 export const awaitingShape = z
   .strictObject({
     object: z.literal('decision'),

@@ -54,12 +54,21 @@ export const operatorOperations: readonly Operation[] = [
     tag,
     summary: 'Create an operator',
     access: ruling,
-    body: z.strictObject({
-      email: z.email().max(254),
-      name: text(200),
-      role: z.enum(ROLES),
-      password,
-    }),
+    body: z
+      .strictObject({
+        email: z.email().max(254),
+        name: text(200),
+        role: z.enum(ROLES),
+        password,
+      })
+      .meta({
+        example: {
+          email: 'colleague@example.com',
+          name: 'A colleague',
+          role: 'viewer',
+          password: 'a long pass phrase',
+        },
+      }),
     answers: { 201: { description: 'The operator', schema: operatorShape } },
     problems: ['email_taken'],
     async handle({ pool }, { body }) {
@@ -78,11 +87,13 @@ export const operatorOperations: readonly Operation[] = [
     summary: 'Change an operator’s role or password, or switch it off',
     description: 'A new password, or being switched off, ends all sessions of the operator.',
     access: ruling,
-    body: z.strictObject({
-      role: z.enum(ROLES).optional(),
-      active: z.boolean().optional(),
-      password: password.optional(),
-    }),
+    body: z
+      .strictObject({
+        role: z.enum(ROLES).optional(),
+        active: z.boolean().optional(),
+        password: password.optional(),
+      })
+      .meta({ example: { role: 'operator' } }),
     answers: { 200: { description: 'The operator', schema: operatorShape } },
     async handle({ pool }, { param, body, caller }) {
       const id = param('id');

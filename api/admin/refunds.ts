@@ -13,7 +13,9 @@ import { awaitingShape, decide, decisionBody } from './decide.ts';
 const tag = 'Operators';
 
 /** The same for refunds as for payments: a refund can only have succeeded or failed. */
-const refundDecisionBody = decisionBody.extend({ decision: z.enum(['succeeded', 'failed']) });
+const refundDecisionBody = decisionBody
+  .extend({ decision: z.enum(['succeeded', 'failed']) })
+  .meta({ example: { decision: 'failed', reason: 'the provider’s portal shows no such refund' } });
 
 /** Refunds in review over all merchants, and what operators decide about them. */
 export const adminRefundOperations: readonly Operation[] = [

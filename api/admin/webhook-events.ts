@@ -143,7 +143,9 @@ export const webhookEventOperations: readonly Operation[] = [
     tag,
     summary: 'Close a parked callback',
     access: acting,
-    body: z.strictObject({ reason: text(500) }),
+    body: z
+      .strictObject({ reason: text(500) })
+      .meta({ example: { reason: 'a test of the provider’s' } }),
     answers,
     async handle(deps, { param, body, caller }) {
       const { id } = await requireCallback(deps, param('id'));

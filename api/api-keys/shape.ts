@@ -6,11 +6,13 @@ import type { ApiDeps } from '../deps.ts';
 import { moment, text } from '../schema.ts';
 import { time, timeOrNull } from '../shape.ts';
 
-export const createApiKeyBody = z.strictObject({
-  name: text(100).meta({ example: 'Web shop, 2026' }),
-  scopes: z.array(z.enum(SCOPE_NAMES)).min(1).optional(),
-  expires_at: moment.optional(),
-});
+export const createApiKeyBody = z
+  .strictObject({
+    name: text(100).meta({ example: 'Web shop, 2026' }),
+    scopes: z.array(z.enum(SCOPE_NAMES)).min(1).optional(),
+    expires_at: moment.optional(),
+  })
+  .meta({ example: { name: 'Web shop, 2026', scopes: ['payments:read', 'payments:write'] } });
 
 export const apiKeyShape = z
   .strictObject({

@@ -17,6 +17,16 @@ export const eventShape = z
   })
   .meta({ id: 'Event' });
 
+/** An event as it is POSTed to an endpoint: Standard Webhooks' own three fields, and its id. */
+export const deliveredEventShape = z
+  .strictObject({
+    id: z.string().meta({ description: 'The same at every try, as `webhook-id`' }),
+    type: namesOf(EVENT_TYPES),
+    timestamp: time,
+    data: eventShape.shape.data,
+  })
+  .meta({ id: 'DeliveredEvent' });
+
 export function presentEvent(event: OutgoingEvent): z.input<typeof eventShape> {
   const { id, type, data, created_at } = event;
   return { id, object: 'event', type, cursor: event.cursor, data, created_at };

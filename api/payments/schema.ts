@@ -12,34 +12,46 @@ const customer = z.strictObject({
   name: text(200).optional(),
 });
 
-export const createPaymentBody = z.strictObject({
-  provider: z
-    .string({ error: `is required: one of ${PROVIDER_NAMES.join(', ')}` })
-    .refine(isProviderName, `must be one of ${PROVIDER_NAMES.join(', ')}`)
-    .meta({ enum: PROVIDER_NAMES, example: 'mpesa' }),
-  amount: positiveAmount,
-  currency: z
-    .string({ error: 'is required, such as KES; there is no default' })
-    .refine(isCurrency, `must be one of ${CURRENCIES.join(', ')}, in capitals`)
-    .meta({ enum: CURRENCIES, example: 'KES' }),
-  customer: customer.default({}),
-  payment_method: text(100).optional(),
-  capture_method: z.enum(CAPTURE_METHODS).default('automatic'),
-  reference: z
-    .string()
-    .regex(/^[A-Za-z0-9 ._/-]+$/, 'takes letters, digits, space and . _ / -')
-    .optional(),
-  description: text(200).optional(),
-  return_url: z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .optional(),
-  metadata: metadata.default({}),
-});
+export const createPaymentBody = z
+  .strictObject({
+    provider: z
+      .string({ error: `is required: one of ${PROVIDER_NAMES.join(', ')}` })
+      .refine(isProviderName, `must be one of ${PROVIDER_NAMES.join(', ')}`)
+      .meta({ enum: PROVIDER_NAMES, example: 'mpesa' }),
+    amount: positiveAmount,
+    currency: z
+      .string({ error: 'is required, such as KES; there is no default' })
+      .refine(isCurrency, `must be one of ${CURRENCIES.join(', ')}, in capitals`)
+      .meta({ enum: CURRENCIES, example: 'KES' }),
+    customer: customer.default({}),
+    payment_method: text(100).optional(),
+    capture_method: z.enum(CAPTURE_METHODS).default('automatic'),
+    reference: z
+      .string()
+      .regex(/^[A-Za-z0-9 ._/-]+$/, 'takes letters, digits, space and . _ / -')
+      .optional(),
+    description: text(200).optional(),
+    return_url: z
+      .url({ protocol: /^https?$/ })
+      .max(2000)
+      .optional(),
+    metadata: metadata.default({}),
+  })
+  .meta({
+    example: {
+      provider: 'mpesa',
+      amount: 10_000,
+      currency: 'KES',
+      customer: { phone: '+254712345678' },
+      reference: 'ORDER-1234',
+    },
+  });
 export type CreatePaymentBody = z.infer<typeof createPaymentBody>;
 
 /** Left out: all that is authorized. */
-export const capturePaymentBody = z.strictObject({ amount: positiveAmount.optional() });
+export const capturePaymentBody = z
+  .strictObject({ amount: positiveAmount.optional() })
+  .meta({ example: { amount: 5_000 } });
 
 const commaList = z
   .string()

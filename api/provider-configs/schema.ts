@@ -9,20 +9,32 @@ const credential = z
   .max(10_000)
   .refine((it) => it.isWellFormed() && !/[^\P{Cc}\r\n\t]/u.test(it), 'must hold plain text');
 
-export const putConfigBody = z.strictObject({
-  environment: z.enum(ENVIRONMENTS),
-  active: z.boolean().default(true),
-  credentials: z
-    .record(z.string().regex(/^\w{1,100}$/, 'is no field'), credential)
-    .meta({ description: 'By the provider’s own fields; they never come out again' }),
-  policy_override: z
-    .record(z.string(), z.unknown())
-    .default({})
-    .meta({ description: 'Laid over the provider’s policy, such as {"callback_wait_ms": 45000}' }),
-});
+export const putConfigBody = z
+  .strictObject({
+    environment: z.enum(ENVIRONMENTS),
+    active: z.boolean().default(true),
+    credentials: z
+      .record(z.string().regex(/^\w{1,100}$/, 'is no field'), credential)
+      .meta({ description: 'By the provider’s own fields; they never come out again' }),
+    policy_override: z.record(z.string(), z.unknown()).default({}).meta({
+      description: 'Laid over the provider’s policy, such as {"callback_wait_ms": 45000}',
+    }),
+  })
+  .meta({
+    example: {
+      environment: 'simulator',
+      credentials: {
+        base_url: 'http://127.0.0.1:8092',
+        api_key: 'cpay_test_sandbox_account',
+        webhook_secrets: 'whsec_cpay_sandbox_test_value',
+      },
+    },
+  });
 export type PutConfigBody = z.infer<typeof putConfigBody>;
 
-export const patchConfigBody = z.strictObject({ active: z.boolean() });
+export const patchConfigBody = z
+  .strictObject({ active: z.boolean() })
+  .meta({ example: { active: true } });
 
 /** A configuration as it leaves the API: secrets masked. */
 export const configShape = z

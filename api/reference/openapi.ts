@@ -8,6 +8,8 @@ import {
 import { type Access, SCOPES } from '../../domain/access.ts';
 import { PROBLEMS, type ProblemCode, problemShape } from '../errors.ts';
 import { listProblems, type Operation, TAGS } from '../operation.ts';
+import { headersOf } from './headers.ts';
+import { describeWebhooks } from './webhooks.ts';
 
 const DESCRIPTION = `Each payment is one durable workflow. Amounts are integers of minor units: KES
 100.50 is 10050. What creates something takes an Idempotency-Key; the same key with the same body is
@@ -35,6 +37,7 @@ export function describeApi(operations: readonly Operation[], serverUrl: string)
     servers: [{ url: serverUrl }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
+    webhooks: describeWebhooks(),
     components: {
       securitySchemes: {
         apiKey: { type: 'http', scheme: 'bearer', description: 'A merchant’s API key, `sk_…`' },
@@ -98,16 +101,14 @@ function parametersOf(names: readonly string[]) {
   return Object.fromEntries(names.map((name) => [name, z.string()]));
 }
 
-const REQUEST_ID = { 'X-Request-Id': { schema: { type: 'string' } } } as const;
-
-function describeAnswers({ answers }: Operation): ZodOpenApiResponsesObject {
+function describeAnswers(operation: Operation): ZodOpenApiResponsesObject {
   const described: ZodOpenApiResponsesObject = {};
-  for (const [status, { description, schema, contentType }] of Object.entries(answers)) {
+  for (const [status, { description, schema, contentType }] of Object.entries(operation.answers)) {
     const media = schema === undefined ? { schema: { type: 'string' } as const } : { schema };
     const content = status === '204' ? {} : { content: { [contentType ?? JSON_TYPE]: media } };
     described[`${Number(status)}` as `${1 | 2 | 3 | 4 | 5}${string}`] = {
       description,
-      headers: REQUEST_ID,
+      headers: headersOf(operation, Number(status)),
       ...content,
     };
   }
@@ -124,7 +125,7 @@ function describeProblems(operation: Operation): ZodOpenApiResponsesObject {
     if (operation.answers[status] !== undefined) continue;
     described[`${status}` as `${1 | 2 | 3 | 4 | 5}${string}`] = {
       description: codes.map(describeProblem).join('\n'),
-      headers: REQUEST_ID,
+      headers: headersOf(operation, status),
       content: { 'application/problem+json': { schema: problemShape } },
     };
   }

@@ -1,7 +1,9 @@
+import type { ApiDeps } from '../deps.ts';
 import { ApiError, isProblemCode, PROBLEM_CODES } from '../errors.ts';
-import { declare, type Operation } from '../operation.ts';
+import { declare, type Operation, type Reply } from '../operation.ts';
 import { describeApi } from './openapi.ts';
 import { findPageFile, REFERENCE_CSP, REFERENCE_PAGE, renderProblems } from './pages.ts';
+import { describeCollection } from './postman.ts';
 
 const tag = 'Reference';
 const access = { kind: 'open' } as const;
@@ -10,24 +12,39 @@ const html = (description: string) => ({ 200: { description, contentType: HTML }
 
 /** The document, its page, and pages about problems. @param list all operations, these too. */
 export function createReferenceOperations(list: () => readonly Operation[]): readonly Operation[] {
-  const documents = new Map<string, string>();
+  const common = {
+    method: 'get',
+    tag,
+    access,
+    answers: { 200: { description: 'The document', contentType: 'application/json' } },
+  } as const;
   return [
     declare({
+      ...common,
       id: 'getOpenApi',
-      method: 'get',
       path: '/openapi.json',
-      tag,
       summary: 'This API in OpenAPI 3.1',
-      access,
-      answers: { 200: { description: 'The document', contentType: 'application/json' } },
-      handle({ publicUrl }) {
-        const body = documents.get(publicUrl) ?? JSON.stringify(describeApi(list(), publicUrl));
-        documents.set(publicUrl, body);
-        return Promise.resolve({ status: 200, body });
-      },
+      handle: serveDocument((publicUrl) => describeApi(list(), publicUrl)),
+    }),
+    declare({
+      ...common,
+      id: 'getPostman',
+      path: '/postman.json',
+      summary: 'This API as a Postman collection',
+      handle: serveDocument((publicUrl) => describeCollection(list(), publicUrl)),
     }),
     ...PAGES,
   ];
+}
+
+/** Made once for each address that it is served under. */
+function serveDocument(describe: (publicUrl: string) => object) {
+  const documents = new Map<string, string>();
+  return ({ publicUrl }: Pick<ApiDeps, 'publicUrl'>): Promise<Reply> => {
+    const body = documents.get(publicUrl) ?? JSON.stringify(describe(publicUrl));
+    documents.set(publicUrl, body);
+    return Promise.resolve({ status: 200, body });
+  };
 }
 
 const PAGES: readonly Operation[] = [

@@ -16,8 +16,12 @@ import { ACCESS_TOKEN_SECONDS } from './token.ts';
 const tag = 'Signing in';
 const access = { kind: 'open' } as const;
 const refreshToken = z.string().max(200);
-const signInBody = z.strictObject({ email: z.email().max(254), password: z.string().max(200) });
-const refreshBody = z.strictObject({ refresh_token: refreshToken });
+const signInBody = z
+  .strictObject({ email: z.email().max(254), password: z.string().max(200) })
+  .meta({ example: { email: 'you@example.com', password: 'your pass phrase' } });
+const refreshBody = z
+  .strictObject({ refresh_token: refreshToken })
+  .meta({ example: { refresh_token: 'rt_…' } });
 const sessionShape = z
   .strictObject({
     object: z.literal('session'),

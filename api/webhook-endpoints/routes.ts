@@ -153,7 +153,7 @@ export const webhookEndpointOperations: readonly Operation[] = [
     tag,
     summary: 'Send again all that failed since a time',
     access: writing,
-    body: z.strictObject({ since: moment }),
+    body: z.strictObject({ since: moment }).meta({ example: { since: '2026-11-24T09:00:00Z' } }),
     answers: {
       202: {
         description: 'They are on their way',

@@ -11,17 +11,23 @@ const eventTypes = z
   .meta({ description: 'Left out or empty: all of them' });
 const url = z.string().max(2048).meta({ example: 'https://shop.example.com/malipo' });
 
-export const createEndpointBody = z.strictObject({
-  url,
-  description: text(200).optional(),
-  event_types: eventTypes.default([]),
-});
-export const updateEndpointBody = z.strictObject({
-  url: url.optional(),
-  description: text(200).optional(),
-  event_types: eventTypes.optional(),
-  active: z.boolean().optional(),
-});
+export const createEndpointBody = z
+  .strictObject({
+    url,
+    description: text(200).optional(),
+    event_types: eventTypes.default([]),
+  })
+  .meta({
+    example: { url: 'https://shop.example.com/malipo', event_types: ['payment.succeeded'] },
+  });
+export const updateEndpointBody = z
+  .strictObject({
+    url: url.optional(),
+    description: text(200).optional(),
+    event_types: eventTypes.optional(),
+    active: z.boolean().optional(),
+  })
+  .meta({ example: { description: 'The web shop' } });
 
 export const endpointShape = z
   .strictObject({

@@ -1,10 +1,12 @@
 import { PROBLEM_CODES, PROBLEMS } from '../../api/errors.ts';
 import { METHODS, type Operation } from '../../api/operation.ts';
 import { OPERATIONS } from '../../api/operations.ts';
+import { exampleOf } from '../../api/reference/postman.ts';
 import { makeApiKey } from '../../db/api-key.ts';
 import { newId } from '../../db/ids.ts';
 import { ensureApiKey } from '../../db/merchants.ts';
 import { SCOPE_NAMES } from '../../domain/access.ts';
+import { WEBHOOK_EVENT_TYPES } from '../../domain/outgoing-event.ts';
 import { PROVIDER_NAMES } from '../../providers/index.ts';
 import { MERCHANT, storePaymentIn } from '../factories.ts';
 import { openOperator } from './operators.ts';
@@ -22,13 +24,14 @@ afterAll(() => api.close());
 type Described = {
   readonly operationId: string;
   readonly security: readonly object[];
-  readonly responses: Readonly<Record<string, unknown>>;
+  readonly responses: Readonly<Record<string, { readonly headers?: object }>>;
 };
 const readDocument = async () => {
   const { text } = await api.send('GET', '/openapi.json');
   const document: {
     readonly openapi: string;
     readonly paths: Readonly<Record<string, Readonly<Record<string, Described>>>>;
+    readonly webhooks: Readonly<Record<string, unknown>>;
     readonly components: { readonly schemas: Readonly<Record<string, unknown>> };
   } = JSON.parse(text);
   return document;
@@ -54,6 +57,34 @@ test('it names shapes once, providers as they are, and no secret', async () => {
   expect(components.schemas.Payment).toMatchObject({
     properties: { provider: { enum: PROVIDER_NAMES } },
   });
+});
+
+test('each body has an example, and it is one that the operation takes', async () => {
+  const { paths } = await readDocument();
+  const withBody = OPERATIONS.filter(({ body }) => body !== null);
+  expect(withBody.length).toBeGreaterThan(15);
+  for (const operation of withBody) {
+    const example = exampleOf(operation);
+    expect([operation.id, operation.body?.safeParse(example).error]).toEqual([
+      operation.id,
+      undefined,
+    ]);
+    expect(JSON.stringify(paths[operation.path]?.[operation.method])).toContain('"example":{');
+  }
+});
+
+test('headers and webhooks are described as they are sent', async () => {
+  const { paths, webhooks } = await readDocument();
+  expect(Object.keys(webhooks).toSorted()).toEqual(WEBHOOK_EVENT_TYPES.toSorted());
+  const created = await api.send('POST', '/api/v1/payments', {
+    body: { provider: 'cpay', amount: 10_000, currency: 'KES' },
+  });
+  const answer = paths['/api/v1/payments']?.post?.responses[created.status];
+  const described = Object.keys(answer?.headers ?? {});
+  for (const name of ['X-Request-Id', 'RateLimit', 'RateLimit-Policy', 'Location']) {
+    expect([name, described.includes(name)]).toEqual([name, true]);
+    expect([name, created.headers.get(name)]).toEqual([name, expect.any(String)]);
+  }
 });
 
 let serial = 0;

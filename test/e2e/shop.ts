@@ -59,6 +59,8 @@ export type BookBody = {
 
 export type Shop = {
   readonly world: World;
+  /** Files that end with it. */
+  readonly folder: string;
   readonly temporal: Client;
   readonly db: pg.Pool;
   pay(phone: string, options?: { key?: string; amount?: number; api?: number }): Promise<Answer>;
@@ -97,6 +99,7 @@ export async function openShop(apiProcesses = 1): Promise<Shop> {
   const calls = openCalls(world);
   return {
     world,
+    folder: home,
     temporal: new Client({ connection, namespace: temporal_namespace }),
     db,
     ...calls,

@@ -1,0 +1,34 @@
+import { listProblems, type Operation } from '../operation.ts';
+
+type HeaderName = keyof typeof HEADERS;
+type Header = { readonly description: string; readonly schema: { readonly type: 'string' } };
+
+const text = (description: string) => ({ description, schema: { type: 'string' as const } });
+
+/** What an answer's headers say. */
+const HEADERS = {
+  // table
+  'X-Request-Id': text('Yours, when you sent one; tell us when something went wrong'),
+  'RateLimit-Policy': text('The limit that counted this request, such as `"key";q=100;w=1`'),
+  RateLimit: text('What is left of it, such as `"key";r=99;t=1`'),
+  'Retry-After': text('Seconds to wait before the next try'),
+  Location: text('Where the thing is'),
+  'Idempotency-Replayed': text('`true` when this key had made it before'),
+} as const;
+
+/** The headers that an answer of this operation with this status carries. */
+export function headersOf(operation: Operation, status: number): Record<string, Header> {
+  const isCounted = listProblems(operation).includes('rate_limited');
+  const isMade = operation.isIdempotent === true && status < 300;
+  const carried: readonly (readonly [HeaderName, boolean])[] = [
+    ['X-Request-Id', true],
+    ['RateLimit-Policy', isCounted],
+    ['RateLimit', isCounted],
+    ['Retry-After', status === 429 || status === 503],
+    ['Location', isMade],
+    ['Idempotency-Replayed', isMade],
+  ];
+  return Object.fromEntries(
+    carried.filter(([, isCarried]) => isCarried).map(([name]) => [name, HEADERS[name]]),
+  );
+}
