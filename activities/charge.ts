@@ -1,12 +1,11 @@
 import { openCharge } from '../db/attempts.ts';
-import { type DispatchClaim, recordDispatch } from '../db/dispatch.ts';
-import { ProviderError } from '../domain/error.ts';
+import { type DispatchClaim, findDispatch, recordDispatch } from '../db/dispatch.ts';
 import { type Currency, money } from '../domain/money.ts';
 import type { ChargeContext, ChargeResult } from '../domain/provider.ts';
 import { findProvider } from '../providers/index.ts';
-import { ClaimRefused, withDispatch } from './claim.ts';
+import { makeSend } from './claim.ts';
 import type { ActivityDeps } from './deps.ts';
-import { sendFailure } from './failure.ts';
+import { lostSend } from './failure.ts';
 
 export type ChargeInput = {
   readonly paymentId: string;
@@ -26,21 +25,13 @@ export function createCharge(deps: ActivityDeps) {
   return {
     async charge(input: ChargeInput): Promise<ChargeResult> {
       const { paymentId, attemptId, send } = input;
-      const mayRepeat = findProvider(input.provider)?.capabilities.dedupes_by_our_id ?? false;
-      const claim = (nonce: string) =>
-        recordDispatch(deps.pool, { paymentId, attemptId, send, nonce });
-      return await withDispatch<DispatchClaim, ChargeResult>(
-        claim,
-        mayRepeat,
-        async ({ context, isDispatched }) => {
-          try {
-            return await sendCharge(deps, input, context);
-          } catch (error) {
-            if (error instanceof ClaimRefused) return takeEarlierSend(error.claim);
-            throw sendFailure(error, { dispatched: isDispatched(), mayRepeat });
-          }
-        },
-      );
+      return await makeSend<ChargeResult>({
+        find: () => findDispatch(deps.pool, { attemptId, send }),
+        claim: (nonce) => recordDispatch(deps.pool, { paymentId, attemptId, send, nonce }),
+        dedupeWindowMs: findProvider(input.provider)?.capabilities.dedupe_window_ms ?? null,
+        make: (context) => sendCharge(deps, input, context),
+        leave: takeEarlierSend,
+      });
     },
   };
 }
@@ -80,10 +71,10 @@ async function sendCharge(
  * written down; else nobody knows, and nothing is sent again.
  */
 function takeEarlierSend(claim: DispatchClaim): ChargeResult {
-  if (claim.kind === 'already_dispatched' && claim.providerPaymentId !== null) {
+  if (claim.kind === 'already_dispatched' && claim.providerId !== null) {
     return {
       kind: 'pending',
-      providerPaymentId: claim.providerPaymentId,
+      providerPaymentId: claim.providerId,
       providerCode: null,
       message: 'an earlier run handed it over',
     };
@@ -92,6 +83,5 @@ function takeEarlierSend(claim: DispatchClaim): ChargeResult {
     claim.kind === 'refused'
       ? 'the payment ended before it was sent'
       : 'an earlier run may have sent it, and its answer is lost';
-  const lost = new ProviderError('ambiguous', message);
-  throw sendFailure(lost, { dispatched: true, mayRepeat: false });
+  throw lostSend(message);
 }

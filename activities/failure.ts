@@ -13,16 +13,19 @@ const RETRIED_BY_TEMPORAL = {
 /**
  * The one way from a failed send to a Temporal failure. Its details are what the workflow decides
  * by.
- * @param run.dispatched whether this run claimed the dispatch.
+ * @param run.dispatched whether this send was claimed, by this run or an earlier one.
  * @param run.mayRepeat whether the provider deduplicates by our key: then a lost answer is asked
  * for by sending the same again.
+ * @param run.isRepeat whether an earlier run may have got through: then no failure of this one
+ * proves that nothing was done.
  */
 export function sendFailure(
   error: unknown,
-  run: { readonly dispatched: boolean; readonly mayRepeat: boolean },
+  run: { readonly dispatched: boolean; readonly mayRepeat: boolean; readonly isRepeat?: boolean },
 ): ApplicationFailure {
   const { dispatched } = run;
-  const known = error instanceof ProviderError ? error : surprise(error, dispatched);
+  const thrown = error instanceof ProviderError ? error : surprise(error, dispatched);
+  const known = run.isRepeat === true ? doubt(thrown) : thrown;
   const { kind, message, providerCode, retryAfterMs, failureCode } = known;
   const isRetried = RETRIED_BY_TEMPORAL[kind] || (kind === 'ambiguous' && run.mayRepeat);
   return ApplicationFailure.create({
@@ -32,6 +35,19 @@ export function sendFailure(
     ...(isRetried && retryAfterMs !== null ? { nextRetryDelay: retryAfterMs } : {}),
     details: [{ kind, message, dispatched, providerCode, retryAfterMs, failureCode }],
   });
+}
+
+/** Nothing is sent again, and nobody knows what came of it: the workflow asks, and waits. */
+export function lostSend(message: string): ApplicationFailure {
+  const lost = new ProviderError('ambiguous', message);
+  return sendFailure(lost, { dispatched: true, mayRepeat: false });
+}
+
+function doubt(error: ProviderError): ProviderError {
+  if (error.kind === 'ambiguous') return error;
+  const { providerCode, retryAfterMs } = error;
+  const message = `an earlier try may have got through, and this one told nothing: ${error.message}`;
+  return new ProviderError('ambiguous', message, { providerCode, retryAfterMs });
 }
 
 /** An error that nobody foresaw: before the dispatch nothing was sent, after it anything may be. */

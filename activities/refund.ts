@@ -1,12 +1,13 @@
-import { type RefundDispatchClaim, recordRefundDispatch } from '../db/record-refund.ts';
+import type { DispatchClaim } from '../db/dispatch.ts';
+import { findRefundDispatch, recordRefundDispatch } from '../db/refund-dispatch.ts';
 import { ProviderError } from '../domain/error.ts';
 import { type Currency, money } from '../domain/money.ts';
 import type { ChargeContext } from '../domain/provider.ts';
 import type { RefundResult } from '../domain/refund.ts';
 import { findProvider } from '../providers/index.ts';
-import { ClaimRefused, withDispatch } from './claim.ts';
+import { makeSend } from './claim.ts';
 import type { ActivityDeps } from './deps.ts';
-import { sendFailure } from './failure.ts';
+import { lostSend } from './failure.ts';
 
 export type RefundSendInput = {
   readonly refundId: string;
@@ -28,21 +29,13 @@ export function createRefund(deps: ActivityDeps) {
   return {
     async refund(input: RefundSendInput): Promise<RefundResult> {
       const { refundId, paymentId, send } = input;
-      const mayRepeat = findProvider(input.provider)?.capabilities.dedupes_by_our_id ?? false;
-      const claim = (nonce: string) =>
-        recordRefundDispatch(deps.pool, { refundId, paymentId, send, nonce });
-      return await withDispatch<RefundDispatchClaim, RefundResult>(
-        claim,
-        mayRepeat,
-        async ({ context, isDispatched }) => {
-          try {
-            return await sendRefund(deps, input, context);
-          } catch (error) {
-            if (error instanceof ClaimRefused) return takeEarlierSend(error.claim);
-            throw sendFailure(error, { dispatched: isDispatched(), mayRepeat });
-          }
-        },
-      );
+      return await makeSend<RefundResult>({
+        find: () => findRefundDispatch(deps.pool, { refundId, send }),
+        claim: (nonce) => recordRefundDispatch(deps.pool, { refundId, paymentId, send, nonce }),
+        dedupeWindowMs: findProvider(input.provider)?.capabilities.dedupe_window_ms ?? null,
+        make: (context) => sendRefund(deps, input, context),
+        leave: takeEarlierSend,
+      });
     },
   };
 }
@@ -73,13 +66,11 @@ async function sendRefund(
 }
 
 /** An earlier run of this send got to the provider, or may have: nothing is sent again. */
-function takeEarlierSend(claim: RefundDispatchClaim): RefundResult {
-  if (claim.kind === 'already_dispatched' && claim.providerRefundId !== null) {
-    const { providerRefundId } = claim;
+function takeEarlierSend(claim: DispatchClaim): RefundResult {
+  if (claim.kind === 'already_dispatched' && claim.providerId !== null) {
+    const { providerId: providerRefundId } = claim;
     const message = 'an earlier run handed it over';
     return { kind: 'pending', providerRefundId, providerCode: null, message };
   }
-  const message = 'an earlier run may have sent it, and its answer is lost';
-  const lost = new ProviderError('ambiguous', message);
-  throw sendFailure(lost, { dispatched: true, mayRepeat: false });
+  throw lostSend('an earlier run may have sent it, and its answer is lost');
 }

@@ -1,16 +1,48 @@
+import { z } from 'zod';
 import { ATTEMPT_STATES, nextAttempt } from '../domain/attempt-states.ts';
 import type { RecordRequest, Route } from '../domain/payment.ts';
-import { next } from '../domain/payment-states.ts';
+import { next, type PaymentStatus } from '../domain/payment-states.ts';
 import { appendAudit, hasAuditKey } from './audit.ts';
 import { newId } from './ids.ts';
-import type { Pool } from './pool.ts';
-import { lockPayment, notify } from './record.ts';
+import type { Connection, Pool } from './pool.ts';
+import { lockPayment, notify, refuse } from './record.ts';
 import { sql } from './sql.ts';
 import { markWebhookEvent } from './webhook-events.ts';
 
-export type DispatchClaim =
-  | { readonly kind: 'dispatched' | 'refused' }
-  | { readonly kind: 'already_dispatched'; readonly providerPaymentId: string | null };
+/** A send that some run claimed: it got to the provider, or may have. */
+export type EarlierSend = {
+  readonly kind: 'already_dispatched';
+  /** The provider's id of what came of it, once that was written down. */
+  readonly providerId: string | null;
+  readonly ageMs: number;
+};
+export type DispatchClaim = { readonly kind: 'dispatched' | 'refused' } | EarlierSend;
+
+/** Since the last send was claimed. */
+export const AGE_MS = sql.fragment`coalesce(extract(epoch FROM now() - dispatched_at) * 1000, 0)::bigint`;
+
+export const sentRow = z.object({
+  dispatch_count: z.int(),
+  provider_id: z.string().nullable(),
+  age_ms: z.int(),
+});
+
+/** The same for a row that holds how often it was sent; null while this send was not claimed. */
+export function earlierSendOf(row: z.infer<typeof sentRow>, send: number): EarlierSend | null {
+  if (row.dispatch_count < send) return null;
+  return { kind: 'already_dispatched', providerId: row.provider_id, ageMs: row.age_ms };
+}
+
+/** Whether some run claimed the n-th send of an attempt. Asked before anything else is done. */
+export async function findDispatch(
+  db: Connection,
+  { attemptId, send }: { readonly attemptId: string; readonly send: number },
+): Promise<EarlierSend | null> {
+  const row = await db.one(sql.type(sentRow)`
+    SELECT dispatch_count, provider_payment_id AS provider_id, ${AGE_MS} AS age_ms
+    FROM attempts WHERE id = ${attemptId}`);
+  return earlierSendOf(row, send);
+}
 
 /**
  * Claims the n-th send of an attempt, right before the first byte leaves. Only one caller ever gets
@@ -35,9 +67,9 @@ export function recordDispatch(
     if (attempt.dispatch_count === claim.send && attempt.dispatch_nonce === claim.nonce) {
       return { kind: 'dispatched' };
     }
-    if (attempt.dispatch_count !== claim.send - 1) {
-      return { kind: 'already_dispatched', providerPaymentId: attempt.provider_payment_id };
-    }
+    const earlier = await findDispatch(db, claim);
+    if (earlier !== null) return earlier;
+    if (attempt.dispatch_count !== claim.send - 1) return { kind: 'refused' };
     const transition = next(payment.status, 'dispatched');
     const isAttemptOver = ATTEMPT_STATES[attempt.status].dispatch === '-';
     if (transition.kind === 'refused' || isAttemptOver) return { kind: 'refused' };
@@ -65,20 +97,30 @@ export function recordDispatch(
   });
 }
 
+export type Reattempt = {
+  readonly attemptId: string;
+  readonly status: PaymentStatus;
+  readonly isOpened: boolean;
+};
+
 /**
  * Ends an attempt that definitely failed and opens the next one of the same payment, which stays
  * open. Asking again with the same key answers the attempt that the first call made.
- * @returns the id of the attempt to send next.
+ * @returns where the payment stands, and the id of its attempt; not opened where the payment is no
+ * longer one to be sent.
  */
 export function recordReattempt(
   pool: Pool,
   failed: RecordRequest & { readonly route: Route },
-): Promise<{ readonly attemptId: string }> {
+): Promise<Reattempt> {
   return pool.transaction(async (db) => {
     const payment = await lockPayment(db, failed.paymentId);
-    if (await hasAuditKey(db, payment.id, failed.key)) return { attemptId: payment.attempt_id };
-    if (payment.status !== 'processing' || payment.attempt_id !== failed.attemptId) {
-      throw new Error(`${payment.id} is ${payment.status}: it takes no other attempt`);
+    const standing = { attemptId: payment.attempt_id, status: payment.status };
+    if (await hasAuditKey(db, payment.id, failed.key)) return { ...standing, isOpened: true };
+    const isToBeSent = payment.status === 'created' || payment.status === 'processing';
+    if (!isToBeSent || payment.attempt_id !== failed.attemptId) {
+      await refuse(db, payment, failed);
+      return { ...standing, isOpened: false };
     }
     const attemptId = newId('attempt');
     const attempt = await db.one(sql.typeAlias('attempt')`
@@ -116,6 +158,6 @@ export function recordReattempt(
     });
     if (failed.webhook !== null) await markWebhookEvent(db, failed.webhook, payment.id);
     await notify(db, payment.id);
-    return { attemptId };
+    return { attemptId, status: payment.status, isOpened: true };
   });
 }

@@ -1,7 +1,13 @@
 import { hashOfPaymentWorkflowId } from './id.ts';
-import type { Payment, PaymentInput, ProviderAbilities } from './payment.ts';
+import type {
+  Payment,
+  PaymentInput,
+  ProviderAbilities,
+  RecoveryInput,
+  Standing,
+} from './payment.ts';
 import type { Capabilities } from './provider.ts';
-import type { LateRefundInput, Refund, RefundInput } from './refund.ts';
+import type { LateRefundInput, Refund, RefundInput, RefundRecoveryInput } from './refund.ts';
 
 /** What workflows are started with; the same from the API and from the sweeper. */
 export function paymentInput(payment: Payment, capabilitiesOf: CapabilitiesOf): PaymentInput {
@@ -25,7 +31,12 @@ export function paymentInput(payment: Payment, capabilitiesOf: CapabilitiesOf): 
       ...route,
       can: abilitiesOf(capabilitiesOf(route.provider)),
     })),
+    ...(payment.status === 'created' ? {} : { standing: standingOf(payment) }),
   };
+}
+
+function standingOf({ status, providerPaymentId, earlierProviderIds }: Payment): Standing {
+  return { status, providerPaymentId, earlierProviderIds };
 }
 
 type CapabilitiesOf = (provider: string) => Capabilities;
@@ -59,7 +70,32 @@ export function lateRefundInput(
   return { ...refundInput(refund, payment, capabilities), status: refund.status };
 }
 
+/** What a payment is recovered with. @param nowMs the time, since this room has no clock. */
+export function recoveryInput(
+  payment: Payment,
+  capabilitiesOf: CapabilitiesOf,
+  nowMs: number,
+): RecoveryInput {
+  const { reviewReason, waitUntil } = payment;
+  const leftMs = waitUntil === null ? null : Math.max(Date.parse(waitUntil) - nowMs, 0);
+  return { ...paymentInput(payment, capabilitiesOf), reviewReason, leftMs };
+}
+
+/** The same for a refund. */
+export function refundRecoveryInput(
+  refund: Refund,
+  payment: Payment,
+  capabilities: Capabilities,
+  isSent: boolean,
+): RefundRecoveryInput {
+  const { providerRefundId, reviewReason } = refund;
+  const late = lateRefundInput(refund, payment, capabilities);
+  return { ...late, providerRefundId, reviewReason, isSent };
+}
+
 function abilitiesOf(capabilities: Capabilities): ProviderAbilities {
-  const { dedupes_by_our_id, looks_up_by_our_id, capture, cancel } = capabilities;
-  return { dedupes_by_our_id, looks_up_by_our_id, capture, cancel };
+  const { dedupe_window_ms, looks_up_by_our_id, capture, cancel, refund } = capabilities;
+  const dedupes_by_our_id = dedupe_window_ms !== null;
+  const can = { dedupes_by_our_id, looks_up_by_our_id, capture, cancel };
+  return refund === 'none' ? can : { ...can, refund_needs: capabilities.refund_needs };
 }

@@ -35,8 +35,11 @@ export type CredentialsReading =
   | { readonly ok: false; readonly faults: readonly string[] };
 
 export type Capabilities = {
-  /** True when the provider takes our idempotency key, so that a charge may be sent again. */
-  readonly dedupes_by_our_id: boolean;
+  /**
+   * How long the provider remembers our idempotency key, so that a send whose answer was lost may
+   * be repeated; null when it takes none. After it the same key makes a second charge.
+   */
+  readonly dedupe_window_ms: number | null;
   /** True when a payment can be looked up without the provider's own id. */
   readonly looks_up_by_our_id: boolean;
   readonly callback_auth: 'token' | 'signature';
@@ -194,4 +197,9 @@ export function mismatchOf(
   const isPart = captureMethod === 'manual' && outcome.kind === 'succeeded';
   const isWithin = isPart && outcome.money.amountMinor <= expected.amountMinor;
   return isWithin || outcome.money.amountMinor === expected.amountMinor ? null : 'amount';
+}
+
+/** What a success took: what the provider names, else the whole. A capture may take less. */
+export function takenMinor(amountMinor: number, outcome: Outcome | null): number {
+  return outcome?.money?.amountMinor ?? amountMinor;
 }

@@ -6,8 +6,9 @@ import { type ChargeResult, isOutcome } from '../domain/provider.ts';
 import type { Book } from './book.ts';
 import type { Desk } from './desk.ts';
 import { applyNews } from './news.ts';
+import { holdWhilePaused } from './pause.ts';
 import { charge, type SendFailure } from './proxies.ts';
-import { settleVerdict } from './settlement.ts';
+import { planReattempt, settleVerdict } from './settlement.ts';
 
 /**
  * Sends the current attempt's charge; again by policy, but only after a proof that the last send
@@ -17,23 +18,34 @@ export async function handOver(input: PaymentInput, book: Book, desk: Desk): Pro
   const { max_sends, resend_after_ms } = input.policy.charge;
   await pause(input, book, desk, book.sendAfterMs() ?? 0, 'pause before the next attempt');
   if (desk.hasNews()) await applyNews(input, book, desk);
-  for (let send = 1; !isClosed(book.status()); send += 1) {
+  let sent = 0;
+  for (let tried = 1; !isClosed(book.status()); tried += 1) {
+    if (desk.isPaused) {
+      await holdWhilePaused(input, book, desk);
+      if (isClosed(book.status())) return;
+    }
     desk.isSending = true;
-    const charged = await charge(input, book.attemptId(), send);
+    const charged = await charge(input, book.attemptId(), sent + 1);
     desk.isSending = false;
     if (charged.kind === 'answered') return await takeAnswer(input, book, charged.result);
     const { failure } = charged;
     if (failure.kind === 'ambiguous') return await loseAnswer(input, book, failure);
-    if (failure.kind === 'misconfigured' || send >= max_sends) return await fail(book, failure);
-    const policyMs = scheduleAt(resend_after_ms, send - 1);
+    // A send that was not claimed is still to be made: its number is not used up.
+    if (failure.dispatched) sent += 1;
+    if (failure.kind === 'misconfigured' || tried >= max_sends) {
+      return await fail(input, book, failure, sent > 0);
+    }
+    const policyMs = scheduleAt(resend_after_ms, tried - 1);
     const waitMs = Math.max(policyMs, failure.retryAfterMs ?? 0);
     await book.write({
-      key: `resend/${send}`,
+      key: `resend/${tried}`,
       action: 'payment.resend_planned',
       cause: `nothing was sent: ${failure.message}`,
       waitingFor: 'resend',
       waitMs,
     });
+    // With our own storage away nobody can tell whether an earlier run got through: no cancel yet.
+    desk.isSending = failure.kind === 'not_dispatched';
     desk.isAnswerable = true;
     await pause(input, book, desk, waitMs, 'pause before the next send');
   }
@@ -88,20 +100,38 @@ async function loseAnswer(input: PaymentInput, book: Book, lost: SendFailure): P
   });
 }
 
-async function fail(book: Book, refused: SendFailure): Promise<void> {
-  const { failureCode, providerCode, message, dispatched } = refused;
+/**
+ * No send did anything, and the policy allows no more: another attempt where it names one, else the
+ * end. With our own storage away until now nobody can tell, so the payment's row decides: what was
+ * never claimed has failed, anything else needs review.
+ */
+async function fail(
+  input: PaymentInput,
+  book: Book,
+  refused: SendFailure,
+  wasSent: boolean,
+): Promise<void> {
+  const { kind, failureCode, providerCode, message } = refused;
+  const isProven = kind !== 'not_dispatched';
+  const outcome = {
+    kind: 'declined',
+    providerPaymentId: null,
+    receipt: null,
+    money: null,
+    failure: failure(failureCode, providerCode, message),
+    providerCode,
+  } as const;
+  if (isProven && (await planReattempt(input, book, { outcome, key: 'refused', webhook: null })))
+    return;
+  if (!isProven) book.setOut(true);
   await book.write({
     key: 'refused',
     action: 'payment.settled',
     cause: message,
-    event: dispatched || book.attemptOrdinal() > 1 ? 'declined' : 'gave_up',
-    outcome: {
-      kind: 'declined',
-      providerPaymentId: null,
-      receipt: null,
-      money: null,
-      failure: failure(failureCode, providerCode, message),
-      providerCode,
-    },
+    event: isProven && (wasSent || book.status() === 'processing') ? 'declined' : 'gave_up',
+    outcome,
+    reviewReason: 'no_answer',
+    waitingFor: 'review',
+    waitMs: scheduleAt(input.policy.review.ask_every_ms, 0),
   });
 }

@@ -41,24 +41,43 @@ export async function refund(input: RefundInput): Promise<{ readonly status: Ref
 /** Sends the refund; again by policy, but only after a proof that the last send did nothing. */
 async function handOver(input: RefundInput, book: RefundBook, desk: RefundDesk): Promise<void> {
   const { max_sends, resend_after_ms } = input.policy.refund;
-  for (let send = 1; book.status() === 'pending'; send += 1) {
-    const sent = await sendRefund(input, send);
-    if (sent.kind === 'answered') return await takeAnswer(input, book, sent.result);
-    const { failure } = sent;
+  let sent = 0;
+  for (let tried = 1; book.status() === 'pending'; tried += 1) {
+    const answered = await sendRefund(input, sent + 1);
+    if (answered.kind === 'answered') return await takeAnswer(input, book, answered.result);
+    const { failure } = answered;
     if (failure.kind === 'ambiguous') return await loseAnswer(input, book, failure);
-    if (failure.kind === 'misconfigured' || send >= max_sends) return await fail(book, failure);
-    const waitMs = Math.max(scheduleAt(resend_after_ms, send - 1), failure.retryAfterMs ?? 0);
+    // A send that was not claimed is still to be made: its number is not used up.
+    if (failure.dispatched) sent += 1;
+    const isLast = tried >= max_sends;
+    // With our own storage away nobody can tell whether an earlier run got through.
+    if (isLast && failure.kind === 'not_dispatched') return await loseAnswer(input, book, failure);
+    if (failure.kind === 'misconfigured' || isLast) return await fail(book, failure);
+    const waitMs = Math.max(scheduleAt(resend_after_ms, tried - 1), failure.retryAfterMs ?? 0);
     await book.write({
-      key: `resend/${send}`,
+      key: `resend/${tried}`,
       action: 'refund.resend_planned',
       cause: `nothing was sent: ${failure.message}`,
       waitingFor: 'resend',
       waitMs,
     });
     desk.isAnswerable = true;
-    if (await desk.newsWithin(waitMs, 'pause before the next send')) {
-      await applyRefundNews(input, book, desk);
-    }
+    await pause(input, book, desk, waitMs);
+  }
+}
+
+/** Waits the whole pause, and takes what comes in the meantime. */
+async function pause(
+  input: RefundInput,
+  book: RefundBook,
+  desk: RefundDesk,
+  waitMs: number,
+): Promise<void> {
+  const until = Date.now() + waitMs;
+  for (let leftMs = waitMs; leftMs > 0; leftMs = until - Date.now()) {
+    if (!(await desk.newsWithin(leftMs, 'pause before the next send'))) return;
+    await applyRefundNews(input, book, desk);
+    if (book.status() !== 'pending') return;
   }
 }
 

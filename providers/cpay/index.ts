@@ -10,7 +10,8 @@ const ANY_AMOUNT: AmountRule = { min_minor: 1, max_minor: 99_999_999, step_minor
 export const cpay: Provider = {
   name: 'cpay',
   capabilities: {
-    dedupes_by_our_id: true,
+    // A day by its README; an hour is left for clocks and for what is under way.
+    dedupe_window_ms: 23 * 3_600_000,
     looks_up_by_our_id: true,
     callback_auth: 'signature',
     capture: true,

@@ -9,7 +9,7 @@ import { webhook } from './webhook.ts';
 export const mpesa: Provider = {
   name: 'mpesa',
   capabilities: {
-    dedupes_by_our_id: false,
+    dedupe_window_ms: null,
     looks_up_by_our_id: false,
     callback_auth: 'token',
     capture: false,

@@ -15,7 +15,8 @@ function atLeast(min_minor: number, step_minor = 1): AmountRule {
 export const stripe: Provider = {
   name: 'stripe',
   capabilities: {
-    dedupes_by_our_id: true,
+    // Stripe keeps keys for a day at least (docs.stripe.com/api/idempotent_requests).
+    dedupe_window_ms: 23 * 3_600_000,
     looks_up_by_our_id: true,
     callback_auth: 'signature',
     capture: true,

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { openCharge } from '../../db/attempts.ts';
 import { sealCustomer } from '../../db/customers.ts';
+import { findDispatch } from '../../db/dispatch.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import { findPayment } from '../../db/payments.ts';
 import type { Pool } from '../../db/pool.ts';
@@ -88,7 +89,7 @@ test('a second send is a claim of its own, and as single as the first', async ()
 
 test('no send can be skipped', async () => {
   const payment = await storePayment(pool);
-  expect(await dispatch(pool, payment, 2, 'a')).toMatchObject({ kind: 'already_dispatched' });
+  expect(await dispatch(pool, payment, 2, 'a')).toEqual({ kind: 'refused' });
   expect(await listSends(payment.id)).toEqual([]);
 });
 
@@ -97,13 +98,30 @@ test('a caller that comes late is given the provider’s id of the first send', 
   await dispatch(pool, payment, 1, 'a');
   expect(await dispatch(pool, payment, 1, 'b')).toEqual({
     kind: 'already_dispatched',
-    providerPaymentId: null,
+    providerId: null,
+    ageMs: expect.any(Number),
   });
   await record(pool, makeRecord(payment, { providerPaymentId: 'ws_CO_9' }));
   expect(await dispatch(pool, payment, 1, 'b')).toEqual({
     kind: 'already_dispatched',
-    providerPaymentId: 'ws_CO_9',
+    providerId: 'ws_CO_9',
+    ageMs: expect.any(Number),
   });
+});
+
+test('whether a send was claimed can be asked, and how long ago that was', async () => {
+  const payment = await storePayment(pool);
+  const asked = { attemptId: payment.attemptId, send: 1 };
+  expect(await findDispatch(pool, asked)).toBeNull();
+  await dispatch(pool, payment, 1, 'a');
+  await database.queryAsOwner(
+    "UPDATE attempts SET dispatched_at = now() - interval '25 hours' WHERE id = $1",
+    [payment.attemptId],
+  );
+  const found = await findDispatch(pool, asked);
+  expect(found).toMatchObject({ kind: 'already_dispatched', providerId: null });
+  expect(Math.round((found?.ageMs ?? 0) / 3_600_000)).toBe(25);
+  expect(await findDispatch(pool, { ...asked, send: 2 })).toBeNull();
 });
 
 test('a payment canceled before its first send is never sent', async () => {

@@ -57,6 +57,7 @@ const dispute = {
   id: 'dp_1',
   object: 'dispute',
   amount: 5_000,
+  currency: 'usd',
   reason: 'fraudulent',
   payment_intent: 'pi_1',
 };
@@ -70,7 +71,12 @@ test.each([
 ])('a dispute that is %s is %s', (status, expected) => {
   expect(translate(event('charge.dispute.closed', { ...dispute, status }))).toMatchObject({
     kind: 'dispute',
-    dispute: { providerPaymentId: 'pi_1', status: expected, amountMinor: 5_000 },
+    dispute: {
+      providerPaymentId: 'pi_1',
+      status: expected,
+      amountMinor: 5_000,
+      currency: 'USD',
+    },
   });
 });
 

@@ -1,6 +1,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { ProviderError } from '../../domain/error.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
+import { policy } from '../../providers/mpesa/policy.ts';
 import {
   cancelUpdate,
   decideUpdate,
@@ -29,6 +30,9 @@ async function start(script: Partial<Script>, policy: Partial<ProviderPolicy> = 
   const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
   return { input, story, handle };
 }
+
+/** Sends follow each other quickly. */
+const SOON = { charge: { ...policy.charge, resend_after_ms: [1_000] } };
 
 const actions = (story: { entries: readonly { action: string }[] }) =>
   story.entries.map(({ action }) => action);
@@ -155,6 +159,67 @@ describe('a payment', () => {
     expect(story.entries.at(-1)?.outcome?.failure?.code).toBe('provider_unavailable');
   });
 
+  it.each([
+    ['claimed ones only', [true, false], [1, 2]],
+    ['none that was claimed', [false, false], [1, 1]],
+    ['a claimed one last', [false, true], [1, 1]],
+  ] as const)('fails after sends that did nothing: %s', async (_name, dispatched, numbers) => {
+    let tried = 0;
+    const charge = () => {
+      tried += 1;
+      return fails('unsent', dispatched[tried - 1])();
+    };
+    const twice = { charge: { ...SOON.charge, max_sends: 2 } };
+    const { handle, story } = await start({ charge }, twice);
+    expect(await handle.result()).toEqual({ status: 'failed' });
+    expect(story.sendNumbers).toEqual(numbers);
+    expect(actions(story)).toEqual(['payment.resend_planned', 'payment.settled']);
+    expect(story.entries.at(-1)?.outcome?.failure?.code).toBe('provider_unavailable');
+  });
+
+  it('a send that was not claimed is made under the same number', async () => {
+    let tried = 0;
+    const charge = () => {
+      tried += 1;
+      return tried < 3 ? fails('unsent', false)() : PENDING;
+    };
+    const { handle, story } = await start({ charge }, SOON);
+    await stage.env.sleep('10s');
+    await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+    expect(story.sendNumbers).toEqual([1, 1, 1]);
+  });
+
+  it('with our own storage away to the end, what was claimed needs review', async () => {
+    let tried = 0;
+    const charge = () => {
+      tried += 1;
+      // Claimed by a run that was lost, and nobody could tell the later ones.
+      return tried === 1 ? fails('unsent', true)() : fails('not_dispatched', false)();
+    };
+    const { handle, story } = await start({ charge }, SOON);
+    await stage.env.sleep('45m');
+    expect(story.status).toBe('needs_review');
+    expect(story.entries.at(-1)).toMatchObject({ event: 'gave_up', reviewReason: 'no_answer' });
+    const cancel = handle.executeUpdate(cancelUpdate);
+    await expect(cancel).rejects.toMatchObject({ cause: { type: 'already_sent' } });
+    await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+  });
+
+  it('goes to another attempt where the policy names it, when nothing was ever sent', async () => {
+    let tried = 0;
+    const charge = () => {
+      tried += 1;
+      return tried === 1 ? fails('unsent', false)() : outcome('succeeded');
+    };
+    const reattempt = { max_attempts: 2, after_ms: { provider_unavailable: 1_000 }, fallback: [] };
+    const once = { charge: { ...SOON.charge, max_sends: 1 }, reattempt };
+    const { handle, story } = await start({ charge }, once);
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+    expect(actions(story)).toEqual(['payment.reattempt_planned', 'payment.settled']);
+  });
+
   it('fails at once on a misconfiguration, before anything was sent', async () => {
     const { handle, story } = await start({ charge: fails('misconfigured', false) });
     expect(await handle.result()).toEqual({ status: 'failed' });
@@ -179,7 +244,7 @@ describe('a payment', () => {
   it('parks a callback that names another payment of the provider, and goes on', async () => {
     const { handle, story } = await start({});
     await stage.env.sleep('1s');
-    const other = outcome('succeeded', { providerPaymentId: 'ws_CO_other' });
+    const other = outcome('declined', { providerPaymentId: 'ws_CO_other' });
     await handle.signal(providerEventSignal, delivered(other));
     await stage.env.sleep('1s');
     expect(story.entries.at(-1)).toMatchObject({

@@ -128,6 +128,15 @@ it('what was proven unsent is sent again, as often as the policy says', async ()
   expect(story.entries.at(-1)?.outcome?.failure?.code).toBe('provider_unavailable');
 });
 
+it('with our own storage away to the end it needs a person; its money stays reserved', async () => {
+  const { handle, story } = await start({ refund: fails('not_dispatched') });
+  await stage.env.sleep('3h');
+  expect(story.status).toBe('needs_review');
+  expect(story.entries.map(({ event }) => event)).not.toContain('failed');
+  await handle.signal(refundEventSignal, delivered(outcome('succeeded')));
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+});
+
 it('a wrong configuration fails at once', async () => {
   const { handle, story } = await start({ refund: fails('misconfigured') });
   expect(await handle.result()).toEqual({ status: 'failed' });

@@ -3,7 +3,12 @@ import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { notYet, sendFailure } from '../../activities/failure.ts';
-import type { ChargeInput, LookupInput, SettlementInput } from '../../activities/index.ts';
+import type {
+  ChargeInput,
+  LateSuccessInput,
+  LookupInput,
+  SettlementInput,
+} from '../../activities/index.ts';
 import type { PaymentInput, RecordRequest, RecordResult } from '../../domain/payment.ts';
 import { next, type PaymentStatus } from '../../domain/payment-states.ts';
 import { type ProviderPolicy, scheduleAt } from '../../domain/policy.ts';
@@ -21,20 +26,26 @@ export type Script = {
   charge(send: number, input: ChargeInput): Promise<ChargeResult> | ChargeResult;
   /** By question, from 1; null is "not yet". */
   lookup(question: number): LookupResult | null;
-  capture?(amountMinor: number, times: number): LookupResult;
-  cancel?(amountMinor: number, times: number): LookupResult;
+  capture?(amountMinor: number, times: number): Promise<LookupResult> | LookupResult;
+  cancel?(amountMinor: number, times: number): Promise<LookupResult> | LookupResult;
   /** Throws to play a database that is away. */
   beforeRecord?(tried: number): void;
 };
 
 export type Story = {
   readonly entries: RecordRequest[];
+  /** Callbacks whose fate was written, and nothing else. */
+  readonly silent: RecordRequest[];
   readonly kept: string[];
   readonly settlements: string[];
   status: PaymentStatus;
   sends: number;
+  /** Which send each of them was. */
+  readonly sendNumbers: number[];
   questions: number;
   records: number;
+  /** How often money that came late was given back. */
+  givenBack: number;
 };
 
 type Part = { readonly script: Script; readonly story: Story };
@@ -67,12 +78,15 @@ export async function openStage(): Promise<Stage> {
       const input = { ...paymentInput({ ...defaultPolicy, ...policy }), ...changes };
       const story: Story = {
         entries: [],
+        silent: [],
         kept: [],
         settlements: [],
         status: 'created',
         sends: 0,
+        sendNumbers: [],
         questions: 0,
         records: 0,
+        givenBack: 0,
       };
       scripts.set(input.paymentId, { script, story });
       return { input, story };
@@ -105,7 +119,10 @@ async function startWorkers(
         recordReattempt: (request: RecordRequest) => {
           const { story } = find(request.paymentId);
           story.entries.push(request);
-          return { attemptId: `${request.attemptId}+` };
+          return { attemptId: `${request.attemptId}+`, status: story.status, isOpened: true };
+        },
+        refundLateSuccess: ({ paymentId }: LateSuccessInput) => {
+          find(paymentId).story.givenBack += 1;
         },
         keepEvent: (event: { id: string }) => {
           for (const { story } of scripts.values()) story.kept.push(event.id);
@@ -116,11 +133,7 @@ async function startWorkers(
       ...common,
       taskQueue: providerTaskQueue('mpesa'),
       activities: {
-        charge: (input: ChargeInput) => {
-          const { script, story } = find(input.paymentId);
-          story.sends += 1;
-          return script.charge(input.send, input);
-        },
+        charge: (input: ChargeInput) => chargeBy(find(input.paymentId), input),
         capture: (input: SettlementInput) => settle(find(input.paymentId), 'capture', input),
         cancel: (input: SettlementInput) => settle(find(input.paymentId), 'cancel', input),
         lookup: (input: LookupInput) => {
@@ -137,12 +150,37 @@ async function startWorkers(
   return { workers, ended: Promise.all(workers.map((worker) => worker.run())) };
 }
 
+/** A send that was claimed moves the payment, as the database's claim does. */
+async function chargeBy({ script, story }: Part, input: ChargeInput): Promise<ChargeResult> {
+  story.sends += 1;
+  story.sendNumbers.push(input.send);
+  const claim = () => {
+    if (story.status === 'created') story.status = 'processing';
+  };
+  try {
+    const result = await script.charge(input.send, input);
+    claim();
+    return result;
+  } catch (error) {
+    if (error instanceof ApplicationFailure && wasDispatched(error)) claim();
+    throw error;
+  }
+}
+
+function wasDispatched({ details }: ApplicationFailure): boolean {
+  const [detail] = details ?? [];
+  return typeof detail === 'object' && detail !== null && 'dispatched' in detail
+    ? detail.dispatched === true
+    : false;
+}
+
 function settle(
   { script, story }: Part,
   step: 'capture' | 'cancel',
   input: SettlementInput,
-): LookupResult {
-  story.settlements.push(`${step} ${input.amountMinor}`);
+): Promise<LookupResult> | LookupResult {
+  const key = input.ordinal === undefined ? '' : `, key ${input.ordinal}`;
+  story.settlements.push(`${step} ${input.amountMinor}${key}`);
   const answer = script[step]?.(input.amountMinor, story.settlements.length);
   if (answer === undefined) throw new Error(`the script has no ${step}`);
   return answer;
@@ -155,8 +193,9 @@ function writeDown({ script, story }: Part, request: RecordRequest): RecordResul
   if (story.entries.some(({ key }) => key === request.key)) {
     return { status: story.status, changed: false, refused: false };
   }
-  if (story.status === 'created' && story.sends > 0 && request.event !== 'gave_up') {
-    story.status = 'processing';
+  if (request.isSilent === true) {
+    story.silent.push(request);
+    return { status: story.status, changed: false, refused: false };
   }
   story.entries.push(request);
   const transition = request.event === null ? null : next(story.status, request.event);

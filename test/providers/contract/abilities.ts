@@ -19,7 +19,7 @@ function readAbilities({ capabilities }: Provider) {
     cancel: capabilities.cancel,
     refund: capabilities.refund !== 'none',
     lookupRefund: capabilities.looks_up_refunds !== 'none',
-    'repeating by our key': capabilities.dedupes_by_our_id,
+    'repeating by our key': capabilities.dedupe_window_ms !== null,
     'looking up by our id': capabilities.looks_up_by_our_id,
   };
 }
@@ -123,7 +123,7 @@ async function makeRefund(
 
 function addRefundCases(stage: Stage): void {
   const { pays, provider } = stage.description;
-  const { refund: manner, dedupes_by_our_id, looks_up_refunds } = provider.capabilities;
+  const { refund: manner, dedupe_window_ms, looks_up_refunds } = provider.capabilities;
   const refund = (request: RefundRequest, context = makeContext()) => {
     const client = stage.client();
     if (client.refund === undefined) throw new Error('it has no refund');
@@ -152,7 +152,7 @@ function addRefundCases(stage: Stage): void {
       expect(found).toMatchObject({ kind, providerRefundId });
       if (looks_up_refunds === 'async') await takeRefundEvent(stage, request, 2);
     }
-    if (!dedupes_by_our_id) return;
+    if (dedupe_window_ms === null) return;
     expect(await refund(request)).toMatchObject({ kind: answer.kind });
     expect(await readRefunded(paid)).toEqual([amountMinor]);
   });

@@ -105,9 +105,9 @@ export function addLostAnswerCases(stage: Stage): void {
 /** What a provider that keeps our ids can do, and the others cannot. */
 export function addOwnIdCases(stage: Stage): void {
   const { pays, provider } = stage.description;
-  const { dedupes_by_our_id, looks_up_by_our_id } = provider.capabilities;
+  const { dedupe_window_ms, looks_up_by_our_id } = provider.capabilities;
 
-  if (dedupes_by_our_id) {
+  if (dedupe_window_ms !== null) {
     it('charges once for one idempotency key, however often it is sent', async () => {
       const request = ask(stage, pays);
       const first = await stage.client().charge(request, makeContext());
