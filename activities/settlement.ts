@@ -15,24 +15,29 @@ export type SettlementInput = {
   readonly amountMinor: number;
   readonly currency: Currency;
   readonly timeoutMs: number;
+  /** Which key it goes by, where the first proved to have done nothing; absent for the first. */
+  readonly ordinal?: number;
 };
 
 /**
- * Both are safe to run again: each has one key of its own, and a provider that has done it already
- * answers with what is. Throws by `failure.ts`.
+ * Both are safe to run again: each has a key of its own, and a provider that has done it already
+ * answers with what is. What fails in a later run proves nothing about the ones before. Throws by
+ * `failure.ts`.
  */
-export function createSettlement(deps: ActivityDeps) {
+export function createSettlement(deps: Pick<ActivityDeps, 'clientFor'>) {
   const settle = async (
     input: SettlementInput,
     step: 'capture' | 'cancel',
     call: (client: ProviderClient, key: string, signal: AbortSignal) => Promise<LookupResult>,
   ): Promise<LookupResult> => {
-    const key = `${input.paymentId}/${input.attemptId}/${step}`;
+    const { info, cancellationSignal } = Context.current();
+    const nth = input.ordinal === undefined ? '' : `/${input.ordinal}`;
+    const key = `${input.paymentId}/${input.attemptId}/${step}${nth}`;
     try {
       const client = await deps.clientFor(input.provider, input.credentialsRef);
-      return await call(client, key, Context.current().cancellationSignal);
+      return await call(client, key, cancellationSignal);
     } catch (error) {
-      throw sendFailure(error, { dispatched: true, mayRepeat: true });
+      throw sendFailure(error, { dispatched: true, mayRepeat: true, isRepeat: info.attempt > 1 });
     }
   };
   return {

@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import type { Refund, RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
+import {
+  type Refund,
+  type RefundRecordRequest,
+  type RefundRecordResult,
+  refundableMinor,
+} from '../domain/refund.ts';
 import {
   isRefundClosed,
   nextRefund,
@@ -16,7 +21,7 @@ import { markWebhookEvent } from './webhook-events.ts';
 /**
  * The one place that changes a refund, and what it counts for on its payment. In one transaction:
  * refund, payment's sums, audit entry, the callback it came from, notification. The same key again
- * changes nothing.
+ * changes nothing. A refund that comes back after its money went to others needs review.
  */
 export function recordRefund(
   pool: Pool,
@@ -30,19 +35,19 @@ export function recordRefund(
     const transition = request.event === null ? null : nextRefund(refund.status, request.event);
     const refused = transition?.kind === 'refused';
     const to = transition?.kind === 'moved' ? transition.to : refund.status;
-    if (!refused) {
-      await updateRefund(db, refund, to, request);
-      await moveMoney(db, refund, to);
-    }
+    const moved = await moveMoney(db, refund, to);
+    const isOver = moved.overMinor > 0 && to === 'needs_review';
+    const settled = isOver ? overRefunded(refund, request) : request;
+    if (!refused) await updateRefund(db, refund, to, settled, moved.overMinor);
     await appendAudit(db, {
       paymentId: request.paymentId,
       key: request.key,
-      action: refused ? 'refund.transition_refused' : request.action,
+      action: refused ? 'refund.transition_refused' : settled.action,
       from: refund.status,
       to,
       actor: request.actor,
       cause: request.cause,
-      details: detailsOf(request),
+      details: { ...detailsOf(settled), ...moved.details },
     });
     if (request.webhook !== null) {
       const webhook = refused ? { ...request.webhook, status: 'parked' as const } : request.webhook;
@@ -53,55 +58,8 @@ export function recordRefund(
   });
 }
 
-export type RefundDispatchClaim =
-  | { readonly kind: 'dispatched' | 'refused' }
-  | { readonly kind: 'already_dispatched'; readonly providerRefundId: string | null };
-
-/** Claims the n-th send of a refund right before the first byte leaves; see `recordDispatch`. */
-export function recordRefundDispatch(
-  pool: Pool,
-  claim: {
-    readonly refundId: string;
-    readonly paymentId: string;
-    readonly send: number;
-    readonly nonce: string;
-  },
-): Promise<RefundDispatchClaim> {
-  return pool.transaction(async (db) => {
-    const refund = await lockRefund(db, claim);
-    const sent = await db.one(sql.type(dispatchRow)`
-      SELECT dispatch_count, dispatch_nonce FROM refunds WHERE id = ${refund.id}`);
-    if (sent.dispatch_count === claim.send && sent.dispatch_nonce === claim.nonce) {
-      return { kind: 'dispatched' };
-    }
-    if (sent.dispatch_count !== claim.send - 1) {
-      return { kind: 'already_dispatched', providerRefundId: refund.providerRefundId };
-    }
-    if (refund.status !== 'pending') return { kind: 'refused' };
-    await db.query(sql.typeAlias('none')`
-      UPDATE refunds SET dispatch_count = ${claim.send}, dispatch_nonce = ${claim.nonce},
-        dispatched_at = now(), updated_at = now(), waiting_for = 'provider_answer',
-        wait_until = NULL
-      WHERE id = ${refund.id}`);
-    await appendAudit(db, {
-      paymentId: claim.paymentId,
-      key: `${refund.id}/dispatched/${claim.send}`,
-      action: 'refund.dispatched',
-      from: refund.status,
-      to: refund.status,
-      actor: 'workflow',
-      cause: `send ${claim.send}`,
-      details: { refund: refund.id, send: claim.send },
-    });
-    await notify(db, claim.paymentId);
-    return { kind: 'dispatched' };
-  });
-}
-
-const dispatchRow = z.object({ dispatch_count: z.int(), dispatch_nonce: z.string().nullable() });
-
 /** The payment first: refunds and changes of one payment go one after the other. */
-async function lockRefund(
+export async function lockRefund(
   db: Connection,
   { refundId, paymentId }: { readonly refundId: string; readonly paymentId: string },
 ): Promise<Refund> {
@@ -113,11 +71,19 @@ async function lockRefund(
   );
 }
 
+/** More was given back than was taken, or so it is said: that reason counts before any other. */
+function overRefunded(refund: Refund, request: RefundRecordRequest): RefundRecordRequest {
+  const over = { reviewReason: 'over_refunded', waitingFor: 'review' } as const;
+  const isNew = refund.status !== 'needs_review';
+  return { ...request, ...over, action: isNew ? 'refund.over_refunded' : request.action };
+}
+
 async function updateRefund(
   db: Connection,
   refund: Refund,
   to: RefundStatus,
   request: RefundRecordRequest,
+  overMinor: number,
 ): Promise<void> {
   const { outcome } = request;
   const failure = to === 'succeeded' ? null : (outcome?.failure ?? null);
@@ -131,6 +97,7 @@ async function updateRefund(
   await db.query(sql.typeAlias('none')`
     UPDATE refunds SET
       status = ${to},
+      amount_over = ${overMinor},
       provider_refund_id = coalesce(provider_refund_id,
         ${request.providerRefundId ?? outcome?.providerRefundId ?? null}),
       provider_receipt = coalesce(provider_receipt, ${outcome?.receipt ?? null}),
@@ -145,18 +112,57 @@ async function updateRefund(
     WHERE id = ${refund.id}`);
 }
 
-/** Moves the refund's amount from where it counted on the payment to where it counts now. */
-async function moveMoney(db: Connection, refund: Refund, to: RefundStatus): Promise<void> {
-  const from = REFUND_COUNTS_AS[refund.status];
-  const now = REFUND_COUNTS_AS[to];
-  if (from === now) return;
+type Moved = {
+  readonly overMinor: number;
+  readonly details: Readonly<Record<string, number>>;
+};
+
+/**
+ * Moves the refund's amount from where it counted on the payment to where it counts now. What goes
+ * beyond the money that was taken counts nowhere: the refund itself says how much that is, so that
+ * payment and refunds together hold all that left.
+ */
+async function moveMoney(db: Connection, refund: Refund, to: RefundStatus): Promise<Moved> {
+  const [from, now] = [REFUND_COUNTS_AS[refund.status], REFUND_COUNTS_AS[to]];
+  const { amountMinor, amountOverMinor } = refund;
+  if (from === now) return { overMinor: amountOverMinor, details: {} };
+  const sums = await db.one(sql.type(sumsRow)`
+    SELECT amount_captured, amount_refunded, amount_reserved FROM payments
+    WHERE id = ${refund.paymentId}`);
+  const before = from === 'nothing' ? 0 : amountMinor - amountOverMinor;
+  const leftMinor =
+    before +
+    refundableMinor({
+      amountCapturedMinor: sums.amount_captured,
+      amountRefundedMinor: sums.amount_refunded,
+      amountReservedMinor: sums.amount_reserved,
+    });
+  const after = now === 'nothing' ? 0 : Math.min(amountMinor, leftMinor);
   const change = (place: 'reserved' | 'refunded') =>
-    (now === place ? refund.amountMinor : 0) - (from === place ? refund.amountMinor : 0);
+    (now === place ? after : 0) - (from === place ? before : 0);
   await db.query(sql.typeAlias('none')`
     UPDATE payments SET amount_reserved = amount_reserved + ${change('reserved')},
       amount_refunded = amount_refunded + ${change('refunded')}, updated_at = now()
     WHERE id = ${refund.paymentId}`);
+  const overMinor = now === 'nothing' ? 0 : amountMinor - after;
+  return { overMinor, details: overMinor === 0 ? {} : detailsOfOver(refund, sums, overMinor) };
 }
+
+function detailsOfOver({ amountMinor }: Refund, sums: z.infer<typeof sumsRow>, overMinor: number) {
+  return {
+    amount: amountMinor,
+    amount_over: overMinor,
+    amount_captured: sums.amount_captured,
+    refunded_before: sums.amount_refunded,
+    reserved_before: sums.amount_reserved,
+  };
+}
+
+const sumsRow = z.object({
+  amount_captured: z.int(),
+  amount_refunded: z.int(),
+  amount_reserved: z.int(),
+});
 
 function detailsOf(request: RefundRecordRequest): Record<string, string | number> {
   const { outcome } = request;

@@ -2,12 +2,14 @@ import type { z } from 'zod';
 import { type AttemptEvent, nextAttempt } from '../domain/attempt-states.ts';
 import type { RecordRequest, RecordResult } from '../domain/payment.ts';
 import { isClosed, next, type PaymentStatus } from '../domain/payment-states.ts';
-import type { Outcome } from '../domain/provider.ts';
+import { takenMinor } from '../domain/provider.ts';
+import { addSurplus, type Surplus } from '../domain/surplus.ts';
+import { eventIdOf } from '../domain/webhook-event.ts';
 import { appendAudit, hasAuditKey } from './audit.ts';
 import type { Connection, Pool } from './pool.ts';
-import { attemptRow, paymentRow } from './rows.ts';
-import { sql } from './sql.ts';
-import { markWebhookEvent } from './webhook-events.ts';
+import { attemptRow, type paymentRow } from './rows.ts';
+import { PAYMENT_COLUMNS, sql } from './sql.ts';
+import { findEventProvider, markWebhookEvent } from './webhook-events.ts';
 
 type PaymentRow = z.infer<typeof paymentRow>;
 
@@ -22,6 +24,7 @@ export function record(pool: Pool, request: RecordRequest): Promise<RecordResult
     if (await hasAuditKey(db, payment.id, request.key)) {
       return { status: payment.status, changed: false, refused: false };
     }
+    if (request.isSilent === true) return await recordSilently(db, payment, request);
     const transition = request.event === null ? null : next(payment.status, request.event);
     if (transition?.kind === 'refused') return await refuse(db, payment, request);
     const to = transition?.kind === 'moved' ? transition.to : payment.status;
@@ -45,15 +48,29 @@ export function record(pool: Pool, request: RecordRequest): Promise<RecordResult
 
 /** A payment's row, locked: whatever changes it goes one after the other. */
 export async function lockPayment(db: Connection, id: string): Promise<PaymentRow> {
-  const columns = sql.join(
-    Object.keys(paymentRow.shape).map((name) => sql.identifier([name])),
-    sql.fragment`, `,
-  );
   return await db.one(sql.typeAlias('payment')`
-    SELECT ${columns} FROM payments WHERE id = ${id} FOR UPDATE`);
+    SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE p.id = ${id} FOR UPDATE`);
 }
 
-async function refuse(
+/** That a provider is at it is no step of the story; its id of the payment may still be news. */
+async function recordSilently(
+  db: Connection,
+  payment: PaymentRow,
+  request: RecordRequest,
+): Promise<RecordResult> {
+  if (request.providerPaymentId !== null && payment.provider_payment_id === null) {
+    await db.query(sql.typeAlias('none')`
+      UPDATE payments SET provider_payment_id = ${request.providerPaymentId}
+      WHERE id = ${payment.id}`);
+    await updateAttempt(db, request.attemptId, request);
+    await notify(db, payment.id);
+  }
+  if (request.webhook !== null) await markWebhookEvent(db, request.webhook, payment.id);
+  return { status: payment.status, changed: false, refused: false };
+}
+
+/** Writes down that an event does not fit where the payment stands, and changes nothing else. */
+export async function refuse(
   db: Connection,
   payment: PaymentRow,
   request: RecordRequest,
@@ -65,11 +82,11 @@ async function refuse(
     from: payment.status,
     to: payment.status,
     actor: request.actor,
-    cause: `${request.event} while ${payment.status}: ${request.cause}`,
+    cause: `${request.event ?? request.action} while ${payment.status}: ${request.cause}`,
     details: detailsOf(request),
   });
   if (request.webhook !== null) {
-    const note = `${request.event} refused while ${payment.status}`;
+    const note = `${request.event ?? request.action} refused while ${payment.status}`;
     await markWebhookEvent(db, { ...request.webhook, status: 'parked', note }, payment.id);
   }
   return { status: payment.status, changed: false, refused: true };
@@ -84,8 +101,10 @@ async function updatePayment(
   const { outcome } = request;
   const failure = outcome?.failure ?? null;
   const keepsFailure = to !== 'succeeded' && to !== 'authorized';
-  const captured = to === 'succeeded' ? capturedBy(payment, outcome) : payment.amount_captured;
-  const waits = !isClosed(to);
+  const isTaken = to === 'succeeded' && payment.status !== 'succeeded';
+  const captured = isTaken ? takenMinor(payment.amount, outcome) : payment.amount_captured;
+  const surplus = await surplusAfter(db, payment, request);
+  const wait = waitAfter(payment, to, request);
   const review = to === 'needs_review' ? (request.reviewReason ?? payment.review_reason) : null;
   await db.query(sql.typeAlias('none')`
     UPDATE payments SET
@@ -99,22 +118,36 @@ async function updatePayment(
       failure_code = ${keepsFailure ? (failure?.code ?? payment.failure_code) : null},
       failure_message = ${keepsFailure ? (failure?.message ?? payment.failure_message) : null},
       review_reason = ${review},
-      waiting_for = ${waits ? request.waitingFor : null},
-      wait_until = ${
-        waits && request.waitMs !== null
-          ? sql.fragment`now() + ${request.waitMs} * interval '1 millisecond'`
-          : sql.fragment`NULL`
-      },
-      completed_at = ${waits ? sql.fragment`NULL` : sql.fragment`coalesce(completed_at, now())`},
+      surplus = ${sql.jsonb(surplus)},
+      waiting_for = ${wait.for},
+      wait_until = ${wait.until},
+      completed_at = CASE WHEN ${isClosed(to)} THEN coalesce(completed_at, now()) END,
       updated_at = now()
     WHERE id = ${payment.id}`);
 }
 
-/** A payment captured by hand may be captured in part; the provider's word tells how much. */
-function capturedBy(payment: PaymentRow, outcome: Outcome | null): number {
-  if (payment.status === 'succeeded') return payment.amount_captured;
-  const isPartial = payment.capture_method === 'manual' && outcome?.money != null;
-  return isPartial ? outcome.money.amountMinor : payment.amount;
+/** A note that neither moves the payment nor names a wait leaves the wait as it is. */
+function waitAfter(payment: PaymentRow, to: PaymentStatus, request: RecordRequest) {
+  if (isClosed(to)) return { for: null, until: sql.fragment`NULL` };
+  if (request.event === null && request.waitingFor === null) {
+    return { for: payment.waiting_for, until: sql.fragment`wait_until` };
+  }
+  const until =
+    request.waitMs === null
+      ? sql.fragment`NULL`
+      : sql.fragment`now() + ${request.waitMs} * interval '1 millisecond'`;
+  return { for: request.waitingFor, until };
+}
+
+async function surplusAfter(
+  db: Connection,
+  payment: PaymentRow,
+  { surplus, webhook }: RecordRequest,
+): Promise<readonly Surplus[]> {
+  if (surplus === undefined || webhook === null) return payment.surplus;
+  const provider = (await findEventProvider(db, webhook.eventId)) ?? payment.provider;
+  const eventId = eventIdOf(webhook.eventId);
+  return addSurplus(payment.surplus, { ...surplus, provider, eventId, status: 'open' });
 }
 
 function nextActionOf(payment: PaymentRow, to: PaymentStatus, request: RecordRequest) {
@@ -154,7 +187,7 @@ function detailsOf(request: RecordRequest): Record<string, string | number> {
     receipt: outcome?.receipt ?? null,
     provider_code: outcome?.providerCode ?? null,
     failure_code: outcome?.failure?.code ?? null,
-    reported_amount: outcome?.money?.amountMinor ?? null,
+    reported_amount: (outcome ?? request.surplus)?.money?.amountMinor ?? null,
     review_reason: request.reviewReason,
     waiting_for: request.waitingFor,
     wait_ms: request.waitMs,

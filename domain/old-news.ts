@@ -1,15 +1,17 @@
 import type { Payment } from './payment.ts';
 import { next } from './payment-states.ts';
-import { isOutcome, OUTCOME_EVENTS, type ProviderEvent } from './provider.ts';
+import { isOutcome, OUTCOME_EVENTS, type Outcome, type ProviderEvent } from './provider.ts';
 import { isRefundOutcome, type Refund, type RefundResult } from './refund.ts';
 import { nextRefund } from './refund-states.ts';
 
 /**
  * True when a callback about a payment that has ended only repeats what its row says, so that no
- * workflow is needed to take it. Another id, receipt or amount is news.
+ * workflow is needed to take it. Another id, receipt or amount is news, but for what was told of
+ * another id before.
  */
 export function isOldNews(payment: Payment, event: ProviderEvent): boolean {
   if (!isOutcome(event)) return event.kind === 'pending';
+  if (isToldOfAnotherId(payment, event)) return true;
   const isThere = next(payment.status, OUTCOME_EVENTS[event.kind]).kind === 'already_there';
   const { amountCapturedMinor, amountMinor } = payment;
   const known = event.kind === 'succeeded' ? amountCapturedMinor : amountMinor;
@@ -22,6 +24,13 @@ export function isOldNews(payment: Payment, event: ProviderEvent): boolean {
     repeats(event.providerPaymentId, payment.providerPaymentId) &&
     repeats(event.receipt, payment.providerReceipt)
   );
+}
+
+/** A former attempt had failed anyway, and of money under another id the newest word is known. */
+function isToldOfAnotherId(payment: Payment, { kind, providerPaymentId: id }: Outcome): boolean {
+  if (id === null || id === payment.providerPaymentId) return false;
+  if (kind === 'declined' || kind === 'canceled') return payment.earlierProviderIds.includes(id);
+  return payment.surplus.some((it) => it.providerPaymentId === id && it.kind === kind);
 }
 
 /** The same for a refund. */

@@ -3,6 +3,7 @@ import type { Currency } from './money.ts';
 import type { PaymentEvent, PaymentStatus } from './payment-states.ts';
 import type { ProviderPolicy } from './policy.ts';
 import type { NextAction, Outcome } from './provider.ts';
+import type { Surplus, SurplusReport } from './surplus.ts';
 import type { Dispute } from './webhook-event.ts';
 
 /** What a payment's workflow is started with. No secret and no personal data: see ADR 0003. */
@@ -23,6 +24,24 @@ export type PaymentInput = {
   readonly attemptOrdinal?: number;
   /** Where later attempts go, from the second on. */
   readonly fallbacks?: readonly Route[];
+  /** Absent for a new payment, and in workflows started before 0.3.0. */
+  readonly standing?: Standing;
+};
+
+/** Where a payment stood when its workflow was built anew, or was started for late news. */
+export type Standing = {
+  readonly status: PaymentStatus;
+  /** The provider's id of the current attempt. */
+  readonly providerPaymentId: string | null;
+  /** Its ids of the attempts before; they may be of another provider. */
+  readonly earlierProviderIds: readonly string[];
+};
+
+/** What a payment is taken up with whose own workflow ended before it did. */
+export type RecoveryInput = PaymentInput & {
+  readonly reviewReason: ReviewReason | null;
+  /** How long the wait that it was in still lasts; null when it had no end. */
+  readonly leftMs: number | null;
 };
 
 /** Which provider takes an attempt, with whose credentials, by which policy. */
@@ -39,6 +58,8 @@ export type ProviderAbilities = {
   readonly looks_up_by_our_id: boolean;
   readonly cancel: boolean;
   readonly capture: boolean;
+  /** What a refund is made by; absent where there are none, and in workflows before 0.3.0. */
+  readonly refund_needs?: 'provider_payment_id' | 'provider_receipt';
 };
 
 /** A payment as its row stands. Personal data only masked. */
@@ -75,9 +96,13 @@ export type Payment = {
   readonly failureMessage: string | null;
   readonly providerCode: string | null;
   readonly providerPaymentId: string | null;
+  /** Of the attempts before the current one. */
+  readonly earlierProviderIds: readonly string[];
   readonly providerReceipt: string | null;
   readonly reviewReason: ReviewReason | null;
   readonly dispute: Dispute | null;
+  /** Money that came beside the payment's own. */
+  readonly surplus: readonly Surplus[];
   readonly waitingFor: WaitingFor | null;
   readonly waitUntil: string | null;
   readonly policy: ProviderPolicy;
@@ -108,6 +133,7 @@ export const WAITING_FOR = [
   'lookup',
   'capture',
   'review',
+  'resume',
 ] as const;
 export type WaitingFor = (typeof WAITING_FOR)[number];
 
@@ -132,8 +158,13 @@ export type RecordRequest = {
   readonly nextAction?: NextAction | null;
   readonly providerPaymentId: string | null;
   readonly reviewReason: ReviewReason | null;
+  /** With neither this nor an `event`, the payment goes on waiting as it did. */
   readonly waitingFor: WaitingFor | null;
   readonly waitMs: number | null;
+  /** Money that the callback tells of, beside the payment's own. */
+  readonly surplus?: SurplusReport;
+  /** True for what is no step of the story: the callback's fate and the provider's id, no entry. */
+  readonly isSilent?: boolean;
   /** The stored callback this comes from, and what becomes of it. */
   readonly webhook: {
     readonly eventId: string;
@@ -167,6 +198,11 @@ export const AUDIT_ACTIONS = [
   'payment.capture_refused',
   'payment.cancel_refused',
   'payment.disputed',
+  'payment.recovered',
+  'payment.paused',
+  'payment.resumed',
+  'payment.surplus_found',
+  'payment.surplus_resolved',
   'refund.created',
   'refund.dispatched',
   'refund.provider_accepted',
@@ -174,10 +210,12 @@ export const AUDIT_ACTIONS = [
   'refund.resend_planned',
   'refund.settled',
   'refund.taken_back',
+  'refund.over_refunded',
   'refund.review_needed',
   'refund.callback_unclear',
   'refund.callback_refused',
   'refund.decided',
+  'refund.recovered',
   'refund.transition_refused',
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];

@@ -52,8 +52,11 @@ export type ProviderPolicy = {
   };
   /** Calls to the provider each second, over all workers (Temporal limits the task queue). */
   readonly rate_limit_per_second: number;
-  /** What to do with money that arrives after a payment failed or was canceled. */
-  readonly late_success: 'accept' | 'review';
+  /**
+   * What to do with money that arrives after a payment failed or was canceled. `refund` gives it
+   * back where the provider confirms it and can; else, as with a contradiction, a person decides.
+   */
+  readonly late_success: 'accept' | 'review' | 'refund';
   /** From this amount on a callback is believed only if no look-up contradicts it; null: off. */
   readonly confirm_callback_from_minor: number | null;
 };

@@ -4,7 +4,6 @@ import type {
   AuditAction,
   ProviderAbilities,
   RecordRequest,
-  ReviewReason,
   WaitingFor,
 } from './payment.ts';
 import type { ProviderPolicy } from './policy.ts';
@@ -23,6 +22,15 @@ export const REFUND_FAILURES = {
   provider_unavailable: { who: 'later', text: 'The provider could not take it; nothing moved.' },
 } as const satisfies Record<string, { who: 'merchant' | 'later' | 'nobody'; text: string }>;
 export type RefundFailureCode = keyof typeof REFUND_FAILURES;
+
+/** Why nobody but a person can say how a refund ended. */
+export const REFUND_REVIEW_REASONS = [
+  'no_answer',
+  'amount_mismatch',
+  'late_success',
+  'over_refunded',
+] as const;
+export type RefundReviewReason = (typeof REFUND_REVIEW_REASONS)[number];
 
 export type RefundFailure = {
   readonly code: RefundFailureCode;
@@ -106,6 +114,14 @@ export type RefundInput = {
 /** What takes late news of a refund also needs where the refund stands. */
 export type LateRefundInput = RefundInput & { readonly status: RefundStatus };
 
+/** What a refund is taken up with whose own workflow ended before it did. */
+export type RefundRecoveryInput = LateRefundInput & {
+  readonly providerRefundId: string | null;
+  readonly reviewReason: RefundReviewReason | null;
+  /** Whether it may have reached the provider. */
+  readonly isSent: boolean;
+};
+
 /** A refund as its row stands. */
 export type Refund = {
   readonly id: string;
@@ -116,6 +132,8 @@ export type Refund = {
   readonly workflowId: string;
   readonly status: RefundStatus;
   readonly amountMinor: number;
+  /** What of it goes beyond the money that was taken; it counts in none of the payment's sums. */
+  readonly amountOverMinor: number;
   readonly currency: Currency;
   readonly reason: string | null;
   readonly metadata: Readonly<Record<string, string>>;
@@ -124,7 +142,7 @@ export type Refund = {
   readonly providerCode: string | null;
   readonly providerRefundId: string | null;
   readonly providerReceipt: string | null;
-  readonly reviewReason: ReviewReason | null;
+  readonly reviewReason: RefundReviewReason | null;
   readonly waitingFor: WaitingFor | null;
   readonly waitUntil: string | null;
   readonly createdAt: string;
@@ -155,7 +173,7 @@ export type RefundRecordRequest = {
   readonly event: RefundEvent | null;
   readonly outcome: RefundOutcome | null;
   readonly providerRefundId: string | null;
-  readonly reviewReason: ReviewReason | null;
+  readonly reviewReason: RefundReviewReason | null;
   readonly waitingFor: WaitingFor | null;
   readonly waitMs: number | null;
   readonly webhook: RecordRequest['webhook'];

@@ -1,7 +1,7 @@
 import { setCurrentDetails } from '@temporalio/workflow';
 import type { PaymentInput, RecordRequest, RecordResult, Route } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
-import type { Outcome } from '../domain/provider.ts';
+import { type Outcome, takenMinor } from '../domain/provider.ts';
 import { record, recordReattempt } from './proxies.ts';
 
 export type Entry = Pick<RecordRequest, 'key' | 'action' | 'cause'> &
@@ -16,8 +16,14 @@ export type Book = {
   /** From 1. */
   attemptOrdinal(): number;
   providerPaymentId(): string | null;
-  /** True for the provider's id of an attempt that failed before. */
-  isOfEarlierAttempt(providerPaymentId: string | null): boolean;
+  /** Whose charge the provider speaks of by this id: the attempt's, an earlier one's, nobody's. */
+  ownerOf(providerPaymentId: string | null): 'current' | 'earlier' | 'unknown';
+  /** What a success took, in this run; null while there is none. */
+  takenMinor(): number | null;
+  /** The key, numbered from the second time on: a status may come again, a key may not. */
+  numbered(key: string): string;
+  /** Which of our keys a capture or cancel goes by; another one only after a proof. */
+  readonly ordinals: Record<'capture' | 'cancel', number>;
   /** True when the provider has the charge, or may have it. */
   isOut(): boolean;
   setOut(isOut: boolean): void;
@@ -46,10 +52,10 @@ export function openBook(input: PaymentInput, status: PaymentStatus): Book {
   let attemptId = input.attemptId;
   let ordinal = input.attemptOrdinal ?? 1;
   let route: Route = input;
-  let knownId: string | null = null;
+  const ids = openIds(input);
+  let taken: number | null = null;
   let out = false;
   let sendAfterMs: number | null = status === 'created' ? 0 : null;
-  const earlierIds = new Set<string>();
   /** The first attempt's entries have plain keys; each later attempt has its own. */
   const requestOf = (entry: Entry): RecordRequest => {
     const key = ordinal === 1 ? entry.key : `${ordinal}/${entry.key}`;
@@ -60,8 +66,11 @@ export function openBook(input: PaymentInput, status: PaymentStatus): Book {
     attemptId: () => attemptId,
     route: () => route,
     attemptOrdinal: () => ordinal,
-    providerPaymentId: () => knownId,
-    isOfEarlierAttempt: (id) => id !== null && earlierIds.has(id),
+    providerPaymentId: ids.current,
+    ownerOf: ids.ownerOf,
+    takenMinor: () => taken,
+    numbered: openNumbers(),
+    ordinals: { capture: 1, cancel: 1 },
     isOut: () => out,
     setOut(isOut) {
       out = isOut;
@@ -70,27 +79,70 @@ export function openBook(input: PaymentInput, status: PaymentStatus): Book {
     sendAfterMs: () => sendAfterMs,
     async write(entry) {
       const request = requestOf(entry);
-      knownId ??= request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null;
+      ids.learn(request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null);
       const result = await record(request);
       current = result.status;
-      setCurrentDetails(describe(current, request));
+      taken = takenBy(input, request, result) ?? taken;
+      if (request.isSilent !== true) setCurrentDetails(describe(current, request));
       return result;
     },
     async openAttempt(entry) {
       const request = requestOf(entry);
-      const { provider, credentialsRef, policy, can } = input.fallbacks?.[ordinal - 1] ?? route;
-      const next: Route = { provider, credentialsRef, policy, ...(can ? { can } : {}) };
+      const next = onlyRoute(input.fallbacks?.[ordinal - 1] ?? route);
       const opened = await recordReattempt({ ...request, route: next });
-      const failedId = knownId ?? entry.outcome.providerPaymentId;
-      if (failedId !== null) earlierIds.add(failedId);
+      // Results of earlier versions hold the id alone.
+      current = opened.status ?? current;
+      if (opened.isOpened === false) {
+        sendAfterMs = null;
+        return;
+      }
+      ids.learn(entry.outcome.providerPaymentId);
+      ids.leave();
       ({ attemptId } = opened);
       ordinal += 1;
       route = next;
-      knownId = null;
       out = false;
       sendAfterMs = request.waitMs ?? 0;
       setCurrentDetails(describe(current, request));
     },
+  };
+}
+
+function takenBy({ amountMinor }: PaymentInput, { outcome }: RecordRequest, to: RecordResult) {
+  return to.changed && to.status === 'succeeded' ? takenMinor(amountMinor, outcome) : null;
+}
+
+function onlyRoute({ provider, credentialsRef, policy, can }: Route): Route {
+  return { provider, credentialsRef, policy, ...(can ? { can } : {}) };
+}
+
+/** The provider's ids of the current attempt and of those before. */
+function openIds({ standing }: PaymentInput) {
+  let current = standing?.providerPaymentId ?? null;
+  const earlier = new Set(standing?.earlierProviderIds);
+  return {
+    current: () => current,
+    ownerOf: (id: string | null) => {
+      if (id !== null && earlier.has(id)) return 'earlier';
+      return id === null || current === null || id === current ? 'current' : 'unknown';
+    },
+    learn(id: string | null) {
+      current ??= id;
+    },
+    leave() {
+      if (current !== null) earlier.add(current);
+      current = null;
+    },
+  };
+}
+
+/** Numbers what was named before. */
+function openNumbers() {
+  const counts = new Map<string, number>();
+  return (key: string) => {
+    const nth = (counts.get(key) ?? 0) + 1;
+    counts.set(key, nth);
+    return nth === 1 ? key : `${key}/${nth}`;
   };
 }
 

@@ -1,4 +1,5 @@
 import { condition, setHandler } from '@temporalio/workflow';
+import type { Control } from '../domain/control.ts';
 import type { Decision } from '../domain/decision.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
@@ -7,18 +8,28 @@ import type { Book } from './book.ts';
 import {
   cancelUpdate,
   captureUpdate,
+  controlSignal,
   decideUpdate,
   firstStateUpdate,
   providerEventSignal,
   verifyUpdate,
 } from './messages.ts';
 import { raceNews } from './race.ts';
-import { refusal, refuseCancel, refuseCapture, refuseDecision, refuseVerify } from './refusals.ts';
+import {
+  refusal,
+  refuseCancel,
+  refuseCapture,
+  refuseDecision,
+  refuseTaken,
+  refuseVerify,
+} from './refusals.ts';
 
 /** What a merchant asks of an open payment. `refusal` is set when it was tried and did not go. */
 export type Wish = {
   readonly kind: 'cancel' | 'capture' | 'verify';
   readonly amountMinor: number | null;
+  /** The operator that asked in the merchant's place. */
+  readonly by?: string;
   isAnswered: boolean;
   refusal: string | null;
 };
@@ -29,10 +40,13 @@ export type Desk = {
   isSending: boolean;
   /** Whether the first caller may have the payment's state. */
   isAnswerable: boolean;
+  /** Whether an operator holds the payment: nothing is sent, nobody is asked. */
+  isPaused: boolean;
   readonly hasNews: () => boolean;
   takeEvent(): DeliveredEvent | undefined;
   takeDecision(): Decision | undefined;
   takeWish(): Wish | undefined;
+  takeControl(): Control | undefined;
   /** Waits until there is news, at most this long; true when there is. */
   newsWithin(timeoutMs: number, summary: string): Promise<boolean>;
   /** Runs a task until it ends or news arrive; undefined when news came first. */
@@ -44,15 +58,18 @@ export function openDesk(input: PaymentInput, book: Book): Desk {
   const events: DeliveredEvent[] = [];
   const decisions: Decision[] = [];
   const wishes: Wish[] = [];
+  const controls: Control[] = [];
   const seen = new Set<string>();
 
   const desk: Desk = {
     isSending: false,
     isAnswerable: false,
-    hasNews: () => events.length > 0 || decisions.length > 0 || wishes.length > 0,
+    isPaused: false,
+    hasNews: () => [events, decisions, wishes, controls].some(({ length }) => length > 0),
     takeEvent: () => events.shift(),
     takeDecision: () => decisions.shift(),
     takeWish: () => wishes.shift(),
+    takeControl: () => controls.shift(),
     newsWithin: async (timeoutMs, summary) =>
       desk.hasNews() || (await condition(desk.hasNews, timeoutMs, { summary })),
     unlessNews: (task) => raceNews(desk.hasNews, task),
@@ -61,6 +78,9 @@ export function openDesk(input: PaymentInput, book: Book): Desk {
     if (seen.has(delivered.eventId)) return;
     seen.add(delivered.eventId);
     events.push(delivered);
+  });
+  setHandler(controlSignal, (control) => {
+    controls.push(control);
   });
   setHandler(firstStateUpdate, async () => {
     await condition(() => desk.isAnswerable);
@@ -74,7 +94,7 @@ export function openDesk(input: PaymentInput, book: Book): Desk {
       await condition(() => isClosed(book.status()));
       return book.status();
     },
-    { validator: (decision) => refuseDecision(book, decision) },
+    { validator: (decision) => refuseDecision(input, book, decision) },
   );
   return desk;
 }
@@ -99,8 +119,9 @@ function takeWishes(input: PaymentInput, book: Book, desk: Desk, wishes: Wish[])
     captureUpdate,
     async ({ amountMinor }) => {
       const wish = await grant('capture', amountMinor);
-      if (book.status() === 'succeeded') return book.status();
-      throw refusal(book, 'capture_refused', wish.refusal);
+      if (book.status() !== 'succeeded') throw refusal(book, 'capture_refused', wish.refusal);
+      refuseTaken(input, book, amountMinor);
+      return book.status();
     },
     { validator: ({ amountMinor }) => refuseCapture(input, book, amountMinor) },
   );

@@ -1,9 +1,12 @@
-import { allHandlersFinished, condition } from '@temporalio/workflow';
+import { allHandlersFinished, condition, proxyActivities } from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
 import { money } from '../domain/money.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
+import type { ProviderPolicy } from '../domain/policy.ts';
 import { isOutcome, mismatchOf, OUTCOME_EVENTS, type Outcome } from '../domain/provider.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
+import { applyAside } from './aside.ts';
 import { type Book, openBook } from './book.ts';
 import { openDesk } from './desk.ts';
 import { applyNews } from './news.ts';
@@ -17,7 +20,7 @@ import { keepEvent, lookup } from './proxies.ts';
 export async function lateOutcome(
   input: PaymentInput,
 ): Promise<{ readonly status: PaymentStatus }> {
-  const book = openBook(input, 'failed');
+  const book = openBook(input, input.standing?.status ?? 'failed');
   const desk = openDesk(input, book);
   desk.isAnswerable = true;
   do {
@@ -39,6 +42,8 @@ async function applyLate(
   const { event, eventId } = delivered;
   if (delivered.unstored !== null) await keepEvent(delivered.unstored);
   const key = `event/${eventId}`;
+  const owner = book.ownerOf(event.providerPaymentId);
+  if (owner !== 'current') return await applyAside(input, book, delivered, owner);
   const fault = faultOf(input, delivered);
   if (fault !== null || !isOutcome(event)) {
     const note = fault ?? 'late and not definite';
@@ -52,38 +57,73 @@ async function applyLate(
     return;
   }
   const said = await askAbout(input, event);
-  if (event.kind === 'authorized' && said.isLetGo) {
-    // Webhooks come in any order: this one was on its way when the hold was let go.
-    const note = `overtaken: ${said.text}`;
-    await book.write({
-      key,
-      action: 'payment.callback_unclear',
-      actor: 'provider',
-      cause: `late callback: ${event.kind}; ${said.text}`,
-      webhook: { eventId, status: 'applied', note },
-    });
+  const cause = `late callback: ${event.kind}; ${said.text}`;
+  const note = noteOn(book.status(), event, said);
+  if (note !== null) {
+    const webhook = { eventId, status: 'applied', note } as const;
+    const action = 'payment.callback_unclear';
+    await book.write({ key, action, actor: 'provider', cause, webhook });
     return;
   }
   const written = await book.write({
     key,
     action: 'payment.late_outcome',
     actor: 'provider',
-    cause: `late callback: ${event.kind}; ${said.text}`,
+    cause,
     event: OUTCOME_EVENTS[event.kind],
     outcome: event,
     reviewReason: 'late_success',
     waitingFor: 'review',
     webhook: { eventId, status: 'applied', note: null },
   });
-  const isAccepted = input.policy.late_success === 'accept' && !said.contradicts;
-  if (written.status !== 'needs_review' || !written.changed || !isAccepted) return;
+  if (written.status !== 'needs_review' || !written.changed || event.kind !== 'succeeded') return;
+  const choice = input.policy.late_success;
+  if (!MAY_END[choice](input, event, said)) return;
   await book.write({
     key: `late-success/${eventId}`,
     action: 'payment.decided',
-    cause: 'policy late_success: accept',
-    event: OUTCOME_EVENTS[event.kind],
+    cause: `policy late_success: ${choice}`,
+    event: 'succeeded',
     outcome: event,
   });
+  if (choice === 'refund') await giveBack(input);
+}
+
+/** Why this says nothing that counts; null when it does. */
+function noteOn(status: PaymentStatus, event: Outcome, said: Said): string | null {
+  // Webhooks come in any order: this one was on its way when the hold was let go.
+  if (event.kind === 'authorized' && said.isLetGo) return `overtaken: ${said.text}`;
+  // The review asks whether to keep late money; that it came is known.
+  return status === 'needs_review' && isMoney(event) ? 'in review already' : null;
+}
+
+function isMoney({ kind }: Outcome): boolean {
+  return kind === 'succeeded' || kind === 'authorized';
+}
+
+/** Whether the policy may end the review of late money; a hold always waits for a person. */
+const MAY_END = {
+  review: () => false,
+  accept: (_input, _event, { contradicts }) => !contradicts,
+  // Money goes out: the provider must have said that it came in, and be able to give it back.
+  refund: ({ can }, event, { confirms }) => {
+    const needs = can?.refund_needs;
+    if (needs === undefined || !confirms) return false;
+    return (needs === 'provider_receipt' ? event.receipt : event.providerPaymentId) !== null;
+  },
+} as const satisfies Record<
+  ProviderPolicy['late_success'],
+  (input: PaymentInput, event: Outcome, said: Said) => boolean
+>;
+
+/** Gives back what came late, by a refund like any other. */
+async function giveBack({ paymentId, merchantId }: PaymentInput): Promise<void> {
+  const activities = proxyActivities<Pick<Activities, 'refundLateSuccess'>>({
+    startToCloseTimeout: '10s',
+    retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' },
+    summary: 'give back what came late',
+  });
+  await activities.refundLateSuccess({ paymentId, merchantId });
 }
 
 function faultOf(input: PaymentInput, { event }: DeliveredEvent): string | null {
@@ -92,9 +132,10 @@ function faultOf(input: PaymentInput, { event }: DeliveredEvent): string | null 
   return wrong === null ? null : `the ${wrong} does not match`;
 }
 
-const NOTHING = { contradicts: false, isLetGo: false } as const;
+const NOTHING = { confirms: false, contradicts: false, isLetGo: false } as const;
 type Said = {
   readonly text: string;
+  readonly confirms: boolean;
   readonly contradicts: boolean;
   /** The provider itself says that it holds nothing and took nothing. */
   readonly isLetGo: boolean;
@@ -103,14 +144,14 @@ type Said = {
 /** Late money is asked about before anything rests on it: callbacks may be forged. */
 async function askAbout(input: PaymentInput, outcome: Outcome): Promise<Said> {
   const id = outcome.providerPaymentId;
-  const isMoney = outcome.kind === 'succeeded' || outcome.kind === 'authorized';
-  if (!isMoney || id === null) return { ...NOTHING, text: 'nothing to ask' };
+  if (!isMoney(outcome) || id === null) return { ...NOTHING, text: 'nothing to ask' };
   const asked = { attemptId: input.attemptId, providerPaymentId: id };
   const answer = await lookup(input, asked, input.policy.lookup.timeout_ms * 2);
   if (answer === null || !isOutcome(answer)) {
     return { ...NOTHING, text: 'the status query says nothing definite' };
   }
-  const contradicts = answer.kind !== outcome.kind;
+  const confirms = answer.kind === outcome.kind;
   const isLetGo = answer.kind === 'canceled' || answer.kind === 'declined';
-  return { text: `the status query says ${answer.kind}`, contradicts, isLetGo };
+  const text = `the status query says ${answer.kind}`;
+  return { text, confirms, contradicts: !confirms, isLetGo };
 }

@@ -5,10 +5,12 @@ import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import { isOutcome } from '../domain/provider.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
+import { applyAside } from './aside.ts';
 import type { Book } from './book.ts';
+import { applyControl } from './controls.ts';
 import type { Desk } from './desk.ts';
 import { keepEvent } from './proxies.ts';
-import { sendToReview, settleVerdict } from './settlement.ts';
+import { settleVerdict } from './settlement.ts';
 import { grantWish } from './wishes.ts';
 
 /** Reads all that lies on the desk, in order of arrival. */
@@ -17,14 +19,19 @@ export async function applyNews(input: PaymentInput, book: Book, desk: Desk): Pr
     await applyEvent(input, book, event);
   }
   const decision = desk.takeDecision();
-  if (decision !== undefined && !isClosed(book.status())) await applyDecision(book, decision);
+  if (decision !== undefined && !isClosed(book.status())) {
+    await applyDecision(input, book, decision);
+  }
   for (let wish = desk.takeWish(); wish !== undefined; wish = desk.takeWish()) {
     await grantWish(input, book, wish);
   }
+  for (let it = desk.takeControl(); it !== undefined; it = desk.takeControl()) {
+    await applyControl(input, book, desk, it);
+  }
 }
 
-async function applyDecision(book: Book, decision: Decision): Promise<void> {
-  const { receipt, by, reason } = decision;
+async function applyDecision(input: PaymentInput, book: Book, decision: Decision): Promise<void> {
+  const { receipt, by, reason, amountMinor = null } = decision;
   const isFailure = decision.decision !== 'succeeded';
   await book.write({
     key: `decided/${workflowInfo().runId}`,
@@ -36,7 +43,7 @@ async function applyDecision(book: Book, decision: Decision): Promise<void> {
       kind: decision.decision === 'failed' ? 'declined' : decision.decision,
       providerPaymentId: null,
       receipt,
-      money: null,
+      money: amountMinor === null ? null : { amountMinor, currency: input.currency },
       failure: isFailure ? failure('declined', null, 'An operator decided so.') : null,
       providerCode: null,
     },
@@ -50,74 +57,29 @@ export async function writeOffMessages(input: PaymentInput, book: Book, desk: De
   }
 }
 
-/** A callback: believed when it speaks of this payment's money and id, else kept for a person. */
+/** A callback: believed when it speaks of this payment's money and id. */
 async function applyEvent(
   input: PaymentInput,
   book: Book,
   delivered: DeliveredEvent,
 ): Promise<void> {
-  const { event } = delivered;
+  const { event, eventId } = delivered;
   if (delivered.unstored !== null) await keepEvent(delivered.unstored);
-  const key = `event/${delivered.eventId}`;
-  if (book.isOfEarlierAttempt(event.providerPaymentId)) {
-    return await applyEarlierAttempt(input, book, delivered);
-  }
-  const known = book.providerPaymentId();
-  if (known !== null && event.providerPaymentId !== null && event.providerPaymentId !== known) {
-    return await park(book, key, delivered.eventId, 'it names another payment of the provider');
-  }
+  const key = `event/${eventId}`;
+  const owner = book.ownerOf(event.providerPaymentId);
+  if (owner !== 'current') return await applyAside(input, book, delivered, owner);
   if (isOutcome(event)) {
     return await settleVerdict(input, book, { outcome: event, key, cause: 'callback', delivered });
   }
+  const isAwaited = book.status() === 'created' || book.status() === 'processing';
   await book.write({
     key,
     action: 'payment.callback_unclear',
     actor: 'provider',
     cause: event.message,
     providerPaymentId: event.providerPaymentId,
-    waitingFor: book.status() === 'needs_review' ? 'review' : 'lookup',
-    webhook: { eventId: delivered.eventId, status: 'applied', note: event.message },
-  });
-}
-
-async function park(book: Book, key: string, eventId: string, note: string): Promise<void> {
-  await book.write({
-    key,
-    action: 'payment.callback_refused',
-    actor: 'provider',
-    cause: note,
-    waitingFor: book.status() === 'needs_review' ? 'review' : 'callback',
-    webhook: { eventId, status: 'parked', note },
-  });
-}
-
-/**
- * An attempt that failed before says something: a repetition is nothing new, but money from it may
- * be a second payment, so a person must look.
- */
-async function applyEarlierAttempt(
-  input: PaymentInput,
-  book: Book,
-  delivered: DeliveredEvent,
-): Promise<void> {
-  const { event, eventId } = delivered;
-  const key = `event/${eventId}`;
-  const isMoney = event.kind === 'succeeded' || event.kind === 'authorized';
-  if (isMoney) {
-    const verdict = { outcome: event, key, cause: 'callback', delivered };
-    return await sendToReview(
-      input,
-      book,
-      verdict,
-      'an earlier attempt has money after all',
-      false,
-    );
-  }
-  await book.write({
-    key,
-    action: 'payment.callback_unclear',
-    actor: 'provider',
-    cause: `about an earlier attempt: ${event.kind}`,
-    webhook: { eventId, status: 'applied', note: 'about an earlier attempt' },
+    waitingFor: isAwaited ? 'lookup' : null,
+    isSilent: event.kind === 'pending',
+    webhook: { eventId, status: 'applied', note: event.message },
   });
 }

@@ -6,7 +6,9 @@ import { scheduleAt } from '../domain/policy.ts';
 import { type Book, openBook } from './book.ts';
 import { type Desk, openDesk } from './desk.ts';
 import { handOver } from './hand-over.ts';
+import { sendHoldToReview } from './holds.ts';
 import { applyNews, writeOffMessages } from './news.ts';
+import { holdWhilePaused } from './pause.ts';
 import { lookup } from './proxies.ts';
 import { settle } from './settlement.ts';
 import { letGo } from './wishes.ts';
@@ -30,16 +32,19 @@ export async function payment(input: PaymentInput): Promise<{ readonly status: P
   const book = openBook(input, 'created');
   const desk = openDesk(input, book);
 
-  // 1. Hand the charge over to the provider, and whatever its status asks for next.
-  for (let status = book.status(); isOpen(status); status = book.status()) {
-    const stage = book.sendAfterMs() === null ? STAGES[status] : handOver;
-    await stage({ ...input, ...book.route() }, book, desk);
-    desk.isAnswerable = true;
-  }
+  do {
+    // 1. Hand the charge over to the provider, and whatever its status asks for next.
+    for (let status = book.status(); isOpen(status); status = book.status()) {
+      await holdWhilePaused(input, book, desk);
+      const stage = book.sendAfterMs() === null ? STAGES[status] : handOver;
+      await stage({ ...input, ...book.route() }, book, desk);
+      desk.isAnswerable = true;
+    }
 
-  // 2. Answer all who wait, and leave no message unread.
-  desk.isAnswerable = true;
-  await writeOffMessages(input, book, desk);
+    // 2. Answer all who wait, and leave no message unread: one may take the payment up again.
+    desk.isAnswerable = true;
+    await writeOffMessages(input, book, desk);
+  } while (isOpen(book.status()));
   await condition(allHandlersFinished);
   return { status: book.status() };
 }
@@ -87,8 +92,15 @@ async function askProvider(
   desk: Desk,
   untilMs: number,
 ): Promise<void> {
+  let until = untilMs;
   while (isAwaited(book)) {
-    const leftMs = untilMs - Date.now();
+    if (desk.isPaused) {
+      await holdWhilePaused(input, book, desk);
+      // Whatever time the pause took, the provider is asked once more.
+      until = Math.max(until, Date.now() + input.policy.lookup.timeout_ms * 2);
+      continue;
+    }
+    const leftMs = until - Date.now();
     if (leftMs <= 0) return;
     const asked = { attemptId: book.attemptId(), providerPaymentId: book.providerPaymentId() };
     if (asked.providerPaymentId === null && input.can?.looks_up_by_our_id !== true) {
@@ -107,7 +119,7 @@ async function awaitPayer(input: PaymentInput, book: Book, desk: Desk): Promise<
   const until = Date.now() + input.policy.payer_action.expires_after_ms;
   await awaitCallback(input, book, desk);
   await askProvider(input, book, desk, until);
-  if (book.status() === 'requires_action') await expire(input, book, 'prompt_expired');
+  if (book.status() === 'requires_action') await expire(input, book, desk, 'prompt_expired');
 }
 
 /** The money is held: a capture, a cancel or the end of the authorization decides. */
@@ -115,40 +127,42 @@ async function awaitCapture(input: PaymentInput, book: Book, desk: Desk): Promis
   const until = Date.now() + input.policy.authorization.expires_after_ms;
   while (book.status() === 'authorized') {
     const leftMs = until - Date.now();
-    if (leftMs <= 0) return await expire(input, book, 'authorization_expired');
+    if (leftMs <= 0) return await expire(input, book, desk, 'authorization_expired');
     if (await desk.newsWithin(leftMs, 'held for capture')) await applyNews(input, book, desk);
   }
 }
 
 /** Lets a charge go whose time is over; where that cannot be told for sure, a person must look. */
-async function expire(input: PaymentInput, book: Book, code: FailureCode): Promise<void> {
+async function expire(
+  input: PaymentInput,
+  book: Book,
+  desk: Desk,
+  code: FailureCode,
+): Promise<void> {
+  const held = book.status();
+  await holdWhilePaused(input, book, desk);
+  if (book.status() !== held) return;
   const doubt = await letGo(input, book, { code, actor: 'workflow', key: 'expired' });
   if (doubt === null) return;
-  await book.write({
-    key: 'expiry-unclear',
-    action: 'payment.review_needed',
-    cause: `its time is over, and letting it go was not confirmed: ${doubt}`,
-    event: 'gave_up',
-    reviewReason: 'no_answer',
-    waitingFor: 'review',
-    waitMs: scheduleAt(input.policy.review.ask_every_ms, 0),
-  });
+  const cause = `its time is over, and letting it go was not confirmed: ${doubt}`;
+  await sendHoldToReview(input, book, { key: 'expiry-unclear', cause });
 }
 
 /** Nobody knows: a person's decision, a late callback or a late answer will tell. */
 async function awaitReview(input: PaymentInput, book: Book, desk: Desk): Promise<void> {
   const { ask_every_ms } = input.policy.review;
+  const visit = book.numbered('review');
   for (let round = 0; book.status() === 'needs_review'; round += 1) {
     const waitMs = scheduleAt(ask_every_ms, round);
     if (await desk.newsWithin(waitMs, 'in review')) await applyNews(input, book, desk);
-    else await askOnce(input, book, desk, round);
+    else if (!desk.isPaused) await askOnce(input, book, desk, `${visit}/${round}`);
   }
 }
 
-async function askOnce(input: PaymentInput, book: Book, desk: Desk, round: number): Promise<void> {
+async function askOnce(input: PaymentInput, book: Book, desk: Desk, key: string): Promise<void> {
   const asked = { attemptId: book.attemptId(), providerPaymentId: book.providerPaymentId() };
   if (asked.providerPaymentId === null && input.can?.looks_up_by_our_id !== true) return;
   const windowMs = input.policy.lookup.timeout_ms * 2;
   const answer = await desk.unlessNews(() => lookup(input, asked, windowMs));
-  if (answer) await settle(input, book, answer, `review/${round}`);
+  if (answer) await settle(input, book, answer, key);
 }

@@ -13,11 +13,14 @@ import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.t
 import { providerTaskQueue } from './messages.ts';
 
 /** Short and idempotent, so it runs beside the workflow: one event in the history. */
-const local = proxyLocalActivities<Pick<Activities, 'record' | 'recordRefund'>>({
+const LOCAL = {
   startToCloseTimeout: '3s',
   scheduleToCloseTimeout: '4s',
   retry: { maximumAttempts: 2, initialInterval: '200ms' },
-});
+} as const;
+/** @param action what is written down, as the Web UI shows it. */
+const local = (action: string) =>
+  proxyLocalActivities<Pick<Activities, 'record' | 'recordRefund'>>({ ...LOCAL, summary: action });
 
 /** The same when the database stays away: retried until it is back. */
 const patient = proxyActivities<
@@ -30,7 +33,7 @@ const patient = proxyActivities<
 /** Writes one step of a payment down, whatever it takes. */
 export async function record(request: RecordRequest): Promise<RecordResult> {
   try {
-    return await local.record(request);
+    return await local(request.action).record(request);
   } catch {
     return await patient.record(request);
   }
@@ -39,7 +42,7 @@ export async function record(request: RecordRequest): Promise<RecordResult> {
 /** The same for a refund. */
 export async function recordRefund(request: RefundRecordRequest): Promise<RefundRecordResult> {
   try {
-    return await local.recordRefund(request);
+    return await local(request.action).recordRefund(request);
   } catch {
     return await patient.recordRefund(request);
   }
@@ -110,6 +113,8 @@ export async function settleAtProvider(
     readonly attemptId: string;
     readonly providerPaymentId: string;
     readonly amountMinor: number;
+    /** See SettlementInput. */
+    readonly ordinal?: number;
   },
 ): Promise<Sent<LookupResult>> {
   const { timeout_ms } = input.policy.charge;

@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/workflow';
 import { type Decision, faultOfDecision, type RefundDecision } from '../domain/decision.ts';
+import { formatMoney } from '../domain/money.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import type { Book } from './book.ts';
@@ -33,14 +34,22 @@ export function refuseVerify(book: Book): void {
   if (!book.isOut()) throw refusal(book, 'not_sent', 'nothing was sent to the provider yet');
 }
 
-export function refuseDecision(book: Book, decision: Decision): void {
+/** A capture beside another that was faster: what that one took is all there is. */
+export function refuseTaken(input: PaymentInput, book: Book, askedMinor: number): void {
+  const takenMinor = book.takenMinor();
+  if (takenMinor === null || takenMinor === askedMinor) return;
+  const taken = formatMoney({ amountMinor: takenMinor, currency: input.currency });
+  throw ApplicationFailure.nonRetryable(`${taken} (${takenMinor}) was taken`, 'capture_refused');
+}
+
+export function refuseDecision(input: PaymentInput, book: Book, decision: Decision): void {
   if (book.status() !== 'needs_review') throw refusal(book, 'not_in_review', null);
-  const fault = faultOfDecision(decision);
+  const fault = faultOfDecision(decision, input);
   if (fault !== null) throw refusal(book, 'invalid_decision', fault);
 }
 
 export function refuseRefundDecision(book: RefundBook, decision: RefundDecision): void {
-  const fault = faultOfDecision(decision);
+  const fault = faultOfDecision(decision, null);
   const isInReview = book.status() === 'needs_review';
   if (isInReview && fault === null) return;
   const type = isInReview ? 'invalid_decision' : 'not_in_review';

@@ -1,5 +1,5 @@
 import { money } from '../domain/money.ts';
-import type { PaymentInput } from '../domain/payment.ts';
+import type { PaymentInput, RecordRequest } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import { scheduleAt } from '../domain/policy.ts';
 import {
@@ -54,20 +54,9 @@ export async function settleVerdict(
     delivered === null
       ? null
       : ({ eventId: delivered.eventId, status: 'applied', note: null } as const);
-  const pauseMs = reattemptAfterMs(input, book, outcome);
-  if (pauseMs !== null) {
-    const next = `${outcome.failure?.message ?? 'declined'} Policy: another attempt.`;
-    await book.openAttempt({
-      key: `${key}/reattempt`,
-      action: 'payment.reattempt_planned',
-      cause: next,
-      outcome,
-      waitMs: pauseMs,
-      webhook,
-    });
-    return;
-  }
+  if (await planReattempt(input, book, { outcome, key, webhook })) return;
   const isHeld = outcome.kind === 'authorized';
+  const isLate = isMoney && isClosed(book.status());
   await book.write({
     key,
     action: 'payment.settled',
@@ -75,10 +64,31 @@ export async function settleVerdict(
     cause,
     event: OUTCOME_EVENTS[outcome.kind],
     outcome,
-    waitingFor: isHeld ? 'capture' : null,
+    reviewReason: isLate ? 'late_success' : null,
+    waitingFor: isLate ? 'review' : isHeld ? 'capture' : null,
     waitMs: isHeld ? input.policy.authorization.expires_after_ms : null,
     webhook,
   });
+}
+
+/** Opens another attempt where the policy names this failure; true when it did. */
+export async function planReattempt(
+  input: PaymentInput,
+  book: Book,
+  failed: Pick<Verdict, 'outcome' | 'key'> & Pick<RecordRequest, 'webhook'>,
+): Promise<boolean> {
+  const { outcome, key, webhook } = failed;
+  const pauseMs = reattemptAfterMs(input, book, outcome);
+  if (pauseMs === null) return false;
+  await book.openAttempt({
+    key: `${key}/reattempt`,
+    action: 'payment.reattempt_planned',
+    cause: `${outcome.failure?.message ?? 'declined'} Policy: another attempt.`,
+    outcome,
+    waitMs: pauseMs,
+    webhook,
+  });
+  return true;
 }
 
 /** The pause before another attempt, where the policy names this failure; null for none. */
@@ -96,7 +106,7 @@ function reattemptAfterMs(input: PaymentInput, book: Book, outcome: Outcome): nu
 }
 
 /** A person must look: the money or the words do not fit. */
-export async function sendToReview(
+async function sendToReview(
   input: PaymentInput,
   book: Book,
   { key, delivered, outcome }: Verdict,

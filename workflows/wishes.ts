@@ -5,7 +5,8 @@ import { isClosed } from '../domain/payment-states.ts';
 import { isOutcome } from '../domain/provider.ts';
 import type { Book } from './book.ts';
 import type { Wish } from './desk.ts';
-import { lookup, settleAtProvider } from './proxies.ts';
+import { endHold, sendHoldToReview } from './holds.ts';
+import { lookup } from './proxies.ts';
 import { settleVerdict } from './settlement.ts';
 
 /** Does what a merchant asked for, as far as the payment and the provider let us. */
@@ -18,17 +19,15 @@ export async function grantWish(input: PaymentInput, book: Book, wish: Wish): Pr
 const GRANTS = {
   cancel: (input: PaymentInput, book: Book) => cancel(input, book),
   capture,
-  verify: (input: PaymentInput, book: Book) => verify(input, book),
+  verify: (input: PaymentInput, book: Book, { by = 'the merchant' }: Wish) =>
+    verify(input, book, by),
 } as const satisfies Record<
   Wish['kind'],
   (input: PaymentInput, book: Book, wish: Wish) => Promise<string | null>
 >;
 
 async function cancel(input: PaymentInput, book: Book): Promise<string | null> {
-  if (book.isOut()) {
-    const key = `cancel/${book.status()}`;
-    return await letGo(input, book, { code: 'canceled_by_merchant', actor: 'merchant', key });
-  }
+  if (book.isOut()) return await cancelAtProvider(input, book);
   await book.write({
     key: 'canceled',
     action: 'payment.canceled',
@@ -47,63 +46,85 @@ async function cancel(input: PaymentInput, book: Book): Promise<string | null> {
   return null;
 }
 
+/** Where nobody can tell, held money needs a person; all else is asked about anyway. */
+async function cancelAtProvider(input: PaymentInput, book: Book): Promise<string | null> {
+  const key = `cancel/${book.status()}`;
+  const why = { code: 'canceled_by_merchant', actor: 'merchant', key } as const;
+  const doubt = await tryToLetGo(input, book, why);
+  if (doubt === null) return null;
+  if (!doubt.isUnclear || book.status() !== 'authorized') return doubt.message;
+  const cause = `whether it was canceled is not known: ${doubt.message}`;
+  await sendHoldToReview(input, book, { key: 'cancel-unclear', cause });
+  return `${cause}; the payment is in review`;
+}
+
+type Why = {
+  readonly code: FailureCode;
+  readonly actor: RecordRequest['actor'];
+  readonly key: string;
+};
+/** Why something that should have ended goes on; unclear where nobody knows whether it does. */
+type Doubt = { readonly message: string; readonly isUnclear: boolean };
+
 /**
  * Ends at the provider what was not yet paid. When the payer was faster, that is what is recorded.
- * @returns null when the payment has ended, or why that is not known.
+ * @returns null when the payment has ended, or why that is not so or not known.
  */
-export async function letGo(
-  input: PaymentInput,
-  book: Book,
-  why: {
-    readonly code: FailureCode;
-    readonly actor: RecordRequest['actor'];
-    readonly key: string;
-  },
-): Promise<string | null> {
-  const providerPaymentId = book.providerPaymentId();
-  if (input.can?.cancel !== true) return 'the provider cannot cancel';
-  if (providerPaymentId === null) return 'the provider’s id of it is not known yet';
-  const held = { attemptId: book.attemptId(), providerPaymentId, amountMinor: input.amountMinor };
-  const sent = await settleAtProvider('cancel', input, held);
-  if (sent.kind === 'failed') return sent.failure.message;
-  if (!isOutcome(sent.result)) return sent.result.message;
-  if (sent.result.kind !== 'canceled') {
+export async function letGo(input: PaymentInput, book: Book, why: Why): Promise<string | null> {
+  return (await tryToLetGo(input, book, why))?.message ?? null;
+}
+
+async function tryToLetGo(input: PaymentInput, book: Book, why: Why): Promise<Doubt | null> {
+  if (input.can?.cancel !== true) {
+    return { message: 'the provider cannot cancel', isUnclear: false };
+  }
+  const ending = await endHold('cancel', input, book, input.amountMinor);
+  if (ending.kind !== 'told') {
+    return { message: ending.message, isUnclear: ending.kind === 'unclear' };
+  }
+  const { outcome } = ending;
+  if (outcome.kind === book.status()) return { message: 'it is still held', isUnclear: false };
+  const key = book.numbered(why.key);
+  if (outcome.kind !== 'canceled') {
     const cause = 'the provider’s answer to a cancel';
-    const verdict = { outcome: sent.result, key: why.key, cause, delivered: null };
-    await settleVerdict(input, book, verdict);
-    return isClosed(book.status()) ? null : `it is ${sent.result.kind}`;
+    await settleVerdict(input, book, { outcome, key, cause, delivered: null });
+    if (isClosed(book.status())) return null;
+    return { message: `it is ${outcome.kind}`, isUnclear: false };
   }
   await book.write({
-    key: why.key,
+    key,
     action: 'payment.canceled',
     actor: why.actor,
     cause: `let go at the provider: ${why.code}`,
     event: 'canceled',
-    outcome: { ...sent.result, failure: failure(why.code) },
+    outcome: { ...outcome, failure: failure(why.code) },
   });
   return null;
 }
 
 async function capture(input: PaymentInput, book: Book, wish: Wish): Promise<string | null> {
-  const providerPaymentId = book.providerPaymentId();
-  const amountMinor = wish.amountMinor ?? input.amountMinor;
   if (book.status() !== 'authorized') return `it is ${book.status()}`;
-  if (providerPaymentId === null) return 'the provider’s id of it is not known yet';
-  const held = { attemptId: book.attemptId(), providerPaymentId, amountMinor };
-  const sent = await settleAtProvider('capture', input, held);
-  const isOver = sent.kind === 'answered' && isOutcome(sent.result);
-  if (isOver && sent.result.kind !== 'authorized') {
-    const money = formatMoney({ amountMinor, currency: input.currency });
-    const cause = `captured ${money} on the merchant’s word`;
-    const verdict = { outcome: sent.result, key: 'captured', cause, delivered: null };
-    await settleVerdict(input, book, verdict);
+  const money = { amountMinor: wish.amountMinor ?? input.amountMinor, currency: input.currency };
+  const ending = await endHold('capture', input, book, money.amountMinor);
+  if (ending.kind === 'unclear') {
+    const cause = `whether ${formatMoney(money)} was captured is not known: ${ending.message}`;
+    await sendHoldToReview(input, book, { key: 'capture-unclear', cause });
+    return `${cause}; the payment is in review`;
+  }
+  if (ending.kind === 'told' && ending.outcome.kind !== 'authorized') {
+    await settleVerdict(input, book, {
+      outcome: ending.outcome,
+      key: book.numbered('captured'),
+      cause: `captured ${formatMoney(money)} on the merchant’s word`,
+      delivered: null,
+    });
     return null;
   }
-  const refused = sent.kind === 'failed' ? sent.failure.message : 'it is still authorized';
+  const refused = ending.kind === 'refused' ? ending.message : 'it is still authorized';
   return `${refused}; it stays authorized and may be captured again`;
 }
 
-async function verify(input: PaymentInput, book: Book): Promise<string | null> {
+async function verify(input: PaymentInput, book: Book, by: string): Promise<string | null> {
   const asked = { attemptId: book.attemptId(), providerPaymentId: book.providerPaymentId() };
   if (asked.providerPaymentId === null && input.can?.looks_up_by_our_id !== true) {
     return 'there is no id to ask by';
@@ -111,8 +132,8 @@ async function verify(input: PaymentInput, book: Book): Promise<string | null> {
   const answer = await lookup(input, asked, input.policy.lookup.timeout_ms + 1_000);
   if (answer === null || !isOutcome(answer)) return 'the provider says nothing definite';
   if (answer.kind === book.status()) return null;
-  const cause = 'the provider’s status query, asked for by the merchant';
-  const key = `verify/${book.status()}`;
+  const cause = `the provider’s status query, asked for by ${by}`;
+  const key = book.numbered(`verify/${book.status()}`);
   await settleVerdict(input, book, { outcome: answer, key, cause, delivered: null });
   return null;
 }

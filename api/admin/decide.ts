@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import { recordDecision } from '../../db/decisions.ts';
-import { DECISIONS, type Decision } from '../../domain/decision.ts';
+import { DECISIONS, type Decision, faultOfDecision } from '../../domain/decision.ts';
+import type { Currency } from '../../domain/money.ts';
+import type { CaptureMethod } from '../../domain/payment.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { UpdateAnswer } from '../engine.ts';
 import { ApiError } from '../errors.ts';
 import type { Reply } from '../operation.ts';
 import { requireDone } from '../payments/actions.ts';
-import { text } from '../schema.ts';
+import { positiveAmount, text } from '../schema.ts';
 
 /** What an operator says about a payment or refund in review. */
 export const decisionBody = z
@@ -16,6 +18,17 @@ export const decisionBody = z
     receipt: text(50).optional().meta({ description: 'The provider’s, where you found one' }),
   })
   .meta({ example: { decision: 'failed', reason: 'the statement of that day does not hold it' } });
+
+/** The same for a payment, of which a part may have been captured. */
+export const paymentDecisionBody = decisionBody
+  .extend({
+    amount: positiveAmount.optional().meta({
+      description:
+        'What was captured, with the decision succeeded. Needed where capture_method is manual; else the whole when left out',
+    }),
+  })
+  .meta({ example: { decision: 'succeeded', reason: 'the portal shows it', amount: 5_000 } });
+
 export const awaitingShape = z
   .strictObject({
     object: z.literal('decision'),
@@ -25,20 +38,29 @@ export const awaitingShape = z
   })
   .meta({ id: 'AwaitingDecision' });
 
-type Subject = { readonly id: string; readonly status: string; readonly amountMinor: number };
+type Subject = {
+  readonly id: string;
+  readonly status: string;
+  readonly amountMinor: number;
+  readonly currency: Currency;
+  readonly createdAt: string;
+  /** Of a payment. */
+  readonly captureMethod?: CaptureMethod;
+};
 type Said<D> = Pick<Decision, 'reason'> & {
   readonly decision: D;
   readonly receipt?: string | undefined;
+  readonly amount?: number | undefined;
 };
 
 /**
  * Carries a decision out, once as many operators stand behind it as the amount asks for.
- * @throws ApiError not_in_review, or what the workflow refuses by.
+ * @throws ApiError not_in_review, invalid_decision, or what the workflow refuses by.
  */
 export async function decide<D extends Decision['decision']>(
   { pool, policies }: ApiDeps,
   subject: Subject,
-  { decision, reason, receipt }: Said<D>,
+  { decision, reason, receipt, amount }: Said<D>,
   {
     operatorId,
     carryOut,
@@ -54,13 +76,22 @@ export async function decide<D extends Decision['decision']>(
   if (subject.status !== 'needs_review') {
     throw new ApiError('not_in_review', `it is ${subject.status}`);
   }
-  const needsTwo = subject.amountMinor >= policies.api.two_operators_from_minor;
-  const said = { decision, reason, receipt: receipt ?? null };
-  const by = await recordDecision(pool, { subjectId: subject.id, ...said, operatorId, needsTwo });
-  if (by === null) {
-    const status = 'awaiting_second_operator';
-    return { status: 202, body: { object: 'decision', subject_id: subject.id, decision, status } };
+  const { id: subjectId, createdAt: madeAt, currency } = subject;
+  const from = policies.api.two_operators_from_minor;
+  const needsTwo = subject.amountMinor >= (from[currency] ?? from.default);
+  const said = { decision, reason, receipt: receipt ?? null, amountMinor: amount ?? null };
+  const fault = faultOfDecision({ ...said, by: operatorId }, subject);
+  if (fault !== null) throw new ApiError('invalid_decision', fault);
+  const made = { subjectId, madeAt, ...said, operatorId, needsTwo };
+  const standing = await recordDecision(pool, made);
+  if (standing.kind === 'not_independent') {
+    const detail = 'one person may know the passwords of both of you: it takes somebody else';
+    throw new ApiError('invalid_decision', detail);
   }
-  requireDone('decided', subject, await carryOut({ ...said, by: by.join(' and ') }));
+  if (standing.kind === 'awaits_second') {
+    const status = 'awaiting_second_operator';
+    return { status: 202, body: { object: 'decision', subject_id: subjectId, decision, status } };
+  }
+  requireDone('decided', subject, await carryOut({ ...said, by: standing.by.join(' and ') }));
   return { status: 200, body: await show() };
 }

@@ -5,6 +5,7 @@ import { createPoster, isAllowed, type Poster } from '../../activities/outbound.
 
 test.each([
   ['93.184.216.34', true],
+  ['168.63.129.15', true],
   ['2606:2800:220:1:248:1893:25c8:1946', true],
   ['10.0.0.1', false],
   ['172.16.0.1', false],
@@ -19,7 +20,29 @@ test.each([
   ['fd00::1', false],
   ['::ffff:10.0.0.1', false],
   ['::ffff:169.254.169.254', false],
+  // IPv4 inside IPv6, in each way that somebody on the path may turn back into IPv4.
+  ['::7f00:1', false],
+  ['::169.254.169.254', false],
+  ['::ffff:0:a00:1', false],
   ['64:ff9b::a00:1', false],
+  ['64:ff9b:1::a00:1', false],
+  ['2002:a00:1::', false],
+  ['2001::a00:1', false],
+  // What clouds tell their machines: AWS by IPv6, Azure, Alibaba, Oracle.
+  ['fd00:ec2::254', false],
+  ['168.63.129.16', false],
+  ['100.100.100.200', false],
+  ['192.0.0.192', false],
+  // Of no use to anybody but an attacker.
+  ['198.18.0.1', false],
+  ['192.0.2.1', false],
+  ['192.88.99.1', false],
+  ['240.0.0.1', false],
+  ['fec0::1', false],
+  ['ff02::1', false],
+  ['2001:db8::1', false],
+  ['100::1', false],
+  ['4000::1', false],
   ['not an address', false],
 ])('%s is public: %s', (address, isPublic) => {
   expect(isAllowed(address, false)).toBe(isPublic);

@@ -23,9 +23,11 @@ const payment: Payment = {
   failureMessage: null,
   providerCode: '0',
   providerPaymentId: 'ws_CO_1',
+  earlierProviderIds: [],
   providerReceipt: 'UJ7A1B2C3D',
   reviewReason: null,
   dispute: null,
+  surplus: [],
   waitingFor: null,
   waitUntil: null,
   createdAt: '',
@@ -33,12 +35,30 @@ const payment: Payment = {
   completedAt: '',
 };
 const paid = makeOutcome('succeeded');
+/** Its first attempt failed as `a`; money came under `b` as well. */
+const again: Payment = {
+  ...payment,
+  earlierProviderIds: ['a'],
+  surplus: [
+    {
+      provider: 'mpesa',
+      providerPaymentId: 'b',
+      kind: 'succeeded',
+      receipt: null,
+      money: null,
+      eventId: 'evt_1',
+      status: 'open',
+    },
+  ],
+};
 
 test.each([
   ['the same success', payment, paid],
   ['a success that names no receipt', payment, { ...paid, receipt: null }],
   ['that it is at it', payment, makeInconclusive('pending')],
   ['that it was held', payment, makeOutcome('authorized')],
+  ['a decline of an attempt before', again, { ...makeOutcome('declined'), providerPaymentId: 'a' }],
+  ['money beside its own that is known', again, { ...paid, providerPaymentId: 'b' }],
   ['a decline of a failed payment', { ...payment, status: 'failed' }, makeOutcome('declined')],
 ] as const)('%s is nothing new', (_what, row, event) => {
   expect(isOldNews(row, event)).toBe(true);
@@ -48,6 +68,13 @@ test.each([
   ['another amount', payment, { ...paid, money: { amountMinor: 9_900, currency: 'KES' } }],
   ['another currency', payment, { ...paid, money: { amountMinor: 10_000, currency: 'USD' } }],
   ['another id', payment, { ...paid, providerPaymentId: 'ws_CO_2' }],
+  ['money of an attempt before', again, { ...paid, providerPaymentId: 'a' }],
+  ['a hold beside its own money', again, { ...makeOutcome('authorized'), providerPaymentId: 'b' }],
+  [
+    'a decline under an id that nobody knows',
+    again,
+    { ...paid, kind: 'declined', providerPaymentId: 'c' },
+  ],
   ['a receipt that was not known', { ...payment, providerReceipt: null }, paid],
   ['a decline of a paid payment', payment, makeOutcome('declined')],
   ['money for a failed payment', { ...payment, status: 'failed' }, paid],
@@ -65,6 +92,7 @@ const refund: Refund = {
   workflowId: `refund-${'0'.repeat(32)}`,
   status: 'succeeded',
   amountMinor: 4_000,
+  amountOverMinor: 0,
   currency: 'KES',
   reason: null,
   metadata: {},

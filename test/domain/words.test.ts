@@ -16,7 +16,7 @@ const DECISION: Decision = {
 };
 
 test.each(DECISIONS)('%s is a decision', (decision) => {
-  expect(faultOfDecision({ ...DECISION, decision })).toBeNull();
+  expect(faultOfDecision({ ...DECISION, decision }, null)).toBeNull();
 });
 
 const DECISION_FAULTS = [
@@ -29,8 +29,32 @@ const DECISION_FAULTS = [
 ] as const;
 
 test.each(DECISION_FAULTS)('a decision with $change is not valid', ({ change, fault }) => {
-  expect(faultOfDecision({ ...DECISION, ...change })).toMatch(fault);
+  expect(faultOfDecision({ ...DECISION, ...change }, null)).toMatch(fault);
 });
+
+const AMOUNTS = [
+  // table
+  { captureMethod: 'automatic', decision: 'succeeded', amountMinor: undefined, fault: null },
+  { captureMethod: 'automatic', decision: 'succeeded', amountMinor: 500, fault: null },
+  { captureMethod: 'manual', decision: 'succeeded', amountMinor: 10_000, fault: null },
+  { captureMethod: 'manual', decision: 'succeeded', amountMinor: null, fault: /how much/ },
+  { captureMethod: 'manual', decision: 'succeeded', amountMinor: 10_001, fault: /1 to 10000/ },
+  { captureMethod: 'automatic', decision: 'succeeded', amountMinor: 0, fault: /1 to 10000/ },
+  { captureMethod: 'manual', decision: 'succeeded', amountMinor: 1.5, fault: /1 to 10000/ },
+  { captureMethod: 'manual', decision: 'failed', amountMinor: null, fault: null },
+  { captureMethod: 'manual', decision: 'canceled', amountMinor: 500, fault: /succeeded only/ },
+] as const;
+
+test.each(AMOUNTS)(
+  'of a payment captured by $captureMethod: $decision with $amountMinor',
+  ({ captureMethod, decision, amountMinor, fault }) => {
+    const named = amountMinor === undefined ? {} : { amountMinor };
+    const payment = { amountMinor: 10_000, captureMethod };
+    const found = faultOfDecision({ ...DECISION, decision, ...named }, payment);
+    if (fault === null) expect(found).toBeNull();
+    else expect(found).toMatch(fault);
+  },
+);
 
 const SCHEDULE = [
   { index: 0, at: 15 },

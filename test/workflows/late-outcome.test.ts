@@ -1,8 +1,9 @@
+import type { PaymentInput } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
 import type { LookupResult } from '../../domain/provider.ts';
 import type { DeliveredEvent } from '../../domain/webhook-event.ts';
-import { decideUpdate, lateOutcomeStart } from '../../workflows/messages.ts';
+import { decideUpdate, lateOutcomeStart, providerEventSignal } from '../../workflows/messages.ts';
 import { delivered, openStage, outcome, PENDING, type Stage } from './stage.ts';
 
 let stage: Stage;
@@ -16,8 +17,10 @@ async function arrive(
   event: DeliveredEvent,
   answer: LookupResult | null,
   policy: Partial<ProviderPolicy> = {},
+  changes: Partial<PaymentInput> = {},
 ) {
-  const { input, story } = stage.prepare({ charge: () => PENDING, lookup: () => answer }, policy);
+  const script = { charge: () => PENDING, lookup: () => answer };
+  const { input, story } = stage.prepare(script, policy, changes);
   story.status = status;
   const start = lateOutcomeStart(input, event);
   const handle = await stage.env.client.workflow.signalWithStart('lateOutcome', start);
@@ -45,6 +48,18 @@ describe('a callback after the payment’s workflow has closed', () => {
     expect(story.entries[0]).toMatchObject({ reviewReason: 'late_success' });
     const decision = { decision: 'succeeded', by: 'ops', reason: 'paid', receipt: null } as const;
     expect(await handle.executeUpdate(decideUpdate, { args: [decision] })).toBe('succeeded');
+  });
+
+  it('does not answer the question that it raised by saying the same again', async () => {
+    const success = outcome('succeeded');
+    const { handle, story } = await arrive('failed', delivered(success), success);
+    await stage.env.sleep('1h');
+    await handle.signal(providerEventSignal, delivered(success));
+    await stage.env.sleep('1h');
+    expect([story.status, story.entries.length]).toEqual(['needs_review', 2]);
+    expect(story.entries[1]).toMatchObject({ event: null, webhook: { status: 'applied' } });
+    await handle.signal(providerEventSignal, delivered(outcome('declined')));
+    expect(await handle.result()).toEqual({ status: 'failed' });
   });
 
   it('is decided anew each time that it comes to review', async () => {
@@ -79,6 +94,51 @@ describe('a callback after the payment’s workflow has closed', () => {
       answer,
       policy,
     );
+    await stage.env.sleep('1h');
+    expect(story.status).toBe('needs_review');
+    await handle.terminate();
+  });
+
+  const CAN = {
+    dedupes_by_our_id: false,
+    looks_up_by_our_id: false,
+    capture: false,
+    cancel: false,
+  } as const;
+  const byReceipt = { can: { ...CAN, refund_needs: 'provider_receipt' } } as const;
+  const byId = { can: { ...CAN, refund_needs: 'provider_payment_id' } } as const;
+  const success = outcome('succeeded');
+  const noReceipt = outcome('succeeded', { receipt: null });
+
+  it.each([
+    ['confirmed, by its receipt', success, success, byReceipt],
+    ['confirmed, by its id', noReceipt, success, byId],
+  ])('is given back by policy when it is %s', async (_what, said, answer, changes) => {
+    const policy = { late_success: 'refund' } as const;
+    const { handle, story } = await arrive('failed', delivered(said), answer, policy, changes);
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+    expect(story.givenBack).toBe(1);
+    expect(story.entries.at(-1)?.cause).toBe('policy late_success: refund');
+  });
+
+  it.each([
+    ['nobody confirms it', success, null, byReceipt],
+    ['the provider says otherwise', success, outcome('declined'), byReceipt],
+    ['the receipt for it is missing', noReceipt, success, byReceipt],
+    ['the provider gives nothing back', success, success, { can: CAN }],
+    ['it is held only', outcome('authorized'), outcome('authorized'), byReceipt],
+  ])('is not given back by policy when %s', async (_what, said, answer, changes) => {
+    const policy = { late_success: 'refund' } as const;
+    const { handle, story } = await arrive('failed', delivered(said), answer, policy, changes);
+    await stage.env.sleep('1h');
+    expect([story.status, story.givenBack]).toEqual(['needs_review', 0]);
+    await handle.terminate();
+  });
+
+  it('of a hold waits for a person, whatever the policy: nobody would capture it', async () => {
+    const policy = { late_success: 'accept' } as const;
+    const held = outcome('authorized');
+    const { handle, story } = await arrive('failed', delivered(held), held, policy);
     await stage.env.sleep('1h');
     expect(story.status).toBe('needs_review');
     await handle.terminate();

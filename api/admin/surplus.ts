@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { listOpenSurplus, resolveSurplus } from '../../db/surplus.ts';
+import { SURPLUS_RESOLUTIONS } from '../../domain/surplus.ts';
+import { ApiError } from '../errors.ts';
+import { declare, type Operation } from '../operation.ts';
+import { pageQuery, text } from '../schema.ts';
+import { makeCursor, pageOf, presentPage, readCursor } from '../shape.ts';
+import { adminPaymentShape, presentAdminPayment, requireAnyPayment } from './payments.ts';
+
+const tag = 'Operators';
+
+/** Money that came beside a payment's own: found, and decided about. */
+export const surplusOperations: readonly Operation[] = [
+  declare({
+    id: 'adminListSurplus',
+    method: 'get',
+    path: '/api/v1/admin/surplus',
+    tag,
+    summary: 'List payments that were paid twice, as it seems, oldest first',
+    description:
+      'A provider holds or took money under another of its ids than the payment’s own, and nobody has decided about it yet.',
+    access: { kind: 'operator', role: 'viewer' },
+    query: pageQuery.extend({ merchant_id: text(100).optional() }),
+    answers: { 200: { description: 'A page', schema: pageOf(adminPaymentShape) } },
+    async handle(deps, { query: { limit, cursor, merchant_id } }) {
+      const payments = await listOpenSurplus(deps.pool, {
+        merchantId: merchant_id ?? null,
+        afterId: cursor === undefined ? null : readCursor('payment', cursor),
+        limit: limit + 1,
+      });
+      const present = (payment: (typeof payments)[number]) => presentAdminPayment(deps, payment);
+      return {
+        status: 200,
+        body: presentPage(payments, limit, present, ({ id }) => makeCursor(id)),
+      };
+    },
+  }),
+  declare({
+    id: 'adminResolveSurplus',
+    method: 'post',
+    path: '/api/v1/admin/payments/{id}/surplus',
+    tag,
+    summary: 'Say what became of money that came beside a payment’s own',
+    description:
+      'It moves no money: give it back in the provider’s portal first, or keep it because it is the payment’s after all.',
+    access: { kind: 'operator', role: 'operator' },
+    body: z
+      .strictObject({
+        provider_payment_id: text(200),
+        resolution: z.enum(SURPLUS_RESOLUTIONS),
+        reason: text(500).meta({
+          description: 'Kept in the audit trail; nothing personal, please',
+        }),
+      })
+      .meta({
+        example: {
+          provider_payment_id: 'pi_3Q0sandbox',
+          resolution: 'given_back',
+          reason: 'refunded in the portal',
+        },
+      }),
+    answers: { 200: { description: 'The payment as it stands now', schema: adminPaymentShape } },
+    async handle(deps, { param, body, caller }) {
+      const { id } = await requireAnyPayment(deps, param('id'));
+      const isDone = await resolveSurplus(deps.pool, {
+        paymentId: id,
+        providerPaymentId: body.provider_payment_id,
+        resolution: body.resolution,
+        reason: body.reason,
+        operatorId: caller.operatorId,
+      });
+      if (!isDone) throw new ApiError('not_found', 'nothing is open under this id');
+      return {
+        status: 200,
+        body: presentAdminPayment(deps, await requireAnyPayment(deps, id)),
+      };
+    },
+  }),
+];

@@ -1,0 +1,125 @@
+import { randomBytes } from 'node:crypto';
+import { listBrokenLinks } from '../../db/audit.ts';
+import { newId } from '../../db/ids.ts';
+import { ensureMerchant } from '../../db/merchants.ts';
+import type { Pool } from '../../db/pool.ts';
+import { recordRefund } from '../../db/record-refund.ts';
+import { insertRefund } from '../../db/refunds.ts';
+import { refundWorkflowId } from '../../domain/id.ts';
+import type { Payment } from '../../domain/payment.ts';
+import type { Refund, RefundRecordRequest } from '../../domain/refund.ts';
+import { openTestDatabase, type TestDatabase } from '../database.ts';
+import { listEntries, MERCHANT, reread, storePaymentIn } from '../factories.ts';
+
+/** A refund of 40.00 failed, others took its money, and then it is said to have succeeded. */
+let database: TestDatabase;
+let pool: Pool;
+let payment: Payment;
+let late: Refund;
+beforeEach(async () => {
+  database = await openTestDatabase();
+  pool = database.pool;
+  await ensureMerchant(pool, MERCHANT);
+  payment = await reread(pool, await storePaymentIn(pool, 'succeeded'));
+  late = await insert(4_000);
+  await tell(late, 'failed');
+});
+afterEach(() => database.close());
+
+async function insert(amountMinor: number): Promise<Refund> {
+  const id = newId('refund');
+  const insertion = await insertRefund(pool, {
+    id,
+    paymentId: payment.id,
+    merchantId: MERCHANT.id,
+    idempotencyKey: `refund-${id}`,
+    fingerprint: 'f'.repeat(64),
+    workflowId: refundWorkflowId(randomBytes(16).toString('hex')),
+    amountMinor,
+    reason: null,
+    metadata: {},
+  });
+  if (insertion.kind !== 'inserted') throw new Error(`it was ${insertion.kind}`);
+  return insertion.refund;
+}
+
+function tell(refund: Refund, event: RefundRecordRequest['event'], key: string = event ?? 'note') {
+  return recordRefund(pool, {
+    refundId: refund.id,
+    paymentId: refund.paymentId,
+    key: `${refund.id}/${key}`,
+    action: 'refund.settled',
+    actor: 'provider',
+    cause: 'test',
+    event,
+    outcome: null,
+    providerRefundId: null,
+    reviewReason: key === 'late' ? 'late_success' : null,
+    waitingFor: null,
+    waitMs: null,
+    webhook: null,
+  });
+}
+
+async function sums() {
+  const { amountReservedMinor, amountRefundedMinor } = await reread(pool, payment);
+  const [row] = await database.queryAsOwner(
+    'SELECT status, review_reason, amount_over::int FROM refunds WHERE id = $1',
+    [late.id],
+  );
+  return { ...row, reserved: amountReservedMinor, refunded: amountRefundedMinor };
+}
+
+test.each([
+  ['all of it', 10_000, 4_000],
+  ['a part of it', 7_500, 1_500],
+])('a late success goes to review when %s is more than was taken', async (_what, taken, over) => {
+  await tell(await insert(taken), 'succeeded');
+  expect(await tell(late, 'succeeded', 'late')).toMatchObject({ status: 'needs_review' });
+  expect(await sums()).toEqual({
+    status: 'needs_review',
+    review_reason: 'over_refunded',
+    amount_over: over,
+    reserved: 4_000 - over,
+    refunded: taken,
+  });
+  const entry = (await listEntries(database, payment)).at(-1);
+  expect(entry).toMatchObject({
+    action: 'refund.over_refunded',
+    details: { amount: 4_000, amount_over: over, amount_captured: 10_000, refunded_before: taken },
+  });
+});
+
+test('a person says that the money did go: the books hold what fits, and the rest', async () => {
+  await tell(await insert(7_500), 'succeeded');
+  await tell(late, 'succeeded', 'late');
+  await tell(late, 'succeeded', 'decided');
+  expect(await sums()).toMatchObject({ status: 'succeeded', amount_over: 1_500 });
+  expect(await sums()).toMatchObject({ reserved: 0, refunded: 10_000 });
+  await tell(late, 'failed', 'taken-back');
+  expect(await sums()).toMatchObject({ status: 'failed', amount_over: 0, refunded: 7_500 });
+  expect(await listBrokenLinks(pool, payment.id)).toEqual([]);
+});
+
+test('a person says that it did not: nothing is left of it', async () => {
+  await tell(await insert(10_000), 'succeeded');
+  await tell(late, 'succeeded', 'late');
+  await tell(late, 'failed', 'decided');
+  expect(await sums()).toMatchObject({ status: 'failed', amount_over: 0, reserved: 0 });
+});
+
+test('when the other refund is taken back before the decision, it fits after all', async () => {
+  const other = await insert(10_000);
+  await tell(other, 'succeeded');
+  await tell(late, 'succeeded', 'late');
+  await tell(other, 'failed', 'taken-back');
+  await tell(late, 'succeeded', 'decided');
+  expect(await sums()).toMatchObject({ amount_over: 0, reserved: 0, refunded: 4_000 });
+});
+
+test('a note about it leaves its reason and its money where they are', async () => {
+  await tell(await insert(10_000), 'succeeded');
+  await tell(late, 'succeeded', 'late');
+  await tell(late, null, 'note');
+  expect(await sums()).toMatchObject({ review_reason: 'over_refunded', amount_over: 4_000 });
+});

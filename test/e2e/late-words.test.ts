@@ -1,0 +1,191 @@
+import { createHmac } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SANDBOX } from '../../providers/stripe/simulator.ts';
+import { payByCard, readCardBook, untilRefund } from './cards.ts';
+import { openShop, type Shop } from './shop.ts';
+
+/** What a provider says late, twice, or under another id; and answers that were lost for a hold. */
+let shop: Shop;
+beforeAll(async () => {
+  shop = await openShop();
+}, 150_000);
+afterAll(() => shop?.close(), 60_000);
+afterEach(async () => {
+  await shop.control('stripe', 'DELETE', 'faults');
+  await shop.control('stripe', 'PATCH', 'settings', { webhook: 'send', refund_delay_ms: 2_000 });
+});
+
+const settings = (changes: object) => shop.control('stripe', 'PATCH', 'settings', changes);
+const fault = (on: string, kind: string, times = 1) =>
+  shop.control('stripe', 'POST', 'faults', { on, kind, times, stored: true });
+const takenOf = async (id: string) =>
+  (await readCardBook(shop, 'stripe', id)).taken.map(({ amountMinor }) => amountMinor);
+const actionsOf = async (id: string) => (await shop.timeline(id)).map(({ action }) => action);
+const capture = (id: string, amount: number) =>
+  shop.send('POST', `payments/${id}/capture`, { amount });
+
+type Wire = { readonly id: string; readonly metadata: Readonly<Record<string, string>> };
+async function readBook(): Promise<{ readonly intents: Wire[]; readonly refunds: Wire[] }> {
+  return Object.assign({ intents: [], refunds: [] }, await shop.control('stripe', 'GET', 'book'));
+}
+
+/** An event that Stripe signs; answers what became of it once it has come to rest. */
+async function say(type: string, object: object) {
+  const id = `evt_${type}_${Date.now()}`;
+  const body = JSON.stringify({ id, object: 'event', type, data: { object } });
+  const t = Math.floor(Date.now() / 1000);
+  const secret = SANDBOX.credentials.webhook_secrets;
+  const v1 = createHmac('sha256', secret).update(`${t}.${body}`).digest('hex');
+  await fetch(`${shop.world.details().api_url}/api/v1/webhooks/stripe`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'stripe-signature': `t=${t},v1=${v1}` },
+    body,
+  });
+  return await untilTold(`%:${id}`);
+}
+
+async function untilTold(eventKey: string): Promise<{ status: string; error: string | null }> {
+  for (let tries = 0; tries < 300; tries += 1) {
+    const { rows } = await shop.db.query(
+      `SELECT status, error FROM webhook_events WHERE event_key LIKE $1 AND status <> 'received'`,
+      [eventKey],
+    );
+    if (rows[0] !== undefined) return rows[0];
+    await sleep(100);
+  }
+  throw new Error(`${eventKey} did not come to rest`);
+}
+
+it('a former attempt that has money after all shows on the payment and in the queue', async () => {
+  const { body } = await payByCard(shop, 'stripe', { payment_method: 'pm_sim_declinedThenPaid' });
+  const paid = await shop.until(body.id, ['succeeded']);
+  const first = (await readBook()).intents.find(
+    ({ id, metadata }) => metadata.malipo_payment === body.id && id !== paid.provider_payment_id,
+  );
+  const now = { ...first, status: 'succeeded', amount_received: 5_000, latest_charge: 'ch_late' };
+  expect(await say('payment_intent.succeeded', now)).toEqual({
+    status: 'applied',
+    error: 'surplus',
+  });
+  const after = await shop.get(body.id);
+  expect(after).toMatchObject({
+    status: 'succeeded',
+    provider_payment_id: paid.provider_payment_id,
+    surplus: [{ provider_payment_id: first?.id, amount: 5_000, status: 'open' }],
+  });
+  expect(await say('payment_intent.succeeded', { ...now, created: 1 })).toMatchObject({
+    error: 'nothing new',
+  });
+  const operator = await signIn();
+  const queue = await operator('GET', 'surplus');
+  expect(JSON.stringify(queue)).toContain(body.id);
+});
+
+it('that the payer acts elsewhere does not change what is waited for', async () => {
+  const { body } = await payByCard(shop, 'stripe', {
+    payment_method: 'pm_card_authenticationRequired',
+    return_url: 'https://shop.example.test/back',
+  });
+  const waiting = await shop.get(`${body.id}/execution`);
+  const intent = (await readBook()).intents.find(({ id }) => id === body.provider_payment_id);
+  expect(await say('payment_intent.requires_action', intent ?? {})).toMatchObject({
+    status: 'applied',
+  });
+  const { waiting_for, wait_until, status } = await shop.get(`${body.id}/execution`);
+  expect([status, waiting_for]).toEqual(['requires_action', 'payer_action']);
+  expect(wait_until).toBe(waiting.wait_until);
+  expect(await actionsOf(body.id)).not.toContain('payment.callback_unclear');
+});
+
+describe('of a hold, without any event of the provider', () => {
+  const hold = async () => {
+    await settings({ webhook: 'never' });
+    const { body } = await payByCard(shop, 'stripe', { capture_method: 'manual' });
+    expect(body.status).toBe('authorized');
+    return body.id;
+  };
+
+  it('a capture that is lost, and replayed as lost for ever, counts', async () => {
+    const id = await hold();
+    await fault('capture', 'act_then_500');
+    const captured = await capture(id, 3_000);
+    expect([captured.status, captured.body.status]).toEqual([200, 'succeeded']);
+    expect(captured.body.amount_captured).toBe(3_000);
+    expect(await takenOf(id)).toEqual([3_000]);
+  }, 60_000);
+
+  it('a cancel that is lost, and replayed as lost for ever, counts', async () => {
+    const id = await hold();
+    await fault('cancel', 'act_then_500');
+    const canceled = await shop.send('POST', `payments/${id}/cancel`);
+    expect([canceled.status, canceled.body.status]).toEqual([200, 'canceled']);
+    expect(await takenOf(id)).toEqual([]);
+  }, 60_000);
+
+  it('a capture that nobody can tell of needs a person, and settles when it is known', async () => {
+    const id = await hold();
+    await fault('capture', 'act_then_500');
+    await fault('retrieve', '500_before', 50);
+    const { status, body } = await capture(id, 3_000);
+    expect([status, body.code]).toEqual([409, 'capture_refused']);
+    expect(body.detail).not.toContain('again');
+    expect(await shop.get(id)).toMatchObject({
+      status: 'needs_review',
+      review_reason: 'no_answer',
+    });
+    await shop.control('stripe', 'DELETE', 'faults');
+    await shop.send('POST', `payments/${id}/verify`);
+    expect(await shop.get(id)).toMatchObject({ status: 'succeeded', amount_captured: 3_000 });
+    expect(await takenOf(id)).toEqual([3_000]);
+  }, 60_000);
+
+  it('of two captures at once one is taken, and the other hears of it', async () => {
+    const id = await hold();
+    const answers = await Promise.all([capture(id, 3_000), capture(id, 2_000)]);
+    const [taken, refused] = answers.sort((a, b) => a.status - b.status);
+    expect([taken?.status, refused?.status]).toEqual([200, 409]);
+    expect(await takenOf(id)).toEqual([taken?.body.amount_captured]);
+  });
+});
+
+it('a refund that comes back after its money went to another one needs a person', async () => {
+  const { body } = await payByCard(shop, 'stripe', { payment_method: 'pm_card_refundFail' });
+  await shop.until(body.id, ['succeeded']);
+  const refund = () => shop.send('POST', `payments/${body.id}/refunds`, {});
+  const late = (await refund()).body;
+  await untilRefund(shop, late.id, ['failed']);
+  await settings({ refund_delay_ms: 600_000 });
+  expect((await refund()).body.status).toBe('succeeded');
+  const wire = (await readBook()).refunds.find(
+    ({ metadata }) => metadata.malipo_refund === late.id,
+  );
+  const said = await say('refund.updated', { ...wire, status: 'succeeded', failure_reason: null });
+  expect(said.status).toBe('applied');
+  const inReview = await untilRefund(shop, late.id, ['needs_review']);
+  expect(inReview).toMatchObject({ review_reason: 'over_refunded', amount_over: 5_000 });
+  expect(await shop.get(body.id)).toMatchObject({ amount_refunded: 5_000, amount_refundable: 0 });
+  const operator = await signIn();
+  const decision = { decision: 'failed', reason: 'the portal shows one refund' };
+  await operator('POST', `refunds/${late.id}/decision`, decision);
+  expect(await untilRefund(shop, late.id, ['failed'])).toMatchObject({ amount_over: 0 });
+}, 60_000);
+
+/** As an operator: calls under /api/v1/admin. */
+async function signIn() {
+  const { api_url, operator } = shop.world.details();
+  const call = async (method: string, path: string, body?: object, token?: string) => {
+    const answer = await fetch(`${api_url}/api/v1/${path}`, {
+      method,
+      headers: {
+        'content-type': 'application/json',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    return JSON.parse(await answer.text());
+  };
+  const { access_token } = await call('POST', 'sessions', operator);
+  return (method: string, path: string, body?: object) =>
+    call(method, `admin/${path}`, body, access_token);
+}

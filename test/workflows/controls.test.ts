@@ -1,0 +1,107 @@
+import type { ControlAction } from '../../domain/control.ts';
+import { ProviderError } from '../../domain/error.ts';
+import type { ProviderPolicy } from '../../domain/policy.ts';
+import { policy } from '../../providers/mpesa/policy.ts';
+import {
+  cancelUpdate,
+  controlSignal,
+  paymentStart,
+  providerEventSignal,
+} from '../../workflows/messages.ts';
+import {
+  chargeFailure,
+  delivered,
+  openStage,
+  outcome,
+  PENDING,
+  type Script,
+  type Stage,
+} from './stage.ts';
+
+/** What operators ask of open payments: to be looked up now, to be held, to go on. */
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+});
+afterAll(() => stage.close());
+
+async function start(script: Partial<Script>, changes: Partial<ProviderPolicy> = {}) {
+  const full: Script = { charge: () => PENDING, lookup: () => null, ...script };
+  const { input, story } = stage.prepare(full, changes);
+  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  const ask = (action: ControlAction) =>
+    handle.signal(controlSignal, { action, by: 'opr_1', reason: 'the provider is down' });
+  const actions = () => story.entries.map(({ action }) => action);
+  const until = async (action: string) => {
+    while (!actions().some((it) => it === action)) await stage.env.sleep('1s');
+  };
+  return { handle, story, ask, actions, until };
+}
+
+test('a paused payment asks nobody, however long; then it goes on and is asked about', async () => {
+  const { handle, story, ask, until } = await start({ lookup: () => outcome('succeeded') });
+  await until('payment.provider_accepted');
+  await ask('pause');
+  await until('payment.paused');
+  await stage.env.sleep('3d');
+  expect([story.questions, story.status]).toEqual([0, 'processing']);
+  expect(story.entries.at(-1)).toMatchObject({
+    actor: 'operator',
+    cause: 'opr_1: the provider is down',
+    waitingFor: 'resume',
+  });
+  await ask('resume');
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+  expect(story.questions).toBe(1);
+});
+
+test('a paused payment takes its callback', async () => {
+  const { handle, ask, until } = await start({});
+  await until('payment.provider_accepted');
+  await ask('pause');
+  await until('payment.paused');
+  await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+});
+
+test('a pause between two sends holds the next one back, and a cancel ends it', async () => {
+  const unsent = () => {
+    throw chargeFailure(new ProviderError('unsent', 'busy'), true);
+  };
+  const { handle, story, ask, until } = await start({ charge: unsent });
+  await until('payment.resend_planned');
+  await ask('pause');
+  await until('payment.paused');
+  await stage.env.sleep('1d');
+  expect(story.sends).toBe(1);
+  expect(await handle.executeUpdate(cancelUpdate)).toBe('canceled');
+  expect(await handle.result()).toEqual({ status: 'canceled' });
+  expect(story.sends).toBe(1);
+});
+
+test('a look-up is made at once, before the callback’s time is over', async () => {
+  const soon = { callback_wait_ms: policy.callback_wait_ms * 10 };
+  const { handle, story, ask, until } = await start({ lookup: () => outcome('succeeded') }, soon);
+  await until('payment.provider_accepted');
+  await ask('look_up');
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+  expect(story.entries.at(-1)?.cause).toContain('asked for by opr_1');
+});
+
+test('asked twice, each changes something once; what is not paused does not go on', async () => {
+  const { handle, ask, actions, until } = await start({});
+  await until('payment.provider_accepted');
+  for (const action of ['resume', 'pause', 'pause', 'resume', 'resume', 'pause'] as const) {
+    await ask(action);
+  }
+  while (actions().length < 4) await stage.env.sleep('1s');
+  await handle.signal(providerEventSignal, delivered(outcome('declined')));
+  expect(await handle.result()).toEqual({ status: 'failed' });
+  expect(actions()).toEqual([
+    'payment.provider_accepted',
+    'payment.paused',
+    'payment.resumed',
+    'payment.paused',
+    'payment.settled',
+  ]);
+});

@@ -1,0 +1,70 @@
+import { BY_STATUS_QUERY } from '../../db/statistics.ts';
+import type { RecordRequest } from '../../domain/payment.ts';
+import { paymentStart, providerEventSignal, verifyUpdate } from '../../workflows/messages.ts';
+import {
+  delivered,
+  openStage,
+  outcome,
+  PENDING,
+  type Script,
+  type Stage,
+  type Story,
+} from './stage.ts';
+
+/** Statistics tell by an entry's key who brought a payment to its end; workflows write the keys. */
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+});
+afterAll(() => stage.close());
+
+const QUERIED = new RegExp(/key ~ '([^']+)'/.exec(BY_STATUS_QUERY.sql)?.[1] ?? 'no such words');
+const isQueried = (entry: RecordRequest | undefined) =>
+  entry?.action === 'payment.settled' && QUERIED.test(entry.key);
+
+async function start(script: Partial<Script>) {
+  const full: Script = { charge: () => PENDING, lookup: () => null, ...script };
+  const { input, story } = stage.prepare(full);
+  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  return { handle, story };
+}
+const lastOf = ({ entries }: Story) => entries.at(-1);
+
+test('a payment that was asked about, since no callback came, counts as rescued', async () => {
+  const { handle, story } = await start({
+    lookup: () => outcome('succeeded', { money: null }),
+  });
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+  expect(isQueried(lastOf(story))).toBe(true);
+});
+
+test('so does one that was asked about while in review', async () => {
+  let isKnown = false;
+  const { handle, story } = await start({ lookup: () => (isKnown ? outcome('declined') : null) });
+  await stage.env.sleep('30m');
+  expect(story.status).toBe('needs_review');
+  isKnown = true;
+  expect(await handle.result()).toEqual({ status: 'failed' });
+  expect(isQueried(lastOf(story))).toBe(true);
+});
+
+test('so does one that its merchant had us ask about', async () => {
+  let isKnown = false;
+  const { handle, story } = await start({ lookup: () => (isKnown ? outcome('succeeded') : null) });
+  await stage.env.sleep('2s');
+  isKnown = true;
+  await handle.executeUpdate(verifyUpdate);
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+  expect(isQueried(lastOf(story))).toBe(true);
+});
+
+test('one that its callback settled, or the answer itself, does not', async () => {
+  const called = await start({});
+  await stage.env.sleep('2s');
+  await called.handle.signal(providerEventSignal, delivered(outcome('succeeded')));
+  const answered = await start({ charge: () => outcome('succeeded') });
+  for (const { handle, story } of [called, answered]) {
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+    expect(story.entries.some(isQueried)).toBe(false);
+  }
+});

@@ -1,0 +1,160 @@
+import type { Standing } from '../../domain/payment.ts';
+import type { PaymentStatus } from '../../domain/payment-states.ts';
+import type { ProviderPolicy } from '../../domain/policy.ts';
+import {
+  decideUpdate,
+  lateOutcomeStart,
+  paymentStart,
+  providerEventSignal,
+} from '../../workflows/messages.ts';
+import { delivered, openStage, outcome, PENDING, type Script, type Stage } from './stage.ts';
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+});
+afterAll(() => stage.close());
+
+/** Two attempts were made: the first failed as pi_1, the second is pi_2. */
+const standing = (status: PaymentStatus, own: string | null = 'pi_2'): Standing => ({
+  status,
+  providerPaymentId: own,
+  earlierProviderIds: ['pi_1'],
+});
+const paid = (providerPaymentId: string) => outcome('succeeded', { providerPaymentId });
+const declined = (providerPaymentId: string) => outcome('declined', { providerPaymentId });
+const surplusOf = (providerPaymentId: string) => ({
+  action: 'payment.surplus_found',
+  surplus: {
+    kind: 'succeeded',
+    providerPaymentId,
+    money: { amountMinor: 10_000, currency: 'KES' },
+  },
+  webhook: { status: 'applied' },
+});
+
+async function arrive(
+  status: PaymentStatus,
+  event: ReturnType<typeof delivered>,
+  policy: Partial<ProviderPolicy> = {},
+) {
+  const script = { charge: () => PENDING, lookup: () => outcome('succeeded') };
+  const { input, story } = stage.prepare(script, policy, { standing: standing(status) });
+  story.status = status;
+  const start = lateOutcomeStart(input, event);
+  const handle = await stage.env.client.workflow.signalWithStart('lateOutcome', start);
+  return { handle, story };
+}
+
+describe('after the end, money under another id', () => {
+  it.each([
+    ['of an earlier attempt', 'pi_1'],
+    ['that nobody knows', 'pi_9'],
+  ])('%s is surplus of a paid payment', async (_whose, id) => {
+    const { handle, story } = await arrive('succeeded', delivered(paid(id)));
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+    expect(story.entries).toMatchObject([{ ...surplusOf(id), event: null }]);
+  });
+
+  it('is surplus as well when it is held, or of another amount', async () => {
+    const held = outcome('authorized', { providerPaymentId: 'pi_1', money: null });
+    const first = await arrive('succeeded', delivered(held));
+    await first.handle.result();
+    expect(first.story.entries).toMatchObject([{ surplus: { kind: 'authorized', money: null } }]);
+    const other = { ...paid('pi_1'), money: { amountMinor: 1, currency: 'KES' } };
+    const second = await arrive('succeeded', delivered(other));
+    await second.handle.result();
+    expect(second.story.entries).toMatchObject([{ surplus: { money: { amountMinor: 1 } } }]);
+  });
+
+  it('sends a failed payment to review, whatever the policy accepts', async () => {
+    const policy = { late_success: 'accept' } as const;
+    const { handle, story } = await arrive('failed', delivered(paid('pi_1')), policy);
+    await stage.env.sleep('1h');
+    expect(story.status).toBe('needs_review');
+    expect(story.entries).toMatchObject([{ ...surplusOf('pi_1'), reviewReason: 'late_success' }]);
+    expect(story.entries[0]?.outcome).toBeNull();
+    const decision = {
+      decision: 'failed',
+      by: 'ops',
+      reason: 'given back',
+      receipt: null,
+    } as const;
+    expect(await handle.executeUpdate(decideUpdate, { args: [decision] })).toBe('failed');
+  });
+
+  it('does not end a payment’s success: the own id still settles nothing anew', async () => {
+    const { handle, story } = await arrive('succeeded', delivered(paid('pi_2')));
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+    expect(story.entries).toMatchObject([{ action: 'payment.late_outcome' }]);
+  });
+});
+
+describe('after the end, no money under another id', () => {
+  it('is a repetition when it is of an earlier attempt', async () => {
+    const { handle, story } = await arrive('succeeded', delivered(declined('pi_1')));
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+    expect(story.entries).toMatchObject([{ event: null, webhook: { status: 'applied' } }]);
+  });
+
+  it('is parked when nobody knows it', async () => {
+    const { handle, story } = await arrive('failed', delivered(declined('pi_9')));
+    expect(await handle.result()).toEqual({ status: 'failed' });
+    expect(story.entries).toMatchObject([{ event: null, webhook: { status: 'parked' } }]);
+  });
+});
+
+describe('a workflow that is built anew', () => {
+  async function rebuild(script: Partial<Script>, own: string | null = null) {
+    const { input, story } = stage.prepare(
+      { charge: () => PENDING, lookup: () => null, ...script },
+      {},
+      { attemptOrdinal: 2, standing: standing('processing', own) },
+    );
+    story.status = 'processing';
+    const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+    return { handle, story };
+  }
+
+  it('takes a former attempt’s decline for what it is', async () => {
+    const charge = () => ({ ...PENDING, providerPaymentId: null });
+    const { handle, story } = await rebuild({ charge });
+    await handle.signal(providerEventSignal, delivered(declined('pi_1')));
+    await stage.env.sleep('2s');
+    expect(story.status).toBe('processing');
+    await handle.signal(providerEventSignal, delivered(paid('pi_2')));
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+  });
+
+  it('knows the current attempt’s id before it asks the provider', async () => {
+    const charge = () => ({ ...PENDING, providerPaymentId: null });
+    const { handle, story } = await rebuild({ charge }, 'pi_2');
+    await handle.signal(providerEventSignal, delivered(paid('pi_9')));
+    await stage.env.sleep('2s');
+    expect(story.status).toBe('processing');
+    expect(story.entries.at(-1)).toMatchObject({ ...surplusOf('pi_9'), event: null });
+    await handle.signal(providerEventSignal, delivered(paid('pi_2')));
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+  });
+});
+
+describe('while it is open', () => {
+  const policy = { reattempt: { max_attempts: 2, after_ms: { '1': 1_000 }, fallback: [] } };
+
+  it('a former attempt’s money is surplus, and needs review; the own still counts', async () => {
+    let sends = 0;
+    const charge = () => {
+      sends += 1;
+      return sends === 1 ? declined('pi_1') : { ...PENDING, providerPaymentId: null };
+    };
+    const { input, story } = stage.prepare({ charge, lookup: () => null }, policy);
+    const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+    while (sends < 2) await stage.env.sleep('1s');
+    await handle.signal(providerEventSignal, delivered(paid('pi_1')));
+    while (story.status !== 'needs_review') await stage.env.sleep('1s');
+    const found = { ...surplusOf('pi_1'), event: 'gave_up', providerPaymentId: null };
+    expect(story.entries.at(-1)).toMatchObject({ ...found, reviewReason: 'contradiction' });
+    await handle.signal(providerEventSignal, delivered(paid('pi_2')));
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+  });
+});

@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from '@temporalio/client';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import {
+  type ActivityDeps,
+  createBookActivities,
+  createProviderActivities,
+} from '../../activities/index.ts';
+import { ensureMerchant } from '../../db/merchants.ts';
+import type { Pool } from '../../db/pool.ts';
+import type { LookupResult, ProviderClient } from '../../domain/provider.ts';
+import type { RefundResult } from '../../domain/refund.ts';
+import { loadWorkflowBundle } from '../../worker/bundle.ts';
+import { providerTaskQueue, type SweepInput, TASK_QUEUE } from '../../workflows/messages.ts';
+import { openTestDatabase, type TestDatabase } from '../database.ts';
+import { MERCHANT, VAULT } from '../factories.ts';
+import { addSearchAttributes } from './stage.ts';
+
+/** What the scripted provider says, and what it was told: payments and refunds by their ids. */
+export type Provider = {
+  lookup: LookupResult;
+  lookupRefund: RefundResult;
+  settlement: LookupResult;
+  readonly sent: string[];
+  readonly asked: string[];
+  readonly settled: string[];
+};
+
+export type SweepStage = {
+  readonly env: TestWorkflowEnvironment;
+  readonly temporal: Client;
+  readonly database: TestDatabase;
+  readonly pool: Pool;
+  readonly provider: Provider;
+  /** One round of the sweeper. */
+  sweep(): Promise<void>;
+  /** Leaves a run that has ended, as somebody does who terminates it in the Web UI. */
+  endRun(workflowId: string): Promise<void>;
+  close(): Promise<void>;
+};
+
+const ROUND: SweepInput = { unstarted_after_ms: 15_000, undelivered_after_ms: 10_000, batch: 100 };
+/** Started; its first task scheduled, started and completed. */
+const IDLE_LENGTH = 4;
+const SAID = { providerPaymentId: 'ws_CO_1', providerCode: null, message: 'in progress' };
+const PENDING = { kind: 'pending', ...SAID } as const;
+const REFUND_PENDING = { ...PENDING, providerRefundId: 're_1' } as const;
+
+/** The real workflows, activities and rows; only the provider's client follows a script. */
+export async function openSweepStage(): Promise<SweepStage> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const database = await openTestDatabase();
+  await ensureMerchant(database.pool, MERCHANT);
+  const env = await TestWorkflowEnvironment.createTimeSkipping({
+    server: {
+      executable: { type: 'existing-path', path: process.env.MALIPO_TEST_SERVER_PATH ?? '' },
+    },
+  });
+  await addSearchAttributes(env);
+  const temporal = new Client({ connection: env.connection });
+  const provider: Provider = { ...SILENT, sent: [], asked: [], settled: [] };
+  const { pool } = database;
+  const workers = await createWorkers(env, {
+    pool,
+    vault: VAULT,
+    temporal,
+    allowsLoopback: true,
+    callbackUrl: () => 'http://127.0.0.1:1/callback',
+    refundCallbackUrls: () => ({}),
+    clientFor: () => Promise.resolve(clientOf(provider)),
+  });
+  const ended = Promise.all(workers.map((worker) => worker.run()));
+  let runs = 0;
+  return {
+    env,
+    temporal,
+    database,
+    pool,
+    provider,
+    async sweep() {
+      runs += 1;
+      const workflowId = `sweep-${runs}`;
+      const start = { workflowId, taskQueue: TASK_QUEUE, args: [ROUND] };
+      await temporal.workflow.execute('sweep', start);
+    },
+    async endRun(workflowId) {
+      const start = { workflowId, taskQueue: TASK_QUEUE, args: [{}] };
+      const handle = await temporal.workflow.start('lateOutcome', start);
+      // The server skips no time while a terminated run has a task that nobody took.
+      while ((await handle.describe()).historyLength < IDLE_LENGTH) await sleep(20);
+      await handle.terminate('by hand');
+    },
+    async close() {
+      for (const worker of workers) worker.shutdown();
+      await ended;
+      await env.teardown();
+      await database.close();
+    },
+  };
+}
+
+/** What it says until a test says otherwise: nothing definite. */
+export const SILENT = {
+  lookup: PENDING,
+  lookupRefund: REFUND_PENDING,
+  settlement: PENDING,
+} as const satisfies Partial<Provider>;
+
+function clientOf(provider: Provider): ProviderClient {
+  return {
+    async charge({ paymentId }, { dispatch }) {
+      await dispatch();
+      provider.sent.push(paymentId);
+      return PENDING;
+    },
+    lookup({ attemptId }) {
+      provider.asked.push(attemptId);
+      return Promise.resolve(provider.lookup);
+    },
+    capture({ amount }) {
+      provider.settled.push(`capture ${amount.amountMinor}`);
+      return Promise.resolve(provider.settlement);
+    },
+    cancel({ providerPaymentId }) {
+      provider.settled.push(`cancel ${providerPaymentId}`);
+      return Promise.resolve(provider.settlement);
+    },
+    async refund({ refundId }, { dispatch }) {
+      await dispatch();
+      provider.sent.push(refundId);
+      return REFUND_PENDING;
+    },
+    lookupRefund({ refundId }) {
+      provider.asked.push(refundId);
+      return Promise.resolve(provider.lookupRefund);
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+async function createWorkers(env: TestWorkflowEnvironment, deps: ActivityDeps) {
+  const common = { connection: env.nativeConnection, namespace: 'default' };
+  return await Promise.all([
+    Worker.create({
+      ...common,
+      taskQueue: TASK_QUEUE,
+      workflowBundle: await loadWorkflowBundle(),
+      activities: createBookActivities(deps),
+    }),
+    Worker.create({
+      ...common,
+      taskQueue: providerTaskQueue('stripe'),
+      activities: createProviderActivities(deps),
+    }),
+  ]);
+}

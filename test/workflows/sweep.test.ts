@@ -1,0 +1,339 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { newId } from '../../db/ids.ts';
+import { insertRefund } from '../../db/refunds.ts';
+import { insertWebhookEvent } from '../../db/webhook-events.ts';
+import { lateOutcomeWorkflowId, refundWorkflowId } from '../../domain/id.ts';
+import { paymentInput } from '../../domain/inputs.ts';
+import type { Payment } from '../../domain/payment.ts';
+import type { PaymentStatus } from '../../domain/payment-states.ts';
+import { capabilitiesOf } from '../../providers/index.ts';
+import {
+  captureUpdate,
+  decideRefundUpdate,
+  decideUpdate,
+  lateOutcomeStart,
+} from '../../workflows/messages.ts';
+import {
+  MERCHANT,
+  makeOutcome,
+  makeWebhookEvent,
+  POLICY,
+  reread,
+  storePayment,
+  storePaymentIn,
+} from '../factories.ts';
+import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
+
+let stage: SweepStage;
+beforeAll(async () => {
+  stage = await openSweepStage();
+});
+beforeEach(() => void Object.assign(stage.provider, SILENT));
+afterAll(() => stage.close());
+
+const OF_STRIPE = { provider: 'stripe', credentialsRef: 'env:stripe' };
+const store = (status: PaymentStatus, changes = {}) =>
+  storePaymentIn(stage.pool, status, { ...OF_STRIPE, ...changes });
+const own = (text: string, values: unknown[]) => stage.database.queryAsOwner(text, values);
+/** Makes it silent for long; its wait ends then. */
+const age = ({ id }: { id: string }, table = 'payments', waitEnds = '-1 hour') =>
+  own(
+    `UPDATE ${table} SET updated_at = now() - interval '2 hours',
+       wait_until = now() + $2::interval WHERE id = $1`,
+    [id, waitEnds],
+  );
+const statusOf = async (payment: Payment) => (await reread(stage.pool, payment)).status;
+const actionsOf = async ({ id }: { id: string }) => {
+  const entries = await own('SELECT action FROM audit_entries WHERE payment_id = $1', [id]);
+  return entries.map(({ action }) => action);
+};
+
+async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
+  for (let tries = 0; tries < 300; tries += 1) {
+    if (await isSo()) return;
+    await sleep(50);
+  }
+  throw new Error(`not in time: ${what}`);
+}
+const untilStatus = (payment: Payment, status: PaymentStatus) =>
+  until(async () => (await statusOf(payment)) === status, `${payment.id} is ${status}`);
+const untilRecovered = (payment: Payment) =>
+  until(async () => (await actionsOf(payment)).includes('payment.recovered'), 'it is recovered');
+const sendsOf = ({ id }: { id: string }) => stage.provider.sent.filter((it) => it === id).length;
+const asksOf = ({ attemptId }: Payment) =>
+  stage.provider.asked.filter((it) => it === attemptId).length;
+const BY_PERSON = { by: 'ops', reason: 'seen in the statement', receipt: null } as const;
+
+async function storeCallback(payment: Payment) {
+  const { workflowId, provider } = payment;
+  const event = makeWebhookEvent({ workflowId, provider });
+  await insertWebhookEvent(stage.pool, event);
+  await own(`UPDATE webhook_events SET received_at = now() - interval '1 hour' WHERE id = $1`, [
+    event.id,
+  ]);
+  return async () => (await own('SELECT status FROM webhook_events WHERE id = $1', [event.id]))[0];
+}
+
+it('leaves a review alone that its late workflow holds, and goes on with the rest', async () => {
+  const reviewed = await store('failed');
+  await stage.endRun(reviewed.workflowId);
+  const late = { eventId: 'evt_late', event: makeOutcome('succeeded'), unstored: null };
+  const input = paymentInput(reviewed, capabilitiesOf);
+  const start = lateOutcomeStart(input, late);
+  await stage.temporal.workflow.signalWithStart('lateOutcome', start);
+  await stage.env.sleep('1 minute');
+  await untilStatus(reviewed, 'needs_review');
+  const unstarted = await storePayment(stage.pool, OF_STRIPE);
+  const waiting = await store('processing');
+  for (const payment of [reviewed, unstarted, waiting]) await age(payment);
+  const fate = await storeCallback(waiting);
+  await stage.sweep();
+  await untilStatus(unstarted, 'processing');
+  await untilStatus(waiting, 'succeeded');
+  expect([sendsOf(unstarted), sendsOf(waiting)]).toEqual([1, 0]);
+  expect(await fate()).toEqual({ status: 'applied' });
+  expect(await statusOf(reviewed)).toBe('needs_review');
+  expect(await actionsOf(reviewed)).not.toContain('payment.recovered');
+  const holder = stage.temporal.workflow.getHandle(lateOutcomeWorkflowId(reviewed.workflowId));
+  const decision = { ...BY_PERSON, decision: 'succeeded' } as const;
+  expect(await holder.executeUpdate(decideUpdate, { args: [decision] })).toBe('succeeded');
+});
+
+describe.each([
+  { how: 'was terminated by hand', hasRun: true },
+  { how: 'was lost with all of Temporal', hasRun: false },
+])('a payment whose workflow $how is never sent again:', ({ hasRun }) => {
+  const lose = async (payment: Payment, waitEnds?: string) => {
+    if (hasRun) await stage.endRun(payment.workflowId);
+    await age(payment, 'payments', waitEnds);
+    await stage.sweep();
+    await untilRecovered(payment);
+  };
+
+  it('the provider’s answer settles it', async () => {
+    const payment = await store('processing');
+    stage.provider.lookup = makeOutcome('succeeded');
+    await lose(payment);
+    await untilStatus(payment, 'succeeded');
+    expect(sendsOf(payment)).toBe(0);
+  });
+
+  it('a decline ends it, though the policy allows another attempt', async () => {
+    const reattempt = { max_attempts: 3, after_ms: { insufficient_funds: 1 }, fallback: [] };
+    const payment = await store('processing', { policy: { ...POLICY, reattempt } });
+    stage.provider.lookup = makeOutcome('declined');
+    await lose(payment);
+    await untilStatus(payment, 'failed');
+    const { attemptOrdinal } = await reread(stage.pool, payment);
+    expect([attemptOrdinal, sendsOf(payment)]).toEqual([1, 0]);
+  });
+
+  it('without an answer a person has to look', async () => {
+    const lookup = { timeout_ms: 1_000, every_ms: [200], window_ms: 1_000 };
+    const payment = await store('processing', { policy: { ...POLICY, lookup } });
+    stage.provider.lookup = { ...makeOutcome('declined'), kind: 'pending', message: 'not yet' };
+    await lose(payment);
+    await untilStatus(payment, 'needs_review');
+    expect((await reread(stage.pool, payment)).reviewReason).toBe('history_lost');
+    expect([sendsOf(payment), asksOf(payment) > 0]).toEqual([0, true]);
+  });
+
+  it('a hold is kept, and captured once', async () => {
+    const payment = await store('authorized', { captureMethod: 'manual' });
+    stage.provider.lookup = makeOutcome('authorized');
+    await lose(payment, '1 day');
+    await until(() => Promise.resolve(asksOf(payment) > 0), 'it is asked about');
+    const taken = makeOutcome('succeeded', { money: { amountMinor: 3_000, currency: 'KES' } });
+    stage.provider.settlement = taken;
+    const handle = stage.temporal.workflow.getHandle(payment.workflowId);
+    const part = { args: [{ amountMinor: 3_000 }] as [{ amountMinor: number }] };
+    expect(await handle.executeUpdate(captureUpdate, part)).toBe('succeeded');
+    const { amountCapturedMinor } = await reread(stage.pool, payment);
+    expect([amountCapturedMinor, sendsOf(payment)]).toEqual([3_000, 0]);
+  });
+
+  it.each([
+    { status: 'authorized', code: 'authorization_expired' },
+    { status: 'requires_action', code: 'prompt_expired' },
+  ] as const)('$status is let go when its time is over', async ({ status, code }) => {
+    const payment = await store(status, { captureMethod: 'manual' });
+    await own(`UPDATE payments SET provider_payment_id = 'pi_9' WHERE id = $1`, [payment.id]);
+    const held = { ...makeOutcome('authorized'), providerPaymentId: 'pi_9' };
+    stage.provider.lookup =
+      status === 'authorized' ? held : { ...held, kind: 'pending', message: 'not yet' };
+    stage.provider.settlement = makeOutcome('canceled', { providerPaymentId: 'pi_9' });
+    await lose(payment);
+    await stage.env.sleep('2 minutes');
+    await untilStatus(payment, 'canceled');
+    expect((await reread(stage.pool, payment)).failureCode).toBe(code);
+    expect(stage.provider.settled).toContain('cancel pi_9');
+  });
+
+  it('in review it is asked about', async () => {
+    const payment = await store('needs_review');
+    stage.provider.lookup = makeOutcome('succeeded');
+    await lose(payment);
+    await untilStatus(payment, 'succeeded');
+  });
+
+  it('in review for late money it listens, and leaves it to a person', async () => {
+    const payment = await store('failed');
+    await own(
+      `UPDATE payments SET status = 'needs_review', review_reason = 'late_success' WHERE id = $1`,
+      [payment.id],
+    );
+    stage.provider.lookup = makeOutcome('succeeded');
+    await lose(payment);
+    await stage.env.sleep('1 day');
+    expect([await statusOf(payment), asksOf(payment)]).toEqual(['needs_review', 0]);
+    const handle = stage.temporal.workflow.getHandle(payment.workflowId);
+    const decision = { ...BY_PERSON, decision: 'failed' } as const;
+    expect(await handle.executeUpdate(decideUpdate, { args: [decision] })).toBe('failed');
+  });
+});
+
+it('one that was ended by hand before it was sent has failed, and is never sent', async () => {
+  const payment = await store('created');
+  await stage.endRun(payment.workflowId);
+  await age(payment);
+  await stage.sweep();
+  await untilStatus(payment, 'failed');
+  const { failureCode } = await reread(stage.pool, payment);
+  expect([failureCode, sendsOf(payment)]).toEqual(['provider_unavailable', 0]);
+});
+
+it('one that cannot be handled stops no other', async () => {
+  const odd = await storePayment(stage.pool, { ...OF_STRIPE, workflowId: 'payment-odd' });
+  const payment = await storePayment(stage.pool, OF_STRIPE);
+  for (const one of [odd, payment]) await age(one);
+  await stage.sweep();
+  await untilStatus(payment, 'processing');
+  expect(await statusOf(odd)).toBe('created');
+});
+
+it('callbacks are delivered though the other half of the round fails', async () => {
+  const payment = await store('processing');
+  const fate = await storeCallback(payment);
+  await own('ALTER TABLE refunds RENAME COLUMN swept_at TO lost', []);
+  try {
+    await expect(stage.sweep()).rejects.toThrow();
+  } finally {
+    await own('ALTER TABLE refunds RENAME COLUMN lost TO swept_at', []);
+  }
+  await untilStatus(payment, 'succeeded');
+  expect(await fate()).toEqual({ status: 'applied' });
+});
+
+it('a dispute that overtook its payment is recorded once the payment is known', async () => {
+  const payment = await store('processing');
+  const dispute = {
+    kind: 'dispute',
+    providerDisputeId: 'dp_7',
+    providerPaymentId: 'pi_7',
+    status: 'open',
+    amountMinor: 10_000,
+    reason: 'fraudulent',
+  } as const;
+  const changes = { provider: 'stripe', account: 'env:stripe', event: dispute };
+  const event = makeWebhookEvent(changes);
+  await insertWebhookEvent(stage.pool, event);
+  const look = async () => {
+    await own(
+      `UPDATE webhook_events SET received_at = now() - interval '1 hour', swept_at = NULL
+       WHERE id = $1`,
+      [event.id],
+    );
+    await stage.sweep();
+    const [row] = await own('SELECT status FROM webhook_events WHERE id = $1', [event.id]);
+    const { dispute: known } = await reread(stage.pool, payment);
+    return [row?.status, known?.providerDisputeId];
+  };
+  expect(await look()).toEqual(['parked', undefined]);
+  expect(await look()).toEqual(['parked', undefined]);
+  await own(`UPDATE attempts SET provider_payment_id = 'pi_7' WHERE id = $1`, [payment.attemptId]);
+  expect(await look()).toEqual(['applied', 'dp_7']);
+});
+
+describe('a refund', () => {
+  async function storeRefund(changes: { status: string; reason?: string; isSent: boolean }) {
+    const payment = await store('succeeded');
+    const id = newId('refund');
+    const insertion = await insertRefund(stage.pool, {
+      id,
+      paymentId: payment.id,
+      merchantId: MERCHANT.id,
+      idempotencyKey: `refund-${id}`,
+      fingerprint: 'f'.repeat(64),
+      workflowId: refundWorkflowId(randomBytes(16).toString('hex')),
+      amountMinor: 4_000,
+      reason: null,
+      metadata: {},
+    });
+    if (!('refund' in insertion)) throw new Error(`it was ${insertion.kind}`);
+    await own(
+      `UPDATE refunds SET status = $2, review_reason = $3, dispatch_count = $4::boolean::int,
+         dispatched_at = CASE WHEN $4::boolean THEN now() END WHERE id = $1`,
+      [id, changes.status, changes.reason ?? null, changes.isSent],
+    );
+    await age({ id }, 'refunds');
+    return insertion.refund;
+  }
+  const rowOf = async (id: string) =>
+    (await own('SELECT status, review_reason FROM refunds WHERE id = $1', [id]))[0];
+  const untilRefund = (id: string, status: string) =>
+    until(async () => (await rowOf(id))?.status === status, `${id} is ${status}`);
+  const asks = (id: string) => stage.provider.asked.filter((it) => it === id).length;
+  const GIVEN_BACK = {
+    kind: 'succeeded',
+    providerRefundId: 're_1',
+    receipt: null,
+    amountMinor: 4_000,
+    failure: null,
+    providerCode: null,
+  } as const;
+
+  it('that was never taken up is sent', async () => {
+    const refund = await storeRefund({ status: 'pending', isSent: false });
+    await stage.sweep();
+    await until(() => Promise.resolve(sendsOf(refund) === 1), 'it is sent');
+  });
+
+  it.each([
+    { status: 'pending', hasRun: true },
+    { status: 'pending', hasRun: false },
+    { status: 'needs_review', reason: 'no_answer', hasRun: true },
+    { status: 'needs_review', reason: 'no_answer', hasRun: false },
+  ])(
+    'in $status that lost its workflow (ended: $hasRun) is asked about, and not sent again',
+    async ({ hasRun, ...changes }) => {
+      const refund = await storeRefund({ ...changes, isSent: true });
+      if (hasRun) await stage.endRun(refund.workflowId);
+      stage.provider.lookupRefund = GIVEN_BACK;
+      await stage.sweep();
+      await untilRefund(refund.id, 'succeeded');
+      expect(await actionsOf({ id: refund.paymentId })).toContain('refund.recovered');
+      expect(sendsOf(refund)).toBe(0);
+    },
+  );
+
+  it('that was ended by hand before it was sent waits for a person', async () => {
+    const refund = await storeRefund({ status: 'pending', isSent: false });
+    await stage.endRun(refund.workflowId);
+    await stage.sweep();
+    await untilRefund(refund.id, 'needs_review');
+    expect(sendsOf(refund)).toBe(0);
+  });
+
+  it('with late money listens, and leaves it to a person', async () => {
+    const changes = { status: 'needs_review', reason: 'late_success', isSent: true };
+    const refund = await storeRefund(changes);
+    await stage.endRun(refund.workflowId);
+    await stage.sweep();
+    await stage.env.sleep('1 day');
+    expect([(await rowOf(refund.id))?.status, asks(refund.id)]).toEqual(['needs_review', 0]);
+    const handle = stage.temporal.workflow.getHandle(refund.workflowId);
+    const decision = { ...BY_PERSON, decision: 'failed' } as const;
+    expect(await handle.executeUpdate(decideRefundUpdate, { args: [decision] })).toBe('failed');
+  });
+});

@@ -1,0 +1,59 @@
+import type { Control, ControlAction } from '../domain/control.ts';
+import type { PaymentInput, WaitingFor } from '../domain/payment.ts';
+import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
+import type { Book } from './book.ts';
+import type { Desk } from './desk.ts';
+import { grantWish } from './wishes.ts';
+
+type Apply = (input: PaymentInput, book: Book, desk: Desk, control: Control) => Promise<void>;
+
+/** Does what an operator asked of all open payments of a provider, as far as it fits this one. */
+export async function applyControl(
+  input: PaymentInput,
+  book: Book,
+  desk: Desk,
+  control: Control,
+): Promise<void> {
+  if (!isClosed(book.status())) await APPLY[control.action](input, book, desk, control);
+}
+
+const APPLY = {
+  async look_up(input, book, _desk, { by }) {
+    const wish = { kind: 'verify', amountMinor: null, by, isAnswered: false, refusal: null };
+    await grantWish(input, book, { ...wish, kind: 'verify' });
+  },
+  async pause(_input, book, desk, { by, reason }) {
+    if (desk.isPaused) return;
+    desk.isPaused = true;
+    await book.write({
+      key: book.numbered('paused'),
+      action: 'payment.paused',
+      actor: 'operator',
+      cause: `${by}: ${reason}`,
+      waitingFor: 'resume',
+    });
+  },
+  async resume(_input, book, desk, { by, reason }) {
+    if (!desk.isPaused) return;
+    desk.isPaused = false;
+    await book.write({
+      key: book.numbered('resumed'),
+      action: 'payment.resumed',
+      actor: 'operator',
+      cause: `${by}: ${reason}`,
+      waitingFor: WAITS_AGAIN[book.status()],
+    });
+  },
+} as const satisfies Record<ControlAction, Apply>;
+
+/** What a payment waits for when it goes on. */
+const WAITS_AGAIN = {
+  created: 'resend',
+  processing: 'lookup',
+  requires_action: 'payer_action',
+  authorized: 'capture',
+  needs_review: 'review',
+  succeeded: null,
+  failed: null,
+  canceled: null,
+} as const satisfies Record<PaymentStatus, WaitingFor | null>;
