@@ -1,109 +1,91 @@
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import { recordDispute } from '../db/disputes.ts';
-import { findLatePayment, findLateRefund } from '../db/late-news.ts';
-import { listLost, listUnstarted } from '../db/payments.ts';
-import type { Pool } from '../db/pool.ts';
-import { findRefundByWorkflow, listSilentRefunds } from '../db/refunds.ts';
-import type { WebhookEvent } from '../db/rows.ts';
-import { listUndelivered, markDelivered, markWebhookEvent } from '../db/webhook-events.ts';
-import { lateRefundInput, paymentInput, refundInput } from '../domain/inputs.ts';
-import type { Payment } from '../domain/payment.ts';
-import { deliveryIdOf, isDisputeEvent, isRefundEvent } from '../domain/webhook-event.ts';
-import { capabilitiesOf } from '../providers/index.ts';
-import { type Delivery, deliverEvent, deliverRefundEvent } from '../workflows/delivery.ts';
-import { paymentStart, refundStart, type SweepInput } from '../workflows/messages.ts';
+import { log } from '@temporalio/activity';
+import {
+  listParkedDisputes,
+  listSilentPayments,
+  listSilentRefunds,
+  markSwept,
+  SWEPT_PAYMENTS,
+  SWEPT_REFUNDS,
+} from '../db/sweep.ts';
+import { listUndelivered } from '../db/webhook-events.ts';
+import type { SweepInput } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
+import { deliverStored, retryDispute } from './stored-callbacks.ts';
+import { takeUpPayment, takeUpRefund } from './take-up.ts';
+
+/** How a round went, for its page in the Web UI. */
+export type Swept = { readonly seen: number; readonly mended: number; readonly failed: number };
+
+/** Ends before the activity's time does; what is left comes first in the next round. */
+const ROUND_MS = 8_000;
 
 /**
- * Picks up what a crash left between PostgreSQL and Temporal. To start a payment's or a refund's
- * workflow again is always safe: the dispatch is claimed in the database, so money that may be out
- * is never sent a second time.
+ * Picks up what a crash left between PostgreSQL and Temporal. To start a workflow again is always
+ * safe: the dispatch is claimed in the database, so money that may be out is never sent a second
+ * time; and what may be out is only asked about.
  */
-export function createSweep({ pool, temporal }: ActivityDeps) {
+export function createSweep(deps: ActivityDeps) {
+  const { pool } = deps;
   return {
-    async sweepUnstarted({ unstarted_after_ms, batch }: SweepInput): Promise<number> {
-      const unstarted = await listUnstarted(pool, unstarted_after_ms, batch);
-      for (const payment of unstarted) await startPayment(temporal, payment);
-      const lost = await listLost(pool, unstarted_after_ms, batch);
-      let rebuilt = 0;
-      for (const payment of lost) {
-        if (await isRunning(temporal, payment.workflowId)) continue;
-        await startPayment(temporal, payment);
-        rebuilt += 1;
-      }
-      return unstarted.length + rebuilt + (await sweepRefunds(pool, temporal, unstarted_after_ms));
+    async sweepUnstarted({ unstarted_after_ms, batch }: SweepInput): Promise<Swept> {
+      const until = Date.now() + ROUND_MS;
+      const payments = SWEPT_PAYMENTS.map(async (status) => {
+        const silent = await listSilentPayments(pool, status, unstarted_after_ms, batch);
+        return await visitEach(deps, { table: 'payments', items: silent, until }, takeUpPayment);
+      });
+      const refunds = SWEPT_REFUNDS.map(async (status) => {
+        const silent = await listSilentRefunds(pool, status, unstarted_after_ms, batch);
+        return await visitEach(deps, { table: 'refunds', items: silent, until }, takeUpRefund);
+      });
+      return sumOf(await Promise.all([...payments, ...refunds]));
     },
 
-    async sweepUndelivered({ undelivered_after_ms, batch }: SweepInput): Promise<number> {
+    async sweepUndelivered({ undelivered_after_ms, batch }: SweepInput): Promise<Swept> {
+      const until = Date.now() + ROUND_MS;
+      const table = 'webhook_events';
       const events = await listUndelivered(pool, undelivered_after_ms, batch);
-      for (const event of events)
-        await writeFate(pool, event.id, await deliver(pool, temporal, event));
-      return events.length;
+      const disputes = await listParkedDisputes(pool, batch);
+      return sumOf([
+        await visitEach(deps, { table, items: events, until }, deliverStored),
+        await visitEach(deps, { table, items: disputes, until }, retryDispute),
+      ]);
     },
   };
 }
 
-const FATES = {
-  nothing_new: { status: 'applied', note: 'nothing new' },
-  unknown: { status: 'parked', note: 'there is no payment for it' },
-} as const;
+type Queue<T> = {
+  readonly table: Parameters<typeof markSwept>[1];
+  readonly items: readonly T[];
+  readonly until: number;
+};
 
-async function writeFate(pool: Pool, eventId: string, fate: Delivery): Promise<void> {
-  if (fate === 'delivered') return await markDelivered(pool, eventId);
-  await markWebhookEvent(pool, { eventId, ...FATES[fate] }, null);
+/**
+ * Judges each by itself: one that cannot be handled is counted and told, and stops no other.
+ * @param visit answers whether there was something to mend.
+ */
+async function visitEach<T extends { readonly id: string }>(
+  deps: ActivityDeps,
+  { table, items, until }: Queue<T>,
+  visit: (deps: ActivityDeps, item: T) => Promise<boolean>,
+): Promise<Swept> {
+  let [seen, mended, failed] = [0, 0, 0];
+  for (const item of items) {
+    if (Date.now() > until) break;
+    seen += 1;
+    try {
+      await markSwept(deps.pool, table, item.id);
+      if (await visit(deps, item)) mended += 1;
+    } catch (error) {
+      failed += 1;
+      // Names only: PostgreSQL's messages may quote a row.
+      const kind = error instanceof Error ? error.constructor.name : typeof error;
+      log.warn(`the sweeper could not handle ${item.id}: ${kind}`);
+    }
+  }
+  return { seen, mended, failed };
 }
 
-async function deliver(pool: Pool, temporal: Client, stored: WebhookEvent): Promise<Delivery> {
-  const { event, workflow_id, payment_id, provider, account } = stored;
-  const eventId = deliveryIdOf(stored);
-  if (event === null) return 'unknown';
-  if (isDisputeEvent(event)) {
-    const found = { eventId, provider, account, dispute: event };
-    return (await recordDispute(pool, found)) === 'unknown' ? 'unknown' : 'nothing_new';
-  }
-  if (workflow_id === null || payment_id === null) return 'unknown';
-  const capabilities = capabilitiesOf(provider);
-  if (isRefundEvent(event)) {
-    const delivered = { eventId, event, unstored: null };
-    return await deliverRefundEvent(temporal, workflow_id, delivered, async () => {
-      const found = await findLateRefund(pool, workflow_id, event);
-      if (typeof found === 'string') return found;
-      return lateRefundInput(found.refund, found.payment, capabilities);
-    });
-  }
-  const delivered = { eventId, event, unstored: null };
-  return await deliverEvent(temporal, workflow_id, delivered, async () => {
-    const payment = await findLatePayment(pool, workflow_id, event);
-    return typeof payment === 'string' ? payment : paymentInput(payment, capabilitiesOf);
-  });
-}
-
-const REFUND_BATCH = 100;
-
-async function sweepRefunds(pool: Pool, temporal: Client, graceMs: number): Promise<number> {
-  let started = 0;
-  for (const refund of await listSilentRefunds(pool, graceMs, REFUND_BATCH)) {
-    if (await isRunning(temporal, refund.workflowId)) continue;
-    const found = await findRefundByWorkflow(pool, refund.workflowId);
-    if (found === null) continue;
-    const input = refundInput(refund, found.payment, capabilitiesOf(found.payment.provider));
-    await temporal.workflow.start('refund', refundStart(input));
-    started += 1;
-  }
-  return started;
-}
-
-async function startPayment(temporal: Client, payment: Payment): Promise<void> {
-  const input = paymentInput(payment, capabilitiesOf);
-  await temporal.workflow.start('payment', paymentStart(input));
-}
-
-async function isRunning(temporal: Client, workflowId: string): Promise<boolean> {
-  try {
-    const { status } = await temporal.workflow.getHandle(workflowId).describe();
-    return status.name === 'RUNNING';
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
-    throw error;
-  }
+function sumOf(parts: readonly Swept[]): Swept {
+  const total = (name: keyof Swept) => parts.reduce((sum, part) => sum + part[name], 0);
+  return { seen: total('seen'), mended: total('mended'), failed: total('failed') };
 }

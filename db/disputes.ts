@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Dispute } from '../domain/webhook-event.ts';
-import { appendAudit } from './audit.ts';
+import { appendAudit, hasAuditKey } from './audit.ts';
 import type { Pool } from './pool.ts';
 import { notify } from './record.ts';
 import { sql } from './sql.ts';
@@ -35,8 +35,10 @@ export function recordDispute(
       WHERE ${isSentBy(provider, account)} AND a.provider_payment_id = ${dispute.providerPaymentId}
       ORDER BY p.id LIMIT 1 FOR UPDATE OF p`);
     if (payment === null) return 'unknown';
+    const key = `event/${eventId}`;
     const isSame = payment.dispute_id === dispute.providerDisputeId;
-    if (isSame && payment.dispute_status !== 'open' && dispute.status === 'open') {
+    const isOver = isSame && payment.dispute_status !== 'open' && dispute.status === 'open';
+    if (isOver || (await hasAuditKey(db, payment.id, key))) {
       const note = 'nothing new';
       await markWebhookEvent(db, { eventId, status: 'applied', note }, payment.id);
       return 'nothing_new';
@@ -46,7 +48,7 @@ export function recordDispute(
       WHERE id = ${payment.id}`);
     await appendAudit(db, {
       paymentId: payment.id,
-      key: `event/${eventId}`,
+      key,
       action: 'payment.disputed',
       from: null,
       to: null,

@@ -164,22 +164,10 @@ export async function listPayments(
   return rows.map(toPayment);
 }
 
-/** Payments that were stored but whose workflow never took them up, oldest first. */
-export async function listUnstarted(
-  db: Connection,
-  olderThanMs: number,
-  limit: number,
-): Promise<readonly Payment[]> {
-  const rows = await db.any(sql.typeAlias('payment')`
-    SELECT ${PAYMENT_COLUMNS} FROM payments p
-    WHERE status = 'created' AND updated_at < now() - ${olderThanMs} * interval '1 millisecond'
-    ORDER BY updated_at LIMIT ${limit}`);
-  return rows.map(toPayment);
-}
-
 /**
- * Open payments that are silent for longer than they said they would be. Nearly all of them wait
- * rightly; the caller asks Temporal whether their workflow is still there.
+ * Open payments that are silent for longer than they said they would be: the longest silent first,
+ * those in review last. Nearly all of them wait rightly; the caller asks Temporal whether their
+ * workflow is still there.
  */
 export async function listLost(
   db: Connection,
@@ -191,6 +179,6 @@ export async function listLost(
     WHERE status IN ('processing', 'requires_action', 'authorized', 'needs_review')
       AND coalesce(wait_until, updated_at + interval '10 minutes')
         < now() - ${graceMs} * interval '1 millisecond'
-    ORDER BY updated_at DESC LIMIT ${limit}`);
+    ORDER BY status = 'needs_review', updated_at LIMIT ${limit}`);
   return rows.map(toPayment);
 }

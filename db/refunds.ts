@@ -100,33 +100,11 @@ export async function findAnyRefund(db: Connection, id: string): Promise<Refund 
   return row === null ? null : toRefund(row);
 }
 
-/** Of all merchants, oldest first; they are few, or something is very wrong. */
-export async function listRefundsInReview(db: Connection): Promise<readonly Refund[]> {
-  const rows = await db.any(sql.typeAlias('refund')`
-    SELECT ${REFUND_COLUMNS} FROM refunds r WHERE status = 'needs_review'
-    ORDER BY updated_at LIMIT 1000`);
-  return rows.map(toRefund);
-}
-
 /** All refunds of a payment, oldest first; they are few: each takes at least one minor unit. */
 export async function listRefunds(db: Connection, paymentId: string): Promise<readonly Refund[]> {
   const rows = await db.any(sql.typeAlias('refund')`
     SELECT ${REFUND_COLUMNS} FROM refunds r
     WHERE payment_id = ${paymentId} ORDER BY id LIMIT 1000`);
-  return rows.map(toRefund);
-}
-
-/** Refunds that are silent for longer than they said they would be, never taken up or lost. */
-export async function listSilentRefunds(
-  db: Connection,
-  graceMs: number,
-  limit: number,
-): Promise<readonly Refund[]> {
-  const rows = await db.any(sql.typeAlias('refund')`
-    SELECT ${REFUND_COLUMNS} FROM refunds r
-    WHERE status IN ('pending', 'needs_review')
-      AND coalesce(wait_until, updated_at) < now() - ${graceMs} * interval '1 millisecond'
-    ORDER BY updated_at LIMIT ${limit}`);
   return rows.map(toRefund);
 }
 

@@ -1,16 +1,22 @@
+import { z } from 'zod';
 import { eventIdOf, type SealedWebhookEvent } from '../domain/webhook-event.ts';
 import type { Connection } from './pool.ts';
 import type { WebhookEvent } from './rows.ts';
 import { sql } from './sql.ts';
 import type { Vault } from './vault.ts';
 
+/** What the body of a callback is bound to. */
+export function placeOfBody(eventId: string): string {
+  return `webhook_events.body/${eventId}`;
+}
+
 export function sealBody(vault: Vault, eventId: string, body: Uint8Array): string {
   const text = Buffer.from(body).toString('base64');
-  return vault.encrypt(`webhook_events.body/${eventId}`, text).toString('base64');
+  return vault.encrypt(placeOfBody(eventId), text).toString('base64');
 }
 
 export function openBody(vault: Vault, eventId: string, cipher: Uint8Array): Buffer {
-  return Buffer.from(vault.decrypt(`webhook_events.body/${eventId}`, cipher), 'base64');
+  return Buffer.from(vault.decrypt(placeOfBody(eventId), cipher), 'base64');
 }
 
 /** An attempt (a) that was sent to this provider, with this account. */
@@ -53,7 +59,10 @@ export async function insertWebhookEvent(
   return { inserted: row.id === next.id, event: row };
 }
 
-/** Callbacks that were stored but not delivered, or delivered long ago and never applied. */
+/**
+ * Callbacks that were stored but not delivered, or delivered long ago and never applied; what the
+ * sweeper tried in vain comes after what it did not try.
+ */
 export async function listUndelivered(
   db: Connection,
   olderThanMs: number,
@@ -66,7 +75,17 @@ export async function listUndelivered(
     WHERE status = 'received'
       AND received_at < now() - ${olderThanMs} * interval '1 millisecond'
       AND (delivered_at IS NULL OR delivered_at < now() - interval '1 minute')
-    ORDER BY received_at LIMIT ${limit}`);
+    ORDER BY coalesce(swept_at, received_at) LIMIT ${limit}`);
+}
+
+/** Who sent it; null while it is not stored. */
+export async function findEventProvider(
+  db: Connection,
+  deliveryId: string,
+): Promise<string | null> {
+  const row = await db.maybeOne(sql.type(z.object({ provider: z.string() }))`
+    SELECT provider FROM webhook_events WHERE id = ${eventIdOf(deliveryId)}`);
+  return row?.provider ?? null;
 }
 
 /** Writes down what became of a callback. Applied stays applied. */

@@ -50,6 +50,8 @@ export type Dispute = {
   readonly providerPaymentId: string;
   readonly status: 'open' | 'won' | 'lost';
   readonly amountMinor: number;
+  /** The payer's bank may count in another one; absent in what was stored before 0.3.0. */
+  readonly currency?: string;
   readonly reason: string;
 };
 

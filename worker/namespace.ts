@@ -7,6 +7,8 @@ import { SEARCH_ATTRIBUTES, type SweepInput, TASK_QUEUE } from '../workflows/mes
 const INDEXED_VALUE_TYPES = { KEYWORD: 2, INT: 3 } as const;
 const GRPC_ALREADY_EXISTS = 6;
 const SWEEP_SCHEDULE_ID = 'malipo-sweep';
+/** A round that hangs would hold up all rounds after it: they do not overlap. */
+const SWEEP_ENDS_AFTER = '3 minutes';
 
 /** Registers what the workflows need in their namespace; a second time changes nothing. */
 export async function prepareNamespace(
@@ -52,6 +54,7 @@ async function ensureSweepSchedule(client: Client, policy: SweepPolicy): Promise
     workflowId: 'sweep',
     taskQueue: TASK_QUEUE,
     args: [input],
+    workflowExecutionTimeout: SWEEP_ENDS_AFTER,
   } as const;
   try {
     await client.schedule.create({ scheduleId: SWEEP_SCHEDULE_ID, spec, policies, action });

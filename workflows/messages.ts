@@ -1,14 +1,23 @@
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import {
+  defaultPayloadConverter,
+  defineSearchAttributeKey,
+  SearchAttributeType,
+} from '@temporalio/common';
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { Control } from '../domain/control.ts';
 import type { Decision, RefundDecision } from '../domain/decision.ts';
 import { lateOutcomeWorkflowId, lateRefundWorkflowId } from '../domain/id.ts';
 import { formatMoney } from '../domain/money.ts';
 import type { DeliveryInput } from '../domain/outgoing-event.ts';
-import type { PaymentInput } from '../domain/payment.ts';
+import type { PaymentInput, RecoveryInput } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
-import type { LateRefundInput, RefundInput } from '../domain/refund.ts';
+import type { LateRefundInput, RefundInput, RefundRecoveryInput } from '../domain/refund.ts';
 import type { RefundStatus } from '../domain/refund-states.ts';
-import type { DeliveredEvent, DeliveredRefundEvent } from '../domain/webhook-event.ts';
+import type {
+  DeliveredEvent,
+  DeliveredRefundEvent,
+  SealedWebhookEvent,
+} from '../domain/webhook-event.ts';
 
 /** All that others need to start, address and talk to workflows. */
 export const TASK_QUEUE = 'malipo';
@@ -41,6 +50,9 @@ export const captureUpdate = defineUpdate<PaymentStatus, [{ readonly amountMinor
 
 /** Asks the provider now. Refused, by type: not_sent, payment_closed. */
 export const verifyUpdate = defineUpdate<PaymentStatus>('verify');
+
+/** What an operator asks of all open payments of a provider. */
+export const controlSignal = defineSignal<[Control]>('control');
 
 /** An operator's decision. Refused, by type: not_in_review, invalid_decision. */
 export const decideUpdate = defineUpdate<PaymentStatus, [Decision]>('decide');
@@ -143,6 +155,36 @@ export function lateRefundStart(input: LateRefundInput, delivered: DeliveredRefu
   } as const;
 }
 
+/** How a payment is taken up whose own workflow has ended: under its id, so that all find it. */
+export function recoveryStart(input: RecoveryInput) {
+  return {
+    ...paymentStart(input),
+    args: [input] as [RecoveryInput],
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+  } as const;
+}
+
+/** The same for a refund. */
+export function refundRecoveryStart(input: RefundRecoveryInput) {
+  return {
+    ...refundStart(input),
+    args: [input] as [RefundRecoveryInput],
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+  } as const;
+}
+
+/** How a callback is held while the database is away; holding it twice is holding it once. */
+export function keepStart(event: SealedWebhookEvent) {
+  return {
+    workflowId: `callback-${event.id}`,
+    taskQueue: TASK_QUEUE,
+    args: [event] as [SealedWebhookEvent],
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    staticSummary: `a callback of ${event.provider}, held while the database is away`,
+  } as const;
+}
+
 /** How a delivery's workflow is started. @param run counts from 1; a re-send is another. */
 export function deliveryStart(input: DeliveryInput, run: number) {
   return {
@@ -153,6 +195,26 @@ export function deliveryStart(input: DeliveryInput, run: number) {
     workflowIdConflictPolicy: 'USE_EXISTING',
     staticSummary: `webhook ${input.deliveryId}`,
   } as const;
+}
+
+/**
+ * Temporal's batch that signals every open payment of a provider; a fallback does not change whose
+ * a payment is here. @param provider one of the registry's names.
+ */
+export function controlBatch(jobId: string, provider: string, control: Control) {
+  const types = ['payment', 'recoverPayment']
+    .map((type) => `WorkflowType = '${type}'`)
+    .join(' OR ');
+  return {
+    jobId,
+    reason: control.reason,
+    visibilityQuery: `Provider = '${provider}' AND ExecutionStatus = 'Running' AND (${types})`,
+    signalOperation: {
+      signal: controlSignal.name,
+      input: { payloads: [defaultPayloadConverter.toPayload(control)] },
+      identity: 'malipo-api',
+    },
+  };
 }
 
 export type SweepInput = {

@@ -9,9 +9,18 @@ const activities = proxyActivities<Pick<Activities, 'sweepUnstarted' | 'sweepUnd
 
 /**
  * Run by a Schedule: picks up what a crash left between two systems. Its activities time out soon:
- * one that was lost with a server must not hold up the next round.
+ * one that was lost with a server must not hold up the next round. One after the other, so that a
+ * round that is on its way during a deploy goes on; and none waits for the other's success.
  */
 export async function sweep(input: SweepInput): Promise<void> {
-  await activities.sweepUnstarted(input);
-  await activities.sweepUndelivered(input);
+  const faults: Error[] = [];
+  for (const round of [activities.sweepUnstarted, activities.sweepUndelivered]) {
+    try {
+      await round(input);
+    } catch (error) {
+      faults.push(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+  const [fault] = faults;
+  if (fault !== undefined) throw fault;
 }

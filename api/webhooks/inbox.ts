@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDatabaseAway } from '../../db/away.ts';
 import { recordDispute } from '../../db/disputes.ts';
 import { newId } from '../../db/ids.ts';
 import { findLatePayment, findLateRefund } from '../../db/late-news.ts';
@@ -23,7 +24,6 @@ import { capabilitiesOf } from '../../providers/index.ts';
 import type { Delivery } from '../../workflows/delivery.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
-import { isDatabaseAway } from '../middleware/problem.ts';
 import type { Channel, Proof } from './proof.ts';
 
 export type Callback = {
@@ -41,7 +41,7 @@ const STORE_PAUSE_MS = 300;
 
 /**
  * Takes a genuine callback: stored first, then signalled. With Temporal away the database keeps it.
- * With the database away Temporal does, where the address named the workflow; a signed one is
+ * With the database away Temporal does, where a token proved it; a signed one is
  * refused, since nobody can tell whose it is: those providers send again.
  */
 export async function takeCallback(
@@ -130,28 +130,28 @@ async function store({ callbackPool, log }: ApiDeps, sealed: SealedWebhookEvent)
   return null;
 }
 
-/** Without the database nobody can say what is late, so a closed workflow cannot take it. */
+/**
+ * The payment's workflow takes it, with its bytes. What no running workflow can take, such as a
+ * late one, a workflow of its own holds: without the database nobody can say whose it is.
+ */
 async function handToTemporal(deps: ApiDeps, sealed: SealedWebhookEvent): Promise<Taken> {
   const { id, event, workflowId, account } = sealed;
   try {
-    if (event === null || workflowId === null || account !== null)
-      throw new Error('there is nothing to signal');
-    const unknown = () => Promise.resolve('unknown' as const);
-    const delivery = await deliver(
-      deps,
-      { id, event, workflowId, unstored: sealed },
-      {
-        payment: unknown,
-        refund: unknown,
-      },
-    );
-    if (delivery !== 'delivered') throw new Error('its workflow has closed');
+    if (account !== null) throw new Error('nobody can tell whose it is');
+    const isSignalled =
+      event !== null &&
+      workflowId !== null &&
+      (await deliver(deps, { id, event, workflowId, unstored: sealed }, UNKNOWN)) === 'delivered';
+    if (!isSignalled) await deps.engine.keepCallback(sealed);
     return { event_id: id, fate: 'kept_by_temporal' };
   } catch (error) {
     deps.log.error({ err: error, event_id: id }, 'a callback could be kept nowhere');
     throw new ApiError('temporarily_unavailable', 'the callback could not be kept; send it again');
   }
 }
+
+const unknown = () => Promise.resolve('unknown' as const);
+const UNKNOWN = { payment: unknown, refund: unknown };
 
 type Addressed = {
   readonly id: string;

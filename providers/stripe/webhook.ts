@@ -84,7 +84,7 @@ function refundEvent(eventKey: string, object: unknown): Translation {
 function disputeEvent(eventKey: string, object: unknown): Translation {
   const parsed = dispute.safeParse(object);
   if (!parsed.success) return { kind: 'malformed', reason: 'not a Dispute' };
-  const { id, amount, status, reason, payment_intent } = parsed.data;
+  const { id, amount, currency, status, reason, payment_intent } = parsed.data;
   if (payment_intent === null) return notOurs(eventKey);
   return {
     kind: 'dispute',
@@ -94,6 +94,7 @@ function disputeEvent(eventKey: string, object: unknown): Translation {
       providerPaymentId: payment_intent,
       status: readDisputeStatus(status),
       amountMinor: amount,
+      currency: currency.toUpperCase(),
       reason,
     },
   };

@@ -62,6 +62,7 @@ export const dispute = z.object({
   id: z.string().min(1),
   object: z.literal('dispute'),
   amount: z.int(),
+  currency: z.string(),
   status: z.string(),
   reason: z.string(),
   payment_intent: reference,

@@ -90,6 +90,7 @@ export function makeDisputeEvent(id: string, paymentIntent: string, status = 'ne
         id: 'dp_1',
         object: 'dispute',
         amount: 10_000,
+        currency: 'usd',
         status,
         reason: 'fraudulent',
         payment_intent: paymentIntent,

@@ -174,15 +174,22 @@ test('with the database away it is acknowledged, and Temporal holds it, sealed',
   expect(JSON.stringify(delivered)).not.toContain(String(PHONE));
 });
 
-test.each(['away', 'closed'] as const)(
-  'with the database away and workflows %s it is refused, to be sent again',
-  async (workflows) => {
-    const payment = await store('processing');
-    api.engine.workflows = workflows;
-    await api.cutDatabase();
-    const answer = await call(payment);
-    expect(answer).toMatchObject({ status: 503, body: { code: 'temporarily_unavailable' } });
-    expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
-    expect(await listStored(api)).toEqual([]);
-  },
-);
+test('with the database away and Temporal as well it is refused, to be sent again', async () => {
+  const payment = await store('processing');
+  api.engine.workflows = 'away';
+  await api.cutDatabase();
+  const answer = await call(payment);
+  expect(answer).toMatchObject({ status: 503, body: { code: 'temporarily_unavailable' } });
+  expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+  expect(await listStored(api)).toEqual([]);
+});
+
+test('with the database away and the workflow closed, one of its own holds it', async () => {
+  const payment = await store('failed');
+  api.engine.workflows = 'closed';
+  await api.cutDatabase();
+  expect(await call(payment)).toMatchObject({ status: 200, body: TAKEN });
+  const { workflowId } = payment;
+  expect(api.engine.held).toMatchObject([{ workflowId, status: 'received', provider: 'mpesa' }]);
+  expect(JSON.stringify(api.engine.held)).not.toContain(String(PHONE));
+});

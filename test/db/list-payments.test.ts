@@ -1,13 +1,7 @@
 import { hashPhone, sealCustomer } from '../../db/customers.ts';
 import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
-import {
-  listLost,
-  listPayments,
-  listUnstarted,
-  type NewPayment,
-  type PaymentFilter,
-} from '../../db/payments.ts';
+import { listLost, listPayments, type NewPayment, type PaymentFilter } from '../../db/payments.ts';
 import type { Pool } from '../../db/pool.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { isClosed, PAYMENT_STATUSES, type PaymentStatus } from '../../domain/payment-states.ts';
@@ -141,22 +135,6 @@ const setAge = (id: string, age: string) =>
     id,
     age,
   ]);
-
-test('unstarted are those left in created for a while, oldest first, up to the limit', async () => {
-  const [young, old, older] = [
-    await storePayment(pool),
-    await storePayment(pool),
-    await storePayment(pool, { merchantId: OTHER.id }),
-  ];
-  await setAge(young.id, '14 seconds');
-  await setAge(old.id, '16 seconds');
-  await setAge(older.id, '1 day');
-  for (const status of PAYMENT_STATUSES) {
-    if (status !== 'created') await setAge((await storePaymentIn(pool, status)).id, '1 day');
-  }
-  expect(idsOf(await listUnstarted(pool, 15_000, 100))).toEqual([older.id, old.id]);
-  expect(idsOf(await listUnstarted(pool, 15_000, 1))).toEqual([older.id]);
-});
 
 const WAITS = PAYMENT_STATUSES.filter((status) => status !== 'created' && !isClosed(status));
 

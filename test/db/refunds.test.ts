@@ -5,8 +5,9 @@ import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import { findPayment } from '../../db/payments.ts';
 import type { Pool } from '../../db/pool.ts';
-import { recordRefund, recordRefundDispatch } from '../../db/record-refund.ts';
-import { insertRefund, listSilentRefunds, type NewRefund } from '../../db/refunds.ts';
+import { recordRefund } from '../../db/record-refund.ts';
+import { recordRefundDispatch } from '../../db/refund-dispatch.ts';
+import { insertRefund, type NewRefund } from '../../db/refunds.ts';
 import { refundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { type Refund, type RefundRecordRequest, refundFailure } from '../../domain/refund.ts';
@@ -154,12 +155,6 @@ test('a send is claimed once, and by the same caller again', async () => {
   expect(await recordRefundDispatch(pool, { ...claim, nonce: winner })).toEqual({
     kind: 'dispatched',
   });
-});
-
-test('a refund that nobody took up is found by the sweeper', async () => {
-  const refund = await insert();
-  expect(await listSilentRefunds(pool, 60_000, 10)).toEqual([]);
-  expect((await listSilentRefunds(pool, -1_000, 10)).map(({ id }) => id)).toEqual([refund.id]);
 });
 
 test('a dispute is shown on its payment, and a late "open" does not undo its end', async () => {

@@ -107,6 +107,27 @@ describe('away', () => {
     await expectPaidOnce(body, phone);
   }, 150_000);
 
+  it('PostgreSQL, while money comes late for an ended payment: it is kept and shown', async () => {
+    const phone = shop.phone('01');
+    const { body } = await shop.pay(phone);
+    await shop.until(body.id, ['canceled']);
+    const [prompt] = (await shop.book(phone)).prompts;
+    const backAt = Date.now() + 6_000;
+    let isTold = false;
+    while (Date.now() < backAt) {
+      const { postgres } = shop.world.details().pids;
+      if (postgres !== undefined) await shop.world.kill('postgres', 'SIGKILL');
+      const late = `prompts/${prompt?.checkout_request_id}/late-success`;
+      if (!isTold) await shop.simulate('POST', late);
+      isTold = true;
+      await sleep(100);
+    }
+    const late = await shop.until(body.id, ['needs_review'], 90_000);
+    expect(late.review_reason).toBe('late_success');
+    const { callbacks } = await shop.book(phone);
+    expect(callbacks.at(-1)?.status).toBe(200);
+  }, 150_000);
+
   it('PostgreSQL, for 30 s in the middle: the callback is kept and applied', async () => {
     const phone = shop.phone();
     const { body } = await shop.pay(phone);

@@ -1,0 +1,62 @@
+import type { Client } from '@temporalio/client';
+import { recordDispute } from '../db/disputes.ts';
+import { findLatePayment, findLateRefund } from '../db/late-news.ts';
+import type { Pool } from '../db/pool.ts';
+import type { WebhookEvent } from '../db/rows.ts';
+import { markDelivered, markWebhookEvent } from '../db/webhook-events.ts';
+import { lateRefundInput, paymentInput } from '../domain/inputs.ts';
+import { deliveryIdOf, isDisputeEvent, isRefundEvent } from '../domain/webhook-event.ts';
+import { capabilitiesOf } from '../providers/index.ts';
+import { type Delivery, deliverEvent, deliverRefundEvent } from '../workflows/delivery.ts';
+import type { ActivityDeps } from './deps.ts';
+
+type Temporal = Pick<ActivityDeps, 'pool' | 'temporal'>;
+
+const FATES = {
+  nothing_new: { status: 'applied', note: 'nothing new' },
+  unknown: { status: 'parked', note: 'there is no payment for it' },
+} as const;
+
+/** Brings a stored callback to its workflow, and writes down what became of it. */
+export async function deliverStored(
+  { pool, temporal }: Temporal,
+  stored: WebhookEvent,
+): Promise<boolean> {
+  const fate = await deliver(pool, temporal, stored);
+  if (fate === 'delivered') await markDelivered(pool, stored.id);
+  else await markWebhookEvent(pool, { eventId: stored.id, ...FATES[fate] }, null);
+  return true;
+}
+
+/** Looks again for the payment that a dispute is about; true when there is one now. */
+export async function retryDispute({ pool }: Temporal, parked: WebhookEvent): Promise<boolean> {
+  return (await recordStoredDispute(pool, parked)) === 'nothing_new';
+}
+
+async function recordStoredDispute(pool: Pool, stored: WebhookEvent): Promise<Delivery> {
+  const { event, provider, account } = stored;
+  if (event === null || !isDisputeEvent(event)) return 'unknown';
+  const found = { eventId: deliveryIdOf(stored), provider, account, dispute: event };
+  return (await recordDispute(pool, found)) === 'unknown' ? 'unknown' : 'nothing_new';
+}
+
+async function deliver(pool: Pool, temporal: Client, stored: WebhookEvent): Promise<Delivery> {
+  const { event, workflow_id, payment_id, provider } = stored;
+  if (event === null) return 'unknown';
+  if (isDisputeEvent(event)) return await recordStoredDispute(pool, stored);
+  if (workflow_id === null || payment_id === null) return 'unknown';
+  const eventId = deliveryIdOf(stored);
+  if (isRefundEvent(event)) {
+    const delivered = { eventId, event, unstored: null };
+    return await deliverRefundEvent(temporal, workflow_id, delivered, async () => {
+      const found = await findLateRefund(pool, workflow_id, event);
+      if (typeof found === 'string') return found;
+      return lateRefundInput(found.refund, found.payment, capabilitiesOf(provider));
+    });
+  }
+  const delivered = { eventId, event, unstored: null };
+  return await deliverEvent(temporal, workflow_id, delivered, async () => {
+    const payment = await findLatePayment(pool, workflow_id, event);
+    return typeof payment === 'string' ? payment : paymentInput(payment, capabilitiesOf);
+  });
+}

@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { isDatabaseAway } from '../../db/away.ts';
+import { openPool, type Pool } from '../../db/pool.ts';
+import { sql } from '../../db/sql.ts';
+import { type Door, openDoor } from '../api/door.ts';
+import { openTestDatabase, type TestDatabase } from '../database.ts';
+
+/** What is worth another try, told from what is our fault, by the errors that really come. */
+let database: TestDatabase;
+let door: Door;
+let pool: Pool;
+beforeEach(async () => {
+  database = await openTestDatabase();
+  door = await openDoor(database.adminUrl);
+  pool = await openPool({ databaseUrl: door.url, size: 2, statementTimeoutMs: 1_000 });
+});
+afterEach(async () => {
+  await pool.end();
+  await door.shut();
+  await database.close();
+});
+
+const errorOf = (work: Promise<unknown>) =>
+  work.then(
+    () => new Error('it went well'),
+    (error: unknown) => error,
+  );
+const pidRow = z.object({ pid: z.number() });
+const findPid = () => pool.one(sql.type(pidRow)`SELECT pg_backend_pid() AS pid`);
+const wait = () => pool.query(sql.typeAlias('none')`SELECT FROM pg_sleep(60)`);
+const WAITING = `FROM pg_stat_activity
+  WHERE query ~ 'pg_sleep' AND datname = current_database() AND pid <> pg_backend_pid()`;
+const untilItWaits = async () => {
+  while ((await database.queryAsOwner(`SELECT pid ${WAITING}`)).length === 0) await sleep(10);
+};
+
+describe('away is', () => {
+  test('a database that takes no connection', async () => {
+    await door.shut();
+    expect(isDatabaseAway(await errorOf(findPid()))).toBe(true);
+  });
+
+  test('one that goes away under a query', async () => {
+    const error = errorOf(wait());
+    await untilItWaits();
+    await door.shut();
+    expect(isDatabaseAway(await error)).toBe(true);
+  });
+
+  test('one that ends the connection under a query', async () => {
+    const error = errorOf(wait());
+    await untilItWaits();
+    await database.queryAsOwner(`SELECT pg_terminate_backend(pid) ${WAITING}`);
+    expect(isDatabaseAway(await error)).toBe(true);
+  });
+
+  test('a statement that took too long', async () => {
+    expect(isDatabaseAway(await errorOf(wait()))).toBe(true);
+  });
+});
+
+describe('not away is', () => {
+  test('a broken rule of the schema, whatever words are in it', async () => {
+    const insert = sql.typeAlias('none')`
+      INSERT INTO merchants (id, name) VALUES ('timeout', 'shutting down')`;
+    await pool.query(insert);
+    expect(isDatabaseAway(await errorOf(pool.query(insert)))).toBe(false);
+  });
+
+  test('a column that is not there', async () => {
+    const error = await errorOf(pool.query(sql.typeAlias('none')`SELECT timeout FROM merchants`));
+    expect(isDatabaseAway(error)).toBe(false);
+  });
+
+  test('a row that is not as we say', async () => {
+    const row = z.object({ timeout: z.number() });
+    const error = await errorOf(pool.one(sql.type(row)`SELECT 'ECONNRESET' AS timeout`));
+    expect(isDatabaseAway(error)).toBe(false);
+  });
+
+  test.each<readonly [string, unknown]>([
+    ['a provider’s timeout', new Error('the provider said timeout')],
+    ['a worker that ends', new Error('the worker is shutting down')],
+    [
+      'another server’s absence',
+      new TypeError('fetch failed', {
+        cause: Object.assign(new Error('connect'), { code: 'ECONNREFUSED', syscall: 'connect' }),
+      }),
+    ],
+    ['a text', 'timeout'],
+    ['nothing', null],
+  ])('%s', (_what, error) => {
+    expect(isDatabaseAway(error)).toBe(false);
+  });
+});
