@@ -1,4 +1,4 @@
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { ApplicationFailure, Context, log } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
 import { Webhook } from 'standardwebhooks';
 import {
@@ -6,56 +6,91 @@ import {
   endDelivery,
   findDeliveryTask,
   recordDeliveryAttempt,
-} from '../db/deliveries.ts';
+} from '../db/delivery-runs.ts';
 import { openSecrets } from '../db/webhook-endpoints.ts';
 import type { DeliveryInput } from '../domain/outgoing-event.ts';
+import { scheduleAt } from '../domain/policy.ts';
 import type { ActivityDeps } from './deps.ts';
+import { countDelivery } from './metrics.ts';
 import { createPoster } from './outbound.ts';
+import { Turns } from './turns.ts';
 
 const GONE = 410;
+/** Few of the worker's places (worker/workers.ts), so that endpoints that hang leave some. */
+const ENDPOINT_POSTS_MAX = 10;
+const BUSY_PAUSE_MS = 1_000;
+const BUSY_PAUSE_MAX_MS = 60_000;
 
 /** Tells merchants' endpoints what happened. */
-export function createDeliver({ pool, vault, allowsLoopback }: ActivityDeps) {
+export function createDeliver({
+  pool,
+  vault,
+  allowsLoopback,
+}: Pick<ActivityDeps, 'pool' | 'vault' | 'allowsLoopback'>) {
   const poster = createPoster(allowsLoopback);
+  const turns = new Turns(ENDPOINT_POSTS_MAX);
+  const post = async (task: DeliveryTask, timeoutMs: number) => {
+    const body = bodyOf(task);
+    const headers = signedHeaders(task, body, await openSecrets(pool, vault, task.endpoint_id));
+    return await poster.post(task.url, headers, body, timeoutMs);
+  };
   return {
     /**
      * One try. Temporal runs it again by the policy's schedule, under the same event id, so an
-     * endpoint that answers late or twice can tell.
+     * endpoint that answers late or twice can tell. What is written down says how many tries there
+     * were; Temporal's own count would take a database that was away for a try.
      */
     async deliver({ deliveryId, policy }: DeliveryInput): Promise<void> {
       const task = await findDeliveryTask(pool, deliveryId);
       if (task.status !== 'pending') return;
-      if (!task.active) return await endDelivery(pool, deliveryId, 'canceled');
-      const body = bodyOf(task);
-      const headers = signedHeaders(task, body, await openSecrets(pool, vault, task.endpoint_id));
-      const posted = await poster.post(task.url, headers, body, policy.timeout_ms);
+      if (!task.active) {
+        await endDelivery(pool, deliveryId, 'canceled');
+        return countDelivery('canceled');
+      }
+      const posted = await turns.take(task.endpoint_id, () => post(task, policy.timeout_ms));
+      if (posted === null) throw comeBack('busy', 'the endpoint has no free turn', busyPauseMs());
       const { statusCode } = posted;
-      const isDelivered = statusCode !== null && statusCode >= 200 && statusCode < 300;
-      const disabledReason = statusCode === GONE ? 'it answered 410 Gone' : null;
-      await recordDeliveryAttempt(pool, {
+      const { status, runAttempts, disabledReason } = await recordDeliveryAttempt(pool, {
         ...posted,
         deliveryId,
         endpointId: task.endpoint_id,
-        isDelivered,
-        disabledReason,
+        isDelivered: statusCode !== null && statusCode >= 200 && statusCode < 300,
+        goneReason: statusCode === GONE ? 'it answered 410 Gone' : null,
+        triesMax: policy.schedule_ms.length + 1,
         disableAfterMs: policy.disable_after_ms,
       });
-      if (isDelivered || disabledReason !== null) return;
-      throw tryAgain(posted.error ?? `it answered ${statusCode}`, policy.schedule_ms);
+      countDelivery(status);
+      if (disabledReason !== null) {
+        log.warn('an endpoint is switched off', { endpointId: task.endpoint_id, disabledReason });
+      }
+      if (status !== 'pending') return;
+      const pauseMs = scheduleAt(policy.schedule_ms, runAttempts - 1);
+      throw comeBack('undelivered', posted.error ?? `it answered ${statusCode}`, pauseMs);
     },
 
+    /** Asked by workflows that began when Temporal still counted their tries. */
     async giveUpDelivery({ deliveryId }: DeliveryInput): Promise<void> {
       await endDelivery(pool, deliveryId, 'failed');
     },
   };
 }
 
-function tryAgain(message: string, scheduleMs: readonly number[]): ApplicationFailure {
-  const pauseMs = scheduleMs[Context.current().info.attempt - 1];
-  if (pauseMs === undefined) return ApplicationFailure.nonRetryable(message, 'undelivered');
+/** Longer each time, so that ten thousand that wait ask seldom; and never all at once. */
+function busyPauseMs(): number {
+  const { attempt } = Context.current().info;
+  const pauseMs = Math.min(BUSY_PAUSE_MS * 2 ** Math.min(attempt - 1, 16), BUSY_PAUSE_MAX_MS);
+  return Math.round(pauseMs * (1 + Math.random()));
+}
+
+/** No failure of ours: neither the log nor the metrics should cry. */
+function comeBack(
+  type: 'undelivered' | 'busy',
+  message: string,
+  pauseMs: number,
+): ApplicationFailure {
   return ApplicationFailure.create({
     message,
-    type: 'undelivered',
+    type,
     nextRetryDelay: pauseMs,
     category: ApplicationFailureCategory.BENIGN,
   });

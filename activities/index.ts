@@ -1,6 +1,7 @@
 import { createCharge } from './charge.ts';
 import { createDeliver } from './deliver.ts';
 import type { ActivityDeps } from './deps.ts';
+import { createLateSuccess } from './late-success.ts';
 import { createLookup } from './lookup.ts';
 import { createRecord } from './record.ts';
 import { createRefund } from './refund.ts';
@@ -9,6 +10,7 @@ import { createSweep } from './sweep.ts';
 
 export type { ChargeInput } from './charge.ts';
 export type { ActivityDeps } from './deps.ts';
+export type { LateSuccessInput } from './late-success.ts';
 export type { LookupInput, RefundLookupInput } from './lookup.ts';
 export type { RefundSendInput } from './refund.ts';
 export type { SettlementInput } from './settlement.ts';
@@ -25,7 +27,7 @@ export function createProviderActivities(deps: ActivityDeps) {
 
 /** Our own books: on the workflows' task queue. */
 export function createBookActivities(deps: ActivityDeps) {
-  return { ...createRecord(deps), ...createSweep(deps) };
+  return { ...createRecord(deps), ...createLateSuccess(deps), ...createSweep(deps) };
 }
 
 /** What leaves for merchants: on a queue of its own, so slow endpoints hold up nothing else. */

@@ -5,6 +5,7 @@ import { isOutcome, type LookupResult } from '../domain/provider.ts';
 import { isRefundOutcome, type RefundResult } from '../domain/refund.ts';
 import type { ActivityDeps } from './deps.ts';
 import { notYet } from './failure.ts';
+import { countPoll } from './metrics.ts';
 
 export type LookupInput = {
   readonly paymentId: string;
@@ -34,14 +35,14 @@ export function createLookup(deps: ActivityDeps) {
     async lookup(input: LookupInput): Promise<LookupResult> {
       const { providerPaymentId, timeoutMs, attemptId = '' } = input;
       const client = () => deps.clientFor(input.provider, input.credentialsRef);
-      return await ask(input.everyMs, isOutcome, async (signal) =>
+      return await ask(input, isOutcome, async (signal) =>
         (await client()).lookup({ providerPaymentId, attemptId, timeoutMs }, signal),
       );
     },
 
     async lookupRefund(input: RefundLookupInput): Promise<RefundResult> {
       const client = () => deps.clientFor(input.provider, input.credentialsRef);
-      return await ask(input.everyMs, isRefundOutcome, async (signal) => {
+      return await ask(input, isRefundOutcome, async (signal) => {
         const provider = await client();
         if (provider.lookupRefund === undefined) {
           throw new ProviderError('unsent', `${input.provider} cannot be asked about refunds`);
@@ -54,7 +55,7 @@ export function createLookup(deps: ActivityDeps) {
 }
 
 async function ask<R extends { readonly kind: string }>(
-  everyMs: readonly number[],
+  { provider, everyMs }: { readonly provider: string; readonly everyMs: readonly number[] },
   isDefinite: (answer: R) => boolean,
   question: (signal: AbortSignal) => Promise<R>,
 ): Promise<R> {
@@ -62,11 +63,13 @@ async function ask<R extends { readonly kind: string }>(
   const nextMs = scheduleAt(everyMs, info.attempt - 1);
   try {
     const answer = await question(cancellationSignal);
+    countPoll(provider, answer.kind);
     if (isDefinite(answer)) return answer;
     const said = 'message' in answer ? String(answer.message) : '';
     throw notYet(`${answer.kind}: ${said}`, nextMs);
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
+    countPoll(provider, 'no_answer');
     throw notYet(error.message, Math.max(nextMs, error.retryAfterMs ?? 0));
   }
 }

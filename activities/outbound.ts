@@ -78,11 +78,19 @@ function refuseLiteral({ hostname }: URL, allowsLoopback: boolean): void {
   if (isIP(bare) !== 0 && !isAllowed(bare, allowsLoopback)) throw new RefusedAddress();
 }
 
-/** Public unicast addresses; IPv4 inside IPv6 is judged as the IPv4 address that it is. */
+/** All of IPv6 that is given out so far; `::/96` and what was never given out lie beside it. */
+const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3');
+/** Azure answers its machines there, at an address that looks like any other. */
+const AZURE_WIRE_SERVER = '168.63.129.16';
+
+/** Public unicast addresses; a mapped IPv4 address is judged as the one that it is. */
 export function isAllowed(address: string, allowsLoopback: boolean): boolean {
   if (!ipaddr.isValid(address)) return false;
-  const range = ipaddr.process(address).range();
-  return range === 'unicast' || (allowsLoopback && range === 'loopback');
+  const ip = ipaddr.process(address);
+  const range = ip.range();
+  if (range === 'loopback') return allowsLoopback;
+  if (range !== 'unicast') return false;
+  return ip instanceof ipaddr.IPv6 ? ip.match(GLOBAL_IPV6) : ip.toString() !== AZURE_WIRE_SERVER;
 }
 
 async function readSome(body: AsyncIterable<unknown> & { destroy(): unknown }): Promise<string> {

@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Log } from '../config/log.ts';
-import { countOpenPayments, countWaiting } from '../db/figures.ts';
 import type { Pool } from '../db/pool.ts';
+import { addFigures } from './figures.ts';
 
 /** What the API tells Prometheus. Labels are routes, statuses and names: nothing unbounded. */
 export type ApiMetrics = {
@@ -16,7 +16,8 @@ const SECONDS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 /** However often somebody asks, the database is asked this often. */
 const FIGURES_EVERY_MS = 15_000;
 
-export function createApiMetrics(pool: Pool): ApiMetrics {
+/** @param figuresEveryMs shorter in tests. */
+export function createApiMetrics(pool: Pool, figuresEveryMs = FIGURES_EVERY_MS): ApiMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'malipo_api_' });
   const registers = [registry];
@@ -38,47 +39,13 @@ export function createApiMetrics(pool: Pool): ApiMetrics {
     help: 'Clients of the live feed',
     registers,
   });
-  addFigures(registry, pool);
+  addFigures(registry, pool, figuresEveryMs);
   return {
     registry,
     countRequest: (route, method, status, seconds) =>
       durations.observe({ route, method, status: String(status) }, seconds),
     countCallback: (channel, fate) => callbacks.inc({ channel, fate }),
     setLiveConnections: (count) => live.set(count),
-  };
-}
-
-/** What the business looks at; each figure is of all processes, so one of them is enough. */
-function addFigures(registry: Registry, pool: Pool): void {
-  let askedMs = 0;
-  let asking = Promise.resolve();
-  // Each gauge is read for itself, so each waits for the one question.
-  const collect = () => {
-    if (Date.now() - askedMs < FIGURES_EVERY_MS) return asking;
-    askedMs = Date.now();
-    asking = ask().then(
-      () => up.set(1),
-      () => up.set(0),
-    );
-    return asking;
-  };
-  const gauge = (name: string, help: string, ...labelNames: readonly string[]) =>
-    new Gauge({ name, help, labelNames, registers: [registry], collect });
-  const labels = ['provider', 'status'];
-  const open = gauge('malipo_open_payments', 'Payments that have not ended', ...labels);
-  const oldest = gauge('malipo_oldest_open_payment_seconds', 'Age of the oldest', ...labels);
-  const overdue = gauge('malipo_overdue_payments', 'Silent a minute too long', ...labels);
-  const waiting = gauge('malipo_waiting', 'Callbacks, webhooks, refunds in review', 'what');
-  const up = gauge('malipo_database_up', 'Whether the figures could be read');
-  const ask = async () => {
-    const [payments, others] = await Promise.all([countOpenPayments(pool), countWaiting(pool)]);
-    for (const each of [open, oldest, overdue]) each.reset();
-    for (const { provider, status, ...figures } of payments) {
-      open.set({ provider, status }, figures.payments);
-      oldest.set({ provider, status }, figures.oldest_seconds);
-      overdue.set({ provider, status }, figures.overdue);
-    }
-    for (const [what, count] of Object.entries(others)) waiting.set({ what }, count);
   };
 }
 

@@ -19,8 +19,9 @@ export type Env = {
     readonly jwksUrl: string;
     readonly roleClaim: string;
   } | null;
-  /** Where Prometheus reads this process; null: nowhere. */
+  /** Where Prometheus reads the API, and the worker, which may share a machine; null: nowhere. */
   readonly metrics: { readonly host: string; readonly port: number } | null;
+  readonly workerMetrics: { readonly host: string; readonly port: number } | null;
   /** Whose pages may call the API from a browser. */
   readonly corsOrigins: readonly string[];
   /** How many proxies of ours stand in front; what they say about the caller's address counts. */
@@ -77,6 +78,8 @@ const origins = z
     ),
   );
 
+const metricsPort = z.coerce.number<string>().int().min(1).max(65_535).optional();
+
 const schema = z.object({
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address' }),
   MALIPO_API_HOST: z.string().min(1).default('127.0.0.1'),
@@ -95,7 +98,8 @@ const schema = z.object({
   MALIPO_OIDC_JWKS_URL: z.url({ protocol: /^https$/, error: 'must be https://' }).optional(),
   MALIPO_OIDC_ROLE_CLAIM: z.string().min(1).default('malipo_role'),
   MALIPO_METRICS_HOST: z.string().min(1).default('127.0.0.1'),
-  MALIPO_METRICS_PORT: z.coerce.number<string>().int().min(1).max(65_535).optional(),
+  MALIPO_METRICS_PORT: metricsPort,
+  MALIPO_METRICS_WORKER_PORT: metricsPort,
   MALIPO_CORS_ORIGINS: origins.default([]),
   MALIPO_TRUSTED_PROXIES: z.coerce.number<string>().int().min(0).max(10).default(0),
   MALIPO_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
@@ -112,14 +116,16 @@ export class EnvError extends Error {
 }
 
 /**
- * Reads and checks the environment.
+ * Reads and checks the environment. What is empty is not set: a line of .env that nobody filled in,
+ * and what Compose passes on without a value, must not differ from a line that is not there.
  * @param providerNames which MALIPO_<NAME>_… groups to gather.
  * @throws EnvError listing every fault.
  */
 export function readEnv(
   providerNames: readonly string[],
-  source: Readonly<Record<string, string | undefined>> = process.env,
+  given: Readonly<Record<string, string | undefined>> = process.env,
 ): Env {
+  const source = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
   const parsed = schema.safeParse(source);
   if (!parsed.success) throw new EnvError(parsed.error.issues.map(faultOf(source)));
   const env = parsed.data;
@@ -134,10 +140,8 @@ export function readEnv(
     hashKey: env.MALIPO_HASH_KEY,
     tokenKeys: env.MALIPO_TOKEN_KEYS ?? [],
     oidc,
-    metrics:
-      env.MALIPO_METRICS_PORT === undefined
-        ? null
-        : { host: env.MALIPO_METRICS_HOST, port: env.MALIPO_METRICS_PORT },
+    metrics: placeOf(env.MALIPO_METRICS_HOST, env.MALIPO_METRICS_PORT),
+    workerMetrics: placeOf(env.MALIPO_METRICS_HOST, env.MALIPO_METRICS_WORKER_PORT),
     corsOrigins: env.MALIPO_CORS_ORIGINS,
     trustedProxies: env.MALIPO_TRUSTED_PROXIES,
     logLevel: env.MALIPO_LOG_LEVEL,
@@ -151,6 +155,10 @@ export function readEnv(
       ]),
     ),
   };
+}
+
+function placeOf(host: string, port: number | undefined): Env['metrics'] {
+  return port === undefined ? null : { host, port };
 }
 
 /** All three or none. */

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { type EventType, isEventType } from '../domain/outgoing-event.ts';
-import { newId } from './ids.ts';
-import type { Connection, Pool } from './pool.ts';
+import { idsFrom, newId } from './ids.ts';
+import type { Connection } from './pool.ts';
 import { sql } from './sql.ts';
+import type { WebhookEndpoint } from './webhook-endpoints.ts';
 
 export const DELIVERY_STATUSES = ['pending', 'succeeded', 'failed', 'canceled'] as const;
 
@@ -11,15 +12,20 @@ const deliveryRow = z.object({
   event_id: z.string(),
   event_type: z.custom<EventType>((it) => typeof it === 'string' && isEventType(it)),
   endpoint_id: z.string(),
+  endpoint_url: z.string(),
+  endpoint_active: z.boolean(),
+  merchant_id: z.string(),
   status: z.enum(DELIVERY_STATUSES),
   attempt_count: z.int(),
   created_at: z.string(),
   updated_at: z.string(),
 });
 export type Delivery = z.infer<typeof deliveryRow>;
-const DELIVERY = sql.fragment`d.id, d.event_id, e.type AS event_type, d.endpoint_id, d.status,
-  d.attempt_count, d.created_at, d.updated_at`;
-const FROM = sql.fragment`FROM deliveries d JOIN outgoing_events e ON e.id = d.event_id`;
+const DELIVERY = sql.fragment`d.id, d.event_id, e.type AS event_type, d.endpoint_id,
+  w.url AS endpoint_url, w.active AS endpoint_active, d.merchant_id, d.status, d.attempt_count,
+  d.created_at, d.updated_at`;
+const FROM = sql.fragment`FROM deliveries d JOIN outgoing_events e ON e.id = d.event_id
+  JOIN webhook_endpoints w ON w.id = d.endpoint_id`;
 
 const attemptRow = z.object({
   ordinal: z.int(),
@@ -30,28 +36,6 @@ const attemptRow = z.object({
   response: z.string().nullable(),
 });
 export type DeliveryAttempt = z.infer<typeof attemptRow>;
-
-/** What one try of a delivery needs. */
-const taskRow = z.object({
-  delivery_id: z.string(),
-  status: z.enum(DELIVERY_STATUSES),
-  endpoint_id: z.string(),
-  url: z.string(),
-  active: z.boolean(),
-  event_id: z.string(),
-  type: z.string(),
-  data: z.record(z.string(), z.unknown()),
-  created_at: z.string(),
-});
-export type DeliveryTask = z.infer<typeof taskRow>;
-
-export async function findDeliveryTask(db: Connection, id: string): Promise<DeliveryTask> {
-  return await db.one(sql.type(taskRow)`
-    SELECT d.id AS delivery_id, d.status, w.id AS endpoint_id, w.url, w.active, e.id AS event_id,
-      e.type, e.data, e.created_at
-    FROM deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint_id
-    JOIN outgoing_events e ON e.id = d.event_id WHERE d.id = ${id}`);
-}
 
 /** Newest first. */
 export async function listDeliveries(
@@ -78,8 +62,13 @@ export async function findDelivery(
   merchantId: string,
   id: string,
 ): Promise<Delivery | null> {
-  return await db.maybeOne(sql.type(deliveryRow)`
-    SELECT ${DELIVERY} ${FROM} WHERE d.id = ${id} AND d.merchant_id = ${merchantId}`);
+  const delivery = await findAnyDelivery(db, id);
+  return delivery?.merchant_id === merchantId ? delivery : null;
+}
+
+/** Whosever it is; for operators. */
+export async function findAnyDelivery(db: Connection, id: string): Promise<Delivery | null> {
+  return await db.maybeOne(sql.type(deliveryRow)`SELECT ${DELIVERY} ${FROM} WHERE d.id = ${id}`);
 }
 
 /** In order; at most a few dozen. */
@@ -92,97 +81,53 @@ export async function listDeliveryAttempts(
     WHERE delivery_id = ${id} ORDER BY ordinal LIMIT 1000`);
 }
 
-/** Deliveries whose workflow is to be started, oldest first, with the run it is. */
-export async function listUndispatched(
-  db: Connection,
-  limit: number,
-): Promise<readonly { readonly id: string; readonly run: number }[]> {
-  return await db.any(sql.type(z.object({ id: z.string(), run: z.int() }))`
-    SELECT id, run FROM deliveries WHERE dispatched_run < run ORDER BY id LIMIT ${limit}`);
-}
-
-export async function markDispatched(db: Connection, id: string, run: number): Promise<void> {
-  await db.query(sql.typeAlias('none')`
-    UPDATE deliveries SET dispatched_run = greatest(dispatched_run, ${run}) WHERE id = ${id}`);
-}
-
-/** Writes a try down, and what became of the delivery and its endpoint. */
-export function recordDeliveryAttempt(
-  pool: Pool,
-  tried: {
-    readonly deliveryId: string;
-    readonly endpointId: string;
-    readonly durationMs: number;
-    readonly statusCode: number | null;
-    readonly error: string | null;
-    readonly response: string | null;
-    readonly isDelivered: boolean;
-    /** Why the endpoint is switched off now; null: it is not. */
-    readonly disabledReason: string | null;
-    readonly disableAfterMs: number;
-  },
-): Promise<void> {
-  const { deliveryId, endpointId, isDelivered, disabledReason } = tried;
-  return pool.transaction(async (db) => {
-    const { ordinal } = await db.one(sql.type(z.object({ ordinal: z.int() }))`
-      UPDATE deliveries SET attempt_count = attempt_count + 1, updated_at = now(),
-        status = CASE WHEN ${isDelivered} THEN 'succeeded'
-          WHEN ${disabledReason}::text IS NOT NULL THEN 'failed' ELSE status END
-      WHERE id = ${deliveryId} RETURNING attempt_count AS ordinal`);
-    await db.query(sql.typeAlias('none')`
-      INSERT INTO delivery_attempts (delivery_id, ordinal, duration_ms, status_code, error,
-        response)
-      VALUES (${deliveryId}, ${ordinal}, ${tried.durationMs}, ${tried.statusCode}, ${tried.error},
-        ${tried.response})`);
-    const isTooLong = sql.fragment`failing_since
-      < now() - ${tried.disableAfterMs} * interval '1 millisecond'`;
-    await db.query(
-      isDelivered
-        ? sql.typeAlias('none')`
-            UPDATE webhook_endpoints SET failing_since = NULL
-            WHERE id = ${endpointId} AND failing_since IS NOT NULL`
-        : sql.typeAlias('none')`
-            UPDATE webhook_endpoints SET failing_since = coalesce(failing_since, now()),
-              disabled_reason = CASE WHEN NOT active THEN disabled_reason
-                ELSE coalesce(${disabledReason},
-                  CASE WHEN ${isTooLong} THEN 'nothing could be delivered for too long' END) END,
-              active = active AND ${disabledReason}::text IS NULL
-                AND coalesce(NOT (${isTooLong}), true)
-            WHERE id = ${endpointId}`,
-    );
-  });
-}
-
-/** Ends a delivery that is still open. */
-export async function endDelivery(
-  db: Connection,
-  id: string,
-  status: 'failed' | 'canceled',
-): Promise<void> {
-  await db.query(sql.typeAlias('none')`
-    UPDATE deliveries SET status = ${status}, updated_at = now()
-    WHERE id = ${id} AND status = 'pending'`);
-}
-
 /** Begins a delivery anew, from the first try. */
 export async function resendDelivery(db: Connection, id: string): Promise<void> {
   await db.query(sql.typeAlias('none')`
-    UPDATE deliveries SET run = run + 1, status = 'pending', updated_at = now()
+    UPDATE deliveries SET run = run + 1, run_attempts = 0, status = 'pending', updated_at = now()
     WHERE id = ${id} AND status <> 'pending'`);
 }
 
-/** The same for all that failed at an endpoint since a time. @returns how many. */
+/** Events looked at in one statement, asked for or not. */
+const RECOVERY_BATCH = 1_000;
+/** An event's id is made on one clock and its time on another. */
+const CLOCK_SLACK_MS = 3_600_000;
+
+/**
+ * Delivers what an endpoint lacks of the events since a time: what failed, and what happened while
+ * it was off. What it has, and what is on its way, stays as it is. Each batch stands for itself, so
+ * a recovery that breaks off is finished by the next. @returns how many are on their way now.
+ */
 export async function recoverDeliveries(
   db: Connection,
-  endpointId: string,
+  endpoint: Pick<WebhookEndpoint, 'id' | 'merchant_id' | 'event_types'>,
   since: string,
 ): Promise<number> {
-  const rows = await db.any(sql.typeAlias('id')`
-    UPDATE deliveries SET run = run + 1, status = 'pending', updated_at = now()
-    WHERE endpoint_id = ${endpointId} AND status IN ('failed', 'canceled')
-      AND created_at >= ${since}
-    RETURNING id`);
-  return rows.length;
+  const row = z.object({ last: z.string().nullable(), recovered: z.int() });
+  const isAskedFor = sql.fragment`(endpoint_id = ${endpoint.id} OR endpoint_id IS NULL
+    AND type NOT LIKE '%.updated' AND (${endpoint.event_types.length === 0}
+      OR type = ANY (${sql.array([...endpoint.event_types], 'text')})))`;
+  let total = 0;
+  let after: string | null = idsFrom('message', since, -CLOCK_SLACK_MS);
+  while (after !== null) {
+    const page: z.infer<typeof row> = await db.one(sql.type(row)`
+      WITH page AS (
+        SELECT id, type, endpoint_id, created_at FROM outgoing_events
+        WHERE merchant_id = ${endpoint.merchant_id} AND id > ${after}
+        ORDER BY id LIMIT ${RECOVERY_BATCH}),
+      recovered AS (
+        INSERT INTO deliveries AS d (id, event_id, endpoint_id, merchant_id)
+        SELECT new_id('del'), id, ${endpoint.id}, ${endpoint.merchant_id} FROM page
+        WHERE created_at >= ${since} AND ${isAskedFor}
+        ON CONFLICT (event_id, endpoint_id) DO UPDATE
+          SET run = d.run + 1, run_attempts = 0, status = 'pending', updated_at = now()
+          WHERE d.status IN ('failed', 'canceled')
+        RETURNING id)
+      SELECT (SELECT max(id) FROM page) AS last, (SELECT count(id) FROM recovered) AS recovered`);
+    total += page.recovered;
+    after = page.last;
+  }
+  return total;
 }
 
 /** An event for one endpoint only, to try it. @returns the delivery's id. */

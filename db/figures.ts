@@ -10,10 +10,20 @@ const openRow = z.object({
   oldest_seconds: z.int(),
   overdue: z.int(),
 });
-const waitingRow = z.object({ callbacks: z.int(), deliveries: z.int(), refunds: z.int() });
+const waitingRow = z.object({
+  callbacks: z.int(),
+  deliveries: z.int(),
+  pending_deliveries: z.int(),
+  refunds: z.int(),
+  disabled_endpoints: z.int(),
+});
+const storyRow = z.object({ type: z.string(), provider: z.string(), events: z.int() });
+const delayRow = z.object({ provider: z.string(), ms: z.int() });
 
 export type OpenFigures = z.infer<typeof openRow>;
 export type WaitingFigures = z.infer<typeof waitingRow>;
+export type StoryFigures = z.infer<typeof storyRow>;
+export type CallbackDelay = z.infer<typeof delayRow>;
 
 /** A minute beyond the time that a payment said it would wait. */
 const OVERDUE = sql.fragment`wait_until < now() - interval '1 minute'`;
@@ -29,11 +39,66 @@ export async function countOpenPayments(db: Connection): Promise<readonly OpenFi
     GROUP BY provider, status`);
 }
 
-/** What else waits: callbacks for their payment, webhooks for their workflow, refunds in review. */
+/**
+ * What else waits: callbacks for their payment, deliveries for their workflow and to be taken,
+ * refunds in review, and endpoints that we switched off for their merchant.
+ */
 export async function countWaiting(db: Connection): Promise<WaitingFigures> {
   return await db.one(sql.type(waitingRow)`
     SELECT
       (SELECT count(id) FROM webhook_events WHERE status = 'received') AS callbacks,
       (SELECT count(id) FROM deliveries WHERE dispatched_run < run) AS deliveries,
-      (SELECT count(id) FROM refunds WHERE status = 'needs_review') AS refunds`);
+      (SELECT count(id) FROM deliveries WHERE status = 'pending') AS pending_deliveries,
+      (SELECT count(id) FROM refunds WHERE status = 'needs_review') AS refunds,
+      (SELECT count(id) FROM webhook_endpoints
+        WHERE NOT active AND disabled_reason IS NOT NULL AND deleted_at IS NULL)
+        AS disabled_endpoints`);
+}
+
+/**
+ * What happened between two places in the order of events, as findLatestCursor tells them: how
+ * many events of each type and provider. Going on from `before` nothing is counted twice or missed.
+ */
+export async function countEvents(
+  db: Connection,
+  after: string,
+  before: string,
+): Promise<readonly StoryFigures[]> {
+  const [tx = '0', position = '0'] = after.split('-');
+  const [end = '0'] = before.split('-');
+  return await db.any(sql.type(storyRow)`
+    SELECT e.type, coalesce(e.data->>'provider', p.provider, '') AS provider,
+      count(e.id) AS events
+    FROM outgoing_events e LEFT JOIN payments p ON p.id = e.payment_id
+    WHERE (e.tx, e.position) > (${tx}::xid8, ${position}::bigint) AND e.tx < ${end}::xid8
+    GROUP BY 1, 2`);
+}
+
+/** The newest callback's id; what comes later has a later one. Null while there is none. */
+export async function findLatestCallback(db: Connection): Promise<string | null> {
+  const row = await db.one(sql.type(z.object({ id: z.string().nullable() }))`
+    SELECT max(id) AS id FROM webhook_events`);
+  return row.id;
+}
+
+/**
+ * From the dispatch of an attempt to its first callback, of callbacks between two ids. One that two
+ * processes stored in another order than they named it is left out: a histogram can bear it.
+ * @param after null: from the first.
+ */
+export async function listCallbackDelays(
+  db: Connection,
+  after: string | null,
+  last: string,
+): Promise<readonly CallbackDelay[]> {
+  return await db.any(sql.type(delayRow)`
+    SELECT w.provider, (extract(epoch FROM w.received_at - a.dispatched_at) * 1000)::bigint AS ms
+    FROM webhook_events w CROSS JOIN LATERAL (
+      SELECT dispatched_at FROM attempts
+      WHERE payment_id = w.payment_id AND provider = w.provider AND dispatched_at <= w.received_at
+      ORDER BY ordinal DESC LIMIT 1) a
+    WHERE w.id > ${after ?? ''} AND w.id <= ${last} AND NOT EXISTS (
+      SELECT 1 FROM webhook_events earlier
+      WHERE earlier.payment_id = w.payment_id AND earlier.id < w.id
+        AND earlier.received_at >= a.dispatched_at)`);
 }

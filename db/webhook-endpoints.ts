@@ -23,7 +23,8 @@ const ENDPOINT = sql.join(
   sql.fragment`, `,
 );
 const SECRET_BYTES = 32;
-const placeOf = (endpointId: string, version: number) =>
+/** What a version of a secret is bound to. */
+export const placeOfSecret = (endpointId: string, version: number) =>
   `webhook_secrets.secret/${endpointId}/${version}`;
 
 export type EndpointChanges = {
@@ -62,7 +63,7 @@ async function insertSecret(
   version: number,
 ): Promise<string> {
   const secret = `whsec_${randomBytes(SECRET_BYTES).toString('base64')}`;
-  const sealed = vault.encrypt(placeOf(endpointId, version), secret);
+  const sealed = vault.encrypt(placeOfSecret(endpointId, version), secret);
   await db.query(sql.typeAlias('none')`
     INSERT INTO webhook_secrets (endpoint_id, version, secret_cipher, key_id)
     VALUES (${endpointId}, ${version}, ${sql.binary(sealed)}, ${vault.keyId})`);
@@ -143,27 +144,5 @@ export async function openSecrets(
     SELECT version, secret_cipher FROM webhook_secrets
     WHERE endpoint_id = ${endpointId} AND (expires_at IS NULL OR expires_at > now())
     ORDER BY version DESC LIMIT 5`);
-  return rows.map((it) => vault.decrypt(placeOf(endpointId, it.version), it.secret_cipher));
-}
-
-/** Seals up to `limit` secrets anew with the vault's first key. @returns how many. */
-export function resealSecrets(pool: Pool, vault: Vault, limit: number): Promise<number> {
-  const row = z.object({
-    endpoint_id: z.string(),
-    version: z.int(),
-    secret_cipher: z.instanceof(Uint8Array),
-  });
-  return pool.transaction(async (db) => {
-    const rows = await db.any(sql.type(row)`
-      SELECT endpoint_id, version, secret_cipher FROM webhook_secrets
-      WHERE key_id <> ${vault.keyId} LIMIT ${limit} FOR UPDATE SKIP LOCKED`);
-    for (const { endpoint_id, version, secret_cipher } of rows) {
-      const place = placeOf(endpoint_id, version);
-      const sealed = vault.encrypt(place, vault.decrypt(place, secret_cipher));
-      await db.query(sql.typeAlias('none')`
-        UPDATE webhook_secrets SET secret_cipher = ${sql.binary(sealed)}, key_id = ${vault.keyId}
-        WHERE endpoint_id = ${endpoint_id} AND version = ${version}`);
-    }
-    return rows.length;
-  });
+  return rows.map((it) => vault.decrypt(placeOfSecret(endpointId, it.version), it.secret_cipher));
 }

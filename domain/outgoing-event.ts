@@ -2,8 +2,8 @@ import type { PaymentStatus } from './payment-states.ts';
 import type { RefundStatus } from './refund-states.ts';
 
 /**
- * What merchants are told, by webhooks and live. The database's triggers write these as payments
- * and refunds change; `…updated` is for the live feed only.
+ * What merchants are told, by webhooks and live. The database's triggers write these as payments,
+ * refunds and endpoints change; `…updated` is for the live feed only.
  */
 export const EVENT_TYPES = {
   // table
@@ -16,6 +16,7 @@ export const EVENT_TYPES = {
   'payment.canceled': 'It was canceled, and no money was taken',
   'payment.needs_review': 'Nobody can say yet; a person decides',
   'payment.disputed': 'The payer’s bank asks for the money back, or has decided about it',
+  'payment.surplus': 'Money came beside it: the payer may have paid twice',
   'payment.updated': 'What it waits for, or what is known of it, changed',
   'refund.created': 'A refund was stored, its money reserved',
   'refund.pending': 'It is on its way again',
@@ -24,9 +25,10 @@ export const EVENT_TYPES = {
   'refund.needs_review': 'Nobody can say yet; a person decides',
   'refund.updated': 'What it waits for, or what is known of it, changed',
   'endpoint.test': 'You asked for it, to try your endpoint',
+  'endpoint.disabled': 'Another endpoint of yours was switched off: see disabled_reason',
 } as const satisfies Record<
-  | 'endpoint.test'
-  | `payment.${PaymentStatus | 'disputed' | 'updated'}`
+  | `endpoint.${'test' | 'disabled'}`
+  | `payment.${PaymentStatus | 'disputed' | 'surplus' | 'updated'}`
   | `refund.${RefundStatus | 'created' | 'updated'}`,
   string
 >;

@@ -7,7 +7,7 @@ import { pickPort } from './ports.ts';
 import { seed } from './seed.ts';
 import * as services from './services.ts';
 import { listCredentials, loadSimulator } from './simulators.ts';
-import type { Supervisor } from './supervisor.ts';
+import type { Service, Supervisor } from './supervisor.ts';
 import { knock } from './temporal.ts';
 import { describeMisses, MEND_CLI, resolveTemporalCli } from './temporal-binaries.ts';
 import { DEFAULT_PORTS, type WorldOptions } from './world-options.ts';
@@ -25,6 +25,8 @@ export type Booted = {
   readonly temporal: TemporalPlace;
   readonly simulators: readonly BootedSimulator[];
   readonly apiUrls: readonly string[];
+  /** Where Prometheus reads each process, by the name of its service. */
+  readonly metricsUrls: Readonly<Record<string, string>>;
   readonly secrets: Secrets;
 };
 
@@ -55,15 +57,32 @@ export async function bootWorld(context: BootContext): Promise<Booted> {
     );
   }
   const env = listEnvironment({ databaseUrl, temporal, simulators, apiUrls, secrets }, context);
+  const metricsUrls = await bootPrograms(context, env, apiUrls);
+  await step(context, 'merchant and key', () => runSeed(databaseUrl, secrets));
+  return { databaseUrl, temporal, simulators, apiUrls, metricsUrls, secrets };
+}
+
+/** The worker and the API processes. @returns where their metrics are. */
+async function bootPrograms(
+  context: BootContext,
+  env: services.ChildEnv,
+  apiUrls: readonly string[],
+): Promise<Booted['metricsUrls']> {
   const { home, supervisor } = context;
-  await step(context, 'worker', () => supervisor.add(services.describeWorker(home, env)));
+  const metricsUrls: Record<string, string> = {};
+  const add = async (title: string, describe: (metricsPort: number) => Service) => {
+    const { port } = await pickPort(0);
+    const service = describe(port);
+    metricsUrls[service.name] = `http://127.0.0.1:${port}/metrics`;
+    await step(context, title, () => supervisor.add(service));
+  };
+  await add('worker', (metricsPort) => services.describeWorker(home, { env, metricsPort }));
   for (const [index, url] of apiUrls.entries()) {
-    await step(context, `API on ${url}`, () =>
-      supervisor.add(services.describeApi(home, index, url, env)),
+    await add(`API on ${url}`, (metricsPort) =>
+      services.describeApi(home, index, url, { env, metricsPort }),
     );
   }
-  await step(context, 'merchant and key', () => runSeed(databaseUrl, secrets));
-  return { databaseUrl, temporal, simulators, apiUrls, secrets };
+  return metricsUrls;
 }
 
 async function step<Result>(
@@ -176,7 +195,10 @@ function portOf({ options }: BootContext, name: keyof typeof DEFAULT_PORTS): num
   return options.ports?.[name] ?? DEFAULT_PORTS[name];
 }
 
-function listEnvironment(parts: Booted, { options }: BootContext): services.ChildEnv {
+function listEnvironment(
+  parts: Omit<Booted, 'metricsUrls'>,
+  { options }: BootContext,
+): services.ChildEnv {
   const { temporal, secrets } = parts;
   const isOurTemporal = options.temporal === undefined;
   return {

@@ -8,6 +8,8 @@ export type SandboxDetails = {
   readonly temporal_namespace: string;
   readonly temporal_ui_url: string | null;
   readonly database_url: string;
+  /** Where Prometheus reads each process: `api`, `worker`, and more where there are more. */
+  readonly metrics_urls: Readonly<Record<string, string>>;
   /** By provider: its `url`, and the page for people where it has one. */
   readonly simulators: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly pids: Readonly<Record<string, number>>;

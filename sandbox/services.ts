@@ -65,22 +65,34 @@ export function describeSimulator(
   });
 }
 
-export function describeWorker(home: Home, env: ChildEnv): Service {
+/** What a program of ours is started with. */
+export type Setting = { readonly env: ChildEnv; readonly metricsPort: number };
+
+export function describeWorker(home: Home, { env, metricsPort }: Setting): Service {
   return describeProgram(home, {
     name: 'worker',
     title: 'The worker',
     file: 'worker/main.ts',
-    env,
+    env: { ...env, MALIPO_METRICS_WORKER_PORT: String(metricsPort) },
   });
 }
 
 /** @param index 0 for the public one. */
-export function describeApi(home: Home, index: number, url: string, env: ChildEnv): Service {
+export function describeApi(
+  home: Home,
+  index: number,
+  url: string,
+  { env, metricsPort }: Setting,
+): Service {
   return describeProgram(home, {
     name: index === 0 ? 'api' : `api_${index + 1}`,
     title: 'The API',
     file: 'api/main.ts',
-    env: { ...env, MALIPO_API_PORT: new URL(url).port },
+    env: {
+      ...env,
+      MALIPO_API_PORT: new URL(url).port,
+      MALIPO_METRICS_PORT: String(metricsPort),
+    },
     healthUrl: `${url}/readyz`,
   });
 }

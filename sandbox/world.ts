@@ -114,6 +114,7 @@ function describe(home: Home, supervisor: Supervisor, booted: Booted): SandboxDe
     temporal_namespace: booted.temporal.namespace,
     temporal_ui_url: booted.temporal.uiUrl,
     database_url: booted.databaseUrl,
+    metrics_urls: booted.metricsUrls,
     simulators: Object.fromEntries(
       booted.simulators.map(({ name, url, page }) => [
         name,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { Log } from '../config/log.ts';
-import { listUndispatched, markDispatched } from '../db/deliveries.ts';
+import { listUndispatched, markDispatched } from '../db/delivery-runs.ts';
 import type { Pool } from '../db/pool.ts';
 import type { DeliveryPolicy } from '../domain/outgoing-event.ts';
 import { deliveryStart } from '../workflows/messages.ts';
@@ -11,9 +11,9 @@ const PAUSE_AFTER_ERROR_MS = 3_000;
 const BATCH = 100;
 
 /**
- * Starts a workflow for each delivery that was written with an event. A row is marked after its
- * workflow stands, so a worker that dies in between, or two workers at once, start it twice, which
- * is starting it once.
+ * Starts a workflow for each delivery that was written with an event. Rows are marked after their
+ * workflows stand, so a worker that dies in between, or two workers at once, start them twice,
+ * which is starting them once.
  */
 export async function dispatchDeliveries(
   { pool, temporal }: { readonly pool: Pool; readonly temporal: Client },
@@ -25,10 +25,13 @@ export async function dispatchDeliveries(
     let pauseMs = PAUSE_MS;
     try {
       const waiting = await listUndispatched(pool, BATCH);
-      for (const { id, run } of waiting) {
-        await start(temporal, id, run, policy);
-        await markDispatched(pool, id, run);
-      }
+      const started = await Promise.allSettled(
+        waiting.map(({ id, run }) => start(temporal, id, run, policy)),
+      );
+      // One that cannot be started must not hold back those after it.
+      const standing = waiting.filter((_, index) => started[index]?.status === 'fulfilled');
+      await markDispatched(pool, standing);
+      for (const each of started) if (each.status === 'rejected') throw each.reason;
       if (waiting.length === BATCH) pauseMs = 0;
     } catch (error) {
       log.warn({ err: error }, 'deliveries wait: the database or Temporal is away');

@@ -9,6 +9,7 @@ import { loadWorkflowBundle } from './bundle.ts';
 import { openDeps } from './deps.ts';
 import { dispatchDeliveries } from './dispatcher.ts';
 import { prepareNamespace } from './namespace.ts';
+import { runTogether } from './together.ts';
 import { createWorkers } from './workers.ts';
 
 /**
@@ -40,14 +41,12 @@ export async function runWorker(
       providers: policies.providers,
     });
     process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
-    const ending = new AbortController();
-    const dispatching = dispatchDeliveries(deps, policies.delivery, log, ending.signal);
-    const running = Promise.all(workers.map((worker) => worker.run()));
+    const running = runTogether(workers, (signal) =>
+      dispatchDeliveries(deps, policies.delivery, log, signal),
+    );
     process.send?.({ type: 'ready' });
     log.info({ namespace, queues: workers.length }, 'the worker is ready');
     await running;
-    ending.abort();
-    await dispatching;
     return 0;
   } catch (error) {
     log.fatal({ err: error }, 'the worker stops');
@@ -59,9 +58,9 @@ export async function runWorker(
 }
 
 /** The SDK's own metrics: activities by type and queue, so by provider, with their outcomes. */
-function telemetry({ metrics }: Env) {
-  if (metrics === null) return {};
-  const bindAddress = `${metrics.host}:${metrics.port}`;
+function telemetry({ workerMetrics }: Env) {
+  if (workerMetrics === null) return {};
+  const bindAddress = `${workerMetrics.host}:${workerMetrics.port}`;
   return { telemetryOptions: { metrics: { prometheus: { bindAddress } } } };
 }
 
@@ -75,7 +74,8 @@ function temporalLogger(log: Log): DefaultLogger {
     ERROR: 'error',
   } as const;
   return new DefaultLogger('WARN', ({ level, message, meta }) => {
-    const { workflowId, activityType, attempt, taskQueue } = meta ?? {};
-    log[levels[level]]({ workflowId, activityType, attempt, taskQueue }, message);
+    const { workflowId, activityType, attempt, taskQueue, endpointId, disabledReason } = meta ?? {};
+    const told = { workflowId, activityType, attempt, taskQueue, endpointId, disabledReason };
+    log[levels[level]](told, message);
   });
 }

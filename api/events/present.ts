@@ -12,7 +12,7 @@ export const eventShape = z
     cursor: z.string().meta({ description: 'Its place in the order, to go on from' }),
     data: z
       .record(z.string(), z.unknown())
-      .meta({ description: 'The payment or refund as it stood then, in short' }),
+      .meta({ description: 'The payment, refund or endpoint as it stood then, in short' }),
     created_at: time,
   })
   .meta({ id: 'Event' });

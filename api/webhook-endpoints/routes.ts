@@ -151,18 +151,22 @@ export const webhookEndpointOperations: readonly Operation[] = [
     method: 'post',
     path: `${one}/recover`,
     tag,
-    summary: 'Send again all that failed since a time',
+    summary: 'Send what a webhook endpoint lacks since a time',
+    description:
+      'What failed, and what happened while it was switched off, of the events that it asks for. Switch it on first.',
     access: writing,
+    problems: ['endpoint_off'],
     body: z.strictObject({ since: moment }).meta({ example: { since: '2026-11-24T09:00:00Z' } }),
     answers: {
       202: {
-        description: 'They are on their way',
+        description: 'So many are on their way',
         schema: z.strictObject({ object: z.literal('recovery'), deliveries: z.int() }),
       },
     },
     async handle(deps, call) {
-      const { id } = await requireEndpoint(deps, call);
-      const deliveries = await recoverDeliveries(deps.pool, id, call.body.since);
+      const endpoint = await requireEndpoint(deps, call);
+      if (!endpoint.active) throw new ApiError('endpoint_off', 'nothing would reach it');
+      const deliveries = await recoverDeliveries(deps.pool, endpoint, call.body.since);
       return { status: 202, body: { object: 'recovery', deliveries } };
     },
   }),

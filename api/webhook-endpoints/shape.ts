@@ -81,7 +81,8 @@ export function presentEndpoint(endpoint: WebhookEndpoint): z.input<typeof endpo
 }
 
 export function presentDelivery(delivery: Delivery): z.input<typeof deliveryShape> {
-  return { object: 'delivery', ...delivery };
+  const { merchant_id: _merchant, endpoint_url: _url, endpoint_active: _active, ...own } = delivery;
+  return { object: 'delivery', ...own };
 }
 
 export function presentAttempts(

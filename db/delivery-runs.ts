@@ -1,0 +1,161 @@
+import { z } from 'zod';
+import { DELIVERY_STATUSES, type Delivery } from './deliveries.ts';
+import type { Connection, Pool } from './pool.ts';
+import { sql } from './sql.ts';
+
+/** What one try of a delivery needs. */
+const taskRow = z.object({
+  delivery_id: z.string(),
+  status: z.enum(DELIVERY_STATUSES),
+  endpoint_id: z.string(),
+  url: z.string(),
+  active: z.boolean(),
+  event_id: z.string(),
+  type: z.string(),
+  data: z.record(z.string(), z.unknown()),
+  created_at: z.string(),
+});
+export type DeliveryTask = z.infer<typeof taskRow>;
+
+export async function findDeliveryTask(db: Connection, id: string): Promise<DeliveryTask> {
+  return await db.one(sql.type(taskRow)`
+    SELECT d.id AS delivery_id, d.status, w.id AS endpoint_id, w.url, w.active, e.id AS event_id,
+      e.type, e.data, e.created_at
+    FROM deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint_id
+    JOIN outgoing_events e ON e.id = d.event_id WHERE d.id = ${id}`);
+}
+
+/**
+ * Deliveries whose workflow is to be started, with the run it is: the oldest of each endpoint, then
+ * the second of each, and so on. A recovery may leave a hundred thousand of one endpoint, and
+ * whoever has one must not wait for them. The recursion jumps from endpoint to endpoint by the
+ * index, since a DISTINCT would read all that waits.
+ */
+export async function listUndispatched(
+  db: Connection,
+  limit: number,
+): Promise<readonly { readonly id: string; readonly run: number }[]> {
+  return await db.any(sql.type(z.object({ id: z.string(), run: z.int() }))`
+    WITH RECURSIVE waiting AS (
+      (SELECT endpoint_id FROM deliveries WHERE dispatched_run < run ORDER BY endpoint_id LIMIT 1)
+      UNION ALL
+      SELECT next.endpoint_id FROM waiting w CROSS JOIN LATERAL (
+        SELECT endpoint_id FROM deliveries
+        WHERE dispatched_run < run AND endpoint_id > w.endpoint_id
+        ORDER BY endpoint_id LIMIT 1) next)
+    SELECT own.id, own.run FROM waiting w CROSS JOIN LATERAL (
+      SELECT id, run, row_number() OVER (ORDER BY id) AS place FROM deliveries
+      WHERE dispatched_run < run AND endpoint_id = w.endpoint_id ORDER BY id LIMIT ${limit}) own
+    ORDER BY own.place, own.id LIMIT ${limit}`);
+}
+
+/** Their workflows stand. */
+export async function markDispatched(
+  db: Connection,
+  started: readonly { readonly id: string; readonly run: number }[],
+): Promise<void> {
+  await db.query(sql.typeAlias('none')`
+    UPDATE deliveries d SET dispatched_run = greatest(d.dispatched_run, it.run)
+    FROM ${sql.unnest(
+      started.map(({ id, run }) => [id, run]),
+      ['text', 'int4'],
+    )} AS it (id, run) WHERE d.id = it.id`);
+}
+
+/** What became of a delivery by a try. */
+export type Tried = {
+  readonly status: Delivery['status'];
+  /** How many tries of this run are written down. */
+  readonly runAttempts: number;
+  /** Why this try switched the endpoint off; null: it did not. */
+  readonly disabledReason: string | null;
+};
+
+/**
+ * Writes a try down, and what became of the delivery and its endpoint. A run is over when it was
+ * tried `triesMax` times: only what stands here counts, so neither a crash nor a database that was
+ * away shortens the schedule.
+ */
+export function recordDeliveryAttempt(
+  pool: Pool,
+  tried: {
+    readonly deliveryId: string;
+    readonly endpointId: string;
+    readonly durationMs: number;
+    readonly statusCode: number | null;
+    readonly error: string | null;
+    readonly response: string | null;
+    readonly isDelivered: boolean;
+    /** The endpoint said that it wants nothing more. */
+    readonly goneReason: string | null;
+    readonly triesMax: number;
+    readonly disableAfterMs: number;
+  },
+): Promise<Tried> {
+  const { deliveryId, isDelivered } = tried;
+  return pool.transaction(async (db) => {
+    const row = z.object({
+      ordinal: z.int(),
+      run_attempts: z.int(),
+      status: z.enum(DELIVERY_STATUSES),
+    });
+    const { ordinal, run_attempts, status } = await db.one(sql.type(row)`
+      UPDATE deliveries SET attempt_count = attempt_count + 1, run_attempts = run_attempts + 1,
+        updated_at = now(),
+        status = CASE WHEN ${isDelivered} THEN 'succeeded' WHEN status <> 'pending' THEN status
+          WHEN ${tried.goneReason !== null} OR run_attempts + 1 >= ${tried.triesMax} THEN 'failed'
+          ELSE status END
+      WHERE id = ${deliveryId} RETURNING attempt_count AS ordinal, run_attempts, status`);
+    await db.query(sql.typeAlias('none')`
+      INSERT INTO delivery_attempts (delivery_id, ordinal, duration_ms, status_code, error,
+        response)
+      VALUES (${deliveryId}, ${ordinal}, ${tried.durationMs}, ${tried.statusCode}, ${tried.error},
+        ${tried.response})`);
+    const disabledReason = isDelivered
+      ? await clearFailing(db, tried.endpointId)
+      : await noteFailing(db, tried);
+    return { status, runAttempts: run_attempts, disabledReason };
+  });
+}
+
+async function clearFailing(db: Connection, endpointId: string): Promise<null> {
+  await db.query(sql.typeAlias('none')`
+    UPDATE webhook_endpoints SET failing_since = NULL
+    WHERE id = ${endpointId} AND failing_since IS NOT NULL`);
+  return null;
+}
+
+/** @returns why the endpoint is switched off by this, and was not before. */
+async function noteFailing(
+  db: Connection,
+  tried: {
+    readonly endpointId: string;
+    readonly goneReason: string | null;
+    readonly disableAfterMs: number;
+  },
+): Promise<string | null> {
+  const row = z.object({ was_active: z.boolean(), disabled_reason: z.string().nullable() });
+  const { was_active, disabled_reason } = await db.one(sql.type(row)`
+    WITH judged AS (
+      SELECT id, coalesce(${tried.goneReason}, CASE WHEN failing_since
+        < now() - ${tried.disableAfterMs} * interval '1 millisecond'
+        THEN 'nothing could be delivered for too long' END) AS reason
+      FROM webhook_endpoints WHERE id = ${tried.endpointId} FOR UPDATE)
+    UPDATE webhook_endpoints w SET failing_since = coalesce(w.failing_since, now()),
+      disabled_reason = CASE WHEN w.active THEN judged.reason ELSE w.disabled_reason END,
+      active = w.active AND judged.reason IS NULL
+    FROM judged WHERE w.id = judged.id
+    RETURNING OLD.active AS was_active, NEW.disabled_reason`);
+  return was_active ? disabled_reason : null;
+}
+
+/** Ends a delivery that is still open. */
+export async function endDelivery(
+  db: Connection,
+  id: string,
+  status: 'failed' | 'canceled',
+): Promise<void> {
+  await db.query(sql.typeAlias('none')`
+    UPDATE deliveries SET status = ${status}, updated_at = now()
+    WHERE id = ${id} AND status = 'pending'`);
+}

@@ -1,0 +1,115 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { type Part, runTogether } from '../../worker/together.ts';
+import { openTestDatabase, type TestDatabase } from '../database.ts';
+
+/** Runs until it is told to shut down; `fail` ends it as a worker ends that lost its namespace. */
+function openPart() {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let state: ReturnType<Part['getState']> = 'INITIALIZED';
+  const part: Part = {
+    getState: () => state,
+    async run() {
+      state = 'RUNNING';
+      await promise;
+    },
+    shutdown() {
+      if (state !== 'RUNNING') throw new Error(`it is ${state}`);
+      state = 'STOPPED';
+      resolve();
+    },
+  };
+  const fail = (error: Error) => {
+    state = 'FAILED';
+    reject(error);
+  };
+  return { part, fail };
+}
+const until = (signal: AbortSignal) =>
+  new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+
+test('when one part fails, all others end, and the failure is told', async () => {
+  const [first, second, third] = [openPart(), openPart(), openPart()];
+  const dispatching: AbortSignal[] = [];
+  const running = runTogether([first.part, second.part, third.part], (signal) => {
+    dispatching.push(signal);
+    return until(signal);
+  });
+  second.fail(new Error('the namespace is gone'));
+  await expect(running).rejects.toThrow('the namespace is gone');
+  expect([first.part.getState(), third.part.getState()]).toEqual(['STOPPED', 'STOPPED']);
+  expect(dispatching.map(({ aborted }) => aborted)).toEqual([true]);
+});
+
+test('when the dispatcher fails, the workers end', async () => {
+  const { part } = openPart();
+  const running = runTogether([part], () => Promise.reject(new Error('the dispatcher broke')));
+  await expect(running).rejects.toThrow('the dispatcher broke');
+  expect(part.getState()).toBe('STOPPED');
+});
+
+test('when all are told to end, it ends well, and dispatches nothing more', async () => {
+  const parts = [openPart(), openPart()];
+  let isDispatching = true;
+  const running = runTogether(
+    parts.map(({ part }) => part),
+    async (signal) => {
+      await until(signal);
+      isDispatching = false;
+    },
+  );
+  for (const { part } of parts) part.shutdown();
+  await running;
+  expect(isDispatching).toBe(false);
+});
+
+describe('the process ends while its parent still listens', () => {
+  const address = process.env.MALIPO_TEST_TEMPORAL_ADDRESS ?? '';
+  let database: TestDatabase;
+  let child: ChildProcess;
+  beforeAll(async () => {
+    database = await openTestDatabase();
+  });
+  afterEach(() => child.kill('SIGKILL'));
+  afterAll(() => database.close());
+
+  const start = (namespace: string) => {
+    child = fork(join(import.meta.dirname, '../../worker/main.ts'), {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      env: {
+        PATH: process.env.PATH,
+        DATABASE_URL: database.adminUrl,
+        TEMPORAL_ADDRESS: address,
+        TEMPORAL_NAMESPACE: namespace,
+        MALIPO_PUBLIC_URL: 'https://pay.example.test',
+        MALIPO_DATA_KEYS: `k1:${randomBytes(32).toString('base64')}`,
+        MALIPO_HASH_KEY: randomBytes(32).toString('base64'),
+      },
+    });
+  };
+  const end = async () => {
+    const [code] = await once(child, 'exit', { signal: AbortSignal.timeout(30_000) });
+    return code;
+  };
+
+  it('with code 1 when it cannot work', async () => {
+    start('there-is-no-such-namespace');
+    expect(await end()).toBe(1);
+  }, 40_000);
+
+  it('with code 0 when it was told to', async () => {
+    const admin = await Connection.connect({ address });
+    const workflowExecutionRetentionPeriod = msToTs('1 day');
+    const named = { namespace: 'told-to-end', workflowExecutionRetentionPeriod };
+    await admin.workflowService.registerNamespace(named);
+    await admin.close();
+    start('told-to-end');
+    await once(child, 'message', { signal: AbortSignal.timeout(60_000) });
+    child.kill('SIGTERM');
+    expect(await end()).toBe(0);
+  }, 100_000);
+});
