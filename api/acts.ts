@@ -1,10 +1,16 @@
-import { finishAct, insertAct } from '../db/operator-acts.ts';
+import { maskEmail } from '../db/customers.ts';
+import { finishAct, insertAct, type OperatorAct } from '../db/operator-acts.ts';
+import { findOperatorByEmail, findOperatorOfSession, type Operator } from '../db/operators.ts';
+import type { Caller, OperatorCaller } from '../domain/access.ts';
 import type { ApiDeps } from './deps.ts';
 import { ApiError, PROBLEMS } from './errors.ts';
 import type { Incoming, Operation, Reply } from './operation.ts';
 
 const ASKED_LENGTH_MAX = 2000;
-const TARGET_LENGTH_MAX = 100;
+const PARAM_LENGTH_MAX = 100;
+
+/** A request, without what says who asks for what. */
+type Arrived = Omit<Incoming, 'caller' | 'body'>;
 
 /**
  * Runs an operation. What an operator sets out to change, or to see of what is personal, is written
@@ -16,36 +22,132 @@ export async function runSeen(
   incoming: Incoming,
 ): Promise<Reply> {
   const { caller } = incoming;
-  const isKept = operation.method !== 'get' || operation.isSeen === true;
-  if (caller.kind !== 'operator' || !isKept) return await operation.run(deps, incoming);
-  const agent = incoming.headers['user-agent'];
-  const [target] = Object.values(incoming.params);
-  const id = await insertAct(deps.pool, {
-    operatorId: caller.operatorId,
-    email: caller.email,
-    role: caller.role,
-    action: operation.id,
-    target: target === undefined ? null : cleanText(target).slice(0, TARGET_LENGTH_MAX),
-    details: { asked: describeBody(incoming.body) },
-    requestId: incoming.requestId,
-    remoteAddress: incoming.remoteAddress,
-    userAgent: typeof agent === 'string' ? cleanText(agent).slice(0, 300) : null,
-  });
+  const signing = SIGNING[operation.id];
+  if (signing !== undefined) return await runSigning(deps, operation, incoming, signing);
+  if (caller.kind !== 'operator' || !isKept(operation)) return await operation.run(deps, incoming);
+  const asked = describeAsked(incoming.body ?? (operation.query && incoming.query));
+  const id = await insertAct(deps.pool, describeAct(operation, incoming, caller, asked));
+  // What was done is done: that its end could not be written down is no answer to who asked for it.
+  const finish = (status: number) =>
+    finishAct(deps.pool, id, status).catch((err: unknown) =>
+      deps.log.error({ err, act_id: id, status }, 'how an act ended could not be kept'),
+    );
   try {
     const reply = await operation.run(deps, incoming);
-    await finishAct(deps.pool, id, reply.status);
+    await finish(reply.status);
     return reply;
   } catch (error) {
-    const status = error instanceof ApiError ? PROBLEMS[error.code].status : 500;
-    await finishAct(deps.pool, id, status);
+    await finish(statusOf(error));
     throw error;
   }
 }
 
+/**
+ * Keeps what an operator was refused before its wish was looked at: what it may not do, and what it
+ * would have been kept for had it not been malformed or too fast.
+ * @param arrived.caller as far as it was known then.
+ */
+export async function keepRefused(
+  { pool, log }: ApiDeps,
+  operation: Operation,
+  arrived: Arrived & { readonly caller: Caller | undefined },
+  error: unknown,
+): Promise<void> {
+  const { caller } = arrived;
+  if (caller?.kind !== 'operator' || !(error instanceof ApiError)) return;
+  if (error.code !== 'forbidden' && !isKept(operation)) return;
+  const act = describeAct(operation, arrived, caller, '');
+  // A refusal stays one, also when it cannot be kept.
+  await insertAct(pool, act, statusOf(error)).catch((err: unknown) =>
+    log.error({ err, request_id: arrived.requestId }, 'a refused act could not be kept'),
+  );
+}
+
+type Signing = {
+  /** The answers that are kept. */
+  readonly statuses: readonly number[];
+  /** Whom it is about, by what was sent. */
+  readonly find: (deps: ApiDeps, body: unknown) => Promise<Operator | null>;
+};
+const findBySession: Signing['find'] = ({ pool }, body) =>
+  findOperatorOfSession(pool, textIn(body, 'refresh_token'));
+
+/** Operations that nobody is let in to, and that operators are known after. */
+const SIGNING: Readonly<Record<string, Signing>> = {
+  signIn: {
+    statuses: [201, 401],
+    find: async ({ pool }, body) =>
+      (await findOperatorByEmail(pool, textIn(body, 'email')))?.operator ?? null,
+  },
+  // Each session is renewed all day; only a token that is no longer good tells something.
+  refreshSession: { statuses: [401], find: findBySession },
+  signOut: { statuses: [204], find: findBySession },
+};
+
+/** Without the row no session is handed out. */
+async function runSigning(
+  deps: ApiDeps,
+  operation: Operation,
+  incoming: Incoming,
+  { statuses, find }: Signing,
+): Promise<Reply> {
+  const keep = async (status: number) => {
+    if (!statuses.includes(status)) return;
+    const found = await find(deps, incoming.body);
+    const typed = textIn(incoming.body, 'email');
+    if (found === null && typed === '') return;
+    // What was typed may be anything, a password too.
+    const email = status === 401 && typed !== '' ? maskEmail(typed) : (found?.email ?? '');
+    const who = { operatorId: found?.id ?? 'nobody', email, role: found?.role ?? null };
+    await insertAct(deps.pool, describeAct(operation, incoming, who, ''), status);
+  };
+  const reply = await operation.run(deps, incoming).catch(async (error: unknown) => {
+    await keep(statusOf(error));
+    throw error;
+  });
+  await keep(reply.status);
+  return reply;
+}
+
+function isKept({ method, isSeen }: Operation): boolean {
+  return method !== 'get' || isSeen === true;
+}
+
+function statusOf(error: unknown): number {
+  return error instanceof ApiError ? PROBLEMS[error.code].status : 500;
+}
+
+function describeAct(
+  operation: Operation,
+  { params, requestId, remoteAddress, headers }: Arrived,
+  {
+    operatorId,
+    email,
+    role,
+  }: Pick<OperatorCaller, 'operatorId' | 'email'> & Pick<OperatorAct, 'role'>,
+  asked: string,
+): OperatorAct {
+  const named = Object.entries(params).map(
+    ([name, value = '']) => [name, cleanText(value).slice(0, PARAM_LENGTH_MAX)] as const,
+  );
+  const agent = headers['user-agent'];
+  return {
+    operatorId,
+    email,
+    role,
+    action: operation.id,
+    target: named[0]?.[1] ?? null,
+    details: { ...Object.fromEntries(named), asked },
+    requestId,
+    remoteAddress,
+    userAgent: typeof agent === 'string' ? cleanText(agent).slice(0, 300) : null,
+  };
+}
+
 /** What was asked, in short; secrets are named and not told. */
-function describeBody(body: unknown): string {
-  if (body === undefined) return '';
-  const text = JSON.stringify(body, (key, value: unknown) =>
+function describeAsked(asked: unknown): string {
+  if (asked === undefined || asked === null) return '';
+  const text = JSON.stringify(asked, (key, value: unknown) =>
     /password|credentials|secret|token/i.test(key) ? '••••' : value,
   );
   return cleanText(text).slice(0, ASKED_LENGTH_MAX);
@@ -53,4 +155,11 @@ function describeBody(body: unknown): string {
 
 function cleanText(text: string): string {
   return text.toWellFormed().replaceAll(/\p{Cc}/gu, ' ');
+}
+
+/** A field of a body that the operation may still refuse. */
+function textIn(body: unknown, name: string): string {
+  if (typeof body !== 'object' || body === null) return '';
+  const value: unknown = Reflect.get(body, name);
+  return typeof value === 'string' ? value : '';
 }

@@ -10,7 +10,11 @@ import type { Decision, RefundDecision } from '../domain/decision.ts';
 import { lateOutcomeWorkflowId, lateRefundWorkflowId } from '../domain/id.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import type { LateRefundInput, RefundInput } from '../domain/refund.ts';
-import type { DeliveredEvent, DeliveredRefundEvent } from '../domain/webhook-event.ts';
+import type {
+  DeliveredEvent,
+  DeliveredRefundEvent,
+  SealedWebhookEvent,
+} from '../domain/webhook-event.ts';
 import {
   type Delivery,
   deliverEvent,
@@ -25,14 +29,16 @@ import {
   FIRST_STATE_UPDATE_ID,
   firstRefundStateUpdate,
   firstStateUpdate,
+  keepStart,
   paymentStart,
   refundStart,
   verifyUpdate,
 } from '../workflows/messages.ts';
+import { type Batches, createBatches } from './batches.ts';
 import { describeExecution, type Execution } from './execution.ts';
 
 /** What the API asks of Temporal. Every call has a deadline. */
-export type Engine = {
+export type Engine = Batches & {
   /**
    * Starts the payment's workflow, or joins the one that runs, and waits for its first meaningful
    * state; false when the deadline passed or Temporal is away: the sweeper sees to the start.
@@ -57,6 +63,8 @@ export type Engine = {
     delivered: DeliveredRefundEvent,
     loadLate: LoadLate<LateRefundInput>,
   ): Promise<Delivery>;
+  /** Has Temporal hold a callback until the database is back. Throws when Temporal is away. */
+  keepCallback(event: SealedWebhookEvent): Promise<void>;
   /** Null when Temporal is away or no longer keeps the workflow. */
   describe(workflowId: string): Promise<Execution | null>;
   isReachable(): Promise<boolean>;
@@ -86,10 +94,14 @@ export function createEngine(
   return {
     ...createStarts(client, within, log),
     ...createUpdates(client, within),
+    ...createBatches(client, within),
     deliver: (workflowId, delivered, loadLate) =>
       within(SIGNAL_TIMEOUT_MS, () => deliverEvent(client, workflowId, delivered, loadLate)),
     deliverRefund: (workflowId, delivered, loadLate) =>
       within(SIGNAL_TIMEOUT_MS, () => deliverRefundEvent(client, workflowId, delivered, loadLate)),
+    keepCallback: async (event) => {
+      await within(SIGNAL_TIMEOUT_MS, () => client.workflow.start('keep', keepStart(event)));
+    },
     describe: (workflowId) =>
       within(DESCRIBE_TIMEOUT_MS, () => describeExecution(client, workflowId)).catch(() => null),
     isReachable: () =>

@@ -1,10 +1,16 @@
 import { accountOperations } from './admin/accounts.ts';
 import { actOperations } from './admin/acts.ts';
+import { auditOperations } from './admin/audit.ts';
+import { batchOperations } from './admin/batches.ts';
+import { deliveryOperations } from './admin/deliveries.ts';
 import { operatorOperations } from './admin/operators.ts';
 import { overviewOperations } from './admin/overview.ts';
 import { adminPaymentOperations } from './admin/payments.ts';
+import { adminProviderConfigOperations } from './admin/provider-configs.ts';
 import { providerOperations } from './admin/providers.ts';
 import { adminRefundOperations } from './admin/refunds.ts';
+import { statisticsOperations } from './admin/statistics.ts';
+import { surplusOperations } from './admin/surplus.ts';
 import { webhookEventOperations } from './admin/webhook-events.ts';
 import { apiKeyOperations } from './api-keys/routes.ts';
 import { eventOperations } from './events/routes.ts';
@@ -31,11 +37,17 @@ export const OPERATIONS: readonly Operation[] = [
   ...sessionOperations,
   ...adminPaymentOperations,
   ...adminRefundOperations,
+  ...surplusOperations,
   ...webhookEventOperations,
+  ...deliveryOperations,
   ...overviewOperations,
+  ...statisticsOperations,
   ...providerOperations,
+  ...batchOperations,
+  ...adminProviderConfigOperations,
   ...accountOperations,
   ...operatorOperations,
+  ...auditOperations,
   ...actOperations,
   ...createReferenceOperations(() => OPERATIONS),
 ];

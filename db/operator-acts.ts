@@ -1,19 +1,21 @@
 import { z } from 'zod';
 import { ROLES, type Role } from '../domain/access.ts';
-import { newId } from './ids.ts';
+import { idsFrom, newId } from './ids.ts';
 import type { Connection } from './pool.ts';
 import { sql } from './sql.ts';
 
 /** What an operator set out to do, and from where. */
 export type OperatorAct = {
+  /** Or `cli` for `npm run admin`, or `nobody` for a sign-in under an unknown address. */
   readonly operatorId: string;
   readonly email: string;
-  readonly role: Role;
+  /** Null for who has none. */
+  readonly role: Role | null;
   /** The operation's id. */
   readonly action: string;
   /** The id it is about; null where there is none. */
   readonly target: string | null;
-  /** What was asked, without secrets. */
+  /** What was asked (`asked`), without secrets, and each part of the path by its name. */
   readonly details: Readonly<Record<string, string>>;
   readonly requestId: string;
   readonly remoteAddress: string;
@@ -24,7 +26,7 @@ const actRow = z.object({
   id: z.string(),
   operator_id: z.string(),
   email: z.string(),
-  role: z.enum(ROLES),
+  role: z.enum(ROLES).nullable(),
   action: z.string(),
   target: z.string().nullable(),
   details: z.record(z.string(), z.string()),
@@ -36,14 +38,26 @@ const actRow = z.object({
 });
 export type StoredAct = z.infer<typeof actRow>;
 
-/** Written before the act is done: without this row nothing happens. @returns the act's id. */
-export async function insertAct(db: Connection, act: OperatorAct): Promise<string> {
+/** Ids are made by the API's clock, times by the database's. */
+const CLOCKS_DIFFER_MS = 3_600_000;
+
+/**
+ * Written before the act is done: without this row nothing happens.
+ * @param status of the answer, where the row comes after it; null: {@link finishAct} adds it.
+ * @returns the act's id.
+ */
+export async function insertAct(
+  db: Connection,
+  act: OperatorAct,
+  status: number | null = null,
+): Promise<string> {
   const id = newId('act');
   await db.query(sql.typeAlias('none')`
     INSERT INTO operator_acts (id, operator_id, email, role, action, target, details, request_id,
-      remote_address, user_agent)
+      remote_address, user_agent, status)
     VALUES (${id}, ${act.operatorId}, ${act.email}, ${act.role}, ${act.action}, ${act.target},
-      ${sql.jsonb(act.details)}, ${act.requestId}, ${act.remoteAddress}, ${act.userAgent})`);
+      ${sql.jsonb(act.details)}, ${act.requestId}, ${act.remoteAddress}, ${act.userAgent},
+      ${status})`);
   return id;
 }
 
@@ -53,22 +67,36 @@ export async function finishAct(db: Connection, id: string, status: number): Pro
     UPDATE operator_acts SET status = ${status} WHERE id = ${id} AND status IS NULL`);
 }
 
-/** Newest first. */
+export type ActFilter = {
+  readonly target: string | null;
+  readonly operatorId: string | null;
+  readonly action: string | null;
+  readonly from: string | null;
+  readonly before: string | null;
+};
+
+/** Newest first. @param page.afterId goes on after this act of an earlier page. */
 export async function listActs(
   db: Connection,
-  filter: {
-    readonly target: string | null;
-    readonly operatorId: string | null;
-    readonly beforeId: string | null;
-    readonly limit: number;
-  },
+  filter: ActFilter,
+  page: { readonly afterId: string | null; readonly limit: number },
 ): Promise<readonly StoredAct[]> {
+  const where = [sql.fragment`true`];
+  if (filter.target !== null) where.push(sql.fragment`target = ${filter.target}`);
+  if (filter.operatorId !== null) where.push(sql.fragment`operator_id = ${filter.operatorId}`);
+  if (filter.action !== null) where.push(sql.fragment`action = ${filter.action}`);
+  if (filter.from !== null) {
+    where.push(sql.fragment`id >= ${idsFrom('act', filter.from, -CLOCKS_DIFFER_MS)}
+      AND at >= ${filter.from}::timestamptz`);
+  }
+  if (filter.before !== null) {
+    where.push(sql.fragment`id < ${idsFrom('act', filter.before, CLOCKS_DIFFER_MS)}
+      AND at < ${filter.before}::timestamptz`);
+  }
+  if (page.afterId !== null) where.push(sql.fragment`id < ${page.afterId}`);
   return await db.any(sql.type(actRow)`
     SELECT id, operator_id, email, role, action, target, details, request_id, remote_address,
       user_agent, status, at
-    FROM operator_acts
-    WHERE (${filter.target}::text IS NULL OR target = ${filter.target})
-      AND (${filter.operatorId}::text IS NULL OR operator_id = ${filter.operatorId})
-      AND (${filter.beforeId}::text IS NULL OR id < ${filter.beforeId})
-    ORDER BY id DESC LIMIT ${filter.limit}`);
+    FROM operator_acts WHERE ${sql.join(where, sql.fragment` AND `)}
+    ORDER BY id DESC LIMIT ${page.limit}`);
 }

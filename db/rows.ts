@@ -12,8 +12,14 @@ import {
 } from '../domain/payment.ts';
 import { PAYMENT_STATUSES } from '../domain/payment-states.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
-import { REFUND_FAILURES, type Refund, type RefundFailureCode } from '../domain/refund.ts';
+import {
+  REFUND_FAILURES,
+  REFUND_REVIEW_REASONS,
+  type Refund,
+  type RefundFailureCode,
+} from '../domain/refund.ts';
 import { REFUND_STATUSES } from '../domain/refund-states.ts';
+import type { Surplus } from '../domain/surplus.ts';
 import type { Dispute, StoredEvent } from '../domain/webhook-event.ts';
 
 /** Rows as PostgreSQL gives them, and their turning into the domain's words. */
@@ -32,6 +38,7 @@ const refundFailureCode = z.custom<RefundFailureCode>(
   (text) => typeof text === 'string' && Object.hasOwn(REFUND_FAILURES, text),
 );
 const dispute = z.custom<Dispute>((value) => typeof value === 'object' && value !== null);
+const surplus = z.custom<Surplus>((value) => typeof value === 'object' && value !== null);
 
 export const paymentRow = z.object({
   id: z.string(),
@@ -65,9 +72,11 @@ export const paymentRow = z.object({
   failure_message: textOrNull,
   provider_code: textOrNull,
   provider_payment_id: textOrNull,
+  earlier_provider_ids: z.array(z.string()),
   provider_receipt: textOrNull,
   review_reason: z.enum(REVIEW_REASONS).nullable(),
   dispute: dispute.nullable(),
+  surplus: z.array(surplus),
   waiting_for: z.enum(WAITING_FOR).nullable(),
   wait_until: textOrNull,
   policy,
@@ -112,9 +121,11 @@ export function toPayment(row: z.infer<typeof paymentRow>): Payment {
     failureMessage: row.failure_message,
     providerCode: row.provider_code,
     providerPaymentId: row.provider_payment_id,
+    earlierProviderIds: row.earlier_provider_ids,
     providerReceipt: row.provider_receipt,
     reviewReason: row.review_reason,
     dispute: row.dispute,
+    surplus: row.surplus,
     waitingFor: row.waiting_for,
     waitUntil: row.wait_until,
     policy: row.policy,
@@ -133,6 +144,7 @@ export const refundRow = z.object({
   workflow_id: z.string(),
   status: z.enum(REFUND_STATUSES),
   amount: z.int().positive(),
+  amount_over: z.int().nonnegative(),
   currency,
   reason: textOrNull,
   metadata: textMap,
@@ -141,7 +153,7 @@ export const refundRow = z.object({
   provider_code: textOrNull,
   provider_refund_id: textOrNull,
   provider_receipt: textOrNull,
-  review_reason: z.enum(REVIEW_REASONS).nullable(),
+  review_reason: z.enum(REFUND_REVIEW_REASONS).nullable(),
   waiting_for: z.enum(WAITING_FOR).nullable(),
   wait_until: textOrNull,
   created_at: z.string(),
@@ -159,6 +171,7 @@ export function toRefund(row: z.infer<typeof refundRow>): Refund {
     workflowId: row.workflow_id,
     status: row.status,
     amountMinor: row.amount,
+    amountOverMinor: row.amount_over,
     currency: row.currency,
     reason: row.reason,
     metadata: row.metadata,

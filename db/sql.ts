@@ -15,12 +15,26 @@ export const sql = createSqlTag({
   },
 });
 
+/** Nearly all payments have one attempt: then no other row is read. */
+const EARLIER_PROVIDER_IDS = sql.fragment`
+  CASE WHEN p.attempt_ordinal = 1 THEN '{}'::text[] ELSE ARRAY(
+    SELECT a.provider_payment_id FROM attempts a
+    WHERE a.payment_id = p.id AND a.id <> p.attempt_id AND a.provider_payment_id IS NOT NULL
+    ORDER BY a.ordinal) END AS earlier_provider_ids`;
+
 /** The columns of a payment that leave the database (alias p); ciphers and hashes stay. */
-export const PAYMENT_COLUMNS = columnsOf('p', paymentRow.shape);
+export const PAYMENT_COLUMNS = columnsOf('p', paymentRow.shape, {
+  earlier_provider_ids: EARLIER_PROVIDER_IDS,
+});
 /** The columns of a refund (alias r). */
 export const REFUND_COLUMNS = columnsOf('r', refundRow.shape);
 
-function columnsOf(alias: string, shape: Readonly<Record<string, unknown>>) {
-  const names = Object.keys(shape).map((name) => sql.identifier([alias, name]));
+/** @param computed in place of a column of that name. */
+function columnsOf(
+  alias: string,
+  shape: Readonly<Record<string, unknown>>,
+  computed: Readonly<Record<string, typeof EARLIER_PROVIDER_IDS>> = {},
+) {
+  const names = Object.keys(shape).map((name) => computed[name] ?? sql.identifier([alias, name]));
   return sql.join(names, sql.fragment`, `);
 }

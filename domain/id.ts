@@ -17,6 +17,7 @@ export const ID_PREFIXES = {
   webhook_endpoint: 'whe',
   delivery: 'del',
   audit: 'aud',
+  batch: 'bat',
   request: 'req',
 } as const;
 

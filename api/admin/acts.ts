@@ -2,19 +2,32 @@ import { z } from 'zod';
 import { listActs, type StoredAct } from '../../db/operator-acts.ts';
 import { ROLES } from '../../domain/access.ts';
 import { declare, type Operation } from '../operation.ts';
-import { pageQuery, text } from '../schema.ts';
-import { makeCursor, pageOf, presentPage, readCursor, textOrNull, time } from '../shape.ts';
+import { moment, pageQuery, text } from '../schema.ts';
+import {
+  makeCursor,
+  pageOf,
+  presentPage,
+  readCursor,
+  textMap,
+  textOrNull,
+  time,
+} from '../shape.ts';
+import { readWindow, WINDOW_RULE } from '../window.ts';
+import { EXPORT_FORMATS, exportAnswer, exportRows } from './export.ts';
+
+const tag = 'Operators';
 
 const actShape = z
   .strictObject({
     id: z.string(),
     object: z.literal('operator_act'),
     operator_id: z.string(),
-    email: z.string(),
-    role: z.enum(ROLES),
+    email: z.string().meta({ description: 'Masked where a sign-in was refused' }),
+    role: z.enum(ROLES).nullable(),
     action: z.string().meta({ description: 'The operation, by its id in this reference' }),
-    target: textOrNull,
-    asked: z.string().meta({ description: 'The body in short; secrets are left out' }),
+    target: textOrNull.meta({ description: 'The first part of the path that varies' }),
+    params: textMap.meta({ description: 'All parts of the path that vary' }),
+    asked: z.string().meta({ description: 'The body or query in short; secrets are left out' }),
     request_id: z.string(),
     remote_address: z.string(),
     user_agent: textOrNull,
@@ -23,33 +36,84 @@ const actShape = z
   })
   .meta({ id: 'OperatorAct' });
 
+const actFilters = z.strictObject({
+  target: text(100).optional(),
+  operator_id: text(100).optional(),
+  action: text(100).optional(),
+  from: moment.optional(),
+  before: moment.optional(),
+});
+
+const COLUMNS = [
+  'at',
+  'operator_id',
+  'email',
+  'role',
+  'action',
+  'target',
+  'params',
+  'asked',
+  'status',
+  'request_id',
+  'remote_address',
+  'user_agent',
+  'id',
+] as const;
+
 /** What operators did, and from where. */
 export const actOperations: readonly Operation[] = [
   declare({
     id: 'adminListActs',
     method: 'get',
     path: '/api/v1/admin/acts',
-    tag: 'Operators',
+    tag,
     summary: 'List what operators did, newest first',
     access: { kind: 'operator', role: 'viewer' },
-    query: pageQuery.extend({
-      target: text(100).optional(),
-      operator_id: text(100).optional(),
-    }),
+    query: actFilters.extend(pageQuery.shape),
     answers: { 200: { description: 'A page of acts', schema: pageOf(actShape) } },
     async handle({ pool }, { query }) {
-      const acts = await listActs(pool, {
-        target: query.target ?? null,
-        operatorId: query.operator_id ?? null,
-        beforeId: query.cursor === undefined ? null : readCursor('act', query.cursor),
-        limit: query.limit + 1,
-      });
-      const body = presentPage(acts, query.limit, presentAct, ({ id }) => makeCursor(id));
+      const { limit, cursor, from = null, before = null } = query;
+      const afterId = cursor === undefined ? null : readCursor('act', cursor);
+      const filter = { ...readFilter(query), from, before };
+      const acts = await listActs(pool, filter, { afterId, limit: limit + 1 });
+      const body = presentPage(acts, limit, presentAct, ({ id }) => makeCursor(id));
       return { status: 200, body };
+    },
+  }),
+  declare({
+    id: 'adminExportActs',
+    method: 'get',
+    path: '/api/v1/admin/acts/export',
+    tag,
+    summary: 'Export what operators did as CSV or as lines of JSON',
+    description: `With the filters of the list. ${WINDOW_RULE}`,
+    access: { kind: 'operator', role: 'operator' },
+    isSeen: true,
+    query: actFilters.extend({ format: z.enum(EXPORT_FORMATS).default('csv') }),
+    answers: { 200: exportAnswer },
+    async handle(deps, { query }) {
+      const window = readWindow('from', { from: query.from, before: query.before });
+      const filter = { ...readFilter(query), ...window };
+      return await exportRows(deps, {
+        name: `malipo-acts-${window.from.slice(0, 10)}-${window.before.slice(0, 10)}`,
+        format: query.format,
+        columns: COLUMNS,
+        readPage: async (afterId, limit) =>
+          (await listActs(deps.pool, filter, { afterId, limit })).map(presentAct),
+      });
     },
   }),
 ];
 
+function readFilter(query: z.output<typeof actFilters>) {
+  return {
+    target: query.target ?? null,
+    operatorId: query.operator_id ?? null,
+    action: query.action ?? null,
+  };
+}
+
 function presentAct({ details, ...act }: StoredAct): z.input<typeof actShape> {
-  return { object: 'operator_act', ...act, asked: details.asked ?? '' };
+  const { asked = '', ...params } = details;
+  return { object: 'operator_act', ...act, params, asked };
 }

@@ -71,10 +71,11 @@ export const operatorOperations: readonly Operation[] = [
       }),
     answers: { 201: { description: 'The operator', schema: operatorShape } },
     problems: ['email_taken'],
-    async handle({ pool }, { body }) {
+    async handle({ pool }, { body, caller }) {
       const { password: plain, ...next } = body;
       const passwordHash = await hashPassword(plain);
-      const operator = await insertOperator(pool, { ...next, passwordHash });
+      const passwordSetBy = caller.operatorId;
+      const operator = await insertOperator(pool, { ...next, passwordHash, passwordSetBy });
       if (operator === null) throw new ApiError('email_taken', 'an operator has this address');
       return { status: 201, body: presentOperator(operator) };
     },
@@ -85,7 +86,8 @@ export const operatorOperations: readonly Operation[] = [
     path: '/api/v1/admin/operators/{id}',
     tag,
     summary: 'Change an operator’s role or password, or switch it off',
-    description: 'A new password, or being switched off, ends all sessions of the operator.',
+    description:
+      'A new password, or being switched off, ends all sessions of the operator. Who set it is no second operator for it (see the decision of a payment).',
     access: ruling,
     body: z
       .strictObject({
@@ -100,12 +102,11 @@ export const operatorOperations: readonly Operation[] = [
       if (id === caller.operatorId && (body.active === false || body.role !== undefined)) {
         throw new ApiError('forbidden', 'another admin has to change your role or switch you off');
       }
+      const { role, active } = body;
       const passwordHash =
         body.password === undefined ? undefined : await hashPassword(body.password);
-      const { role, active } = body;
-      const operator = isId('operator', id)
-        ? await updateOperator(pool, id, { role, active, passwordHash })
-        : null;
+      const changes = { role, active, passwordHash, passwordSetBy: caller.operatorId };
+      const operator = isId('operator', id) ? await updateOperator(pool, id, changes) : null;
       if (operator === null) throw new ApiError('not_found', 'no operator has this id');
       return { status: 200, body: presentOperator(operator) };
     },

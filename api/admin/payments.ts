@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { listAudit } from '../../db/audit.ts';
 import { findAnyPayment } from '../../db/payments.ts';
+import { listPaymentsInReview } from '../../db/review-queue.ts';
 import { isId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -13,14 +14,16 @@ import { listPaymentsQuery } from '../payments/schema.ts';
 import { auditEntryShape, executionShape, paymentShape } from '../payments/shape.ts';
 import { text } from '../schema.ts';
 import { pageOf, presentWholeList, wholeListOf } from '../shape.ts';
-import { awaitingShape, decide, decisionBody } from './decide.ts';
+import { awaitingShape, decide, paymentDecisionBody } from './decide.ts';
+import { presentQueue, queueQuery } from './queue.ts';
 
 const tag = 'Operators';
 const viewing = { kind: 'operator', role: 'viewer' } as const;
 const acting = { kind: 'operator', role: 'operator' } as const;
 const one = '/api/v1/admin/payments/{id}';
 
-const adminPaymentShape = paymentShape
+/** A payment as operators see it. */
+export const adminPaymentShape = paymentShape
   .extend({ merchant_id: z.string() })
   .meta({ id: 'AdminPayment' });
 const answers = { 200: { description: 'The payment as it stands now', schema: adminPaymentShape } };
@@ -33,7 +36,6 @@ export const adminPaymentOperations: readonly Operation[] = [
     path: '/api/v1/admin/payments',
     tag,
     summary: 'Search payments of all merchants, newest first',
-    description: 'With `status=needs_review` it is the queue of what waits for a decision.',
     access: viewing,
     query: listPaymentsQuery.extend({ merchant_id: text(100).optional() }),
     answers: { 200: { description: 'A page', schema: pageOf(adminPaymentShape) } },
@@ -41,6 +43,24 @@ export const adminPaymentOperations: readonly Operation[] = [
       const { merchant_id, ...filter } = query;
       const present = (payment: Payment) => presentAdminPayment(deps, payment);
       const body = await listPage(deps, merchant_id ?? null, filter, present);
+      return { status: 200, body };
+    },
+  }),
+  // Before `{id}`, which would match as well.
+  declare({
+    id: 'adminListPaymentsInReview',
+    method: 'get',
+    path: '/api/v1/admin/payments/in-review',
+    tag,
+    summary: 'List payments that wait for a decision, oldest first',
+    access: viewing,
+    query: queueQuery(paymentShape.shape.review_reason),
+    answers: { 200: { description: 'A page', schema: pageOf(adminPaymentShape) } },
+    async handle(deps, { query }) {
+      const body = await presentQueue('payment', query, {
+        list: (filter) => listPaymentsInReview(deps.pool, filter),
+        present: (payment) => presentAdminPayment(deps, payment),
+      });
       return { status: 200, body };
     },
   }),
@@ -106,9 +126,9 @@ export const adminPaymentOperations: readonly Operation[] = [
     tag,
     summary: 'Decide a payment in review',
     description:
-      'For what nobody but a person can say. Above the amount of `api.two_operators_from_minor` the policy asks for two operators: the first one’s word waits a day for the same word of another.',
+      'For what nobody but a person can say. From the amount on that `api.two_operators_from_minor` names for the currency the policy asks for two operators: the first one’s word waits a day for the same word of another. They do not count as two where one person may know both passwords: set by the other or by one third, within a day or since the payment was made.',
     access: acting,
-    body: decisionBody,
+    body: paymentDecisionBody,
     answers: { ...answers, 202: { description: 'A second is needed', schema: awaitingShape } },
     problems: ['not_in_review', 'invalid_decision', 'payment_closed'],
     async handle(deps, { param, body, caller }) {
@@ -122,13 +142,15 @@ export const adminPaymentOperations: readonly Operation[] = [
   }),
 ];
 
-async function requireAnyPayment({ pool }: ApiDeps, id: string): Promise<Payment> {
+/** @throws ApiError not_found */
+export async function requireAnyPayment({ pool }: ApiDeps, id: string): Promise<Payment> {
   const payment = isId('payment', id) ? await findAnyPayment(pool, id) : null;
   if (payment === null) throw new ApiError('not_found', 'no payment has this id');
   return payment;
 }
 
-function presentAdminPayment(
+/** The only way from a payment to operators. */
+export function presentAdminPayment(
   { engine }: ApiDeps,
   payment: Payment,
 ): z.input<typeof adminPaymentShape> {

@@ -53,6 +53,6 @@ function presentProvider({
     cancel: capabilities.cancel,
     refund: capabilities.refund,
     callback_proof: capabilities.callback_auth,
-    takes_our_key: capabilities.dedupes_by_our_id,
+    takes_our_key: capabilities.dedupe_window_ms !== null,
   };
 }

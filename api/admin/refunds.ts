@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { findAnyRefund, listRefundsInReview } from '../../db/refunds.ts';
+import { findAnyRefund } from '../../db/refunds.ts';
+import { listRefundsInReview } from '../../db/review-queue.ts';
 import { isId } from '../../domain/id.ts';
 import type { Refund } from '../../domain/refund.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -7,8 +8,9 @@ import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { presentRefund } from '../refunds/present.ts';
 import { refundShape } from '../refunds/shape.ts';
-import { presentWholeList, wholeListOf } from '../shape.ts';
+import { pageOf } from '../shape.ts';
 import { awaitingShape, decide, decisionBody } from './decide.ts';
+import { presentQueue, queueQuery } from './queue.ts';
 
 const tag = 'Operators';
 
@@ -26,10 +28,13 @@ export const adminRefundOperations: readonly Operation[] = [
     tag,
     summary: 'List refunds that wait for a decision, oldest first',
     access: { kind: 'operator', role: 'viewer' },
-    answers: { 200: { description: 'Up to 1000', schema: wholeListOf(refundShape) } },
-    async handle({ pool, engine }) {
-      const refunds = await listRefundsInReview(pool);
-      const body = presentWholeList(refunds.map((refund) => presentRefund(refund, engine)));
+    query: queueQuery(refundShape.shape.review_reason),
+    answers: { 200: { description: 'A page', schema: pageOf(refundShape) } },
+    async handle({ pool, engine }, { query }) {
+      const body = await presentQueue('refund', query, {
+        list: (filter) => listRefundsInReview(pool, filter),
+        present: (refund) => presentRefund(refund, engine),
+      });
       return { status: 200, body };
     },
   }),

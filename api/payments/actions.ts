@@ -1,5 +1,7 @@
 import { formatMoney } from '../../domain/money.ts';
 import type { Payment } from '../../domain/payment.ts';
+import type { PaymentStatus } from '../../domain/payment-states.ts';
+import type { RefundStatus } from '../../domain/refund-states.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { UpdateAnswer } from '../engine.ts';
@@ -40,6 +42,11 @@ export async function verifyPayment({ engine }: ApiDeps, payment: Payment): Prom
   requireDone('verified', payment, await engine.verifyPayment(payment.workflowId));
 }
 
+const HAS_ENDED: readonly string[] = ['succeeded', 'failed', 'canceled'] satisfies (
+  | PaymentStatus
+  | RefundStatus
+)[];
+
 /** @throws ApiError by the refusal's type, payment_closed, temporarily_unavailable. */
 export function requireDone(
   what: string,
@@ -50,7 +57,11 @@ export function requireDone(
     case 'done':
       return;
     case 'not_running':
-      throw new ApiError('payment_closed', `it is ${subject.status}`);
+      if (HAS_ENDED.includes(subject.status)) {
+        throw new ApiError('payment_closed', `it is ${subject.status}`);
+      }
+      // Stored and not begun, or its workflow was lost: the sweeper sees to both.
+      throw new ApiError('temporarily_unavailable', 'its workflow is being started; try again');
     case 'unavailable':
       throw new ApiError('temporarily_unavailable', 'nobody could take it in time; try again');
     case 'refused': {

@@ -3,6 +3,7 @@ import type { AuditEntry } from '../../db/rows.ts';
 import { FAILURES, type WhoCanAct } from '../../domain/error.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { refundableMinor } from '../../domain/refund.ts';
+import type { Surplus } from '../../domain/surplus.ts';
 import type { Engine } from '../engine.ts';
 import type { Execution } from '../execution.ts';
 import type { auditEntryShape, executionShape, paymentShape } from './shape.ts';
@@ -42,6 +43,7 @@ export function presentPayment(payment: Payment, engine: Engine): z.input<typeof
     failure: presentFailure(payment),
     review_reason: payment.reviewReason,
     dispute: presentDispute(payment),
+    surplus: payment.surplus.map(presentSurplus),
     provider_payment_id: payment.providerPaymentId,
     provider_receipt: payment.providerReceipt,
     workflow: { id: payment.workflowId, url: engine.workflowUrl(payment.workflowId) },
@@ -60,8 +62,20 @@ function refundStatusOf({ amountRefundedMinor, amountCapturedMinor }: Payment) {
 
 function presentDispute({ dispute }: Payment) {
   if (dispute === null) return null;
-  const { providerDisputeId, status, amountMinor, reason } = dispute;
-  return { id: providerDisputeId, status, amount: amountMinor, reason };
+  const { providerDisputeId, status, amountMinor, currency = null, reason } = dispute;
+  return { id: providerDisputeId, status, amount: amountMinor, currency, reason };
+}
+
+function presentSurplus({ provider, providerPaymentId, receipt, kind, money, status }: Surplus) {
+  return {
+    provider,
+    provider_payment_id: providerPaymentId,
+    provider_receipt: receipt,
+    is_held: kind === 'authorized',
+    amount: money?.amountMinor ?? null,
+    currency: money?.currency ?? null,
+    status,
+  };
 }
 
 function presentFailure({ failureCode, failureMessage, providerCode }: Payment) {
@@ -98,6 +112,7 @@ const WAITS = {
   callback: 'The provider has the charge; its callback is awaited, then it is asked.',
   lookup: 'The callback stayed away or was unclear; the provider is asked for the outcome.',
   review: 'Nobody could tell the outcome; a late callback or a decision will.',
+  resume: 'An operator holds it: nothing is sent and nobody asked until it is let go on.',
 } as const satisfies Record<NonNullable<Payment['waitingFor']>, string>;
 
 /** Why a payment is where it is, and what comes next. */

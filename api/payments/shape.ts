@@ -9,11 +9,23 @@ import {
   WAITING_FOR,
 } from '../../domain/payment.ts';
 import { PAYMENT_STATUSES } from '../../domain/payment-states.ts';
+import { SURPLUS_STATUSES } from '../../domain/surplus.ts';
 import { PROVIDER_NAMES } from '../../providers/index.ts';
 import { minor, namesOf, textMap, textOrNull, time, timeOrNull, workflowShape } from '../shape.ts';
 
 export const providerName = z.string().meta({ enum: PROVIDER_NAMES, example: 'mpesa' });
 export const paymentId = z.string().meta({ example: 'pay_0193e0d5a1c27d3f8c1e2b3a4d5e6f70' });
+
+/** Money under another of the provider's ids than the payment's own. */
+const surplusShape = z.strictObject({
+  provider: providerName,
+  provider_payment_id: z.string(),
+  provider_receipt: textOrNull,
+  is_held: z.boolean().meta({ description: 'Held for a capture, not taken' }),
+  amount: minor.nullable(),
+  currency: textOrNull,
+  status: z.enum(SURPLUS_STATUSES),
+});
 
 /** A payment as it leaves the API; the only shape that does. Personal data is masked. */
 export const paymentShape = z
@@ -54,9 +66,13 @@ export const paymentShape = z
         id: z.string(),
         status: z.enum(['open', 'won', 'lost']),
         amount: minor,
+        currency: textOrNull,
         reason: z.string(),
       })
       .nullable(),
+    surplus: z
+      .array(surplusShape)
+      .meta({ description: 'Money that came beside its own: the payer may have paid twice' }),
     provider_payment_id: textOrNull,
     provider_receipt: textOrNull,
     workflow: workflowShape,

@@ -10,6 +10,7 @@ export function presentRefund(refund: Refund, engine: Engine): z.input<typeof re
     payment_id: refund.paymentId,
     status: refund.status,
     amount: refund.amountMinor,
+    amount_over: refund.amountOverMinor,
     currency: refund.currency,
     reason: refund.reason,
     failure: presentFailure(refund),

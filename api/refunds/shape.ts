@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CURRENCIES } from '../../domain/money.ts';
-import { REVIEW_REASONS, WAITING_FOR } from '../../domain/payment.ts';
-import { REFUND_FAILURES } from '../../domain/refund.ts';
+import { WAITING_FOR } from '../../domain/payment.ts';
+import { REFUND_FAILURES, REFUND_REVIEW_REASONS } from '../../domain/refund.ts';
 import { REFUND_STATUSES } from '../../domain/refund-states.ts';
 import { paymentId } from '../payments/shape.ts';
 import { minor, namesOf, textMap, textOrNull, time, timeOrNull, workflowShape } from '../shape.ts';
@@ -14,6 +14,9 @@ export const refundShape = z
     payment_id: paymentId,
     status: z.enum(REFUND_STATUSES),
     amount: minor,
+    amount_over: minor.meta({
+      description: 'What of it goes beyond the money that was taken; 0 but for a late success',
+    }),
     currency: z.enum(CURRENCIES),
     reason: textOrNull,
     failure: z
@@ -24,7 +27,7 @@ export const refundShape = z
         provider_code: textOrNull,
       })
       .nullable(),
-    review_reason: z.enum(REVIEW_REASONS).nullable(),
+    review_reason: z.enum(REFUND_REVIEW_REASONS).nullable(),
     waiting_for: z.enum(WAITING_FOR).nullable(),
     wait_until: timeOrNull,
     provider_refund_id: textOrNull,

@@ -27,7 +27,7 @@ test('one operator decides a small payment; its workflow hears who and why', asy
   const payment = await storePaymentIn(api.pool, 'needs_review');
   expect(await decide(first.send, payment)).toMatchObject({ status: 200 });
   expect(api.engine.decided).toEqual([
-    { workflowId: payment.workflowId, decision: { ...paid, by: first.id } },
+    { workflowId: payment.workflowId, decision: { ...paid, amountMinor: null, by: first.id } },
   ]);
 });
 
@@ -43,6 +43,22 @@ test('a large one takes the same word of two', async () => {
   expect(api.engine.decided).toMatchObject([
     { decision: { receipt: 'ANOTHER001', by: `${second.id} and ${first.id}` } },
   ]);
+});
+
+test('the amount of a capture is part of the word: both name it', async () => {
+  const manual = { ...LARGE, captureMethod: 'manual' } as const;
+  const payment = await storePaymentIn(api.pool, 'needs_review', manual);
+  const none = await decide(first.send, payment);
+  expect(none).toMatchObject({ status: 409, body: { code: 'invalid_decision' } });
+  expect(none.body.detail).toContain('amount');
+  const more = { ...paid, amount: LARGE.amountMinor + 1 };
+  expect((await decide(first.send, payment, more)).body.code).toBe('invalid_decision');
+  const failed = { decision: 'failed', reason: 'not there', amount: 1 };
+  expect((await decide(first.send, payment, failed)).body.code).toBe('invalid_decision');
+  expect((await decide(first.send, payment, { ...paid, amount: 4_000 })).status).toBe(202);
+  expect((await decide(second.send, payment, { ...paid, amount: 5_000 })).status).toBe(202);
+  expect((await decide(first.send, payment, { ...paid, amount: 5_000 })).status).toBe(200);
+  expect(api.engine.decided).toMatchObject([{ decision: { amountMinor: 5_000 } }]);
 });
 
 test('of two operators at once one is the second, and one only', async () => {
@@ -117,8 +133,10 @@ test('a parked callback is looked into, closed or delivered once more', async ()
   const bytes = await second.send('GET', `${one}/body`);
   expect(JSON.parse(bytes.text)).toEqual(sent);
   const acts = await first.send('GET', `/api/v1/admin/acts?target=${stored?.id}`);
+  const action = 'adminGetWebhookEventBody';
   expect(acts.body.data).toMatchObject([
-    { action: 'adminGetWebhookEventBody', operator_id: second.id, status: 200 },
+    { action, operator_id: second.id, status: 200 },
+    { action, operator_id: first.id, status: 403 },
   ]);
   await api.database.queryAsOwner("UPDATE webhook_events SET status = 'parked'");
   const replayed = await first.send('POST', `${one}/replay`);
@@ -165,5 +183,5 @@ test('the providers are those of the registry', async () => {
 
 test('the policies in force are there to read', async () => {
   const { body } = await first.send('GET', '/api/v1/admin/policies');
-  expect(body).toMatchObject({ api: { two_operators_from_minor: 10_000_000 } });
+  expect(body).toMatchObject({ api: { two_operators_from_minor: { KES: 10_000_000 } } });
 });

@@ -1,9 +1,15 @@
+import type { Batches } from '../../api/batches.ts';
 import type { Engine, UpdateAnswer } from '../../api/engine.ts';
 import type { Execution } from '../../api/execution.ts';
+import type { Control } from '../../domain/control.ts';
 import type { Decision } from '../../domain/decision.ts';
 import type { PaymentInput } from '../../domain/payment.ts';
 import type { LateRefundInput, RefundInput } from '../../domain/refund.ts';
-import type { DeliveredEvent, DeliveredRefundEvent } from '../../domain/webhook-event.ts';
+import type {
+  DeliveredEvent,
+  DeliveredRefundEvent,
+  SealedWebhookEvent,
+} from '../../domain/webhook-event.ts';
 import type { Delivery, LoadLate } from '../../workflows/delivery.ts';
 
 /** `runs`: each workflow is open. `closed`: each has ended. `away`: Temporal does not answer. */
@@ -29,6 +35,9 @@ export type ScriptedEngine = Engine & {
   readonly late: (PaymentInput | LateRefundInput)[];
   readonly updates: (readonly [name: string, workflowId: string, amountMinor?: number])[];
   readonly decided: { readonly workflowId: string; readonly decision: Decision }[];
+  /** Callbacks that no running workflow could take. */
+  readonly held: SealedWebhookEvent[];
+  readonly batches: { readonly id: string; readonly provider: string; readonly control: Control }[];
   reset(): void;
 };
 
@@ -49,6 +58,8 @@ export function createScriptedEngine(): ScriptedEngine {
     late: [],
     updates: [],
     decided: [],
+    held: [],
+    batches: [],
     startPayment(input) {
       engine.started.push(input);
       return engine.workflows === 'away' ? nobody() : engine.takePayment(input);
@@ -75,6 +86,12 @@ export function createScriptedEngine(): ScriptedEngine {
     deliverRefund(workflowId, event, loadLate) {
       engine.deliveredRefunds.push({ workflowId, event });
       return deliver(engine, loadLate);
+    },
+    ...createScriptedBatches(() => engine),
+    keepCallback(event) {
+      if (engine.workflows === 'away') return Promise.reject(new Error('Temporal is away'));
+      engine.held.push(event);
+      return Promise.resolve();
     },
     describe: () => Promise.resolve(engine.workflows === 'away' ? null : engine.execution),
     isReachable: () => Promise.resolve(engine.workflows !== 'away'),
@@ -104,9 +121,38 @@ async function deliver<I extends PaymentInput | LateRefundInput>(
   return 'delivered';
 }
 
+/** A batch is there from its start, and never done. */
+function createScriptedBatches(own: () => ScriptedEngine): Batches {
+  return {
+    startBatch(id, provider, control) {
+      const engine = own();
+      if (engine.workflows === 'away') return Promise.resolve(false);
+      engine.batches.push({ id, provider, control });
+      return Promise.resolve(true);
+    },
+    findBatch(id) {
+      const engine = own();
+      if (engine.workflows === 'away') return Promise.resolve(null);
+      const batch = { status: 'running', payments: 1, done: 0, failed: 0 } as const;
+      return Promise.resolve(engine.batches.some((it) => it.id === id) ? batch : 'unknown');
+    },
+  };
+}
+
 function reset(engine: ScriptedEngine): void {
-  const { started, startedRefunds, delivered, deliveredRefunds, late, updates } = engine;
-  for (const list of [started, startedRefunds, delivered, deliveredRefunds, late, updates]) {
+  const { started, startedRefunds, delivered, deliveredRefunds, late, updates, batches, held } =
+    engine;
+  const lists = [
+    started,
+    startedRefunds,
+    delivered,
+    deliveredRefunds,
+    late,
+    updates,
+    batches,
+    held,
+  ];
+  for (const list of lists) {
     list.length = 0;
   }
   engine.workflows = 'runs';

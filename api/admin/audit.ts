@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import { type FoundAuditEntry, searchAudit } from '../../db/audit-search.ts';
+import { ACTORS, AUDIT_ACTIONS } from '../../domain/payment.ts';
+import { declare, type Operation } from '../operation.ts';
+import { presentAuditEntry } from '../payments/present.ts';
+import { auditEntryShape, paymentId } from '../payments/shape.ts';
+import { moment, pageQuery, text } from '../schema.ts';
+import { makeCursor, pageOf, presentPage, readCursor } from '../shape.ts';
+import { readWindow, WINDOW_RULE } from '../window.ts';
+import { EXPORT_FORMATS, exportAnswer, exportRows } from './export.ts';
+
+const tag = 'Operators';
+
+const foundEntryShape = auditEntryShape
+  .extend({
+    payment_id: paymentId,
+    merchant_id: z.string(),
+    hash: z.string().meta({
+      description:
+        'The next entry of the payment builds on it: kept elsewhere, it proves the trail',
+    }),
+  })
+  .meta({ id: 'FoundAuditEntry' });
+
+const auditFilters = z.strictObject({
+  merchant_id: text(100).optional(),
+  payment_id: text(100).optional(),
+  actor: z.enum(ACTORS).optional(),
+  action: z.enum(AUDIT_ACTIONS).optional(),
+  from: moment.optional(),
+  before: moment.optional(),
+});
+
+const COLUMNS = [
+  'at',
+  'merchant_id',
+  'payment_id',
+  'sequence',
+  'action',
+  'from',
+  'to',
+  'actor',
+  'cause',
+  'details',
+  'hash',
+  'id',
+] as const;
+
+/** The audit trails of all payments together. */
+export const auditOperations: readonly Operation[] = [
+  declare({
+    id: 'adminSearchAudit',
+    method: 'get',
+    path: '/api/v1/admin/audit',
+    tag,
+    summary: 'Search the audit entries of all payments, newest first',
+    access: { kind: 'operator', role: 'viewer' },
+    query: auditFilters.extend(pageQuery.shape),
+    answers: { 200: { description: 'A page of entries', schema: pageOf(foundEntryShape) } },
+    async handle({ pool }, { query }) {
+      const { limit, cursor, from = null, before = null } = query;
+      const afterId = cursor === undefined ? null : readCursor('audit', cursor);
+      const filter = { ...readFilter(query), from, before };
+      const found = await searchAudit(pool, filter, { afterId, limit: limit + 1 });
+      const body = presentPage(found, limit, presentFound, ({ id }) => makeCursor(id));
+      return { status: 200, body };
+    },
+  }),
+  declare({
+    id: 'adminExportAudit',
+    method: 'get',
+    path: '/api/v1/admin/audit/export',
+    tag,
+    summary: 'Export audit entries as CSV or as lines of JSON',
+    description: `With the filters of the search. ${WINDOW_RULE}`,
+    access: { kind: 'operator', role: 'operator' },
+    isSeen: true,
+    query: auditFilters.extend({ format: z.enum(EXPORT_FORMATS).default('csv') }),
+    answers: { 200: exportAnswer },
+    async handle(deps, { query }) {
+      const window = readWindow('from', { from: query.from, before: query.before });
+      const filter = { ...readFilter(query), ...window };
+      return await exportRows(deps, {
+        name: `malipo-audit-${window.from.slice(0, 10)}-${window.before.slice(0, 10)}`,
+        format: query.format,
+        columns: COLUMNS,
+        readPage: async (afterId, limit) =>
+          (await searchAudit(deps.pool, filter, { afterId, limit })).map(presentFound),
+      });
+    },
+  }),
+];
+
+function readFilter(query: z.output<typeof auditFilters>) {
+  return {
+    merchantId: query.merchant_id ?? null,
+    paymentId: query.payment_id ?? null,
+    actor: query.actor ?? null,
+    action: query.action ?? null,
+  };
+}
+
+function presentFound(entry: FoundAuditEntry): z.input<typeof foundEntryShape> {
+  const { payment_id, merchant_id, hash } = entry;
+  return { ...presentAuditEntry(entry), payment_id, merchant_id, hash };
+}

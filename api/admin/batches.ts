@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { newId } from '../../db/ids.ts';
+import { CONTROL_ACTIONS } from '../../domain/control.ts';
+import { findProvider, PROVIDER_NAMES } from '../../providers/index.ts';
+import type { Batch } from '../batches.ts';
+import { ApiError } from '../errors.ts';
+import { declare, type Operation } from '../operation.ts';
+import { text } from '../schema.ts';
+
+const tag = 'Operators';
+const batchShape = z
+  .strictObject({
+    id: z.string(),
+    object: z.literal('batch'),
+    status: z.enum(['running', 'completed', 'failed']),
+    payments: z.int().meta({ description: 'How many it is for, as far as Temporal knows by now' }),
+    done: z.int(),
+    failed: z.int(),
+  })
+  .meta({ id: 'Batch' });
+
+/** Acts on all open payments of a provider at once, by Temporal's batches. */
+export const batchOperations: readonly Operation[] = [
+  declare({
+    id: 'adminStartBatch',
+    method: 'post',
+    path: '/api/v1/admin/providers/{provider}/batches',
+    tag,
+    summary: 'Look up, pause or resume all open payments of a provider',
+    description:
+      'A paused payment is not sent and its provider not asked; callbacks, cancels and decisions still count. New payments are not paused: switch the provider off for those. Each payment’s timeline says who asked.',
+    access: { kind: 'operator', role: 'operator' },
+    body: z
+      .strictObject({
+        action: z.enum(CONTROL_ACTIONS),
+        reason: text(200).meta({ description: 'Kept in every payment’s trail' }),
+      })
+      .meta({ example: { action: 'look_up', reason: 'the provider is back' } }),
+    answers: { 202: { description: 'It has begun', schema: batchShape } },
+    async handle({ engine }, { param, body, caller }) {
+      const provider = findProvider(param('provider'));
+      if (provider === null) {
+        throw new ApiError('not_found', `no such provider; there are ${PROVIDER_NAMES.join(', ')}`);
+      }
+      const id = newId('batch');
+      const control = { ...body, by: caller.operatorId };
+      if (!(await engine.startBatch(id, provider.name, control))) throw away();
+      const batch = await engine.findBatch(id);
+      return { status: 202, body: presentBatch(id, batch === 'unknown' ? STARTED : batch) };
+    },
+  }),
+  declare({
+    id: 'adminGetBatch',
+    method: 'get',
+    path: '/api/v1/admin/batches/{id}',
+    tag,
+    summary: 'See how far a batch is',
+    access: { kind: 'operator', role: 'viewer' },
+    answers: { 200: { description: 'The batch', schema: batchShape } },
+    async handle({ engine }, { param }) {
+      const batch = await engine.findBatch(param('id'));
+      if (batch === 'unknown') throw new ApiError('not_found', 'no batch has this id');
+      return { status: 200, body: presentBatch(param('id'), batch) };
+    },
+  }),
+];
+
+const STARTED: Batch = { status: 'running', payments: 0, done: 0, failed: 0 };
+
+function away(): ApiError {
+  return new ApiError('temporarily_unavailable', 'Temporal does not answer; nothing has begun');
+}
+
+function presentBatch(id: string, batch: Batch | null): z.input<typeof batchShape> {
+  if (batch === null) throw away();
+  return { id, object: 'batch', ...batch };
+}

@@ -1,0 +1,90 @@
+import type { z } from 'zod';
+import {
+  listAllProviderConfigs,
+  type ProviderConfig,
+  setProviderConfigActive,
+} from '../../db/provider-configs.ts';
+import { ApiError } from '../errors.ts';
+import { declare, type Operation } from '../operation.ts';
+import { presentConfig } from '../provider-configs/present.ts';
+import { requireProvider, saveConfig } from '../provider-configs/save.ts';
+import { configShape, patchConfigBody, putConfigBody } from '../provider-configs/schema.ts';
+import { pageQuery, text } from '../schema.ts';
+import { makeCursor, pageOf, presentPage, readCursor, textOrNull } from '../shape.ts';
+
+const tag = 'Operators';
+const viewing = { kind: 'operator', role: 'viewer' } as const;
+const ruling = { kind: 'operator', role: 'admin' } as const;
+const list = '/api/v1/admin/provider-configs';
+const one = `${list}/{provider}` as const;
+
+const adminConfigShape = configShape
+  .extend({
+    merchant_id: textOrNull.meta({ description: 'Whose it is; null: the default' }),
+  })
+  .meta({ id: 'AdminProviderConfig' });
+const answers = {
+  200: { description: 'The default, secrets masked', schema: adminConfigShape },
+};
+
+/** All merchants' accounts at the providers, and the default of those that have none. */
+export const adminProviderConfigOperations: readonly Operation[] = [
+  declare({
+    id: 'adminListProviderConfigs',
+    method: 'get',
+    path: list,
+    tag,
+    summary: 'List all merchants’ accounts at the providers and the defaults, newest first',
+    description: 'Secrets are masked, as merchants see them.',
+    access: viewing,
+    query: pageQuery.extend({ merchant_id: text(100).optional() }),
+    answers: { 200: { description: 'A page of them', schema: pageOf(adminConfigShape) } },
+    async handle({ pool }, { query }) {
+      const found = await listAllProviderConfigs(pool, {
+        merchantId: query.merchant_id ?? null,
+        beforeId: query.cursor === undefined ? null : readCursor('provider_config', query.cursor),
+        limit: query.limit + 1,
+      });
+      const body = presentPage(found, query.limit, present, ({ id }) => makeCursor(id));
+      return { status: 200, body };
+    },
+  }),
+  declare({
+    id: 'adminPutProviderConfig',
+    method: 'put',
+    path: one,
+    tag,
+    summary: 'Configure the default account at a provider',
+    description:
+      'Merchants without an account of their own pay by it, before what the environment names. It replaces what was there; payments that are open finish with the credentials they began with.',
+    access: ruling,
+    body: putConfigBody,
+    answers,
+    async handle(deps, { param, body }) {
+      const config = await saveConfig(deps, null, param('provider'), body);
+      return { status: 200, body: present(config) };
+    },
+  }),
+  declare({
+    id: 'adminPatchProviderConfig',
+    method: 'patch',
+    path: one,
+    tag,
+    summary: 'Switch the default account at a provider on or off for new payments',
+    description:
+      'Switched off, it refuses payments of merchants without their own; nothing else takes its place.',
+    access: ruling,
+    body: patchConfigBody,
+    answers,
+    async handle({ pool }, { param, body: { active } }) {
+      const { name } = requireProvider(param('provider'));
+      const config = await setProviderConfigActive(pool, null, name, active);
+      if (config !== null) return { status: 200, body: present(config) };
+      throw new ApiError('not_found', `there is no default of ${name}; create it with PUT`);
+    },
+  }),
+];
+
+function present(config: ProviderConfig): z.input<typeof adminConfigShape> {
+  return { ...presentConfig(config), merchant_id: config.merchant_id };
+}

@@ -1,0 +1,130 @@
+import { z } from 'zod';
+import {
+  type ProviderSummary,
+  STATISTICS_STEPS,
+  type StatisticsGroup,
+  summarizePayments,
+  summarizeProviders,
+} from '../../db/statistics.ts';
+import { FAILURES } from '../../domain/error.ts';
+import { CURRENCIES } from '../../domain/money.ts';
+import { PAYMENT_STATUSES } from '../../domain/payment-states.ts';
+import { declare, type Operation } from '../operation.ts';
+import { providerName } from '../payments/shape.ts';
+import { moment, text } from '../schema.ts';
+import { minor, namesOf, presentWholeList, time, wholeListOf } from '../shape.ts';
+import { readWindow, WINDOW_RULE } from '../window.ts';
+
+const tag = 'Operators';
+const access = { kind: 'operator', role: 'viewer' } as const;
+
+const elapsed = {
+  median_ms: z.int().nullable().meta({ description: 'From creation to the end' }),
+  p95_ms: z.int().nullable().meta({ description: 'In 95 of 100 it took no longer' }),
+};
+const pollRescued = z
+  .int()
+  .meta({ description: 'Brought to their end by a status query, since the callback stayed away' });
+const share = z.number().min(0).max(1).nullable();
+
+const groupShape = z
+  .strictObject({
+    at: time.meta({ description: 'The begin of the step' }),
+    provider: providerName,
+    currency: z.enum(CURRENCIES),
+    status: z.enum(PAYMENT_STATUSES),
+    failure_code: namesOf(FAILURES).nullable(),
+    payments: z.int(),
+    amount: minor,
+    amount_refunded: minor,
+    ...elapsed,
+    poll_rescued: pollRescued,
+  })
+  .meta({ id: 'StatisticsGroup' });
+
+const summaryShape = z
+  .strictObject({
+    object: z.literal('provider_summary'),
+    provider: providerName,
+    payments: z.int(),
+    succeeded: z.int(),
+    failed: z.int(),
+    canceled: z.int(),
+    open: z.int().meta({ description: 'Neither ended nor in review' }),
+    needs_review: z.int(),
+    success_rate: share.meta({ description: 'Of those that ended; null while none has' }),
+    ...elapsed,
+    poll_rescued: pollRescued,
+    poll_rescued_share: share.meta({ description: 'Of those that ended; null while none has' }),
+    failures: z
+      .array(z.strictObject({ code: namesOf(FAILURES), payments: z.int() }))
+      .meta({ description: 'The five most frequent ones' }),
+  })
+  .meta({ id: 'ProviderSummary' });
+
+const windowQuery = z.strictObject({
+  created_from: moment.optional(),
+  created_before: moment.optional(),
+  merchant_id: text(100).optional(),
+});
+const description = `Of payments created in a time. ${WINDOW_RULE}`;
+
+/** How payments go, in figures. */
+export const statisticsOperations: readonly Operation[] = [
+  declare({
+    id: 'adminGetStatistics',
+    method: 'get',
+    path: '/api/v1/admin/statistics',
+    tag,
+    summary: 'Count payments by time, provider, status and failure',
+    description,
+    access,
+    query: windowQuery.extend({ step: z.enum(STATISTICS_STEPS).default('day') }),
+    answers: { 200: { description: 'The groups', schema: wholeListOf(groupShape) } },
+    async handle({ pool }, { query }) {
+      const groups = await summarizePayments(pool, { ...readAsked(query), step: query.step });
+      return { status: 200, body: presentWholeList(groups.map(presentGroup)) };
+    },
+  }),
+  declare({
+    id: 'adminSummarizeProviders',
+    method: 'get',
+    path: '/api/v1/admin/statistics/summary',
+    tag,
+    summary: 'See how each provider does',
+    description: `${description} A payment counts for the provider of its last attempt.`,
+    access,
+    query: windowQuery,
+    answers: {
+      200: { description: 'Those that had payments', schema: wholeListOf(summaryShape) },
+    },
+    async handle({ pool }, { query }) {
+      const summaries = await summarizeProviders(pool, readAsked(query));
+      return { status: 200, body: presentWholeList(summaries.map(presentSummary)) };
+    },
+  }),
+];
+
+function readAsked({ created_from, created_before, merchant_id }: z.output<typeof windowQuery>) {
+  const window = readWindow('created_from', { from: created_from, before: created_before });
+  return { ...window, merchantId: merchant_id ?? null };
+}
+
+function presentGroup(group: StatisticsGroup): z.input<typeof groupShape> {
+  return group;
+}
+
+function presentSummary(summary: ProviderSummary): z.input<typeof summaryShape> {
+  const ended = summary.succeeded + summary.failed + summary.canceled;
+  return {
+    object: 'provider_summary',
+    ...summary,
+    success_rate: shareOf(summary.succeeded, ended),
+    poll_rescued_share: shareOf(summary.poll_rescued, ended),
+  };
+}
+
+/** In ten thousandths. */
+function shareOf(part: number, whole: number): number | null {
+  return whole === 0 ? null : Math.round((part / whole) * 10_000) / 10_000;
+}

@@ -1,0 +1,58 @@
+import type { Client } from '@temporalio/client';
+import type { Control } from '../domain/control.ts';
+import { controlBatch } from '../workflows/messages.ts';
+
+/** How far a batch is, as Temporal counts. */
+export type Batch = {
+  readonly status: 'running' | 'completed' | 'failed';
+  readonly payments: number;
+  readonly done: number;
+  readonly failed: number;
+};
+export type Batches = {
+  /** Signals every open payment of a provider; false when Temporal is away. */
+  startBatch(id: string, provider: string, control: Control): Promise<boolean>;
+  /** Null when Temporal is away. */
+  findBatch(id: string): Promise<Batch | 'unknown' | null>;
+};
+
+// temporal.api.enums.v1.BatchOperationState
+const STATES: Readonly<Record<number, Batch['status']>> = { 1: 'running', 2: 'completed' };
+// grpc.status
+const NOT_FOUND = 5;
+const TIMEOUT_MS = 5_000;
+
+type Within = <T>(ms: number, call: () => Promise<T>) => Promise<T>;
+
+/** Batches are the server's own: they go on whatever becomes of this process. */
+export function createBatches(client: Client, within: Within): Batches {
+  const { namespace } = client.options;
+  return {
+    startBatch: (id, provider, control) =>
+      within(TIMEOUT_MS, () =>
+        client.workflowService.startBatchOperation({
+          namespace,
+          ...controlBatch(id, provider, control),
+        }),
+      ).then(
+        () => true,
+        () => false,
+      ),
+    findBatch: (id) =>
+      within(TIMEOUT_MS, () =>
+        client.workflowService.describeBatchOperation({ namespace, jobId: id }),
+      ).then(
+        (told) => ({
+          status: STATES[told.state] ?? 'failed',
+          payments: Number(told.totalOperationCount),
+          done: Number(told.completeOperationCount),
+          failed: Number(told.failureOperationCount),
+        }),
+        (error: unknown) => (isNotFound(error) ? 'unknown' : null),
+      ),
+  };
+}
+
+function isNotFound(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === NOT_FOUND;
+}

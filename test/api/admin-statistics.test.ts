@@ -1,0 +1,71 @@
+import { makeOutcome, recordEvent, storePaymentIn } from '../factories.ts';
+import { openOperator } from './operators.ts';
+import { openTestApi, type Send, type TestApi } from './server.ts';
+
+let api: TestApi;
+let viewer: Send;
+beforeEach(async () => {
+  api = await openTestApi();
+  viewer = (await openOperator(api, 'viewer')).send;
+});
+afterEach(() => api.close());
+
+const PATH = '/api/v1/admin/statistics';
+const summarize = async (query = '') => (await viewer('GET', `${PATH}/summary?${query}`)).body;
+
+/** A payment that was settled because we asked. */
+async function rescue(): Promise<void> {
+  const payment = await storePaymentIn(api.pool, 'processing');
+  const outcome = makeOutcome('succeeded');
+  await recordEvent(api.pool, payment, 'succeeded', { key: 'lookup', outcome });
+}
+
+test('each provider has its rates, over what has ended', async () => {
+  for (const status of ['succeeded', 'failed', 'needs_review', 'processing'] as const) {
+    await storePaymentIn(api.pool, status);
+  }
+  await rescue();
+  await storePaymentIn(api.pool, 'processing', { provider: 'cpay' });
+  expect(await summarize()).toMatchObject({
+    data: [
+      { provider: 'cpay', payments: 1, open: 1, success_rate: null, poll_rescued_share: null },
+      {
+        object: 'provider_summary',
+        provider: 'mpesa',
+        payments: 5,
+        succeeded: 2,
+        failed: 1,
+        canceled: 0,
+        open: 1,
+        needs_review: 1,
+        success_rate: 0.6667,
+        median_ms: expect.any(Number),
+        p95_ms: expect.any(Number),
+        poll_rescued: 1,
+        poll_rescued_share: 0.3333,
+        failures: [{ code: 'insufficient_funds', payments: 1 }],
+      },
+    ],
+    has_more: false,
+  });
+  const other = await api.openMerchant();
+  expect((await summarize(`merchant_id=${other.id}`)).data).toEqual([]);
+});
+
+test('the series says by step how long it took and what was rescued', async () => {
+  await rescue();
+  await storePaymentIn(api.pool, 'processing');
+  const { body } = await viewer('GET', `${PATH}?step=month`);
+  expect(body.data).toMatchObject([
+    { status: 'processing', payments: 1, median_ms: null, p95_ms: null, poll_rescued: 0 },
+    { status: 'succeeded', payments: 1, p95_ms: expect.any(Number), poll_rescued: 1 },
+  ]);
+});
+
+test.each(['', '/summary'])('of statistics%s only so much time is asked at once', async (what) => {
+  const ask = (query: string) => viewer('GET', `${PATH}${what}?${query}`);
+  const wide = 'created_from=2026-01-01T00:00:00Z&created_before=2026-04-05T00:00:00Z';
+  expect((await ask(wide)).body.errors?.[0]?.pointer).toBe('/created_from');
+  const widest = 'created_from=2026-01-01T00:00:00Z&created_before=2026-04-04T00:00:00Z';
+  expect(await ask(widest)).toMatchObject({ status: 200, body: { data: [] } });
+});

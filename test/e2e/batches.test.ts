@@ -1,0 +1,55 @@
+import { openOperatorIn } from './operators.ts';
+import { openShop, type Shop } from './shop.ts';
+
+/** All open payments of a provider at once, by Temporal's own batches. */
+let shop: Shop;
+beforeAll(async () => {
+  shop = await openShop();
+}, 150_000);
+afterAll(() => shop?.close(), 60_000);
+
+const PAYMENTS = 6;
+
+test('a pause holds all of them, a look-up asks about each, and each is charged once', async () => {
+  const operator = await openOperatorIn(shop);
+  const batch = async (action: string) => {
+    const path = 'admin/providers/mpesa/batches';
+    const begun = await operator('POST', path, { action, reason: 'M-Pesa is down' });
+    expect(begun.status).toBe(202);
+    for (let tries = 0; tries < 200; tries += 1) {
+      const told = await operator('GET', `admin/batches/${begun.body.id}`);
+      if (told.body.status === 'completed') return told.body;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error('the batch did not end');
+  };
+  // Their callback never comes, so nothing but a question settles them.
+  const phones = Array.from({ length: PAYMENTS }, () => shop.phone('08'));
+  const paid = await Promise.all(phones.map((phone) => shop.pay(phone)));
+  const ids = paid.map(({ body }) => body.id);
+  expect(await batch('pause')).toMatchObject({ payments: PAYMENTS, done: PAYMENTS, failed: 0 });
+  const held = async (id: string) =>
+    (await shop.timeline(id)).filter(({ action }) => action === 'payment.paused').length;
+  for (const id of ids) {
+    for (let tries = 0; (await held(id)) === 0; tries += 1) {
+      if (tries > 100) throw new Error(`${id} is not paused`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+  const { body } = await shop.send('GET', `payments/${ids[0]}/execution`);
+  expect(body).toMatchObject({ waiting_for: 'resume', status: 'processing' });
+  // Longer than the policy waits for a callback and its first question.
+  await new Promise((resolve) => setTimeout(resolve, 7_000));
+  for (const id of ids) expect((await shop.get(id)).status).toBe('processing');
+
+  await batch('look_up');
+  for (const id of ids) await shop.until(id, ['succeeded']);
+  for (const phone of phones) {
+    const { prompts, charges } = await shop.book(phone);
+    expect([prompts.length, charges.length]).toEqual([1, 1]);
+  }
+  const causes = (await shop.timeline(ids[0] ?? '')).map(({ cause }) => cause);
+  expect(causes.at(-1)).toMatch(/asked for by opr_/);
+  const acts = await operator('GET', 'admin/acts');
+  expect(JSON.stringify(acts.body)).toContain('adminStartBatch');
+}, 120_000);
