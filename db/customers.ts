@@ -24,8 +24,8 @@ export function sealCustomer(
   customer: Customer & { readonly id: string | null },
 ): SealedCustomer {
   const { phone, email, name } = customer;
-  const seal = (column: string, text: string | null) =>
-    text === null ? null : vault.encrypt(placeOf(column, paymentId), text);
+  const seal = (column: CustomerColumn, text: string | null) =>
+    text === null ? null : vault.encrypt(placeOfCustomer(column, paymentId), text);
   return {
     id: customer.id,
     phoneCipher: seal('phone', phone),
@@ -52,8 +52,8 @@ export async function openCustomer(
 ): Promise<Customer> {
   const row = await db.one(sql.type(cipherRow)`
     SELECT phone_cipher, email_cipher, name_cipher FROM payments WHERE id = ${paymentId}`);
-  const open = (column: string, cipher: Uint8Array | null) =>
-    cipher === null ? null : vault.decrypt(placeOf(column, paymentId), cipher);
+  const open = (column: CustomerColumn, cipher: Uint8Array | null) =>
+    cipher === null ? null : vault.decrypt(placeOfCustomer(column, paymentId), cipher);
   return {
     phone: open('phone', row.phone_cipher),
     email: open('email', row.email_cipher),
@@ -64,7 +64,10 @@ export async function openCustomer(
 const cipher = z.instanceof(Uint8Array).nullable();
 const cipherRow = z.object({ phone_cipher: cipher, email_cipher: cipher, name_cipher: cipher });
 
-function placeOf(column: string, paymentId: string): string {
+type CustomerColumn = 'phone' | 'email' | 'name';
+
+/** What a payer's data is bound to: the payment's row, and the column without `_cipher`. */
+export function placeOfCustomer(column: CustomerColumn, paymentId: string): string {
   return `payments.${column}/${paymentId}`;
 }
 
@@ -73,7 +76,8 @@ function maskPhone(phone: string): string {
   return `${phone.slice(0, 4)}${'•'.repeat(Math.max(phone.length - 8, 4))}${phone.slice(-3)}`;
 }
 
-function maskEmail(email: string): string {
+/** `asha@example.com` → `a•••@example.com`. */
+export function maskEmail(email: string): string {
   const at = email.lastIndexOf('@');
   return `${email.slice(0, 1)}•••${email.slice(at)}`;
 }

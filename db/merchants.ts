@@ -12,11 +12,13 @@ const authenticationRow = z.object({
   merchant_id: z.string(),
   hash: z.instanceof(Uint8Array),
   scopes,
+  expires_at: z.string().nullable(),
 });
 export type Authentication = {
   readonly apiKeyId: string;
   readonly merchantId: string;
   readonly scopes: readonly Scope[];
+  readonly expiresAtMs: number | null;
 };
 
 const merchantRow = z.object({
@@ -124,7 +126,8 @@ export async function authenticate(db: Connection, apiKey: string): Promise<Auth
   const hash = hashApiKey(apiKey);
   const row = await db.maybeOne(sql.type(authenticationRow)`
     WITH key AS (
-      SELECT k.id, merchant_id, hash, scopes FROM api_keys k JOIN merchants m ON m.id = merchant_id
+      SELECT k.id, merchant_id, hash, scopes, expires_at
+      FROM api_keys k JOIN merchants m ON m.id = merchant_id
       WHERE hash = ${sql.binary(hash)} AND revoked_at IS NULL AND m.active
         AND (expires_at IS NULL OR expires_at > now())),
     touched AS (
@@ -132,5 +135,7 @@ export async function authenticate(db: Connection, apiKey: string): Promise<Auth
         AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute'))
     SELECT * FROM key`);
   if (row === null || !timingSafeEqual(hash, row.hash)) return null;
-  return { apiKeyId: row.id, merchantId: row.merchant_id, scopes: row.scopes };
+  const { id, merchant_id, scopes: held, expires_at } = row;
+  const expiresAtMs = expires_at === null ? null : Date.parse(expires_at);
+  return { apiKeyId: id, merchantId: merchant_id, scopes: held, expiresAtMs };
 }

@@ -58,7 +58,7 @@ export function saveProviderConfig(
         SET environment = EXCLUDED.environment, active = EXCLUDED.active,
           policy_override = EXCLUDED.policy_override, version = c.version + 1, updated_at = now()
       RETURNING id, version`);
-    const sealed = vault.encrypt(placeOf(id, version), JSON.stringify(next.credentials));
+    const sealed = vault.encrypt(placeOfCredentials(id, version), JSON.stringify(next.credentials));
     await db.query(sql.typeAlias('none')`
       INSERT INTO provider_credentials (config_id, version, credentials_cipher, key_id, shown)
       VALUES (${id}, ${version}, ${sql.binary(sealed)}, ${vault.keyId}, ${sql.jsonb(next.shown)})`);
@@ -66,17 +66,20 @@ export function saveProviderConfig(
   });
 }
 
-/** Switches a configuration on or off, and nothing else; null when there is none. */
+/**
+ * Switches a configuration on or off, and nothing else; null when there is none.
+ * @param merchantId null: the default.
+ */
 export async function setProviderConfigActive(
   db: Connection,
-  merchantId: string,
+  merchantId: string | null,
   provider: string,
   active: boolean,
 ): Promise<ProviderConfig | null> {
   return await db.maybeOne(sql.type(configRow)`
     WITH c AS (
       UPDATE provider_configs SET active = ${active}, updated_at = now()
-      WHERE merchant_id = ${merchantId} AND provider = ${provider} RETURNING *)
+      WHERE merchant_id IS NOT DISTINCT FROM ${merchantId} AND provider = ${provider} RETURNING *)
     SELECT ${COLUMNS} FROM c
     JOIN provider_credentials k ON k.config_id = c.id AND k.version = c.version`);
 }
@@ -88,6 +91,23 @@ export async function listProviderConfigs(
 ): Promise<readonly ProviderConfig[]> {
   return await db.any(sql.type(configRow)`
     SELECT ${COLUMNS} ${FROM} WHERE c.merchant_id = ${merchantId} ORDER BY c.provider`);
+}
+
+/** Of all merchants and the defaults, newest first. */
+export async function listAllProviderConfigs(
+  db: Connection,
+  filter: {
+    /** Null: everybody's. */
+    readonly merchantId: string | null;
+    readonly beforeId: string | null;
+    readonly limit: number;
+  },
+): Promise<readonly ProviderConfig[]> {
+  return await db.any(sql.type(configRow)`
+    SELECT ${COLUMNS} ${FROM}
+    WHERE (${filter.merchantId}::text IS NULL OR c.merchant_id = ${filter.merchantId})
+      AND (${filter.beforeId}::text IS NULL OR c.id < ${filter.beforeId})
+    ORDER BY c.id DESC LIMIT ${filter.limit}`);
 }
 
 /** What counts for a payment: the merchant's own configuration, else the default, else null. */
@@ -143,33 +163,6 @@ export async function openCredentialVersions(
   return rows.map((row) => unseal(vault, row));
 }
 
-/**
- * Seals credentials again that another data key sealed, at most `limit` of them. Each is a
- * statement of its own, so the job may be killed and started again at any time.
- * @returns how many it did; less than `limit` when none is left.
- */
-export async function resealCredentials(
-  db: Connection,
-  vault: Vault,
-  limit: number,
-): Promise<number> {
-  const rows = await db.any(sql.type(cipherRow)`
-    SELECT config_id, version, credentials_cipher FROM provider_credentials
-    WHERE key_id <> ${vault.keyId} ORDER BY config_id, version LIMIT ${limit}`);
-  for (const row of rows) {
-    const sealed = vault.encrypt(
-      placeOf(row.config_id, row.version),
-      JSON.stringify(unseal(vault, row)),
-    );
-    await db.query(sql.typeAlias('none')`
-      UPDATE provider_credentials SET credentials_cipher = ${sql.binary(sealed)},
-        key_id = ${vault.keyId}
-      WHERE config_id = ${row.config_id} AND version = ${row.version}
-        AND credentials_cipher = ${sql.binary(Buffer.from(row.credentials_cipher))}`);
-  }
-  return rows.length;
-}
-
 const cipherRow = z.object({
   config_id: z.string(),
   version: z.int(),
@@ -177,10 +170,14 @@ const cipherRow = z.object({
 });
 
 function unseal(vault: Vault, row: z.infer<typeof cipherRow>): Readonly<Record<string, string>> {
-  const plain = vault.decrypt(placeOf(row.config_id, row.version), row.credentials_cipher);
+  const plain = vault.decrypt(
+    placeOfCredentials(row.config_id, row.version),
+    row.credentials_cipher,
+  );
   return textMap.parse(JSON.parse(plain));
 }
 
-function placeOf(configId: string, version: number): string {
+/** What a version of credentials is bound to. */
+export function placeOfCredentials(configId: string, version: number): string {
   return `provider_credentials/${configId}/${version}`;
 }

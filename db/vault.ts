@@ -9,6 +9,8 @@ export type DataKey = { readonly id: string; readonly key: Uint8Array };
 export type Vault = {
   /** Which key encrypts now. */
   readonly keyId: string;
+  /** Every key that decrypts, that one first. */
+  readonly keyIds: readonly string[];
   /** @param place where the ciphertext will stand, such as `payments.phone/pay_…`. */
   encrypt(place: string, plain: string): Buffer;
   /** @throws Error when the key is missing, the place is another one or a byte was changed. */
@@ -28,6 +30,7 @@ export function createVault(keys: readonly DataKey[], hashKey: Uint8Array): Vaul
   const byId = new Map(keys.map(({ id, key }) => [id, key]));
   return {
     keyId: current.id,
+    keyIds: [...byId.keys()],
     encrypt: (place, plain) => encrypt(current, place, plain),
     decrypt: (place, cipher) => decrypt(byId, place, Buffer.from(cipher)),
     hash: (purpose, text) => createHmac('sha256', subkey(hashKey, purpose)).update(text).digest(),
@@ -37,6 +40,13 @@ export function createVault(keys: readonly DataKey[], hashKey: Uint8Array): Vaul
 /** A key for one purpose only (HKDF-SHA256, RFC 5869), so that no two uses share one. */
 export function subkey(key: Uint8Array, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', key, '', `malipo/${purpose}`, 32));
+}
+
+/** Which key sealed it, read from its head. */
+export function keyIdOf(sealed: Uint8Array): string {
+  const idLength = sealed[1];
+  if (sealed[0] !== VERSION || idLength === undefined) throw new Error('not a vault ciphertext');
+  return Buffer.from(sealed).toString('latin1', 2, 2 + idLength);
 }
 
 function encrypt({ id, key }: DataKey, place: string, plain: string): Buffer {
@@ -49,10 +59,8 @@ function encrypt({ id, key }: DataKey, place: string, plain: string): Buffer {
 }
 
 function decrypt(keys: ReadonlyMap<string, Uint8Array>, place: string, sealed: Buffer): string {
-  const idLength = sealed[1];
-  if (sealed[0] !== VERSION || idLength === undefined) throw new Error('not a vault ciphertext');
-  const head = sealed.subarray(0, 2 + idLength);
-  const id = head.toString('latin1', 2);
+  const id = keyIdOf(sealed);
+  const head = sealed.subarray(0, 2 + id.length);
   const key = keys.get(id);
   if (key === undefined) throw new Error(`data key ${id} is missing from MALIPO_DATA_KEYS`);
   const nonce = sealed.subarray(head.length, head.length + NONCE_BYTES);

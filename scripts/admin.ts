@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { moment, text } from '../api/schema.ts';
 import { makeApiKey } from '../db/api-key.ts';
 import { newId } from '../db/ids.ts';
 import { ensureApiKey, ensureMerchant, findMerchant } from '../db/merchants.ts';
 import { insertOperator } from '../db/operators.ts';
 import { hashPassword } from '../db/password.ts';
 import { openPool, type Pool } from '../db/pool.ts';
-import { ROLES } from '../domain/access.ts';
+import { ROLES, SCOPE_NAMES } from '../domain/access.ts';
+import { Refusal, runToExitCode } from './refusal.ts';
 
 /**
  * `npm run admin -- <what>`: what has to be there before anybody can sign in. It works on the
@@ -15,80 +18,113 @@ import { ROLES } from '../domain/access.ts';
 const USAGE = `Usage: npm run admin -- <what>
   create-user --email E --name N --role ${ROLES.join('|')}   prints a password
   create-merchant --name N
-  create-key --merchant mer_… --name N [--live]          prints the key
+  create-key --merchant mer_… --name N [--live] [--scopes payments:read,…] [--expires TIME]
+                                                         prints the key, of all scopes by default
   rotate-keys                                            as npm run rotate-keys`;
 
-type Options = Readonly<Record<string, string | boolean | undefined>>;
-class Refusal extends Error {}
+const OPTION = { type: 'string' } as const;
+const OPTIONS = {
+  email: OPTION,
+  name: OPTION,
+  role: OPTION,
+  merchant: OPTION,
+  scopes: OPTION,
+  expires: OPTION,
+  live: { type: 'boolean' },
+} as const;
 
-const VERBS: Readonly<Record<string, (pool: Pool, options: Options) => Promise<string>>> = {
-  'create-user': createUser,
-  'create-merchant': createMerchant,
-  'create-key': createKey,
+const nameOf = (lengthMax: number) => text(lengthMax).regex(/\S/, 'must say something');
+
+type Verb = (pool: Pool, given: unknown) => Promise<string>;
+const VERBS: Readonly<Record<string, Verb>> = {
+  'create-user': verb(
+    z.strictObject({
+      email: z.email('must be an e-mail address').max(254),
+      name: nameOf(200),
+      role: z.enum(ROLES, `must be one of ${ROLES.join(', ')}`),
+    }),
+    async (pool, { email, name, role }) => {
+      const password = randomBytes(15).toString('base64url');
+      const passwordHash = await hashPassword(password);
+      const operator = await insertOperator(pool, { email, name, role, passwordHash });
+      if (operator === null) throw new Refusal(`${email} is taken`);
+      return `${operator.id} ${operator.email} ${role}\npassword: ${password}`;
+    },
+  ),
+  'create-merchant': verb(z.strictObject({ name: nameOf(200) }), async (pool, { name }) => {
+    const id = newId('merchant');
+    await ensureMerchant(pool, { id, name });
+    return `${id} ${name}`;
+  }),
+  'create-key': verb(
+    z.strictObject({
+      merchant: z.string(),
+      name: nameOf(100),
+      live: z.boolean().default(false),
+      scopes: z
+        .string()
+        .transform((list) => list.split(',').map((part) => part.trim()))
+        .pipe(z.array(z.enum(SCOPE_NAMES, `takes ${SCOPE_NAMES.join(', ')}`)))
+        .optional(),
+      expires: moment.optional(),
+    }),
+    async (pool, { merchant: merchantId, name, live, scopes = SCOPE_NAMES, expires = null }) => {
+      const merchant = await findMerchant(pool, merchantId);
+      if (merchant === null) throw new Refusal(`there is no merchant ${merchantId}`);
+      const apiKey = makeApiKey(live ? 'live' : 'test');
+      const createdBy = 'npm run admin';
+      await ensureApiKey(pool, { merchantId, apiKey, name, scopes, expiresAt: expires, createdBy });
+      return `${merchant.id} ${merchant.name}\nkey: ${apiKey}`;
+    },
+  ),
 };
 
-async function createUser(pool: Pool, options: Options): Promise<string> {
-  const email = requireText(options, 'email');
-  const role = ROLES.find((name) => name === options.role);
-  if (role === undefined) throw new Refusal(`--role must be one of ${ROLES.join(', ')}`);
-  const password = randomBytes(15).toString('base64url');
-  const passwordHash = await hashPassword(password);
-  const name = requireText(options, 'name');
-  const operator = await insertOperator(pool, { email, name, role, passwordHash });
-  if (operator === null) throw new Refusal(`${email} is taken`);
-  return `${operator.id} ${operator.email} ${role}\npassword: ${password}`;
+function verb<S extends z.ZodType>(
+  schema: S,
+  run: (pool: Pool, options: z.output<S>) => Promise<string>,
+): Verb {
+  return async (pool, given) => {
+    const options = schema.safeParse(given);
+    if (options.success) return await run(pool, options.data);
+    const faults = options.error.issues.flatMap((issue) => faultsOf(issue, given));
+    throw new Refusal(`${faults.join('\n')}\n${USAGE}`);
+  };
 }
 
-async function createMerchant(pool: Pool, options: Options): Promise<string> {
-  const id = newId('merchant');
-  const name = requireText(options, 'name');
-  await ensureMerchant(pool, { id, name });
-  return `${id} ${name}`;
+function faultsOf(issue: z.core.$ZodIssue, given: unknown): readonly string[] {
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => `--${key} is not for this`);
+  const name = String(issue.path[0]);
+  const isThere = typeof given === 'object' && given !== null && Object.hasOwn(given, name);
+  return [`--${name} ${isThere ? issue.message : 'is missing'}`];
 }
 
-async function createKey(pool: Pool, options: Options): Promise<string> {
-  const merchantId = requireText(options, 'merchant');
-  const merchant = await findMerchant(pool, merchantId);
-  if (merchant === null) throw new Refusal(`there is no merchant ${merchantId}`);
-  const apiKey = makeApiKey(options.live === true ? 'live' : 'test');
-  const name = requireText(options, 'name');
-  await ensureApiKey(pool, { merchantId, apiKey, name, createdBy: 'npm run admin' });
-  return `${merchant.id} ${merchant.name}\nkey: ${apiKey}`;
+function readArguments() {
+  try {
+    return parseArgs({ options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new Refusal(`${error instanceof Error ? error.message : 'what?'}\n${USAGE}`);
+  }
 }
 
-function requireText(options: Options, name: string): string {
-  const value = options[name];
-  if (typeof value === 'string' && value.trim() !== '') return value;
-  throw new Refusal(`--${name} is missing\n${USAGE}`);
-}
-
-async function run(): Promise<void> {
-  const text = { type: 'string' } as const;
-  const { values, positionals } = parseArgs({
-    options: { email: text, name: text, role: text, merchant: text, live: { type: 'boolean' } },
-    allowPositionals: true,
-  });
-  const [what = ''] = positionals;
+async function run(): Promise<number> {
+  const { values, positionals } = readArguments();
+  const [what = '', ...more] = positionals;
   if (what === 'rotate-keys') {
     await import('./rotate-keys.ts');
-    return;
+    return Number(process.exitCode ?? 0);
   }
-  const verb = Object.hasOwn(VERBS, what) ? VERBS[what] : undefined;
-  if (verb === undefined) throw new Refusal(USAGE);
+  const act = Object.hasOwn(VERBS, what) && more.length === 0 ? VERBS[what] : undefined;
+  if (act === undefined) throw new Refusal(USAGE);
   const databaseUrl = process.env.DATABASE_URL;
   if (databaseUrl === undefined) throw new Refusal('set DATABASE_URL');
   const pool = await openPool({ databaseUrl, size: 1, statementTimeoutMs: 10_000 });
   try {
-    console.log(await verb(pool, values));
+    console.log(await act(pool, { ...values }));
+    return 0;
   } finally {
     await pool.end();
   }
 }
 
-try {
-  await run();
-} catch (error) {
-  if (!(error instanceof Refusal)) throw error;
-  console.error(error.message);
-  process.exitCode = 2;
-}
+await runToExitCode(run);

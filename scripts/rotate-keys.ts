@@ -1,33 +1,72 @@
 import { readEnv } from '../config/env.ts';
-import { openPool } from '../db/pool.ts';
-import { resealCredentials } from '../db/provider-configs.ts';
-import { createVault } from '../db/vault.ts';
-import { resealSecrets } from '../db/webhook-endpoints.ts';
+import { openPool, type Pool } from '../db/pool.ts';
+import { countByKey, resealTable, SEALED_TABLES } from '../db/reseal.ts';
+import { createVault, type Vault } from '../db/vault.ts';
 import { PROVIDER_NAMES } from '../providers/index.ts';
+import { runToExitCode } from './refusal.ts';
 
 /**
- * Seals stored credentials again with the first key of MALIPO_DATA_KEYS. Put the new key first,
- * keep the old ones behind it, run this, and take the old ones out when it says that none is left.
- * It may be ended and started again at any time.
+ * `npm run rotate-keys`: seals everything anew with the first key of MALIPO_DATA_KEYS, and says
+ * which of the others may be taken out. It may be ended and begun again at any time, beside an
+ * engine at work. How to change keys: docs/trying-it.md.
  */
-const BATCH = 100;
 const STATEMENT_TIMEOUT_MS = 30_000;
 
-const env = readEnv(PROVIDER_NAMES);
-const pool = await openPool({
-  databaseUrl: env.databaseUrl,
-  size: 1,
-  statementTimeoutMs: STATEMENT_TIMEOUT_MS,
-});
-try {
-  const vault = createVault(env.dataKeys, env.hashKey);
-  let sealed = 0;
-  for (const reseal of [resealCredentials, resealSecrets]) {
-    for (let done = BATCH; done === BATCH; sealed += done) {
-      done = await reseal(pool, vault, BATCH);
+/** By key id, how much each table still has of it. */
+type Left = ReadonlyMap<string, Readonly<Record<string, number>>>;
+
+async function resealAll(pool: Pool, vault: Vault): Promise<readonly string[]> {
+  const damaged: string[] = [];
+  for (const sealed of SEALED_TABLES) {
+    const done = await resealTable(pool, vault, sealed);
+    console.log(`${sealed.table}: ${done.rows} sealed anew with ${vault.keyId}`);
+    damaged.push(...done.damaged);
+  }
+  return damaged;
+}
+
+async function countLeft(pool: Pool, { keyId }: Vault): Promise<Left> {
+  const left = new Map<string, Record<string, number>>();
+  for (const sealed of SEALED_TABLES) {
+    for (const [id, count] of await countByKey(pool, sealed)) {
+      if (id !== keyId) left.set(id, { ...left.get(id), [sealed.table]: count });
     }
   }
-  process.stdout.write(`${sealed} secrets sealed with ${vault.keyId}; none is left\n`);
-} finally {
-  await pool.end();
+  return left;
 }
+
+/** @returns whether all is sealed with the first key. */
+function report({ keyIds, keyId }: Vault, left: Left, damaged: readonly string[]): boolean {
+  for (const row of damaged) console.error(`${row} does not open; it was left as it is`);
+  for (const [id, tables] of left) {
+    const counts = Object.entries(tables);
+    const total = counts.reduce((sum, [, count]) => sum + count, 0);
+    const where = counts.map(([table, count]) => `${table} ${count}`).join(', ');
+    const mend = keyIds.includes(id)
+      ? `keep it; start every API and worker with ${keyId} first, then run this again`
+      : 'it is missing: put it back into MALIPO_DATA_KEYS, behind the others, and run this again';
+    console.error(`${id} sealed ${total} (${where}): ${mend}`);
+  }
+  for (const id of keyIds.filter((it) => it !== keyId && !left.has(it))) {
+    console.log(
+      `nothing is sealed with ${id}: take it out of MALIPO_DATA_KEYS, if every API and worker ` +
+        `had ${keyId} first before this began; else run this once more when they have`,
+    );
+  }
+  return left.size === 0;
+}
+
+async function rotate(): Promise<number> {
+  const { databaseUrl, dataKeys, hashKey } = readEnv(PROVIDER_NAMES);
+  const options = { databaseUrl, size: 1, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
+  const pool = await openPool(options);
+  try {
+    const vault = createVault(dataKeys, hashKey);
+    const damaged = await resealAll(pool, vault);
+    return report(vault, await countLeft(pool, vault), damaged) ? 0 : 1;
+  } finally {
+    await pool.end();
+  }
+}
+
+await runToExitCode(rotate);

@@ -19,6 +19,7 @@ const VERBS = {
   migrate: (args) => run({ file: 'scripts/migrate.ts', args }),
   'rotate-keys': (args) => run({ file: 'scripts/rotate-keys.ts', args }),
   admin: (args) => run({ file: 'scripts/admin.ts', args }),
+  seed: (args) => run({ file: 'scripts/seed.ts', args }),
   'new-provider': (args) => run({ file: 'scripts/new-provider.ts', args }),
 };
 

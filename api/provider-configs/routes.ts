@@ -1,16 +1,13 @@
-import type { z } from 'zod';
 import {
   listProviderConfigs,
   type ProviderConfig,
-  saveProviderConfig,
   setProviderConfigActive,
 } from '../../db/provider-configs.ts';
-import type { Provider } from '../../domain/provider.ts';
-import { findProvider, PROVIDER_NAMES } from '../../providers/index.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { presentWholeList, wholeListOf } from '../shape.ts';
-import { checkConfig } from './check.ts';
+import { presentConfig } from './present.ts';
+import { requireProvider, saveConfig } from './save.ts';
 import { configShape, patchConfigBody, putConfigBody } from './schema.ts';
 
 const tag = 'Provider configurations';
@@ -59,18 +56,8 @@ export const providerConfigOperations: readonly Operation[] = [
     access: writing,
     body: putConfigBody,
     answers,
-    async handle(deps, { caller, param, body: given }) {
-      const provider = requireProvider(param('provider'));
-      const body = checkConfig(deps, provider, given);
-      const config = await saveProviderConfig(deps.pool, deps.vault, {
-        merchantId: caller.merchantId,
-        provider: provider.name,
-        environment: body.environment,
-        active: body.active,
-        policyOverride: body.policy_override,
-        credentials: body.credentials,
-        shown: showCredentials(provider, body.credentials),
-      });
+    async handle(deps, { caller, param, body }) {
+      const config = await saveConfig(deps, caller.merchantId, param('provider'), body);
       return { status: 200, body: presentConfig(config) };
     },
   }),
@@ -91,39 +78,7 @@ export const providerConfigOperations: readonly Operation[] = [
   }),
 ];
 
-function requireProvider(name: string): Provider {
-  const provider = findProvider(name);
-  if (provider !== null) return provider;
-  throw new ApiError('not_found', `no such provider; there are ${PROVIDER_NAMES.join(', ')}`);
-}
-
 function requireConfig(config: ProviderConfig | null | undefined): ProviderConfig {
   if (config) return config;
   throw new ApiError('not_found', 'you have no configuration of this provider; create it with PUT');
-}
-
-function showCredentials(
-  { shownFields }: Provider,
-  credentials: Readonly<Record<string, string>>,
-): Record<string, string> {
-  const shown = Object.entries(credentials).map(([field, value]) => [
-    field,
-    shownFields.includes(field) ? value : `••••${value.length >= 16 ? value.slice(-4) : ''}`,
-  ]);
-  return Object.fromEntries(shown);
-}
-
-function presentConfig(config: ProviderConfig): z.input<typeof configShape> {
-  return {
-    id: config.id,
-    object: 'provider_config',
-    provider: config.provider,
-    environment: config.environment,
-    active: config.active,
-    version: config.version,
-    credentials: config.shown,
-    policy_override: config.policy_override,
-    created_at: config.created_at,
-    updated_at: config.updated_at,
-  };
 }

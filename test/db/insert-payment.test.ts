@@ -187,6 +187,7 @@ test('the workflow’s input holds what it needs, and nothing of the payer', asy
       looks_up_by_our_id: false,
       capture: false,
       cancel: false,
+      refund_needs: 'provider_receipt',
     },
   });
   expect(() => paymentInput({ ...payment, workflowId: 'payment-1' }, capabilitiesOf)).toThrow(

@@ -135,6 +135,41 @@ test('a note changes no status but says what the payment waits for, and until wh
   ]);
 });
 
+test('a note that names no wait leaves the wait as it is', async () => {
+  const payment = await storePaymentIn(pool, 'authorized');
+  const wait = { waitingFor: 'capture', waitMs: 60_000 } as const;
+  await record(pool, makeRecord(payment, wait));
+  const before = await reread(pool, payment);
+  await record(pool, makeRecord(payment, { action: 'payment.callback_refused' }));
+  expect(await reread(pool, payment)).toMatchObject({
+    waitingFor: 'capture',
+    waitUntil: before.waitUntil,
+  });
+});
+
+test('a silent word writes the callback’s fate, the provider’s id and nothing else', async () => {
+  const payment = await storePaymentIn(pool, 'requires_action');
+  const entries = await listEntries(database, payment);
+  const before = await reread(pool, payment);
+  const { event } = await insertWebhookEvent(pool, makeWebhookEvent());
+  const webhook = { eventId: event.id, status: 'applied', note: 'at it' } as const;
+  const silent = { isSilent: true, providerPaymentId: 'ws_CO_7', webhook };
+  expect(await record(pool, makeRecord(payment, silent))).toMatchObject({ changed: false });
+  const other = { ...silent, providerPaymentId: 'ws_CO_8' };
+  await record(pool, makeRecord(payment, other));
+  expect(await listEntries(database, payment)).toEqual(entries);
+  expect(await reread(pool, payment)).toEqual({ ...before, providerPaymentId: 'ws_CO_7' });
+  expect(await listAttempts(database, payment)).toMatchObject([{ provider_payment_id: 'ws_CO_7' }]);
+  expect(await findEvent(event.id)).toMatchObject({ status: 'applied', error: 'at it' });
+});
+
+test('what a decision names is what was captured, of whatever kind the capture is', async () => {
+  const payment = await storePaymentIn(pool, 'needs_review');
+  const outcome = makeOutcome('succeeded', { money: { amountMinor: 4_000, currency: 'KES' } });
+  await recordEvent(pool, payment, 'succeeded', { action: 'payment.decided', outcome });
+  expect((await reread(pool, payment)).amountCapturedMinor).toBe(4_000);
+});
+
 test('a lost answer leaves the attempt unknown until an outcome settles it', async () => {
   const payment = await storePaymentIn(pool, 'processing');
   await record(pool, makeRecord(payment, { action: 'payment.answer_lost' }));

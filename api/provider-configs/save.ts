@@ -1,0 +1,49 @@
+import { type ProviderConfig, saveProviderConfig } from '../../db/provider-configs.ts';
+import type { Provider } from '../../domain/provider.ts';
+import { findProvider, PROVIDER_NAMES } from '../../providers/index.ts';
+import type { ApiDeps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
+import { checkConfig } from './check.ts';
+import type { PutConfigBody } from './schema.ts';
+
+/** @throws ApiError not_found for a name that no provider of this release has. */
+export function requireProvider(name: string): Provider {
+  const provider = findProvider(name);
+  if (provider !== null) return provider;
+  throw new ApiError('not_found', `no such provider; there are ${PROVIDER_NAMES.join(', ')}`);
+}
+
+/**
+ * Checks a configuration and stores it, in the place of what was there.
+ * @param merchantId null: the default of all merchants that have none of their own.
+ * @throws ApiError not_found, invalid_request.
+ */
+export async function saveConfig(
+  deps: ApiDeps,
+  merchantId: string | null,
+  name: string,
+  given: PutConfigBody,
+): Promise<ProviderConfig> {
+  const provider = requireProvider(name);
+  const body = checkConfig(deps, provider, given);
+  return await saveProviderConfig(deps.pool, deps.vault, {
+    merchantId,
+    provider: provider.name,
+    environment: body.environment,
+    active: body.active,
+    policyOverride: body.policy_override,
+    credentials: body.credentials,
+    shown: showCredentials(provider, body.credentials),
+  });
+}
+
+function showCredentials(
+  { shownFields }: Provider,
+  credentials: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const shown = Object.entries(credentials).map(([field, value]) => [
+    field,
+    shownFields.includes(field) ? value : `••••${value.length >= 16 ? value.slice(-4) : ''}`,
+  ]);
+  return Object.fromEntries(shown);
+}

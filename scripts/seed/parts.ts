@@ -1,0 +1,11 @@
+import type { Policies } from '../../config/policies.ts';
+import type { Pool } from '../../db/pool.ts';
+import type { Vault } from '../../db/vault.ts';
+
+/** What the demo is written with, and the number from which all of it follows. */
+export type Parts = {
+  readonly pool: Pool;
+  readonly vault: Vault;
+  readonly policies: Policies;
+  readonly seed: number;
+};

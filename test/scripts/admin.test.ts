@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto';
+import { openCustomer, sealCustomer } from '../../db/customers.ts';
+import { newId } from '../../db/ids.ts';
+import { authenticate, ensureMerchant, findMerchant, listApiKeys } from '../../db/merchants.ts';
+import { findOperatorByEmail } from '../../db/operators.ts';
+import { isPassword } from '../../db/password.ts';
+import { createVault } from '../../db/vault.ts';
+import { SCOPE_NAMES } from '../../domain/access.ts';
+import { openTestDatabase, type TestDatabase } from '../database.ts';
+import { MERCHANT, storePayment } from '../factories.ts';
+import { runScript } from './run-script.ts';
+
+/** `npm run admin` as a person calls it. */
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await openTestDatabase();
+  await ensureMerchant(database.pool, MERCHANT);
+});
+afterAll(() => database.close());
+
+const admin = (...args: readonly string[]) =>
+  runScript('admin.ts', args, { DATABASE_URL: database.adminUrl });
+
+/** What it told, the one word that a pattern names. */
+async function tell(pattern: RegExp, ...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await admin(...args);
+  expect([code, stderr]).toEqual([0, '']);
+  const [, word] = pattern.exec(stdout) ?? [];
+  if (word === undefined) throw new Error(`${args.join(' ')} told ${stdout}`);
+  return word;
+}
+
+test('a new merchant gets a key that opens everything, told once', async () => {
+  const id = await tell(/^(mer_\w+) Duka$/m, 'create-merchant', '--name', 'Duka');
+  expect(await findMerchant(database.pool, id)).toMatchObject({ name: 'Duka', active: true });
+  const named = ['create-key', '--merchant', id, '--name', 'Web shop'];
+  const key = await tell(/^key: (sk_test_\w+)$/m, ...named);
+  const opened = await authenticate(database.pool, key);
+  expect(opened).toMatchObject({ merchantId: id, scopes: SCOPE_NAMES });
+  const live = await tell(/^key: (sk_live_\w+)$/m, ...named, '--live');
+  expect((await authenticate(database.pool, live))?.merchantId).toBe(id);
+  const keys = await listApiKeys(database.pool, id);
+  expect(keys.map(({ name, created_by }) => [name, created_by])).toEqual([
+    ['Web shop', 'npm run admin'],
+    ['Web shop', 'npm run admin'],
+  ]);
+  const rows = await database.queryAsOwner<{ row: string }>(
+    'SELECT k::text AS row FROM api_keys k',
+  );
+  expect(rows.map(({ row }) => row).join()).not.toContain(key);
+});
+
+test('a key may be given less, and an end', async () => {
+  const scopes = ['--scopes', 'payments:read,refunds:write'];
+  const ends = ['--expires', '2030-01-01T00:00:00Z'];
+  const given = ['create-key', '--merchant', MERCHANT.id, '--name', 'Till', ...scopes, ...ends];
+  const key = await tell(/^key: (sk_\w+)$/m, ...given);
+  const opened = await authenticate(database.pool, key);
+  expect(opened?.scopes).toEqual(['payments:read', 'refunds:write']);
+  const [stored] = await listApiKeys(database.pool, MERCHANT.id);
+  expect(stored?.expires_at).toBe('2030-01-01T00:00:00.000Z');
+});
+
+test.each(['viewer', 'operator', 'admin'])('a new %s can sign in', async (role) => {
+  const email = `New.${role}@example.test`;
+  const given = ['create-user', '--email', email, '--name', 'Amina', '--role', role];
+  const password = await tell(/^password: (\S+)$/m, ...given);
+  const found = await findOperatorByEmail(database.pool, email);
+  expect(found?.operator).toMatchObject({ email: email.toLowerCase(), name: 'Amina', role });
+  expect(await isPassword(password, found?.passwordHash ?? null)).toBe(true);
+  const again = await admin(...given);
+  expect([again.code, again.stderr]).toEqual([2, `${email} is taken\n`]);
+});
+
+test('it also rotates the data keys', async () => {
+  const [id, hashKey] = [newId('payment'), randomBytes(32)];
+  const [old, next] = ['old', 'next'].map((name) => ({ id: name, key: randomBytes(32) }));
+  if (old === undefined || next === undefined) throw new Error('two keys were to be made');
+  const payer = { phone: '+254712345678', email: null, name: null };
+  const customer = sealCustomer(createVault([old], hashKey), id, { id: null, ...payer });
+  await storePayment(database.pool, { id, customer });
+  const told = await runScript('admin.ts', ['rotate-keys'], {
+    DATABASE_URL: database.adminUrl,
+    MALIPO_PUBLIC_URL: 'https://pay.example.test',
+    MALIPO_HASH_KEY: hashKey.toString('base64'),
+    MALIPO_DATA_KEYS: [next, old].map((it) => `${it.id}:${it.key.toString('base64')}`).join(),
+  });
+  expect(told).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing is sealed') });
+  expect(await openCustomer(database.pool, createVault([next], hashKey), id)).toEqual(payer);
+});
+
+const USER = ['create-user', '--email', 'a@example.test', '--name', 'A', '--role'];
+// biome-ignore format: table, one case per line
+test.each<readonly [readonly string[], string]>([
+  [[], 'Usage'],
+  [['help'], 'Usage'],
+  [['toString'], 'Usage'],
+  [['create-merchant'], '--name is missing'],
+  [['create-merchant', '--name', ' '], '--name must say something'],
+  [['create-merchant', '--name'], '--name'],
+  [['create-merchant', '--title', 'Duka'], "'--title'"],
+  [['create-merchant', 'Duka'], 'Usage'],
+  [['create-merchant', '--name', 'Duka', '--live'], '--live is not for this'],
+  [['create-key', '--name', 'Till'], '--merchant is missing'],
+  [['create-key', '--merchant', MERCHANT.id], '--name is missing'],
+  [['create-key', '--merchant', 'mer_none', '--name', 'Till'], 'there is no merchant mer_none'],
+  [['create-key', '--merchant', MERCHANT.id, '--name', 'Till', '--scopes', 'payments:rule'], '--scopes takes payments:read, '],
+  [['create-key', '--merchant', MERCHANT.id, '--name', 'Till', '--expires', 'soon'], '--expires'],
+  [[...USER, 'king'], '--role must be one of viewer, operator, admin'],
+  [['create-user', '--name', 'A', '--role', 'admin'], '--email is missing'],
+  [['create-user', '--email', 'nobody', '--name', 'A', '--role', 'admin'], '--email'],
+])('%j is refused in words, and makes nothing', async (args, why) => {
+  const look = () =>
+    database.queryAsOwner(
+      `SELECT (SELECT array_agg(id) FROM merchants) AS merchants,
+         (SELECT array_agg(id) FROM api_keys) AS keys,
+         (SELECT array_agg(id) FROM operators) AS users`,
+    );
+  const before = await look();
+  const told = await admin(...args);
+  expect([told.code, told.stdout]).toEqual([2, '']);
+  expect(told.stderr).toContain(why);
+  expect(told.stderr).not.toMatch(/^\s+at /m);
+  expect(await look()).toEqual(before);
+});
+
+test.each([
+  [{}, 'set DATABASE_URL'],
+  [
+    { DATABASE_URL: 'postgres://malipo@127.0.0.1:1/malipo' },
+    'DATABASE_URL cannot be used: connect ECONNREFUSED 127.0.0.1:1',
+  ],
+])('with %j it says what is missing', async (environment, why) => {
+  const told = await runScript('admin.ts', ['create-merchant', '--name', 'Duka'], environment);
+  expect(told.code).toBe(2);
+  expect(told.stderr).toContain(why);
+  expect(told.stderr).not.toMatch(/^\s+at /m);
+});
