@@ -28,7 +28,7 @@ function judgeCast(node: SyntaxNode): string | null {
   return isLaundered ? 'a cast by way of `unknown` lets any lie through' : null;
 }
 
-const environmentReaders = /^(config\/env\.ts$|sandbox\/|scripts\/|test\/)/;
+const environmentReaders = /^(config\/env\.ts$|sandbox\/|scripts\/|test\/|docs\/quickstarts\/)/;
 
 function judgeEnvironment(node: SyntaxNode): string | null {
   const what = 'the environment is read here';
@@ -46,6 +46,8 @@ function judgeEnvironment(node: SyntaxNode): string | null {
   });
   return names.includes('env') ? what : null;
 }
+
+const printers = /^(sandbox|scripts|docs\/quickstarts)\//;
 
 function judgeConsole(node: SyntaxNode): string | null {
   const name = node.type === 'MemberExpression' ? nameChain(node) : null;
@@ -131,8 +133,8 @@ export const codeRules: readonly Rule[] = [
   },
   {
     name: 'console',
-    mend: 'log through config/log.ts; only sandbox/ and scripts/ speak to a terminal',
-    find: (file) => (/^(sandbox|scripts)\//.test(file.path) ? [] : findNodes(file, judgeConsole)),
+    mend: 'log through config/log.ts; only sandbox/, scripts/ and quickstarts speak to a terminal',
+    find: (file) => (printers.test(file.path) ? [] : findNodes(file, judgeConsole)),
   },
   {
     name: 'purity',

@@ -21,7 +21,8 @@ const wordTable: readonly WordRow[] = [
   { words: ['fake', 'fakes', 'faked', 'stub', 'stubs', 'stubbed', 'mock', 'mocks', 'mocked'], say: 'simulator', excused: /mock provider/gi, excusedFiles: null },
 ];
 
-const wordRooms = /^(domain|config|workflows|activities|providers|db|api|worker|sandbox|scripts)\//;
+const wordRooms =
+  /^(domain|config|workflows|activities|providers|db|api|worker|client|sandbox|scripts)\//;
 
 /** True for a word that another of ours stands for. */
 export function isRefusedWord(word: string): boolean {

@@ -1,0 +1,109 @@
+import type { z } from 'zod';
+import type { apiKeyShape, createApiKeyBody, newApiKeyShape } from '../api/api-keys/shape.ts';
+import type { problemShape } from '../api/errors.ts';
+import type { deliveredEventShape, eventShape } from '../api/events/present.ts';
+import type {
+  capturePaymentBody,
+  createPaymentBody,
+  listPaymentsQuery,
+} from '../api/payments/schema.ts';
+import type { auditEntryShape, executionShape, paymentShape } from '../api/payments/shape.ts';
+import type {
+  configShape,
+  patchConfigBody,
+  putConfigBody,
+} from '../api/provider-configs/schema.ts';
+import type { createRefundBody } from '../api/refunds/schema.ts';
+import type { refundShape } from '../api/refunds/shape.ts';
+import type { pageQuery } from '../api/schema.ts';
+import type { pageOf } from '../api/shape.ts';
+import type {
+  createEndpointBody,
+  deliveryShape,
+  deliveryWithAttemptsShape,
+  endpointShape,
+  newEndpointShape,
+  updateEndpointBody,
+} from '../api/webhook-endpoints/shape.ts';
+import type { OperationName } from './operations.ts';
+
+/** What the API answers with, from the very schemas that its tests hold its answers against. */
+export type Payment = z.output<typeof paymentShape>;
+export type PaymentStatus = Payment['status'];
+export type AuditEntry = z.output<typeof auditEntryShape>;
+export type Execution = z.output<typeof executionShape>;
+export type Refund = z.output<typeof refundShape>;
+export type ProviderConfig = z.output<typeof configShape>;
+export type WebhookEndpoint = z.output<typeof endpointShape>;
+/** Its secret is told this once. */
+export type NewWebhookEndpoint = z.output<typeof newEndpointShape>;
+export type MalipoEvent = z.output<typeof eventShape>;
+/** An event as it is POSTed to an endpoint. */
+export type DeliveredEvent = z.output<typeof deliveredEventShape>;
+export type Delivery = z.output<typeof deliveryShape>;
+export type DeliveryWithAttempts = z.output<typeof deliveryWithAttemptsShape>;
+export type ApiKey = z.output<typeof apiKeyShape>;
+/** The key itself is told this once. */
+export type NewApiKey = z.output<typeof newApiKeyShape>;
+export type Problem = z.output<typeof problemShape>;
+export type TestDelivery = { readonly object: 'test'; readonly delivery_id: string };
+export type Recovery = { readonly object: 'recovery'; readonly deliveries: number };
+/** One page of a list; `next_cursor` asks for the next one, null says that there is none. */
+export type Page<T> = z.output<ReturnType<typeof pageOf<z.ZodType<T>>>>;
+
+/** What the API takes. */
+export type CreatePayment = z.input<typeof createPaymentBody>;
+export type CapturePayment = z.input<typeof capturePaymentBody>;
+export type CreateRefund = z.input<typeof createRefundBody>;
+export type PutProviderConfig = z.input<typeof putConfigBody>;
+export type PatchProviderConfig = z.input<typeof patchConfigBody>;
+export type CreateWebhookEndpoint = z.input<typeof createEndpointBody>;
+export type UpdateWebhookEndpoint = z.input<typeof updateEndpointBody>;
+export type CreateApiKey = z.input<typeof createApiKeyBody>;
+
+/** What lists are asked for. `limit` is the size of a page; an iteration goes on to the end. */
+export type ListQuery = Partial<z.output<typeof pageQuery>>;
+export type ListPayments = Partial<z.output<typeof listPaymentsQuery>>;
+export type ListEvents = ListQuery & { readonly payment_id?: string };
+export type ListDeliveries = ListQuery & {
+  readonly endpoint_id?: string;
+  readonly status?: Delivery['status'];
+};
+
+/** What each operation answers. */
+type Answers = {
+  // table
+  createPayment: Payment;
+  listPayments: Page<Payment>;
+  getPayment: Payment;
+  cancelPayment: Payment;
+  capturePayment: Payment;
+  verifyPayment: Payment;
+  getPaymentTimeline: Page<AuditEntry>;
+  getPaymentExecution: Execution;
+  createRefund: Refund;
+  listRefunds: Page<Refund>;
+  getRefund: Refund;
+  listProviderConfigs: Page<ProviderConfig>;
+  getProviderConfig: ProviderConfig;
+  putProviderConfig: ProviderConfig;
+  patchProviderConfig: ProviderConfig;
+  createWebhookEndpoint: NewWebhookEndpoint;
+  listWebhookEndpoints: Page<WebhookEndpoint>;
+  getWebhookEndpoint: WebhookEndpoint;
+  updateWebhookEndpoint: WebhookEndpoint;
+  deleteWebhookEndpoint: undefined;
+  rotateWebhookSecret: NewWebhookEndpoint;
+  testWebhookEndpoint: TestDelivery;
+  recoverWebhookEndpoint: Recovery;
+  listEvents: Page<MalipoEvent>;
+  getEvent: MalipoEvent;
+  listDeliveries: Page<Delivery>;
+  getDelivery: DeliveryWithAttempts;
+  resendDelivery: DeliveryWithAttempts;
+  listApiKeys: Page<ApiKey>;
+  createApiKey: NewApiKey;
+  revokeApiKey: ApiKey;
+};
+// An operation without a row above does not compile.
+export type AnswerOf<N extends OperationName> = Answers[N];

@@ -1,0 +1,36 @@
+import { Webhook } from 'standardwebhooks';
+import type { DeliveredEvent } from './types.ts';
+
+type GivenHeaders = Headers | Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/**
+ * Proves that a webhook is Malipo's and not older than five minutes (Standard Webhooks). Keep the
+ * ids of the events you have dealt with: one may come twice.
+ * @param rawBody the bytes as they came. A body that was parsed and written again does not verify.
+ * @param headers of the request, as Node's `request.headers` or as `Headers`.
+ * @param secret `whsec_…`, as told when the endpoint was created.
+ * @throws WebhookVerificationError; answer 400 and do nothing else with it.
+ */
+export function verifyWebhook(
+  rawBody: string | Uint8Array,
+  headers: GivenHeaders,
+  secret: string,
+): DeliveredEvent {
+  const text =
+    typeof rawBody === 'string' ? rawBody : new TextDecoder('utf-8', KEEP_ALL).decode(rawBody);
+  new Webhook(secret).verify(text, toRecord(headers), { jsonParse: false });
+  // Whoever signed it made it by the schema of this type.
+  const event: DeliveredEvent = JSON.parse(text);
+  return event;
+}
+
+const KEEP_ALL = { ignoreBOM: true };
+
+function toRecord(headers: GivenHeaders): Record<string, string> {
+  const entries = headers instanceof Headers ? [...headers] : Object.entries(headers);
+  return Object.fromEntries(entries.map(([name, value]) => [name, toText(value)]));
+}
+
+function toText(value: string | readonly string[] | undefined): string {
+  return typeof value === 'string' ? value : (value ?? []).join(' ');
+}
