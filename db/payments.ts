@@ -165,20 +165,19 @@ export async function listPayments(
 }
 
 /**
- * Open payments that are silent for longer than they said they would be: the longest silent first,
- * those in review last. Nearly all of them wait rightly; the caller asks Temporal whether their
- * workflow is still there.
+ * Payments that are silent for longer than they said they would be, the longest silent first; those
+ * in review have a queue of their own. The caller asks Temporal what their workflows do.
  */
-export async function listLost(
+export async function listStuck(
   db: Connection,
   graceMs: number,
   limit: number,
 ): Promise<readonly Payment[]> {
   const rows = await db.any(sql.typeAlias('payment')`
     SELECT ${PAYMENT_COLUMNS} FROM payments p
-    WHERE status IN ('processing', 'requires_action', 'authorized', 'needs_review')
+    WHERE status IN ('created', 'processing', 'requires_action', 'authorized')
       AND coalesce(wait_until, updated_at + interval '10 minutes')
         < now() - ${graceMs} * interval '1 millisecond'
-    ORDER BY status = 'needs_review', updated_at LIMIT ${limit}`);
+    ORDER BY updated_at LIMIT ${limit}`);
   return rows.map(toPayment);
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { listLost } from '../../db/payments.ts';
+import { listStuck } from '../../db/payments.ts';
 import { declare, type Operation } from '../operation.ts';
-import { presentExecution } from '../payments/present.ts';
+import { showExecution } from '../payments/execution.ts';
 import { executionShape } from '../payments/shape.ts';
 import { presentWholeList, wholeListOf } from '../shape.ts';
 
@@ -21,12 +21,8 @@ export const overviewOperations: readonly Operation[] = [
     access,
     answers: { 200: { description: 'Up to 100', schema: wholeListOf(executionShape) } },
     async handle({ pool, engine }) {
-      const payments = await listLost(pool, STUCK_GRACE_MS, STUCK_LIMIT);
-      const stuck = await Promise.all(
-        payments.map(async (payment) =>
-          presentExecution(payment, engine, await engine.describe(payment.workflowId)),
-        ),
-      );
+      const payments = await listStuck(pool, STUCK_GRACE_MS, STUCK_LIMIT);
+      const stuck = await Promise.all(payments.map((payment) => showExecution(engine, payment)));
       return { status: 200, body: presentWholeList(stuck) };
     },
   }),

@@ -8,8 +8,9 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { verifyPayment } from '../payments/actions.ts';
+import { showExecution } from '../payments/execution.ts';
 import { listPage } from '../payments/list.ts';
-import { presentAuditEntry, presentExecution, presentPayment } from '../payments/present.ts';
+import { presentAuditEntry, presentPayment } from '../payments/present.ts';
 import { listPaymentsQuery } from '../payments/schema.ts';
 import { auditEntryShape, executionShape, paymentShape } from '../payments/shape.ts';
 import { text } from '../schema.ts';
@@ -100,8 +101,7 @@ export const adminPaymentOperations: readonly Operation[] = [
     answers: { 200: { description: 'The running workflow', schema: executionShape } },
     async handle(deps, { param }) {
       const payment = await requireAnyPayment(deps, param('id'));
-      const execution = await deps.engine.describe(payment.workflowId);
-      return { status: 200, body: presentExecution(payment, deps.engine, execution) };
+      return { status: 200, body: await showExecution(deps.engine, payment) };
     },
   }),
   declare({

@@ -5,8 +5,7 @@ import type { Payment } from '../../domain/payment.ts';
 import { refundableMinor } from '../../domain/refund.ts';
 import type { Surplus } from '../../domain/surplus.ts';
 import type { Engine } from '../engine.ts';
-import type { Execution } from '../execution.ts';
-import type { auditEntryShape, executionShape, paymentShape } from './shape.ts';
+import type { auditEntryShape, paymentShape } from './shape.ts';
 
 /** What a merchant may do about a failure: nothing, ask the payer, or come back later. */
 const RETRY = {
@@ -102,53 +101,4 @@ export function presentAuditEntry(entry: AuditEntry): z.input<typeof auditEntryS
     details: entry.details,
     at: entry.at,
   };
-}
-
-const WAITS = {
-  provider_answer: 'The charge is on its way to the provider; its answer is awaited.',
-  resend: 'The provider took nothing; the charge is sent again at the time given.',
-  payer_action: 'The payer has to act at the address in next_action; then the provider tells.',
-  capture: 'The money is held; capture or cancel decides, or the end of the authorization.',
-  callback: 'The provider has the charge; its callback is awaited, then it is asked.',
-  lookup: 'The callback stayed away or was unclear; the provider is asked for the outcome.',
-  review: 'Nobody could tell the outcome; a late callback or a decision will.',
-  resume: 'An operator holds it: nothing is sent and nobody asked until it is let go on.',
-} as const satisfies Record<NonNullable<Payment['waitingFor']>, string>;
-
-/** Why a payment is where it is, and what comes next. */
-export function presentExecution(
-  payment: Payment,
-  engine: Engine,
-  execution: Execution | null,
-): z.input<typeof executionShape> {
-  const isOverdue = payment.waitUntil !== null && Date.parse(payment.waitUntil) < Date.now();
-  const asks = payment.waitingFor === 'callback' && isOverdue;
-  const waitingFor = asks ? 'lookup' : payment.waitingFor;
-  return {
-    object: 'execution',
-    payment_id: payment.id,
-    status: payment.status,
-    waiting_for: waitingFor,
-    explanation: waitingFor === null ? explainRest(payment) : WAITS[waitingFor],
-    wait_until: asks ? null : payment.waitUntil,
-    activities: (execution?.activities ?? []).map((activity) => ({
-      type: activity.type,
-      attempt: activity.attempt,
-      attempts_max: activity.attemptsMax === 0 ? null : activity.attemptsMax,
-      last_error: activity.lastError,
-      next_try_at: activity.nextTryAt,
-    })),
-    workflow: {
-      id: payment.workflowId,
-      url: engine.workflowUrl(payment.workflowId),
-      status: execution?.status ?? 'unknown',
-      history_length: execution?.historyLength ?? null,
-    },
-    policy: payment.policy,
-  };
-}
-
-function explainRest({ status }: Payment): string {
-  if (status === 'created') return 'The payment is stored; its workflow is about to take it up.';
-  return `The payment is ${status}; nothing is awaited.`;
 }

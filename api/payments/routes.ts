@@ -5,9 +5,10 @@ import { declare, type Operation, type Reply } from '../operation.ts';
 import { pageOf, presentWholeList, wholeListOf } from '../shape.ts';
 import { cancelPayment, capturePayment, verifyPayment } from './actions.ts';
 import { createPayment, isUndecided, startPayment } from './create.ts';
+import { showExecution } from './execution.ts';
 import { requirePayment } from './find.ts';
 import { listPage } from './list.ts';
-import { presentAuditEntry, presentExecution, presentPayment } from './present.ts';
+import { presentAuditEntry, presentPayment } from './present.ts';
 import { capturePaymentBody, createPaymentBody, listPaymentsQuery } from './schema.ts';
 import { auditEntryShape, executionShape, paymentShape } from './shape.ts';
 
@@ -154,8 +155,7 @@ export const paymentOperations: readonly Operation[] = [
     answers: { 200: { description: 'The running workflow', schema: executionShape } },
     async handle(deps, call) {
       const payment = await paymentOf(deps, call);
-      const execution = await deps.engine.describe(payment.workflowId);
-      return { status: 200, body: presentExecution(payment, deps.engine, execution) };
+      return { status: 200, body: await showExecution(deps.engine, payment) };
     },
   }),
 ];

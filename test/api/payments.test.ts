@@ -109,7 +109,7 @@ test('a card number as Idempotency-Key is refused, for refunds as well', async (
 
 const UPDATES: readonly (readonly [UpdateAnswer, number, string | undefined])[] = [
   [{ kind: 'done' }, 200, undefined],
-  [{ kind: 'not_running' }, 409, 'payment_closed'],
+  [{ kind: 'not_running' }, 503, 'temporarily_unavailable'],
   [{ kind: 'unavailable' }, 503, 'temporarily_unavailable'],
   [{ kind: 'refused', type: 'payment_closed', message: 'it has ended' }, 409, 'payment_closed'],
   [{ kind: 'refused', type: 'a type of tomorrow', message: 'why' }, 409, 'payment_closed'],
@@ -130,6 +130,24 @@ describe.each(['cancel', 'capture', 'verify'] as const)('%s', (what) => {
       expect(api.engine.updates).toEqual([[what, workflowId, ...amount]]);
     },
   );
+});
+
+test.each(['created', 'processing'] as const)(
+  'a payment that is %s and not taken up yet is not called closed: try again',
+  async (status) => {
+    const { id } = await store(status);
+    api.engine.update = { kind: 'not_running' };
+    const answer = await ask(id, 'cancel');
+    expect([answer.status, answer.body.code]).toEqual([503, 'temporarily_unavailable']);
+    expect(answer.headers.get('retry-after')).not.toBeNull();
+  },
+);
+
+test('a payment that has ended is closed', async () => {
+  const { id } = await store('succeeded');
+  api.engine.update = { kind: 'not_running' };
+  const answer = await ask(id, 'cancel');
+  expect([answer.status, answer.body.code]).toEqual([409, 'payment_closed']);
 });
 
 test('a second cancel of a canceled payment changes nothing', async () => {

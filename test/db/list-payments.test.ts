@@ -1,7 +1,7 @@
 import { hashPhone, sealCustomer } from '../../db/customers.ts';
 import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
-import { listLost, listPayments, type NewPayment, type PaymentFilter } from '../../db/payments.ts';
+import { listPayments, listStuck, type NewPayment, type PaymentFilter } from '../../db/payments.ts';
 import type { Pool } from '../../db/pool.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { isClosed, PAYMENT_STATUSES, type PaymentStatus } from '../../domain/payment-states.ts';
@@ -136,16 +136,16 @@ const setAge = (id: string, age: string) =>
     age,
   ]);
 
-const WAITS = PAYMENT_STATUSES.filter((status) => status !== 'created' && !isClosed(status));
+const WAITS = PAYMENT_STATUSES.filter((it) => it !== 'needs_review' && !isClosed(it));
 
-test('lost may be every open payment that is silent beyond its word, and no other', async () => {
+test('stuck is every payment that is silent beyond its word, but for those in review', async () => {
   const expected: string[] = [];
   for (const status of PAYMENT_STATUSES) {
     const { id } = await storePaymentIn(pool, status);
     await setAge(id, '1 day');
     if (WAITS.includes(status)) expected.push(id);
   }
-  expect(idsOf(await listLost(pool, 15_000, 100)).sort()).toEqual(expected.sort());
+  expect(idsOf(await listStuck(pool, 15_000, 100)).sort()).toEqual(expected.sort());
   expect(WAITS).toHaveLength(4);
 });
 
@@ -166,6 +166,6 @@ test.each(SILENCES)(
       'UPDATE payments SET wait_until = now() - $2::interval WHERE id = $1',
       [id, wait],
     );
-    expect(idsOf(await listLost(pool, 15_000, 100))).toEqual(isLost ? [id] : []);
+    expect(idsOf(await listStuck(pool, 15_000, 100))).toEqual(isLost ? [id] : []);
   },
 );
