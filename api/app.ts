@@ -1,27 +1,61 @@
 import cors from '@koa/cors';
 import Koa from 'koa';
 import helmet from 'koa-helmet';
+import { addressOf, subjectOf } from './addresses.ts';
 import type { ApiDeps, ApiState } from './deps.ts';
+import { ApiError } from './errors.ts';
 import { answerProblems } from './middleware/problem.ts';
+import { requireRate } from './middleware/rate-limit.ts';
 import { mountOperations } from './mount.ts';
 import { OPERATIONS } from './operations.ts';
 
-const EXPOSED = ['X-Request-Id', 'Idempotency-Replayed', 'Location', 'Retry-After', 'RateLimit'];
+const EXPOSED = [
+  'X-Request-Id',
+  'Idempotency-Replayed',
+  'Location',
+  'Retry-After',
+  'RateLimit',
+  'Content-Disposition',
+];
 const ONE_DAY_SECONDS = 86_400;
 
 /** The whole API. */
 export function createApp(deps: ApiDeps): Koa<ApiState> {
   const app = new Koa<ApiState>();
   app.silent = true;
-  // Only what the last of our own proxies says about the caller's address is believed.
-  app.proxy = deps.trustedProxies > 0;
-  app.maxIpsCount = deps.trustedProxies;
+  app.use(sendElsewhere(deps));
   app.use(answerProblems(deps));
   app.use(helmet({ contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } }));
   app.use(allowOrigins(deps));
+  app.use(guardDoor(deps));
   const router = mountOperations(deps, OPERATIONS);
   app.use(router.routes()).use(router.allowedMethods());
   return app;
+}
+
+/** An answer of a process that ends tells its client to connect anew, to another one. */
+function sendElsewhere({ isDraining }: ApiDeps): Koa.Middleware {
+  return async (ctx, next) => {
+    await next();
+    if (isDraining()) ctx.set('Connection', 'close');
+  };
+}
+
+/** Callbacks are never counted here: a provider may call only once. */
+const CALLBACKS = '/api/v1/webhooks/';
+
+/** What every request has to pass, whatever it asks for. */
+function guardDoor(deps: ApiDeps): Koa.Middleware {
+  return async (ctx, next) => {
+    ctx.request.ip = addressOf(ctx.req, deps.trustedProxies);
+    if (ctx.req.httpVersion !== '1.0' && ctx.get('Host') === '') {
+      throw new ApiError('malformed_request', 'the Host header is missing');
+    }
+    if (!ctx.path.startsWith(CALLBACKS)) {
+      await requireRate(deps, 'address', subjectOf(ctx.ip));
+    }
+    await next();
+  };
 }
 
 /** Pages of other origins than the listed ones get no CORS header, so browsers refuse them. */

@@ -5,6 +5,7 @@ import type { CallbackTokens } from '../db/callback-token.ts';
 import type { Pool } from '../db/pool.ts';
 import type { RateLimits } from '../db/rate-limits.ts';
 import type { Vault } from '../db/vault.ts';
+import type { Caller } from '../domain/access.ts';
 import type { Engine } from './engine.ts';
 import type { ApiMetrics } from './metrics.ts';
 import type { LimitName } from './middleware/rate-limit.ts';
@@ -29,6 +30,8 @@ export type ApiDeps = {
   /** The deployment's own credentials, by provider and field. */
   readonly providerEnv: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly metrics: ApiMetrics;
+  /** True from the signal to end on: requests in progress are finished, nothing new is begun. */
+  readonly isDraining: () => boolean;
   readonly log: Log;
   /** Set by tests: every answer is held against its description. */
   readonly checksAnswers?: boolean;
@@ -37,5 +40,6 @@ export type ApiDeps = {
 /** What a request carries on its way through the middleware. */
 export type ApiState = {
   requestId: string;
-  merchantId: string;
+  /** Who asks, as soon as that is known, let in or not. */
+  caller?: Caller;
 };

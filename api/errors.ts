@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 
 /** Everything the API may say no with. One record, exhaustive; the codes are part of the API. */
 // biome-ignore format: table, one row per line
 export const PROBLEMS = {
   invalid_request: { status: 400, retryable: false, title: 'The request is not valid', mend: 'Each entry of `errors` points to a field and says what it takes.' },
+  malformed_request: { status: 400, retryable: false, title: 'The request is not HTTP', mend: 'Send HTTP/1.1 with one Host header; the detail says what could not be read.' },
   malformed_json: { status: 400, retryable: false, title: 'The body is not JSON', mend: 'Send one JSON object in UTF-8, nested 32 levels at most.' },
   idempotency_key_missing: { status: 400, retryable: false, title: 'Idempotency-Key is missing', mend: 'Send an Idempotency-Key header with a value that is new for each payment or refund, and the same when you repeat a request.' },
   idempotency_key_malformed: { status: 400, retryable: false, title: 'Idempotency-Key is malformed', mend: 'Use 1 to 255 visible ASCII characters without spaces, such as a UUID.' },
@@ -13,6 +15,7 @@ export const PROBLEMS = {
   forbidden: { status: 403, retryable: false, title: 'This is not yours to do', mend: 'The detail names the scope or role that is needed.' },
   not_found: { status: 404, retryable: false, title: 'There is no such thing here', mend: 'Check the id and the path; what belongs to another merchant is not found either.' },
   method_not_allowed: { status: 405, retryable: false, title: 'This method does not exist here', mend: 'The Allow header names the methods of this path.' },
+  request_timeout: { status: 408, retryable: true, title: 'The request did not arrive in time', mend: 'Send headers within 10 seconds and the whole request within 30; repeat it with the same Idempotency-Key.' },
   already_sent: { status: 409, retryable: false, title: 'The provider has the payment already', mend: 'It can no longer be canceled; wait for its end and refund it.' },
   payment_closed: { status: 409, retryable: false, title: 'The payment has ended', mend: 'See its status; nothing more can be done with it but a refund.' },
   not_authorized: { status: 409, retryable: false, title: 'The payment is not authorized', mend: 'Only a payment with status authorized can be captured.' },
@@ -22,6 +25,7 @@ export const PROBLEMS = {
   not_in_review: { status: 409, retryable: false, title: 'It is not in review', mend: 'Only what is needs_review can be decided; see its status.' },
   invalid_decision: { status: 409, retryable: false, title: 'The decision cannot be taken', mend: 'The detail says what it lacks.' },
   not_replayable: { status: 409, retryable: false, title: 'The callback cannot be delivered', mend: 'It names no payment that its sender may speak of; look at its bytes.' },
+  endpoint_off: { status: 409, retryable: false, title: 'The endpoint is switched off', mend: 'Switch it on (PATCH with active: true), then recover what it lacks.' },
   email_taken: { status: 409, retryable: false, title: 'The address is taken', mend: 'Change the operator that has it, or use another address.' },
   body_too_large: { status: 413, retryable: false, title: 'The body is too large', mend: 'Send less; metadata is for references, not for documents.' },
   unsupported_media_type: { status: 415, retryable: false, title: 'The body must be application/json', mend: 'Send Content-Type: application/json.' },
@@ -31,6 +35,7 @@ export const PROBLEMS = {
   card_number: { status: 422, retryable: false, title: 'Card numbers are not taken', mend: 'Send a token of the provider, such as pm_…; take the number out of your logs as well.' },
   provider_limits: { status: 422, retryable: false, title: 'The provider does not take this', mend: 'The detail says what the provider takes.' },
   rate_limited: { status: 429, retryable: true, title: 'Too many requests', mend: 'Wait for as many seconds as Retry-After says; RateLimit tells how many are left.' },
+  headers_too_large: { status: 431, retryable: false, title: 'The headers are too large', mend: 'Send at most 16 KB of path and headers together.' },
   internal_error: { status: 500, retryable: true, title: 'Something of ours went wrong', mend: 'Repeat the request with the same Idempotency-Key; tell us its request_id.' },
   temporarily_unavailable: { status: 503, retryable: true, title: 'A part of ours is away', mend: 'Repeat the request with the same Idempotency-Key after Retry-After.' },
 } as const satisfies Record<
@@ -48,17 +53,35 @@ export const PROBLEM_CODES: readonly ProblemCode[] = Object.keys(PROBLEMS).filte
 /** One fault: where (a JSON Pointer, RFC 6901, or a header's name) and how to mend it. */
 export type Fault = { readonly pointer: string; readonly detail: string };
 
+const AWAY_RETRY_S = 2;
+
 export class ApiError extends Error {
   readonly code: ProblemCode;
   readonly faults: readonly Fault[];
+  /** For the header Retry-After; null where waiting mends nothing. */
+  readonly retryAfterS: number | null;
 
-  /** @param detail says how to mend it; it is shown to the caller. */
-  constructor(code: ProblemCode, detail: string, faults: readonly Fault[] = []) {
+  /**
+   * @param detail says how to mend it; it is shown to the caller.
+   * @param retryAfterS when to come again, where that is known.
+   */
+  constructor(
+    code: ProblemCode,
+    detail: string,
+    faults: readonly Fault[] = [],
+    retryAfterS: number | null = null,
+  ) {
     super(detail);
     this.name = 'ApiError';
     this.code = code;
     this.faults = faults;
+    this.retryAfterS = retryAfterS ?? (PROBLEMS[code].status === 503 ? AWAY_RETRY_S : null);
   }
+}
+
+/** For a request that brought no id of its own. */
+export function newRequestId(): string {
+  return `req_${randomUUID().replaceAll('-', '')}`;
 }
 
 const FAULT = z.strictObject({ pointer: z.string(), detail: z.string() });

@@ -1,5 +1,7 @@
+import type { IncomingMessage } from 'node:http';
+import { parse as parseQuery } from 'node:querystring';
 import Router, { type RouterContext } from '@koa/router';
-import { runSeen } from './acts.ts';
+import { keepRefused, runSeen } from './acts.ts';
 import type { ApiDeps, ApiState } from './deps.ts';
 import { ApiError } from './errors.ts';
 import { admit } from './middleware/authenticate.ts';
@@ -29,34 +31,45 @@ async function serve(
   operation: Operation,
   ctx: RouterContext<ApiState>,
 ): Promise<void> {
-  const caller = await admit(deps, operation, ctx);
-  const body = await bodyOf(operation, ctx);
-  const reply = await runSeen(deps, operation, {
-    caller,
-    body,
+  const arrived = {
     requestId: ctx.state.requestId,
     params: ctx.params,
-    query: ctx.query,
+    // Koa's own way takes a tenth of a second for some thousand parts.
+    query: operation.query === null ? {} : parseQuery(ctx.querystring),
     headers: ctx.req.headers,
     remoteAddress: ctx.ip,
     raw: ctx.req,
+  };
+  const { caller, body } = await enter(deps, operation, ctx).catch(async (error: unknown) => {
+    await keepRefused(deps, operation, { ...arrived, caller: ctx.state.caller }, error);
+    throw error;
   });
+  const reply = await runSeen(deps, operation, { ...arrived, caller, body });
   if (deps.checksAnswers === true) requireDescribed(operation, reply);
   ctx.status = reply.status;
   ctx.body = reply.body;
   const { contentType } = operation.answers[reply.status] ?? {};
-  if (contentType !== undefined) ctx.type = contentType;
+  if (typeof contentType === 'string') ctx.type = contentType;
   for (const [name, value] of Object.entries(reply.headers ?? {})) ctx.set(name, value);
+}
+
+async function enter(deps: ApiDeps, operation: Operation, ctx: RouterContext<ApiState>) {
+  const caller = await admit(deps, operation, ctx);
+  return { caller, body: await bodyOf(operation, ctx) };
 }
 
 /** Absent is `undefined`; where a body may be left out, that is an empty object. */
 async function bodyOf(operation: Operation, ctx: RouterContext<ApiState>): Promise<unknown> {
   if (operation.body === null) return undefined;
-  const isEmpty = ctx.request.length === undefined || ctx.request.length === 0;
-  if (operation.isBodyOptional === true && isEmpty) return {};
+  if (operation.isBodyOptional === true && hasNoBody(ctx.req)) return {};
   const body = await readJsonBody(ctx);
   refuseCardNumbers(body);
   return body;
+}
+
+/** A body in chunks has no length: what is not told to be empty is read (RFC 9112, 6.3). */
+function hasNoBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
 }
 
 /** For tests: an answer that the reference does not describe is a fault of ours. */

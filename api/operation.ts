@@ -14,8 +14,8 @@ export type Method = (typeof METHODS)[number];
 export type Answer = {
   readonly description: string;
   readonly schema?: z.ZodType;
-  /** `application/json` unless another is named. */
-  readonly contentType?: string;
+  /** `application/json` unless another is named. Of several, the reply's headers tell which. */
+  readonly contentType?: string | readonly string[];
 };
 export type Reply = {
   readonly status: number;
@@ -66,7 +66,7 @@ type Description<A extends Access> = {
   readonly isIdempotent?: true;
   /** The body may be left out; it is an empty object then. */
   readonly isBodyOptional?: true;
-  /** A reading that is kept like an act of the operator: it shows what is personal. */
+  /** A reading that is kept like an operator's act: it shows what is personal, or very much. */
   readonly isSeen?: true;
   readonly answers: Readonly<Record<number, Answer>>;
   /** Beyond those that follow from the rest of the declaration. */
@@ -131,15 +131,14 @@ export function declare<
 
 /** Every problem that it may answer with: those that follow from the declaration, and its own. */
 export function listProblems(operation: Operation): readonly ProblemCode[] {
-  const { access, limit, query, body, isIdempotent, path, problems = [] } = operation;
+  const { access, query, body, isIdempotent, path, problems = [] } = operation;
   const follow: readonly (readonly [boolean, readonly ProblemCode[]])[] = [
-    [access.kind !== 'open', ['unauthorized', 'forbidden', 'rate_limited']],
-    [limit !== undefined, ['rate_limited']],
+    [access.kind !== 'open', ['unauthorized', 'forbidden']],
     [query !== null || body !== null, ['invalid_request']],
     [body !== null, BODY_PROBLEMS],
     [isIdempotent === true, KEY_PROBLEMS],
     [path.includes('{'), ['not_found']],
-    [true, ['internal_error', 'temporarily_unavailable']],
+    [true, ['rate_limited', 'internal_error', 'temporarily_unavailable']],
   ];
   const codes = follow.flatMap(([applies, of]) => (applies ? of : []));
   return [...new Set([...codes, ...problems])];

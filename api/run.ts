@@ -13,6 +13,7 @@ import type { ApiDeps } from './deps.ts';
 import { createEngine } from './engine.ts';
 import { openLive } from './live/server.ts';
 import { createApiMetrics, serveMetrics } from './metrics.ts';
+import { LOCAL_LIMITS } from './middleware/rate-limit.ts';
 import { listen } from './server.ts';
 import { createAccessTokens } from './sessions/token.ts';
 
@@ -40,8 +41,9 @@ export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps)
   const pool = await open(POOL_SIZE);
   const callbackPool = await open(CALLBACK_POOL_SIZE);
   const policies = readPolicies(POLICY_DEFAULTS, env.policiesPath);
-  const limits = openRateLimits(databaseUrl, policies.api.rate_limits);
+  const limits = openRateLimits(databaseUrl, policies.api.rate_limits, LOCAL_LIMITS);
   const metrics = createApiMetrics(pool);
+  let isDraining = false;
   const parts = adapt({
     pool,
     callbackPool,
@@ -57,16 +59,19 @@ export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps)
     environment: env.environment,
     providerEnv: env.providers,
     metrics,
+    isDraining: () => isDraining,
     log,
   });
   const live = openLive(parts, databaseUrl);
-  const server = await listen(createApp(parts), env.apiHost, env.apiPort, live);
+  const place = { host: env.apiHost, port: env.apiPort, publicUrl: env.publicUrl };
+  const server = await listen(createApp(parts), place, live);
   const metered = env.metrics
     ? await serveMetrics(metrics, env.metrics.host, env.metrics.port, log)
     : null;
   log.info({ port: server.port }, 'the API is listening');
   process.send?.({ type: 'ready', port: server.port });
   await untilTold();
+  isDraining = true;
   log.info('the API drains');
   await server.close();
   await metered?.close();

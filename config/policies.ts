@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { CURRENCIES } from '../domain/money.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
 
 const DEFAULTS_PATH = fileURLToPath(new URL('./policies.yaml', import.meta.url));
@@ -39,9 +40,18 @@ const providerPolicy: z.ZodType<ProviderPolicy> = z.strictObject({
     fallback: z.array(z.string()).max(4),
   }),
   rate_limit_per_second: z.number().positive().max(10_000),
-  late_success: z.enum(['accept', 'review']),
+  late_success: z.enum(['accept', 'review', 'refund']),
   confirm_callback_from_minor: z.int().nonnegative().nullable(),
 });
+
+/** By currency; the default is for those without an amount of their own. */
+const fromMinor = z
+  .partialRecord(z.enum(['default', ...CURRENCIES]), z.int().nonnegative())
+  .transform(({ default: others, ...own }, context) => {
+    if (others !== undefined) return { ...own, default: others };
+    context.addIssue({ code: 'custom', path: ['default'], message: 'is missing' });
+    return z.NEVER;
+  });
 
 const rateLimit = z.strictObject({
   requests: z.int().min(1).max(1_000_000),
@@ -51,12 +61,17 @@ const rateLimit = z.strictObject({
 const policies = z.strictObject({
   api: z.strictObject({
     start_wait_ms: durationMs,
-    two_operators_from_minor: z.int().nonnegative(),
+    two_operators_from_minor: fromMinor,
     rate_limits: z.strictObject({
       key: rateLimit,
       operator: rateLimit,
       sign_in: rateLimit,
+      sign_in_email: rateLimit,
       refused: rateLimit,
+      address: rateLimit,
+      health: rateLimit,
+      forged: rateLimit,
+      forged_address: rateLimit,
     }),
   }),
   sweep: z.strictObject({

@@ -25,10 +25,10 @@ export type PoolOptions = {
  * A pool that validates every row by its zod type and never leaves session state, which is why the
  * `DISCARD ALL` that slonik sends after each query can go: it doubles the round trips.
  */
-export function openPool(options: PoolOptions): Promise<Pool> {
+export async function openPool(options: PoolOptions): Promise<Pool> {
   const url = new URL(options.databaseUrl);
   url.searchParams.set('options', `-c role=${APP_ROLE}`);
-  return createPool(url.toString(), {
+  const pool = await createPool(url.toString(), {
     driverFactory: createPgDriverFactory(),
     interceptors: [validateRows()],
     typeParsers: TYPE_PARSERS,
@@ -41,6 +41,9 @@ export function openPool(options: PoolOptions): Promise<Pool> {
     idleInTransactionSessionTimeout: options.statementTimeoutMs,
     resetConnection: () => Promise.resolve(),
   });
+  // Slonik tells a query's error twice: to who asked, and as an event that nobody needs.
+  pool.on('error', () => undefined);
+  return pool;
 }
 
 const RETRY_MS = 2_000;

@@ -1,5 +1,10 @@
 import pg from 'pg';
-import { RateLimiterMemory, RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible';
+import {
+  type RateLimiterAbstract,
+  RateLimiterMemory,
+  RateLimiterPostgres,
+  RateLimiterRes,
+} from 'rate-limiter-flexible';
 import { APP_ROLE } from './pool.ts';
 
 /** So many requests in a window that begins with the first. */
@@ -15,6 +20,8 @@ export type RateLimitState = {
 export type RateLimits<Name extends string> = {
   /** Counts one request. @param subject whom it is counted for: a key's id, an address. */
   count(name: Name, subject: string): Promise<RateLimitState>;
+  /** Where it stands, without counting. */
+  look(name: Name, subject: string): Promise<RateLimitState>;
   close(): Promise<void>;
 };
 
@@ -23,10 +30,12 @@ const CONNECT_TIMEOUT_MS = 500;
 /**
  * Counters that all processes share, in PostgreSQL; while it is away each process counts for
  * itself, so that a limit is never the reason of an outage.
+ * @param local those that each process always counts for itself.
  */
 export function openRateLimits<Name extends string>(
   databaseUrl: string,
   limits: Readonly<Record<Name, RateLimit>>,
+  local: readonly Name[],
 ): RateLimits<Name> {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
@@ -37,9 +46,10 @@ export function openRateLimits<Name extends string>(
   });
   // A connection that the server ended; the next query opens another.
   pool.on('error', () => undefined);
-  const limiters = new Map<string, RateLimiterPostgres>();
+  const limiters = new Map<Name, RateLimiterAbstract>();
   const limiterOf = (name: Name) => {
-    const found = limiters.get(name) ?? createLimiter(pool, name, limits[name]);
+    const store = local.includes(name) ? null : pool;
+    const found = limiters.get(name) ?? createLimiter(store, name, limits[name]);
     limiters.set(name, found);
     return found;
   };
@@ -52,12 +62,19 @@ export function openRateLimits<Name extends string>(
         throw refusal;
       }
     },
+    async look(name, subject) {
+      const { requests } = limits[name];
+      const found = await limiterOf(name).get(subject);
+      if (found === null) return { isExceeded: false, remaining: requests, resetMs: 0 };
+      return stateOf(found, found.consumedPoints > requests);
+    },
     close: () => pool.end(),
   };
 }
 
-function createLimiter(pool: pg.Pool, name: string, { requests, per_ms }: RateLimit) {
+function createLimiter(pool: pg.Pool | null, name: string, { requests, per_ms }: RateLimit) {
   const common = { keyPrefix: name, points: requests, duration: per_ms / 1000 };
+  if (pool === null) return new RateLimiterMemory(common);
   return new RateLimiterPostgres({
     ...common,
     storeClient: pool,

@@ -39,12 +39,16 @@ export type MerchantCaller = {
   readonly merchantId: string;
   readonly apiKeyId: string;
   readonly scopes: readonly Scope[];
+  /** When the key ends by itself; null: never. */
+  readonly expiresAtMs: number | null;
 };
 export type OperatorCaller = {
   readonly kind: 'operator';
   readonly operatorId: string;
   readonly email: string;
   readonly role: Role;
+  /** When the access token ends. */
+  readonly expiresAtMs: number;
 };
 export type OpenCaller = { readonly kind: 'open' };
 export type Caller = OpenCaller | MerchantCaller | OperatorCaller;

@@ -1,4 +1,5 @@
 import { listApiKeys, revokeApiKey } from '../../db/merchants.ts';
+import type { MerchantCaller } from '../../domain/access.ts';
 import { isId } from '../../domain/id.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
@@ -35,7 +36,8 @@ export const apiKeyOperations: readonly Operation[] = [
     path: '/api/v1/api-keys',
     tag,
     summary: 'Create an API key',
-    description: 'It is told once. It gets no scope that the calling key lacks.',
+    description:
+      'It is told once. It gets no scope that the calling key lacks, and does not outlive it.',
     access: writing,
     body: createApiKeyBody,
     answers: { 201: { description: 'The key', schema: newApiKeyShape } },
@@ -45,7 +47,7 @@ export const apiKeyOperations: readonly Operation[] = [
       if (beyond.length > 0) {
         throw new ApiError('forbidden', `the calling key lacks ${beyond.join(', ')} itself`);
       }
-      const asked = { ...body, scopes };
+      const asked = { ...body, scopes, expires_at: capExpiry(caller, body.expires_at) };
       const made = await createApiKey(deps, caller.merchantId, asked, caller.apiKeyId);
       return { status: 201, body: made };
     },
@@ -67,3 +69,12 @@ export const apiKeyOperations: readonly Operation[] = [
     },
   }),
 ];
+
+/** As long as the calling key is good, unless a shorter time is asked for. */
+function capExpiry({ expiresAtMs }: MerchantCaller, asked: string | undefined): string | undefined {
+  if (expiresAtMs === null) return asked;
+  const own = new Date(expiresAtMs).toISOString();
+  if (asked === undefined) return own;
+  if (Date.parse(asked) <= expiresAtMs) return asked;
+  throw new ApiError('forbidden', `the calling key itself ends at ${own}`);
+}

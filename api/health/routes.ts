@@ -4,6 +4,8 @@ import { declare, type Operation } from '../operation.ts';
 
 const tag = 'Health';
 const access = { kind: 'open' } as const;
+/** These ask the database for whoever comes. */
+const limit = 'health';
 const state = z.enum(['ok', 'unavailable']);
 const statusShape = z.strictObject({ status: state });
 const healthShape = z.strictObject({
@@ -34,12 +36,13 @@ export const healthOperations: readonly Operation[] = [
     description:
       'That needs the database only: with Temporal away payments are stored, and started later.',
     access,
+    limit,
     answers: {
       200: { description: 'It can', schema: statusShape },
-      503: { description: 'It cannot', schema: statusShape },
+      503: { description: 'It cannot, or it ends', schema: statusShape },
     },
-    async handle({ pool }) {
-      const isReady = await isDatabaseReady(pool);
+    async handle({ pool, isDraining }) {
+      const isReady = !isDraining() && (await isDatabaseReady(pool));
       return { status: isReady ? 200 : 503, body: { status: tell(isReady) } };
     },
   }),
@@ -50,6 +53,7 @@ export const healthOperations: readonly Operation[] = [
     tag,
     summary: 'How each part is',
     access,
+    limit,
     answers: {
       200: { description: 'Payments are taken', schema: healthShape },
       503: { description: 'None can be taken', schema: healthShape },

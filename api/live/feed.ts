@@ -4,26 +4,35 @@ import { findLatestCursor, listEvents, type OutgoingEvent } from '../../db/outgo
 import type { Pool } from '../../db/pool.ts';
 
 const PAGE = 500;
-/** What no notification told of, or what waited for an older transaction, is found by looking. */
-const LOOK_EVERY_MS = 1_000;
 
 /** All events as they happen, for everybody who is connected to this process. */
 export type Feed = {
-  /** The place up to which events were handed out; null until the first look. */
+  /** Resolves when it began: whatever is stored from then on is handed out. */
+  readonly begun: Promise<void>;
+  /** The place up to which events were handed out; null until it began. */
   cursor(): string | null;
   close(): Promise<void>;
 };
 
+type FeedSource = {
+  readonly pool: Pool;
+  readonly databaseUrl: string;
+  readonly lookEveryMs: number;
+  readonly log: Log;
+};
+
 /** @param onEvents gets events in order, each once. */
 export function openFeed(
-  { pool, databaseUrl, log }: Readonly<{ pool: Pool; databaseUrl: string; log: Log }>,
+  { pool, databaseUrl, lookEveryMs, log }: FeedSource,
   onEvents: (events: readonly OutgoingEvent[]) => void,
 ): Feed {
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
   let cursor: string | null = null;
   let looking: Promise<void> | null = null;
   let isAskedAgain = false;
   const look = async () => {
     cursor ??= await findLatestCursor(pool);
+    begin();
     for (let found = PAGE; found === PAGE; ) {
       const events = await listEvents(pool, {
         merchantId: null,
@@ -50,9 +59,10 @@ export function openFeed(
       });
   };
   const listener = openListener(databaseUrl, 'malipo_event', wake);
-  const timer = setInterval(wake, LOOK_EVERY_MS);
+  const timer = setInterval(wake, lookEveryMs);
   wake();
   return {
+    begun,
     cursor: () => cursor,
     async close() {
       clearInterval(timer);

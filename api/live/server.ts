@@ -1,11 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { Caller } from '../../domain/access.ts';
 import type { ApiDeps } from '../deps.ts';
-import { readAccessToken, readApiKey } from '../middleware/authenticate.ts';
-import { type Feed, openFeed } from './feed.ts';
-import { CLOSE, readMessage, Session } from './session.ts';
+import { ApiError } from '../errors.ts';
+import { answerRaw } from '../raw-answer.ts';
+import { findLiveCaller } from './caller.ts';
+import { openEntrance } from './entrance.ts';
+import { openFeed } from './feed.ts';
+import { end } from './messages.ts';
+import { type Session, tellEvent } from './session.ts';
+import { LIVE_SETTINGS, type LiveSettings } from './settings.ts';
+import { openSharedTurns } from './turns.ts';
+import { attend, type Hall } from './visit.ts';
 
 /** The live feed's side of the HTTP server. */
 export type Live = {
@@ -13,56 +19,76 @@ export type Live = {
   close(): Promise<void>;
 };
 
-const PATH = '/api/v1/live';
 const MESSAGE_BYTES_MAX = 8 * 1024;
-const AUTHENTICATE_MS = 5_000;
-const HEARTBEAT_MS = 20_000;
-const CONNECTIONS_MAX = 2_000;
-const CONNECTIONS_EACH_MAX = 1_000;
 
 /**
  * WebSocket at /api/v1/live. The first message, or an Authorization header, says who it is; then
  * `{"type":"subscribe","payment_id"?,"after"?}` brings events. docs/events.md has the whole talk.
  */
-export function openLive(deps: ApiDeps, databaseUrl: string): Live {
+export function openLive(
+  deps: ApiDeps,
+  databaseUrl: string,
+  changes: Partial<LiveSettings> = {},
+): Live {
+  const settings: LiveSettings = { ...LIVE_SETTINGS, ...changes };
+  const server = openSocketServer(deps, settings);
   const sessions = new Set<Session>();
-  const server = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX });
   const { pool, log } = deps;
-  const feed = openFeed({ pool, databaseUrl, log }, (events) => {
-    for (const event of events) for (const session of sessions) session.offer(event);
+  const { lookEveryMs, readsMax, readsEachMax } = settings;
+  const feed = openFeed({ pool, databaseUrl, lookEveryMs, log }, (events) => {
+    for (const event of events) {
+      const told = tellEvent(event);
+      for (const session of sessions) session.offer(event, told);
+    }
   });
-  const heartbeat = beat(server);
-  const count = () => deps.metrics.setLiveConnections(server.clients.size);
-  server.on('connection', (socket: WebSocket, request: IncomingMessage) => {
-    attend({ deps, feed, sessions }, socket, request);
-    socket.on('close', count);
-    count();
-  });
-
+  const readsOf = openSharedTurns(readsMax, readsEachMax);
+  const hall: Hall = { deps, pool, log, feed, settings, readsOf, sessions };
+  const entrance = openEntrance(deps, settings, () => server.clients.size);
+  const timers = [beat(server, settings), recheck(hall)];
+  const enter = async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const admission = await entrance(request, socket);
+    if (admission.kind === 'refused') {
+      return answerRaw(socket, admission.problem, deps.publicUrl);
+    }
+    server.handleUpgrade(request, socket, head, (client) => {
+      server.emit('connection', client, request);
+      attend(hall, client, admission);
+    });
+  };
   return {
     upgrade(request, socket, head) {
-      if (new URL(request.url ?? '', 'http://localhost').pathname !== PATH) {
-        socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
-        return;
-      }
-      server.handleUpgrade(request, socket, head, (client) => {
-        if (server.clients.size > CONNECTIONS_MAX) end(client, 'too_many');
-        else server.emit('connection', client, request);
+      // First of all: an error that nobody listens for ends the process.
+      socket.on('error', () => socket.destroy());
+      enter(request, socket, head).catch((error: unknown) => {
+        log.error({ err: error }, 'a live client could not be let in');
+        socket.destroy();
       });
     },
     async close() {
-      clearInterval(heartbeat);
+      for (const timer of timers) clearInterval(timer);
       for (const socket of server.clients) end(socket, 'draining');
       await feed.close();
-      setTimeout(() => {
-        for (const socket of server.clients) socket.terminate();
-      }, 1_000).unref();
     },
   };
 }
 
+function openSocketServer(deps: ApiDeps, { closeMs }: LiveSettings): WebSocketServer {
+  // `closeTimeout` is younger than the published types.
+  const options = { noServer: true, maxPayload: MESSAGE_BYTES_MAX, closeTimeout: closeMs };
+  const server = new WebSocketServer(options);
+  const count = () => deps.metrics.setLiveConnections(server.clients.size);
+  server.on('connection', (socket: WebSocket) => {
+    socket.on('close', count);
+    count();
+  });
+  server.on('wsClientError', (error, socket) => {
+    answerRaw(socket, new ApiError('malformed_request', error.message), deps.publicUrl);
+  });
+  return server;
+}
+
 /** Lets go of who does not answer a ping until the next. */
-function beat(server: WebSocketServer): NodeJS.Timeout {
+function beat(server: WebSocketServer, { heartbeatMs }: LiveSettings): NodeJS.Timeout {
   const silent = new WeakSet<WebSocket>();
   server.on('connection', (socket: WebSocket) => {
     socket.on('pong', () => silent.delete(socket));
@@ -73,85 +99,25 @@ function beat(server: WebSocketServer): NodeJS.Timeout {
       silent.add(socket);
       socket.ping();
     }
-  }, HEARTBEAT_MS);
+  }, heartbeatMs);
 }
 
-type Room = { readonly deps: ApiDeps; readonly feed: Feed; readonly sessions: Set<Session> };
-
-/** From a client's first word to its last. */
-function attend(room: Room, socket: WebSocket, request: IncomingMessage): void {
-  const { deps, feed, sessions } = room;
-  let session: Promise<Session | null> | null = null;
-  const enter = (token: string) => {
-    session = authenticate(deps, token).then(
-      (caller) => welcome(socket, caller, sessions),
-      (error: unknown) => {
-        deps.log.warn({ err: error }, 'a live client could not be let in');
-        end(socket, 'draining');
-        return null;
-      },
-    );
-    return session;
-  };
-  const [, bearer] = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '') ?? [];
-  if (bearer !== undefined) void enter(bearer);
-  const tooLate = setTimeout(() => {
-    if (session === null) end(socket, 'unauthorized');
-  }, AUTHENTICATE_MS);
-  const listen = async (text: string) => {
-    const message = readMessage(text);
-    if (message === null) return end(socket, 'malformed');
-    if (message.type === 'authenticate') {
-      if (session === null) await enter(message.token);
-      return;
+/** Who was let in stays only as long as it would be let in again. */
+function recheck({ deps, sessions, settings }: Hall): NodeJS.Timeout {
+  let isAsking = false;
+  const ask = async () => {
+    for (const [token, theirs] of Map.groupBy(sessions, (session) => session.token)) {
+      if ((await findLiveCaller(deps, token)) !== null) continue;
+      for (const { socket } of theirs) end(socket, 'unauthorized');
     }
-    const known = await session;
-    if (known === null) return end(socket, 'unauthorized');
-    await known.subscribe(deps, feed, message);
   };
-  socket.on('error', () => socket.terminate());
-  socket.on('message', (data) => {
-    listen(Buffer.isBuffer(data) ? data.toString() : '').catch((error: unknown) => {
-      deps.log.warn({ err: error }, 'a live subscription failed');
-      end(socket, 'draining');
-    });
-  });
-  socket.on('close', () => {
-    clearTimeout(tooLate);
-    void session?.then((known) => known !== null && sessions.delete(known));
-  });
-}
-
-function end(socket: WebSocket, why: keyof typeof CLOSE): void {
-  socket.close(CLOSE[why].code, CLOSE[why].reason);
-}
-
-/** A key that may read payments, or any operator. */
-async function authenticate(
-  deps: ApiDeps,
-  token: string,
-): Promise<Exclude<Caller, { kind: 'open' }> | null> {
-  const merchant = await readApiKey(deps, token);
-  if (merchant !== null) return merchant.scopes.includes('payments:read') ? merchant : null;
-  return await readAccessToken(deps, token);
-}
-
-function welcome(
-  socket: WebSocket,
-  caller: Awaited<ReturnType<typeof authenticate>>,
-  sessions: Set<Session>,
-): Session | null {
-  if (caller === null) {
-    end(socket, 'unauthorized');
-    return null;
-  }
-  const session = new Session(socket, caller);
-  const same = [...sessions].filter(({ merchantId }) => merchantId === session.merchantId);
-  if (same.length >= CONNECTIONS_EACH_MAX) {
-    end(socket, 'too_many');
-    return null;
-  }
-  sessions.add(session);
-  session.send({ type: 'welcome' });
-  return session;
+  return setInterval(() => {
+    if (isAsking) return;
+    isAsking = true;
+    ask()
+      .catch((error: unknown) => deps.log.warn({ err: error }, 'live clients were not rechecked'))
+      .finally(() => {
+        isAsking = false;
+      });
+  }, settings.recheckMs);
 }

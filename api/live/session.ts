@@ -1,119 +1,165 @@
 import type { WebSocket } from 'ws';
-import { z } from 'zod';
-import {
-  findLatestCursor,
-  isEventCursor,
-  listEvents,
-  type OutgoingEvent,
-} from '../../db/outgoing-events.ts';
-import type { Caller } from '../../domain/access.ts';
-import { isId } from '../../domain/id.ts';
-import type { ApiDeps } from '../deps.ts';
+import type { Log } from '../../config/log.ts';
+import { findLatestCursor, listEvents, type OutgoingEvent } from '../../db/outgoing-events.ts';
+import type { Pool } from '../../db/pool.ts';
 import { presentEvent } from '../events/present.ts';
+import type { LiveCaller } from './caller.ts';
 import { type Feed, isAfter } from './feed.ts';
-
-/** Why a connection is closed; beyond 4000 the codes are ours. */
-export const CLOSE = {
-  // table
-  draining: { code: 1001, reason: 'this process ends: connect again' },
-  malformed: { code: 4400, reason: 'send JSON: {"type":"subscribe"}' },
-  unauthorized: { code: 4401, reason: 'a valid key with payments:read, or an access token' },
-  too_slow: { code: 4408, reason: 'you read too slowly: connect again with your last cursor' },
-  too_many: { code: 4429, reason: 'too many connections' },
-} as const satisfies Record<string, { code: number; reason: string }>;
+import { end, type Subscription } from './messages.ts';
+import type { LiveSettings } from './settings.ts';
+import type { Turns } from './turns.ts';
 
 const PAGE = 200;
-/** What may wait for a client that does not read, before it is let go. */
-const BUFFER_BYTES_MAX = 1024 * 1024;
+/** What may wait in memory for a client that does not read. */
+const UNREAD_BYTES_MAX = 256 * 1024;
+const MINUTE_MS = 60_000;
+const TIMER_MAX_MS = 2 ** 31 - 1;
 
-const message = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('authenticate'), token: z.string().max(4_000) }),
-  z.strictObject({
-    type: z.literal('subscribe'),
-    payment_id: z
-      .string()
-      .refine((it) => isId('payment', it))
-      .optional(),
-    after: z.string().refine(isEventCursor).optional(),
-  }),
-]);
-export type Message = z.output<typeof message>;
+/** What sessions of one process share. */
+export type SessionParts = {
+  readonly pool: Pool;
+  readonly feed: Feed;
+  readonly settings: LiveSettings;
+  readonly log: Log;
+  /** By merchant; operators are one party. */
+  readonly readsOf: (party: string) => Turns;
+};
 
-/** Null for what is no message of ours. */
-export function readMessage(text: string): Message | null {
-  try {
-    return message.safeParse(JSON.parse(text)).data ?? null;
-  } catch {
-    return null;
-  }
+/** An event as it is sent, made once for all who hear it. */
+export function tellEvent(event: OutgoingEvent): string {
+  return JSON.stringify({ type: 'event', event: presentEvent(event) });
 }
 
 /** One connected client: what it may see, and up to where it has seen it. */
 export class Session {
   readonly socket: WebSocket;
-  readonly caller: Exclude<Caller, { kind: 'open' }>;
+  readonly merchantId: string | null;
+  /** What it came in with; it is asked for again and again whether it still opens. */
+  readonly token: string;
+  readonly #parts: SessionParts;
+  readonly #reads: Turns;
+  readonly #expiry: NodeJS.Timeout | undefined;
   #paymentId: string | null = null;
   /** Null until it is subscribed and has caught up. */
   #cursor: string | null = null;
-  #subscription = 0;
+  #ticket = 0;
+  #minute = { beganMs: 0, taken: 0 };
 
-  constructor(socket: WebSocket, caller: Session['caller']) {
+  constructor(socket: WebSocket, caller: LiveCaller, token: string, parts: SessionParts) {
     this.socket = socket;
-    this.caller = caller;
+    this.merchantId = caller.kind === 'merchant' ? caller.merchantId : null;
+    this.token = token;
+    this.#parts = parts;
+    this.#reads = parts.readsOf(this.merchantId ?? 'operators');
+    this.#expiry = caller.expiresAtMs === null ? undefined : this.#endAt(caller.expiresAtMs);
   }
 
-  get merchantId(): string | null {
-    return this.caller.kind === 'merchant' ? this.caller.merchantId : null;
+  /** The client has gone. */
+  leave(): void {
+    clearTimeout(this.#expiry);
   }
 
-  /** Goes on from a place without a gap, or from now. Another subscription takes its place. */
-  async subscribe({ pool }: ApiDeps, feed: Feed, wish: Message & { type: 'subscribe' }) {
-    this.#subscription += 1;
-    const own = this.#subscription;
+  /** For one more subscription: what runs for the last gives way. Null when it asks too often. */
+  takeTicket(): number | null {
+    this.#ticket += 1;
     this.#cursor = null;
-    this.#paymentId = wish.payment_id ?? null;
-    let cursor = wish.after ?? (await findLatestCursor(pool));
-    if (own !== this.#subscription) return;
-    this.send({ type: 'subscribed', cursor });
-    for (let isBehind = true; isBehind; ) {
-      const feedBefore = feed.cursor();
-      const { merchantId } = this;
-      const asked = { merchantId, paymentId: this.#paymentId, after: cursor, limit: PAGE };
-      const events = await listEvents(pool, asked);
-      if (own !== this.#subscription || this.socket.readyState !== this.socket.OPEN) return;
-      for (const event of events) this.#tell(event);
-      cursor = events.at(-1)?.cursor ?? cursor;
-      // Events that the feed handed out during this read might not have been in it.
-      isBehind = events.length > 0 || feed.cursor() !== feedBefore;
-    }
-    this.#cursor = cursor;
+    const nowMs = performance.now();
+    if (nowMs - this.#minute.beganMs >= MINUTE_MS) this.#minute = { beganMs: nowMs, taken: 0 };
+    this.#minute.taken += 1;
+    const isTooOften = this.#minute.taken > this.#parts.settings.subscriptionsEachMinute;
+    return isTooOften ? null : this.#ticket;
   }
 
-  /** Tells of an event, once, if it is one of this client's. */
-  offer(event: OutgoingEvent): void {
+  /** Goes on from a place without a gap, or from now, until the next ticket is taken. */
+  async subscribe(wish: Subscription, ticket: number): Promise<void> {
+    const { pool, feed } = this.#parts;
+    if (this.#isOver(ticket)) return;
+    // Before the feed began, nobody would tell of what happens while this client catches up.
+    await feed.begun;
+    const cursor = wish.after ?? (await this.#reads(() => findLatestCursor(pool)));
+    if (this.#isOver(ticket)) return;
+    this.#paymentId = wish.payment_id ?? null;
+    this.send({ type: 'subscribed', cursor });
+    await this.#catchUp(cursor, ticket);
+  }
+
+  async #catchUp(after: string, ticket: number): Promise<void> {
+    const { feed } = this.#parts;
+    for (let cursor = after; ; ) {
+      await this.#untilRead();
+      const { feedBefore, events } = await this.#read(cursor, ticket);
+      if (this.#isOver(ticket)) return;
+      // What the feed handed out since that read began might not have been in it. To look at that
+      // and to go live is one step: between two steps something could be handed out unseen.
+      if (events.length === 0 && feed.cursor() === feedBefore) {
+        this.#cursor = cursor;
+        return;
+      }
+      for (const event of events) {
+        if (this.#hasMuchUnread()) break;
+        this.socket.send(tellEvent(event));
+        cursor = event.cursor;
+      }
+    }
+  }
+
+  #read(after: string, ticket: number) {
+    const { pool, feed } = this.#parts;
+    const asked = { merchantId: this.merchantId, paymentId: this.#paymentId, after, limit: PAGE };
+    return this.#reads(async () => ({
+      feedBefore: feed.cursor(),
+      events: this.#isOver(ticket) ? [] : await listEvents(pool, asked),
+    }));
+  }
+
+  /** What it does not read yet waits in the database and not in memory. */
+  async #untilRead(): Promise<void> {
+    if (!this.#hasMuchUnread()) return;
+    const stalled = setTimeout(() => end(this.socket, 'too_slow'), this.#parts.settings.stallMs);
+    // A frame is written after all before it; where it cannot be, this is told as well.
+    await new Promise<void>((resolve) => this.socket.ping(undefined, undefined, () => resolve()));
+    clearTimeout(stalled);
+  }
+
+  #hasMuchUnread(): boolean {
+    return this.socket.bufferedAmount > UNREAD_BYTES_MAX;
+  }
+
+  #isOver(ticket: number): boolean {
+    return ticket !== this.#ticket || this.socket.readyState !== this.socket.OPEN;
+  }
+
+  /** Tells of an event, once, if it is one of this client's. @param told by {@link tellEvent}. */
+  offer(event: OutgoingEvent, told: string): void {
     const isIts = this.merchantId === null || event.merchant_id === this.merchantId;
     const isAbout = this.#paymentId === null || event.payment_id === this.#paymentId;
-    if (!isIts || !isAbout || this.#cursor === null || !isAfter(event.cursor, this.#cursor)) return;
+    const cursor = this.#cursor;
+    if (!isIts || !isAbout || cursor === null || !isAfter(event.cursor, cursor)) return;
+    if (this.#hasMuchUnread()) {
+      this.#fallBehind(cursor);
+      return;
+    }
     this.#cursor = event.cursor;
-    this.#tell(event);
+    this.socket.send(told);
   }
 
-  #tell(event: OutgoingEvent): void {
-    this.send({ type: 'event', event: presentEvent(event) });
+  /** Goes on from the database, at the pace that the client reads. */
+  #fallBehind(cursor: string): void {
+    this.#cursor = null;
+    this.#catchUp(cursor, this.#ticket).catch((error: unknown) => {
+      this.#parts.log.warn({ err: error }, 'a live client could not catch up');
+      end(this.socket, 'draining');
+    });
   }
 
   send(told: object): void {
-    if (this.socket.readyState !== this.socket.OPEN) return;
-    if (this.socket.bufferedAmount > BUFFER_BYTES_MAX) {
-      this.end('too_slow');
-      // What it does not read would be kept until it does.
-      this.socket.terminate();
-      return;
-    }
-    this.socket.send(JSON.stringify(told));
+    if (this.socket.readyState === this.socket.OPEN) this.socket.send(JSON.stringify(told));
   }
 
-  end(why: keyof typeof CLOSE): void {
-    this.socket.close(CLOSE[why].code, CLOSE[why].reason);
+  /** A key that is good for longer than timers reach ends by being asked for again. */
+  #endAt(expiresAtMs: number): NodeJS.Timeout | undefined {
+    const leftMs = expiresAtMs - Date.now();
+    if (leftMs > TIMER_MAX_MS) return undefined;
+    return setTimeout(() => end(this.socket, 'unauthorized'), leftMs);
   }
 }

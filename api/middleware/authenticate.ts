@@ -8,6 +8,7 @@ import {
   type MerchantCaller,
   type OperatorCaller,
 } from '../../domain/access.ts';
+import { subjectOf } from '../addresses.ts';
 import type { ApiDeps, ApiState } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { Operation } from '../operation.ts';
@@ -25,14 +26,14 @@ export async function admit(
   ctx: RouterContext<ApiState>,
 ): Promise<Caller> {
   if (access.kind === 'open') {
-    if (limit !== undefined) await limitRate(deps, ctx, limit, ctx.ip);
+    if (limit !== undefined) await limitRate(deps, ctx, limit, subjectOf(ctx.ip));
     return { kind: 'open' };
   }
   const token = BEARER.exec(ctx.get('Authorization'))?.[1] ?? '';
   if (access.kind === 'merchant') {
     const caller = await readApiKey(deps, token);
     if (caller === null) throw await refuse(deps, ctx, 'a valid API key (sk_…)');
-    ctx.state.merchantId = caller.merchantId;
+    ctx.state.caller = caller;
     await limitRate(deps, ctx, 'key', caller.apiKeyId);
     if (caller.scopes.includes(access.scope)) return caller;
     throw new ApiError('forbidden', `this key lacks the scope ${access.scope}`);
@@ -41,6 +42,7 @@ export async function admit(
   if (caller === null) {
     throw await refuse(deps, ctx, 'a valid access token: see POST /api/v1/sessions');
   }
+  ctx.state.caller = caller;
   await limitRate(deps, ctx, 'operator', caller.operatorId);
   if (covers(caller.role, access.role)) return caller;
   throw new ApiError('forbidden', `this needs the role ${access.role}; yours is ${caller.role}`);
@@ -52,7 +54,7 @@ async function refuse(
   ctx: RouterContext<ApiState>,
   needed: string,
 ): Promise<ApiError> {
-  await limitRate(deps, ctx, 'refused', ctx.ip);
+  await limitRate(deps, ctx, 'refused', subjectOf(ctx.ip));
   ctx.set('WWW-Authenticate', 'Bearer');
   return new ApiError('unauthorized', `send Authorization: Bearer and ${needed}`);
 }
@@ -73,12 +75,13 @@ export async function readAccessToken(
 ): Promise<OperatorCaller | null> {
   const subject = await accessTokens.read(token);
   if (subject === null) return null;
+  const { expiresAtMs } = subject;
   if (subject.kind === 'external') {
     const { id, email, role } = subject;
-    return { kind: 'operator', operatorId: id, email, role };
+    return { kind: 'operator', operatorId: id, email, role, expiresAtMs };
   }
   const operator = await findActiveOperator(pool, subject.operatorId);
   if (operator === null) return null;
   const { id, email, role } = operator;
-  return { kind: 'operator', operatorId: id, email, role };
+  return { kind: 'operator', operatorId: id, email, role, expiresAtMs };
 }

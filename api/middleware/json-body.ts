@@ -24,7 +24,14 @@ export async function readJsonBody(ctx: Context): Promise<unknown> {
   if (!ctx.is('application/json')) {
     throw new ApiError('unsupported_media_type', 'send Content-Type: application/json');
   }
-  await parse(ctx, () => Promise.resolve());
+  try {
+    await parse(ctx, () => Promise.resolve());
+  } catch (error) {
+    // What is left unread would stop the connection, and a client that still sends with it.
+    ctx.req.unpipe();
+    ctx.req.resume();
+    throw error;
+  }
   const body: unknown = ctx.request.body;
   if (isDeeperThan(body, DEPTH_MAX)) {
     throw new ApiError('malformed_json', `the body may nest ${DEPTH_MAX} levels at most`);

@@ -1,8 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import type { Middleware } from 'koa';
+import { isDatabaseAway } from '../../db/away.ts';
 import type { ApiDeps, ApiState } from '../deps.ts';
-import { ApiError, PROBLEMS, presentProblem } from '../errors.ts';
+import { ApiError, newRequestId, PROBLEMS, presentProblem } from '../errors.ts';
 import { holdsCardNumber } from './card-number.ts';
+import { nameCaller, nameSubject } from './subject.ts';
 
 const REQUEST_ID = /^[A-Za-z0-9_-]{8,64}$/;
 
@@ -15,7 +16,7 @@ export function answerProblems({
   return async (ctx, next) => {
     const given = ctx.get('X-Request-Id');
     const isTaken = REQUEST_ID.test(given) && !holdsCardNumber(given);
-    ctx.state.requestId = isTaken ? given : `req_${randomUUID().replaceAll('-', '')}`;
+    ctx.state.requestId = isTaken ? given : newRequestId();
     ctx.set('X-Request-Id', ctx.state.requestId);
     const startedMs = performance.now();
     try {
@@ -28,21 +29,26 @@ export function answerProblems({
         log.error({ err: error, request_id: ctx.state.requestId }, 'a request failed');
       }
       ctx.status = PROBLEMS[problem.code].status;
-      if (PROBLEMS[problem.code].status === 503) ctx.set('Retry-After', '2');
+      if (problem.retryAfterS !== null) ctx.set('Retry-After', String(problem.retryAfterS));
       ctx.body = presentProblem(problem, ctx.state.requestId, publicUrl);
       ctx.type = 'application/problem+json';
     }
     const route = '_matchedRoute' in ctx ? String(ctx._matchedRoute) : null;
     const seconds = (performance.now() - startedMs) / 1000;
     metrics.countRequest(route ?? 'none', ctx.method, ctx.status, seconds);
-    log.info({
-      request_id: ctx.state.requestId,
-      method: ctx.method,
-      route,
-      status: ctx.status,
-      merchant_id: ctx.state.merchantId,
-      duration_ms: Math.round(seconds * 1000),
-    });
+    log.info(
+      {
+        request_id: ctx.state.requestId,
+        method: ctx.method,
+        route,
+        status: ctx.status,
+        ...nameSubject('params' in ctx ? ctx.params : {}, ctx.body),
+        ...nameCaller(ctx.state.caller),
+        remote_address: ctx.ip,
+        duration_ms: Math.round(seconds * 1000),
+      },
+      'a request was answered',
+    );
   };
 }
 
@@ -61,21 +67,4 @@ function toProblem(error: unknown): ApiError {
     return new ApiError('temporarily_unavailable', 'the database is away; nothing was lost, retry');
   }
   return new ApiError('internal_error', 'the error was logged under this request_id');
-}
-
-const AWAY =
-  /ECONNREFUSED|ECONNRESET|connection terminated|ENOTFOUND|timeout|57P0|starting up|shutting down/i;
-const AWAY_NAMES = new Set([
-  'ConnectionError',
-  'BackendTerminatedError',
-  'BackendTerminatedUnexpectedlyError',
-  'StatementTimeoutError',
-]);
-
-/** True when the same again may work in a while. */
-export function isDatabaseAway(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  if (AWAY_NAMES.has(error.name)) return true;
-  const code = 'code' in error ? String(error.code) : '';
-  return AWAY.test(`${error.message} ${code}`) || isDatabaseAway(error.cause);
 }

@@ -1,9 +1,16 @@
 import type { Context } from 'koa';
 import type { Policies } from '../../config/policies.ts';
+import type { RateLimitState } from '../../db/rate-limits.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 
 export type LimitName = keyof Policies['api']['rate_limits'];
+
+/**
+ * What protects a process from floods is counted by each for itself: it must not cost a question
+ * to the database. The others are counted over all processes.
+ */
+export const LOCAL_LIMITS = ['address', 'health', 'forged', 'forged_address'] as const;
 
 /**
  * Counts a request and tells the caller where it stands, by the headers of
@@ -17,12 +24,30 @@ export async function limitRate(
   subject: string,
 ): Promise<void> {
   const { requests, per_ms } = policies.api.rate_limits[name];
-  const { isExceeded, remaining, resetMs } = await limits.count(name, subject);
-  const resetSeconds = Math.ceil(resetMs / 1000);
+  const state = await limits.count(name, subject);
+  const resetSeconds = Math.ceil(state.resetMs / 1000);
   ctx.set('RateLimit-Policy', `"${name}";q=${requests};w=${Math.ceil(per_ms / 1000)}`);
-  ctx.set('RateLimit', `"${name}";r=${remaining};t=${resetSeconds}`);
+  ctx.set('RateLimit', `"${name}";r=${state.remaining};t=${resetSeconds}`);
+  refuseExceeded({ policies }, name, state);
+}
+
+/** The same without the headers, for what is counted beside the caller's own limit. */
+export async function requireRate(
+  { limits, policies }: Pick<ApiDeps, 'limits' | 'policies'>,
+  name: LimitName,
+  subject: string,
+): Promise<void> {
+  refuseExceeded({ policies }, name, await limits.count(name, subject));
+}
+
+/** @throws ApiError rate_limited, with Retry-After, when that is where somebody stands. */
+export function refuseExceeded(
+  { policies }: Pick<ApiDeps, 'policies'>,
+  name: LimitName,
+  { isExceeded, resetMs }: RateLimitState,
+): void {
   if (!isExceeded) return;
-  ctx.set('Retry-After', String(Math.max(1, resetSeconds)));
+  const { requests, per_ms } = policies.api.rate_limits[name];
   const detail = `at most ${requests} requests in ${per_ms / 1000} s; come again after Retry-After`;
-  throw new ApiError('rate_limited', detail);
+  throw new ApiError('rate_limited', detail, [], Math.max(1, Math.ceil(resetMs / 1000)));
 }

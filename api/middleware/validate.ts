@@ -1,11 +1,14 @@
 import type { z } from 'zod';
 import { ApiError, type Fault } from '../errors.ts';
 
-/** The value in its validated form. @throws ApiError naming every fault at once. */
+/** Whoever has more has another problem; an answer must not grow far beyond its request. */
+const FAULTS_MAX = 50;
+
+/** The value in its validated form. @throws ApiError naming many faults at once. */
 export function validate<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.flatMap(toFaults);
+  const faults = parsed.error.issues.flatMap(toFaults).slice(0, FAULTS_MAX);
   const detail = faults.map((fault) => `${fault.pointer || 'body'} ${fault.detail}`).join('; ');
   throw new ApiError('invalid_request', detail, faults);
 }
@@ -14,7 +17,7 @@ function toFaults(issue: z.core.$ZodIssue): readonly Fault[] {
   if (issue.code !== 'unrecognized_keys') {
     return [{ pointer: pointerOf(issue.path), detail: issue.message }];
   }
-  return issue.keys.map((key) => ({
+  return issue.keys.slice(0, FAULTS_MAX).map((key) => ({
     pointer: pointerOf([...issue.path, key]),
     detail: 'is not a field of this request',
   }));

@@ -1,4 +1,4 @@
-import { listProblems, type Operation } from '../operation.ts';
+import type { Operation } from '../operation.ts';
 
 type HeaderName = keyof typeof HEADERS;
 type Header = { readonly description: string; readonly schema: { readonly type: 'string' } };
@@ -18,7 +18,7 @@ const HEADERS = {
 
 /** The headers that an answer of this operation with this status carries. */
 export function headersOf(operation: Operation, status: number): Record<string, Header> {
-  const isCounted = listProblems(operation).includes('rate_limited');
+  const isCounted = operation.access.kind !== 'open' || operation.limit !== undefined;
   const isMade = operation.isIdempotent === true && status < 300;
   const carried: readonly (readonly [HeaderName, boolean])[] = [
     ['X-Request-Id', true],

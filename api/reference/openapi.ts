@@ -103,9 +103,11 @@ function parametersOf(names: readonly string[]) {
 
 function describeAnswers(operation: Operation): ZodOpenApiResponsesObject {
   const described: ZodOpenApiResponsesObject = {};
-  for (const [status, { description, schema, contentType }] of Object.entries(operation.answers)) {
-    const media = schema === undefined ? { schema: { type: 'string' } as const } : { schema };
-    const content = status === '204' ? {} : { content: { [contentType ?? JSON_TYPE]: media } };
+  for (const [status, answer] of Object.entries(operation.answers)) {
+    const { description, schema, contentType = JSON_TYPE } = answer;
+    const types = typeof contentType === 'string' ? [contentType] : contentType;
+    const media = types.map((type) => [type, { schema: schema ?? schemaOf(type) }] as const);
+    const content = status === '204' ? {} : { content: Object.fromEntries(media) };
     described[`${Number(status)}` as `${1 | 2 | 3 | 4 | 5}${string}`] = {
       description,
       headers: headersOf(operation, Number(status)),
@@ -116,6 +118,11 @@ function describeAnswers(operation: Operation): ZodOpenApiResponsesObject {
 }
 
 const JSON_TYPE = 'application/json';
+
+/** Of what is not ours to describe: JSON of others, or no JSON. */
+function schemaOf(contentType: string) {
+  return { type: contentType === JSON_TYPE ? ('object' as const) : ('string' as const) };
+}
 
 /** One response for each status, naming the codes that it may carry. */
 function describeProblems(operation: Operation): ZodOpenApiResponsesObject {

@@ -118,7 +118,7 @@ function scriptOf(operation: Operation): readonly string[] {
   return [
     `pm.test('${id} answers as described', () =>`,
     `  pm.expect(pm.response.code).to.be.oneOf([${described.join(', ')}]));`,
-    "const isJson = (pm.response.headers.get('Content-Type') || '').includes('json');",
+    "const isJson = /[/+]json\\b/.test(pm.response.headers.get('Content-Type') || '');",
     'const said = isJson ? pm.response.json() : {};',
     'const keep = (name, value) => value && pm.collectionVariables.set(name, value);',
     ...TOKENS.map((name) => `keep('${name}', said.${name});`),

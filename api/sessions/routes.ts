@@ -10,6 +10,7 @@ import { isPassword } from '../../db/password.ts';
 import { ROLES } from '../../domain/access.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import { requireRate } from '../middleware/rate-limit.ts';
 import { declare, type Operation } from '../operation.ts';
 import { ACCESS_TOKEN_SECONDS } from './token.ts';
 
@@ -96,11 +97,14 @@ export const sessionOperations: readonly Operation[] = [
   }),
 ];
 
-/** One address may guess from many places. The address is kept as a hash. */
-async function refuseGuessing({ limits, vault }: ApiDeps, email: string): Promise<void> {
-  const subject = vault.hash('sign-in', email.toLowerCase()).toString('hex').slice(0, 32);
-  const { isExceeded } = await limits.count('sign_in', subject);
-  if (isExceeded) throw new ApiError('rate_limited', 'too many tries for this address; come later');
+/**
+ * One place has few tries, whatever accounts it tries: `sign_in` counts by address. Here all places
+ * together are counted for one account, loosely: who guesses must hardly be able to lock it out.
+ * The e-mail address is kept as a hash.
+ */
+async function refuseGuessing(deps: ApiDeps, email: string): Promise<void> {
+  const subject = deps.vault.hash('sign-in', email.toLowerCase()).toString('hex').slice(0, 32);
+  await requireRate(deps, 'sign_in_email', subject);
 }
 
 async function presentSession(

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDatabaseAway } from '../../db/away.ts';
 import { recordDispute } from '../../db/disputes.ts';
@@ -15,7 +14,6 @@ import { lateRefundInput, paymentInput } from '../../domain/inputs.ts';
 import {
   isDisputeEvent,
   isRefundEvent,
-  type ProviderWebhook,
   type SealedWebhookEvent,
   type StoredEvent,
   type Translation,
@@ -25,6 +23,7 @@ import type { Delivery } from '../../workflows/delivery.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { Channel, Proof } from './proof.ts';
+import { asPaymentHolds, readCallback } from './reading.ts';
 
 export type Callback = {
   readonly body: Buffer;
@@ -33,6 +32,9 @@ export type Callback = {
 };
 export type Taken = {
   readonly event_id: string;
+  /** Null where it is about nothing of ours, or nobody could tell. */
+  readonly payment_id: string | null;
+  readonly workflow_id: string | null;
   readonly fate: Delivery | 'duplicate' | 'parked' | 'waits_for_temporal' | 'kept_by_temporal';
 };
 
@@ -54,25 +56,25 @@ export async function takeCallback(
   const stored = await store(deps, sealed);
   if (stored === null) return await handToTemporal(deps, sealed);
   const { inserted, event } = stored;
-  if (!inserted) return { event_id: event.id, fate: 'duplicate' };
-  if (event.status !== 'received') return { event_id: event.id, fate: 'parked' };
-  return { event_id: event.id, fate: await pass(deps, event) };
+  const { id: event_id, payment_id, workflow_id } = event;
+  const taken = { event_id, payment_id, workflow_id };
+  if (!inserted) return { ...taken, fate: 'duplicate' };
+  if (event.status !== 'received') return { ...taken, fate: 'parked' };
+  return { ...taken, fate: await pass(deps, event) };
 }
 
 function seal(
   { vault }: ApiDeps,
-  { provider, webhook }: Channel,
+  channel: Channel,
   { workflowId: addressed, account }: Proof,
   { body, headers, remoteAddress }: Callback,
 ): SealedWebhookEvent {
   const id = newId('event');
-  const read = translate(webhook, body);
-  const digest = createHash('sha256').update(body).digest('hex').slice(0, 32);
-  const key = read.kind === 'malformed' ? `malformed-${digest}` : read.eventKey;
+  const { read, key } = readCallback(vault, channel, body);
   const named = 'workflowId' in read ? (read.workflowId ?? null) : null;
   return {
     id,
-    provider: provider.name,
+    provider: channel.provider.name,
     account,
     eventKey: addressed === null ? `${account}:${key}` : `${hashIn(addressed)}:${key}`,
     status: STATUSES[read.kind],
@@ -80,23 +82,10 @@ function seal(
     event: eventOf(read),
     bodyCipher: sealBody(vault, id, body),
     headers,
-    verifiedBy: webhook.verify === undefined ? 'token' : 'signature',
+    verifiedBy: channel.webhook.verify === undefined ? 'token' : 'signature',
     remoteAddress,
     error: 'reason' in read ? read.reason : null,
   };
-}
-
-/** PostgreSQL keeps no NUL and no half of a character; the sealed body keeps every byte. */
-function translate(webhook: ProviderWebhook, body: Buffer): Translation {
-  const read = webhook.translate(body);
-  if (isStorable(read)) return read;
-  return { kind: 'malformed', reason: 'it holds NUL or half of a character' };
-}
-
-function isStorable(value: unknown): boolean {
-  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0');
-  if (typeof value !== 'object' || value === null) return true;
-  return Object.entries(value).every(([key, part]) => isStorable(key) && isStorable(part));
 }
 
 function hashIn(workflowId: string): string {
@@ -117,10 +106,11 @@ function eventOf(read: Translation): StoredEvent | null {
 }
 
 /** Null when the database is away. @throws Error for anything that trying again cannot mend. */
-async function store({ callbackPool, log }: ApiDeps, sealed: SealedWebhookEvent) {
+async function store({ callbackPool, vault, log }: ApiDeps, sealed: SealedWebhookEvent) {
   for (let tried = 1; tried <= STORE_TRIES; tried += 1) {
     try {
-      return await insertWebhookEvent(callbackPool, sealed);
+      const told = await asPaymentHolds(callbackPool, vault, sealed);
+      return await insertWebhookEvent(callbackPool, told);
     } catch (error) {
       if (!isDatabaseAway(error)) throw error;
       log.warn({ err: error, event_id: sealed.id, tried }, 'a callback could not be stored');
@@ -143,7 +133,7 @@ async function handToTemporal(deps: ApiDeps, sealed: SealedWebhookEvent): Promis
       workflowId !== null &&
       (await deliver(deps, { id, event, workflowId, unstored: sealed }, UNKNOWN)) === 'delivered';
     if (!isSignalled) await deps.engine.keepCallback(sealed);
-    return { event_id: id, fate: 'kept_by_temporal' };
+    return { event_id: id, payment_id: null, workflow_id: workflowId, fate: 'kept_by_temporal' };
   } catch (error) {
     deps.log.error({ err: error, event_id: id }, 'a callback could be kept nowhere');
     throw new ApiError('temporarily_unavailable', 'the callback could not be kept; send it again');
@@ -176,7 +166,7 @@ function deliver({ engine }: ApiDeps, found: Addressed, late: Late): Promise<Del
 /** The row stays `received` until it was applied; the sweeper sees to what got stuck. */
 async function pass(deps: ApiDeps, stored: WebhookEvent): Promise<Taken['fate']> {
   const { callbackPool, log } = deps;
-  const { id, event, provider } = stored;
+  const { id, event, provider, payment_id, workflow_id } = stored;
   try {
     const delivery = await passToWhom(deps, stored);
     if (delivery === 'delivered') await markDelivered(callbackPool, id);
@@ -191,7 +181,8 @@ async function pass(deps: ApiDeps, stored: WebhookEvent): Promise<Taken['fate']>
     }
     return delivery;
   } catch (error) {
-    log.warn({ err: error, event_id: id, provider }, 'a callback waits for Temporal');
+    const about = { event_id: id, provider, payment_id, workflow_id };
+    log.warn({ err: error, ...about }, 'a callback waits for Temporal');
     return 'waits_for_temporal';
   }
 }

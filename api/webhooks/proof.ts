@@ -4,8 +4,10 @@ import { isId, paymentWorkflowId, refundWorkflowId } from '../../domain/id.ts';
 import type { Credentials, Provider } from '../../domain/provider.ts';
 import type { ProviderWebhook } from '../../domain/webhook-event.ts';
 import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
+import { subjectOf } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import { refuseExceeded } from '../middleware/rate-limit.ts';
 import type { Callback } from './inbox.ts';
 
 /** A channel of the webhook routes: whose it is, and what its callbacks are about. */
@@ -46,27 +48,49 @@ export function readToken({ tokens }: ApiDeps, { subject }: Channel, token: stri
 
 /**
  * Checks the signature over the raw body with the deployment's own credentials, or with all that a
- * merchant's configuration had lately.
+ * merchant's configuration had lately. To check is work, so who forges too often is not heard. That
+ * is counted by configuration: one merchant's wrong secret must not shut out its provider.
  * @param configId the segment after the channel; empty for the deployment's own.
  * @returns the account that the secret belongs to, as a credentials reference without version.
- * @throws ApiError not_found for an unknown configuration, webhook_refused with the reason.
+ * @throws ApiError not_found for an unknown configuration, webhook_refused with the reason,
+ *   rate_limited.
  */
 export async function requireSignature(
+  deps: ApiDeps,
+  channel: Channel,
+  configId: string,
+  callback: Callback,
+): Promise<Proof> {
+  const address = subjectOf(callback.remoteAddress ?? '');
+  const counted = [
+    ['forged', `${address} ${configId.slice(0, 64)}`],
+    ['forged_address', address],
+  ] as const;
+  for (const [limit, subject] of counted) {
+    refuseExceeded(deps, limit, await deps.limits.look(limit, subject));
+  }
+  const fault = await findFault(deps, channel, configId, callback);
+  if (fault === null) {
+    const account = configId === '' ? `env:${channel.provider.name}` : `config:${configId}`;
+    return { workflowId: null, account };
+  }
+  for (const [limit, subject] of counted) await deps.limits.count(limit, subject);
+  throw new ApiError('webhook_refused', fault);
+}
+
+/** Null when one of the secrets signed it. */
+async function findFault(
   deps: ApiDeps,
   { provider, webhook }: Channel,
   configId: string,
   { body, headers }: Callback,
-): Promise<Proof> {
-  const candidates = await candidatesOf(deps, provider, configId);
-  let reason: string | null = 'no credentials are configured to check it with';
-  for (const credentials of candidates) {
-    reason = webhook.verify?.({ body, headers, nowMs: Date.now() }, credentials) ?? null;
-    if (reason === null) {
-      const account = configId === '' ? `env:${provider.name}` : `config:${configId}`;
-      return { workflowId: null, account };
-    }
+): Promise<string | null> {
+  let fault: string | null = 'no credentials are configured to check it with';
+  for (const credentials of await candidatesOf(deps, provider, configId)) {
+    fault = webhook.verify?.({ body, headers, nowMs: Date.now() }, credentials) ?? null;
+    if (fault === null) return null;
   }
-  throw new ApiError('webhook_refused', reason);
+  return fault;
 }
 
 async function candidatesOf(

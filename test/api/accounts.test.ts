@@ -70,6 +70,21 @@ test('an admin makes a merchant and its key, and switches it off', async () => {
   expect((await admin.send('DELETE', elsewhere)).status).toBe(404);
 });
 
+test('a key that ends makes none that outlives it', async () => {
+  const make = (key: string | undefined, expires_at?: string) =>
+    api.send('POST', '/api/v1/api-keys', { body: { name: 'a', expires_at }, ...withKey(key) });
+  const [soon, later] = ['2100-01-01T00:00:00.000Z', '2100-01-01T00:00:00.001Z'];
+  const { key } = (await make(api.apiKey, soon)).body;
+  expect((await make(key)).body.expires_at).toBe(soon);
+  expect((await make(key, '2099-01-01T03:00:00+03:00')).body.expires_at).toBe(
+    '2099-01-01T00:00:00.000Z',
+  );
+  const beyond = await make(key, later);
+  expect(beyond).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+  expect(beyond.body.detail).toContain(soon);
+  expect((await make(api.apiKey)).body.expires_at).toBeNull();
+});
+
 test('the pages of merchants hold each once', async () => {
   for (let made = 0; made < 4; made += 1) await api.openMerchant();
   const seen: string[] = [];

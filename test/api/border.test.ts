@@ -1,13 +1,18 @@
 import { makeApiKey } from '../../db/api-key.ts';
 import { ensureApiKey } from '../../db/merchants.ts';
-import { MERCHANT } from '../factories.ts';
-import { openTestApi, type TestApi } from './server.ts';
+import { MERCHANT, storePaymentIn } from '../factories.ts';
+import { makeStkCallback, stkPath } from './callbacks.ts';
+import { openTestApi, type TestApi, type TestApiOptions } from './server.ts';
 
 let api: TestApi;
 beforeEach(async () => {
   api = await openTestApi();
 });
 afterEach(() => api.close());
+const reopen = async (options: TestApiOptions) => {
+  await api.close();
+  api = await openTestApi(options);
+};
 
 const LIST = '/api/v1/payments';
 
@@ -46,18 +51,91 @@ test('guessing keys is stopped by address; a good key from there still opens', a
   expect((await api.send('GET', LIST, { headers })).status).toBe(200);
 });
 
-test('what a caller writes before our proxy’s word does not count', async () => {
-  const guess = (forged: string) =>
-    api.send('GET', LIST, {
-      headers: {
-        authorization: 'Bearer nothing-good',
-        'x-forwarded-for': `${forged}, 203.0.113.7`,
+test.each([
+  // table
+  [0, ''],
+  [1, ', 203.0.113.7'],
+  [2, ', 203.0.113.7, 10.0.0.1'],
+] as const)(
+  'behind %i proxies of ours, what a caller writes before their word does not count',
+  async (trustedProxies, added) => {
+    await reopen({ trustedProxies, rateLimits: { refused: { requests: 5, per_ms: 60_000 } } });
+    const guess = (forged: string) =>
+      api.send('GET', LIST, {
+        headers: {
+          authorization: 'Bearer nothing-good',
+          'x-forwarded-for': `${forged}${added}`,
+          forwarded: `for=${forged}`,
+          'x-real-ip': forged,
+        },
+      });
+    const statuses: number[] = [];
+    for (let tries = 0; tries < 6; tries += 1) {
+      statuses.push((await guess(`10.0.1.${tries}, 10.0.2.${tries}`)).status);
+    }
+    expect(statuses).toEqual([401, 401, 401, 401, 401, 429]);
+  },
+);
+
+describe('all requests of one address', () => {
+  const from = (address: string, path = '/problems/not_found') =>
+    api.send('GET', path, { headers: { 'x-forwarded-for': address } });
+
+  beforeEach(() =>
+    reopen({
+      rateLimits: {
+        address: { requests: 4, per_ms: 60_000 },
+        health: { requests: 2, per_ms: 60_000 },
       },
+    }),
+  );
+
+  test.each([
+    ['203.0.113.1', '203.0.113.1', 429],
+    ['::ffff:203.0.113.1', '203.0.113.1', 429],
+    ['2001:db8:0:1::1', '2001:db8:0:1:ffff::1', 429],
+    ['203.0.113.1', '203.0.113.2', 200],
+    ['2001:db8:0:1::1', '2001:db8:0:2::1', 200],
+    ['::ffff:203.0.113.1', '::ffff:203.0.113.2', 200],
+  ])(
+    'are counted, with a key or without: after those of %s one of %s answers %i',
+    async (first, second, status) => {
+      for (let sent = 0; sent < 4; sent += 1) expect((await from(first)).status).toBe(200);
+      const answer = await from(second);
+      expect(answer.status).toBe(status);
+      if (status === 429) {
+        expect(answer.body).toMatchObject({ code: 'rate_limited', retryable: true });
+        expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+      }
+    },
+  );
+
+  test('but for providers’ callbacks', async () => {
+    const payment = await storePaymentIn(api.pool, 'processing');
+    for (let sent = 0; sent < 5; sent += 1) await from('203.0.113.1');
+    expect((await from('203.0.113.1', LIST)).status).toBe(429);
+    const answer = await api.send('POST', stkPath(api, payment), {
+      body: makeStkCallback(),
+      headers: { 'x-forwarded-for': '203.0.113.1' },
     });
-  const statuses: number[] = [];
-  for (let tries = 0; tries < 101; tries += 1)
-    statuses.push((await guess(`10.0.0.${tries}`)).status);
-  expect(statuses.at(-1)).toBe(429);
+    expect(answer.status).toBe(200);
+  });
+
+  test('are fewer where each asks the database for nothing', async () => {
+    const paths = ['/readyz', '/api/v1/health', '/readyz', '/livez'];
+    const statuses: number[] = [];
+    for (const path of paths) statuses.push((await from('203.0.113.1', path)).status);
+    expect(statuses).toEqual([200, 200, 429, 200]);
+  });
+
+  test('are counted while the database is away', async () => {
+    await api.cutDatabase();
+    const statuses: number[] = [];
+    for (let sent = 0; sent < 5; sent += 1) {
+      statuses.push((await from('203.0.113.1', '/livez')).status);
+    }
+    expect(statuses).toEqual([200, 200, 200, 200, 429]);
+  });
 });
 
 test('with the database away each process counts for itself', async () => {

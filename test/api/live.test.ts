@@ -3,63 +3,23 @@ import { WebSocket } from 'ws';
 import { makeApiKey } from '../../db/api-key.ts';
 import { ensureApiKey } from '../../db/merchants.ts';
 import { MERCHANT, storePaymentIn } from '../factories.ts';
+import * as live from './live-client.ts';
+import { type Client, closeClients, cursorsOf, eventsOf, typesOf, until } from './live-client.ts';
 import { openOperator } from './operators.ts';
 import { openTestApi, type TestApi } from './server.ts';
 
 /** The live feed: every event, in order, to those whose it is, and nothing lost over a gap. */
-type Told = {
-  readonly type: string;
-  readonly cursor?: string;
-  readonly event?: {
-    readonly type: string;
-    readonly cursor: string;
-    readonly data: { readonly id: string };
-  };
-};
-type Client = { readonly socket: WebSocket; readonly told: Told[]; readonly code: Promise<number> };
-
 let api: TestApi;
-const open: WebSocket[] = [];
 beforeEach(async () => {
   api = await openTestApi();
 });
 afterEach(async () => {
-  for (const socket of open.splice(0)) socket.terminate();
+  closeClients();
   await api.close();
 });
 
-function connect(token: string | null = api.apiKey): Client {
-  const headers = token === null ? {} : { authorization: `Bearer ${token}` };
-  const socket = new WebSocket(`${api.url.replace('http', 'ws')}/api/v1/live`, { headers });
-  open.push(socket);
-  const told: Told[] = [];
-  socket.on('message', (data) => {
-    if (Buffer.isBuffer(data)) told.push(JSON.parse(data.toString()));
-  });
-  socket.on('error', () => undefined);
-  const code = once(socket, 'close').then(([value]) => Number(value));
-  return { socket, told, code };
-}
-
-async function until(isIt: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 200 && !isIt(); tries += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  if (!isIt()) throw new Error('it did not come to that');
-}
-
-async function subscribe(wish: object = {}, token?: string): Promise<Client> {
-  const client = connect(token);
-  await until(() => client.told.some(({ type }) => type === 'welcome'));
-  client.socket.send(JSON.stringify({ type: 'subscribe', ...wish }));
-  await until(() => client.told.some(({ type }) => type === 'subscribed'));
-  return client;
-}
-const eventsOf = ({ told }: Client) => told.flatMap(({ event }) => (event ? [event] : []));
-const typesOf = (client: Client) =>
-  eventsOf(client)
-    .map(({ type }) => type)
-    .filter((type) => !type.endsWith('.updated'));
+const connect = (token: string | null = api.apiKey): Client => live.connect(api.url, token);
+const subscribe = (wish: object = {}, token = api.apiKey) => live.subscribe(api.url, token, wish);
 const STORY = ['payment.created', 'payment.processing', 'payment.succeeded'];
 
 test('a payment’s story arrives as it happens, to its merchant and to operators only', async () => {
@@ -100,7 +60,7 @@ test('who comes back with its last cursor has missed nothing, and gets nothing t
   const rows = await api.database.queryAsOwner<{ cursor: string }>(
     "SELECT tx::text || '-' || position AS cursor FROM outgoing_events ORDER BY tx, position",
   );
-  const seen = [...eventsOf(first), ...eventsOf(second)].map(({ cursor }) => cursor);
+  const seen = [...cursorsOf(first), ...cursorsOf(second)];
   expect(seen).toEqual(rows.map(({ cursor }) => cursor));
 }, 60_000);
 
@@ -115,29 +75,6 @@ test('five hundred clients all see the same story in order', async () => {
   for (const client of clients) {
     expect(eventsOf(client)).toEqual(first === undefined ? [] : eventsOf(first));
   }
-}, 60_000);
-
-test('a client that never reads is cut off', async () => {
-  const client = await subscribe();
-  client.socket.pause();
-  const metadata = Object.fromEntries(
-    Array.from({ length: 20 }, (_, index) => [`field${index}`, 'x'.repeat(500)]),
-  );
-  for (let made = 0; made < 100; made += 1) {
-    await storePaymentIn(api.pool, 'created', { metadata });
-  }
-  for (let round = 0; round < 24; round += 1) {
-    await api.database.queryAsOwner(
-      `UPDATE payments SET wait_until = now() + interval '${round} hours'`,
-    );
-  }
-  // Its own side never sees the close while it does not read; others go on.
-  const other = await subscribe();
-  await storePaymentIn(api.pool, 'created');
-  await until(() => typesOf(other).includes('payment.created'));
-  client.socket.resume();
-  await client.code;
-  expect(eventsOf(client).length).toBeLessThan(2_500);
 }, 60_000);
 
 test('a browser says who it is in its first message', async () => {

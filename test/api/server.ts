@@ -2,11 +2,13 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createApp } from '../../api/app.ts';
 import type { ApiDeps } from '../../api/deps.ts';
 import { openLive } from '../../api/live/server.ts';
+import type { LiveSettings } from '../../api/live/settings.ts';
 import { type ApiMetrics, createApiMetrics } from '../../api/metrics.ts';
-import { listen } from '../../api/server.ts';
+import { LOCAL_LIMITS } from '../../api/middleware/rate-limit.ts';
+import { listen, SERVER_TIMEOUTS, type ServerTimeouts } from '../../api/server.ts';
 import { type AccessTokens, createAccessTokens } from '../../api/sessions/token.ts';
 import { createLog } from '../../config/log.ts';
-import { readPolicies } from '../../config/policies.ts';
+import { type Policies, readPolicies } from '../../config/policies.ts';
 import { makeApiKey } from '../../db/api-key.ts';
 import { type CallbackTokens, createCallbackTokens } from '../../db/callback-token.ts';
 import { newId } from '../../db/ids.ts';
@@ -15,6 +17,7 @@ import { openPool, type Pool } from '../../db/pool.ts';
 import { openRateLimits } from '../../db/rate-limits.ts';
 import { POLICY_DEFAULTS } from '../../providers/index.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
+import { requireDescribed } from '../described.ts';
 import { MERCHANT, VAULT } from '../factories.ts';
 import { openDoor } from './door.ts';
 import { createScriptedEngine, type ScriptedEngine } from './engine.ts';
@@ -83,16 +86,28 @@ export type TestApi = {
   openMerchant(): Promise<{ readonly id: string; readonly apiKey: string; readonly send: Send }>;
   /** From now on the API cannot reach its database; the test still can. */
   cutDatabase(): Promise<void>;
+  /** As on a signal to end; resolves when all requests in progress were answered. */
+  drain(): Promise<void>;
   close(): Promise<void>;
 };
 
+/** What a test may want otherwise. */
+export type TestApiOptions = {
+  readonly live?: Partial<LiveSettings>;
+  readonly rateLimits?: Partial<Policies['api']['rate_limits']>;
+  readonly timeouts?: Partial<ServerTimeouts>;
+  readonly trustedProxies?: number;
+  /** Puts failures between the steps. */
+  readonly adapt?: (deps: ApiDeps) => ApiDeps;
+};
+
 /** The API as it runs, on a database of its own, with a scripted engine in Temporal's place. */
-export async function openTestApi(): Promise<TestApi> {
+export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi> {
   const database = await openTestDatabase();
   const door = await openDoor(database.adminUrl);
-  const options = { databaseUrl: door.url, size: 10, statementTimeoutMs: 10_000 };
-  const pools = [await openPool(options), await openPool(options)] as const;
-  const served = await serve(door.url, ...pools);
+  const place = { databaseUrl: door.url, size: 10, statementTimeoutMs: 10_000 };
+  const pools = [await openPool(place), await openPool(place)] as const;
+  const served = await serve(door.url, pools, options);
   const { pool } = database;
   const enroll = async (merchant: { readonly id: string; readonly name: string }) => {
     const apiKey = makeApiKey('test');
@@ -113,6 +128,7 @@ export async function openTestApi(): Promise<TestApi> {
     apiKey,
     openMerchant: () => enroll({ id: newId('merchant'), name: 'Duka la Pili' }),
     cutDatabase: () => door.shut(),
+    drain: served.drain,
     async close() {
       await served.close();
       await Promise.all(pools.map((each) => each.end()));
@@ -122,13 +138,22 @@ export async function openTestApi(): Promise<TestApi> {
   };
 }
 
-async function serve(databaseUrl: string, pool: Pool, callbackPool: Pool) {
+async function serve(
+  databaseUrl: string,
+  [pool, callbackPool]: readonly [Pool, Pool],
+  options: TestApiOptions,
+) {
   const engine = createScriptedEngine();
   const tokens = createCallbackTokens(randomBytes(32));
-  const policies = readPolicies(POLICY_DEFAULTS, null);
-  const limits = openRateLimits(databaseUrl, policies.api.rate_limits);
+  const shipped = readPolicies(POLICY_DEFAULTS, null);
+  const rate_limits = { ...shipped.api.rate_limits, ...options.rateLimits };
+  const policies = { ...shipped, api: { ...shipped.api, rate_limits } };
+  const limits = openRateLimits(databaseUrl, rate_limits, LOCAL_LIMITS);
+  let isDraining = false;
+  let closing: Promise<void> | null = null;
   const accessTokens = createAccessTokens(TOKEN_CONFIG);
-  const deps = {
+  const adapt = options.adapt ?? ((deps: ApiDeps) => deps);
+  const deps = adapt({
     pool,
     callbackPool,
     vault: VAULT,
@@ -140,22 +165,31 @@ async function serve(databaseUrl: string, pool: Pool, callbackPool: Pool) {
     publicUrl: TOKEN_CONFIG.publicUrl,
     environment: 'sandbox',
     corsOrigins: ['https://shop.example.test'],
-    trustedProxies: 1,
+    trustedProxies: options.trustedProxies ?? 1,
     providerEnv: PROVIDER_ENV,
     checksAnswers: true,
     metrics: createApiMetrics(pool),
+    isDraining: () => isDraining,
     log: createLog('test', 'silent'),
-  } satisfies ApiDeps;
-  const live = openLive(deps, databaseUrl);
-  const server = await listen(createApp(deps), '127.0.0.1', 0, live);
+  });
+  const live = openLive(deps, databaseUrl, options.live);
+  const at = { host: '127.0.0.1', port: 0, publicUrl: deps.publicUrl };
+  const timeouts = { ...SERVER_TIMEOUTS, ...options.timeouts };
+  const server = await listen(createApp(deps), at, live, timeouts);
+  const drain = () => {
+    isDraining = true;
+    closing ??= server.close();
+    return closing;
+  };
   return {
     engine,
     tokens,
     accessTokens,
     metrics: deps.metrics,
     port: server.port,
+    drain,
     async close() {
-      await server.close();
+      await drain();
       await limits.close();
     },
   };
@@ -176,8 +210,9 @@ function sender(port: number, apiKey: string): Send {
         : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await answer.text();
-    const isJson = answer.headers.get('content-type')?.includes('json') === true;
+    const isJson = /[/+]json\b/.test(answer.headers.get('content-type') ?? '');
     const { status, headers: told } = answer;
+    requireDescribed({ method, path, status, headers: told, text });
     return { status, headers: told, text, body: JSON.parse(isJson ? text || '{}' : '{}') };
   };
 }

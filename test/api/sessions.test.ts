@@ -3,7 +3,7 @@ import { createAccessTokens } from '../../api/sessions/token.ts';
 import { newId } from '../../db/ids.ts';
 import { updateOperator } from '../../db/operators.ts';
 import { enrollOperator, openOperator, PASSWORD } from './operators.ts';
-import { openTestApi, type TestApi, TOKEN_CONFIG } from './server.ts';
+import { type Answer, openTestApi, type TestApi, TOKEN_CONFIG } from './server.ts';
 
 let api: TestApi;
 beforeEach(async () => {
@@ -36,22 +36,46 @@ test('a wrong password and a wrong address are refused in the same words', async
   expect(wrong.text + nobody.text).not.toContain(PASSWORD);
 });
 
-test('guessing is stopped, for one address from many places as well', async () => {
-  const guess = (email: string, from: string) =>
+describe('guessing', () => {
+  const signIn = (email: string, from: string, password = 'guess') =>
     api.send('POST', '/api/v1/sessions', {
-      body: { email, password: 'guess' },
+      body: { email, password },
       headers: { 'x-forwarded-for': from },
     });
-  const statuses: number[] = [];
-  for (let place = 0; place < 12; place += 1) {
-    statuses.push((await guess('admin@example.test', `203.0.113.${place}`)).status);
-  }
-  expect(statuses).toEqual([...Array<number>(10).fill(401), 429, 429]);
-  const others: number[] = [];
-  for (let tries = 0; tries < 11; tries += 1) {
-    others.push((await guess(`a${tries}@example.test`, '198.51.100.1')).status);
-  }
-  expect(others.at(-1)).toBe(429);
+  const statusesOf = async (tries: number, guess: (index: number) => ReturnType<typeof signIn>) => {
+    const statuses: number[] = [];
+    for (let index = 0; index < tries; index += 1) statuses.push((await guess(index)).status);
+    return statuses;
+  };
+  const TEN_TRIES = [...Array<number>(10).fill(401), 429];
+  const expectToldWhen = ({ status, headers, body }: Answer) => {
+    expect([status, body.code]).toEqual([429, 'rate_limited']);
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+  };
+
+  test('many accounts from one place is stopped', async () => {
+    const from = '198.51.100.1';
+    const guess = (index: number) => signIn(`a${index}@example.test`, from);
+    expect(await statusesOf(11, guess)).toEqual(TEN_TRIES);
+    expectToldWhen(await signIn('b@example.test', from));
+  });
+
+  test('one account from one IPv6 network is stopped; its owner still signs in', async () => {
+    const { email } = await enrollOperator(api, 'admin');
+    const guess = (index: number) => signIn(email, `2001:db8:0:1::${index}`);
+    expect(await statusesOf(11, guess)).toEqual(TEN_TRIES);
+    expect((await signIn(email, '2001:db8:0:2::1', PASSWORD)).status).toBe(201);
+  });
+
+  test('one account from everywhere is stopped as well, later', async () => {
+    await api.close();
+    api = await openTestApi({ rateLimits: { sign_in_email: { requests: 12, per_ms: 60_000 } } });
+    const { email } = await enrollOperator(api, 'admin');
+    const guess = (index: number) => signIn(email, `203.0.113.${index}`);
+    expect((await statusesOf(12, guess)).every((status) => status === 401)).toBe(true);
+    expectToldWhen(await signIn(email.toUpperCase(), '203.0.113.99', PASSWORD));
+    expect((await signIn('other@example.test', '203.0.113.99')).status).toBe(401);
+  });
 });
 
 const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');

@@ -28,16 +28,19 @@ test('a line is JSON with the service, the level’s name and a time people can 
 
 test('no secret and no personal data reaches a line, by whatever name it is logged', () => {
   const secrets = `{ authorization: 's3cret', phone: 's3cret', email: 's3cret', name: 's3cret',
-    token: 's3cret', body: 's3cret', api_key: 's3cret', passkey: 's3cret' }`;
+    token: 's3cret', body: 's3cret', api_key: 's3cret', passkey: 's3cret', password: 's3cret',
+    secret: 's3cret', credentials: { key: 's3cret' }, refresh_token: 's3cret',
+    access_token: 's3cret', secret_key: 's3cret', webhook_secrets: 's3cret', cookie: 's3cret' }`;
   const lines = printOf(`
     const secrets = ${secrets};
     log.info(secrets);
     log.info({ customer: secrets });
     log.info({ headers: secrets });
+    log.info({ request: { headers: secrets } });
     const fields = { query: secrets, ...secrets, name: 'E' };
     log.error({ err: Object.assign(new Error('no answer'), fields) });
     log.error({ err: 's3cret' });`);
-  expect(lines).toHaveLength(5);
+  expect(lines).toHaveLength(6);
   expect(JSON.stringify(lines)).not.toContain('s3cret');
   expect(lines[0]).toMatchObject({ phone: '[redacted]', passkey: '[redacted]' });
 });

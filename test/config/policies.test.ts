@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { PolicyError, readPolicies } from '../../config/policies.ts';
+import { CURRENCIES } from '../../domain/money.ts';
 import { PROVIDERS } from '../../providers/index.ts';
 import { POLICY } from '../factories.ts';
 
@@ -44,6 +45,13 @@ test('the policies of every provider we ship are valid', () => {
   expect(readPolicies(defaults, null).providers).toEqual(defaults);
 });
 
+test('each currency has its amount for two operators, and an overlay changes one', () => {
+  const { two_operators_from_minor: shipped } = readPolicies(DEFAULTS, null).api;
+  expect(Object.keys(shipped).toSorted()).toEqual([...CURRENCIES, 'default'].toSorted());
+  const { two_operators_from_minor: changed } = readWith(twoFrom({ USD: 1 })).api;
+  expect(changed).toEqual({ ...shipped, USD: 1 });
+});
+
 test('an overlay changes the keys it names and leaves all others', () => {
   const policies = readWith({
     api: { start_wait_ms: 3_000 },
@@ -80,6 +88,7 @@ test.each(['', '# nothing but a comment\n', 'providers: {}\n'])(
 );
 
 const mpesa = (changes: object) => ({ providers: { mpesa: changes } });
+const twoFrom = (changes: object) => ({ api: { two_operators_from_minor: changes } });
 const FAULTY = [
   { overlay: { speed: 1 }, at: 'speed' },
   { overlay: { api: { start_wait: 1 } }, at: 'start_wait' },
@@ -100,9 +109,13 @@ const FAULTY = [
   { overlay: mpesa({ charge: { max_sends: 0 } }), at: 'providers.mpesa.charge.max_sends:' },
   { overlay: mpesa({ lookup: { every_ms: [] } }), at: 'providers.mpesa.lookup.every_ms:' },
   { overlay: mpesa({ lookup: { every_ms: [1, 0] } }), at: 'providers.mpesa.lookup.every_ms.1:' },
-  { overlay: mpesa({ late_success: 'refund' }), at: 'providers.mpesa.late_success:' },
+  { overlay: mpesa({ late_success: 'keep' }), at: 'providers.mpesa.late_success:' },
   { overlay: mpesa({ rate_limit_per_second: 0 }), at: 'providers.mpesa.rate_limit_per_second:' },
   { overlay: mpesa({ charge: 5 }), at: 'providers.mpesa.charge:' },
+  { overlay: { api: { two_operators_from_minor: 5 } }, at: 'api.two_operators_from_minor:' },
+  { overlay: twoFrom({ KES: -1 }), at: 'api.two_operators_from_minor.KES:' },
+  { overlay: twoFrom({ XYZ: 1 }), at: 'api.two_operators_from_minor' },
+  { overlay: twoFrom({ default: null }), at: 'api.two_operators_from_minor.default:' },
   { overlay: { providers: null }, at: 'providers:' },
   { overlay: { providers: [] }, at: 'providers:' },
   { overlay: { sweep: { every_ms: 999 } }, at: 'sweep.every_ms:' },

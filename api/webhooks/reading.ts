@@ -1,0 +1,66 @@
+import { listProviderIds } from '../../db/attempts.ts';
+import type { Connection } from '../../db/pool.ts';
+import type { Vault } from '../../db/vault.ts';
+import type { SealedWebhookEvent, Translation } from '../../domain/webhook-event.ts';
+import { hasPersonalIds } from '../../providers/index.ts';
+import type { Channel } from './proof.ts';
+
+/**
+ * What a callback says, and the key that makes it unique. From here on neither holds anything of
+ * the payer: ids that do are sealed, and no key can be guessed from what it was made of.
+ */
+export function readCallback(
+  vault: Vault,
+  { provider, webhook }: Channel,
+  body: Buffer,
+): { readonly read: Translation; readonly key: string } {
+  const read = requireStorable(webhook.translate(body));
+  const digest = (text: string) =>
+    vault.hash('webhook_event_key', text).toString('hex').slice(0, 32);
+  if (read.kind === 'malformed')
+    return { read, key: `malformed-${digest(body.toString('latin1'))}` };
+  if (provider.idsArePersonal !== true) return { read, key: read.eventKey };
+  return { read: sealIds(vault, read), key: read.eventKey };
+}
+
+/** PostgreSQL keeps no NUL and no half of a character; the sealed body keeps every byte. */
+function requireStorable(read: Translation): Translation {
+  if (isStorable(read)) return read;
+  return { kind: 'malformed', reason: 'it holds NUL or half of a character' };
+}
+
+function isStorable(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0');
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([key, part]) => isStorable(key) && isStorable(part));
+}
+
+function sealIds(vault: Vault, read: Translation): Translation {
+  if (read.kind === 'dispute') {
+    const { dispute } = read;
+    const providerPaymentId = vault.sealId(dispute.providerPaymentId);
+    return { ...read, dispute: { ...dispute, providerPaymentId } };
+  }
+  if (read.kind !== 'event' || read.event.providerPaymentId === null) return read;
+  const providerPaymentId = vault.sealId(read.event.providerPaymentId);
+  return { ...read, event: { ...read.event, providerPaymentId } };
+}
+
+/**
+ * A payment of before 0.3.0 holds its id in clear, and so does its workflow, which compares: what
+ * is said of that very id is told as it is known. Anything else stays as it is.
+ */
+export async function asPaymentHolds(
+  db: Connection,
+  vault: Vault,
+  sealed: SealedWebhookEvent,
+): Promise<SealedWebhookEvent> {
+  const { event, provider, workflowId } = sealed;
+  if (!hasPersonalIds(provider) || workflowId === null || event === null) return sealed;
+  if (!('providerPaymentId' in event) || event.providerPaymentId === null) return sealed;
+  const providerPaymentId = vault.openId(event.providerPaymentId);
+  const held = await listProviderIds(db, workflowId);
+  return held.length > 99
+    ? { ...sealed, event: { ...event, providerPaymentId } }
+    : sealed;
+}

@@ -1,0 +1,140 @@
+import { once } from 'node:events';
+import { until } from './live-client.ts';
+import { exchange, openRaw, parseAnswer, readAll } from './raw.ts';
+import { openTestApi, type TestApi } from './server.ts';
+import { takePaymentsIn } from './takers.ts';
+
+/** HTTP below the routes: what is not HTTP, what never arrives, and how a process ends. */
+const QUICK = { headersMs: 300, requestMs: 600, lookEveryMs: 50 };
+
+let api: TestApi;
+beforeEach(async () => {
+  api = await openTestApi({ timeouts: QUICK });
+});
+afterEach(() => api.close());
+
+const isAlive = async () => (await api.send('GET', '/livez')).status === 200;
+const HOST = 'Host: x\r\n';
+const PAYMENT = { provider: 'cpay', amount: 10_000, currency: 'KES' };
+const head = (path: string, ...lines: readonly string[]) =>
+  `${[`POST ${path} HTTP/1.1`, 'Host: x', 'Content-Type: application/json', `Authorization: Bearer ${api.apiKey}`, 'Idempotency-Key: order-1', ...lines].join('\r\n')}\r\n\r\n`;
+
+// biome-ignore format: table, one case per line
+test.each([
+  ['no HTTP at all', 'hello\r\n\r\n', 400, 'malformed_request'],
+  ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400, 'malformed_request'],
+  ['an unknown method', `BREW / HTTP/1.1\r\n${HOST}\r\n`, 400, 'malformed_request'],
+  ['no Host', 'GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'malformed_request'],
+  ['a header without a name', `GET /livez HTTP/1.1\r\n${HOST}: x\r\n\r\n`, 400, 'malformed_request'],
+  ['a line feed in a header', `GET /livez HTTP/1.1\r\n${HOST}X-Request-Id: a\nSet-Cookie: b\r\n\r\n`, 400, 'malformed_request'],
+  ['NUL in a header', `GET /livez HTTP/1.1\r\n${HOST}X-Request-Id: order\0-1\r\n\r\n`, 400, 'malformed_request'],
+  ['two lengths', `POST /livez HTTP/1.1\r\n${HOST}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`, 400, 'malformed_request'],
+  ['a length and chunks', `POST /livez HTTP/1.1\r\n${HOST}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400, 'malformed_request'],
+  ['17 KB of headers', `GET /livez HTTP/1.1\r\n${HOST}X-Much: ${'x'.repeat(17_000)}\r\n\r\n`, 431, 'headers_too_large'],
+  ['17 KB of path', `GET /${'x'.repeat(17_000)} HTTP/1.1\r\n${HOST}\r\n`, 431, 'headers_too_large'],
+  ['headers that do not end', `GET /livez HTTP/1.1\r\n${HOST}X-Slow: `, 408, 'request_timeout'],
+  ['a wish for another host’s port', `CONNECT example.test:443 HTTP/1.1\r\n${HOST}\r\n`, 405, 'method_not_allowed'],
+])('%s is answered by a problem, and the connection closed', async (_what, text, status, code) => {
+  const answer = await exchange(api.url, text);
+  expect(answer).toMatchObject({ status, body: { status, code } });
+  expect(answer.headers.get('content-type')).toContain('application/problem+json');
+  expect(answer.headers.get('x-request-id')).toBe(answer.body.request_id);
+  expect(answer.headers.get('connection')).toBe('close');
+  expect(await isAlive()).toBe(true);
+});
+
+test.each([
+  ['never comes', 'Content-Length: 100', '', 408, 'request_timeout'],
+  ['stops halfway', 'Content-Length: 100', '{"provider":', 408, 'request_timeout'],
+  [
+    'has a chunk of no length',
+    'Transfer-Encoding: chunked',
+    'zz\r\n{}\r\n',
+    400,
+    'malformed_request',
+  ],
+])(
+  'a payment whose body %s is refused, and none is made',
+  async (_how, line, body, status, code) => {
+    const answer = await exchange(api.url, head('/api/v1/payments', line) + body);
+    expect(answer).toMatchObject({ status, body: { code } });
+    expect(await api.database.queryAsOwner('SELECT id FROM payments')).toEqual([]);
+  },
+);
+
+/** Payments wait at their provider until the returned function is called. */
+function holdPayments(): () => void {
+  const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+  const take = takePaymentsIn(api.pool);
+  api.engine.takePayment = async (input) => {
+    await held;
+    return await take(input);
+  };
+  return letGo;
+}
+
+test('a payment in progress gets its own answer, whatever comes after it', async () => {
+  const letGo = holdPayments();
+  const body = JSON.stringify(PAYMENT);
+  const socket = await openRaw(api.url);
+  const read = readAll(socket);
+  socket.write(head('/api/v1/payments', `Content-Length: ${body.length}`) + body);
+  await until(() => api.engine.started.length === 1);
+  socket.write('hello\r\n\r\nhello\r\n\r\n');
+  // Once this is answered, the bytes before it were read.
+  expect(await isAlive()).toBe(true);
+  letGo();
+  expect(parseAnswer(await read)).toMatchObject({ status: 201, body: { status: 'processing' } });
+});
+
+test.each([
+  [
+    'a wish for HTTP/2',
+    'Connection: Upgrade, HTTP2-Settings',
+    'Upgrade: h2c',
+    'HTTP2-Settings: AAMAAABkAAQAAP__',
+  ],
+  ['an expectation nobody knows', 'Expect: the unexpected'],
+])('%s is passed over', async (_what, ...lines) => {
+  const request = ['GET /livez HTTP/1.1', 'Host: x', ...lines].join('\r\n');
+  const socket = await openRaw(api.url);
+  socket.write(`${request}\r\n\r\n`);
+  const [chunk] = await once(socket, 'data');
+  socket.destroy();
+  expect(parseAnswer(String(chunk))).toMatchObject({ status: 200, body: { status: 'ok' } });
+});
+
+describe('a process that ends', () => {
+  test('finishes what it has begun, and sends its clients elsewhere', async () => {
+    const letGo = holdPayments();
+    const paying = api.send('POST', '/api/v1/payments', { body: PAYMENT });
+    await until(() => api.engine.started.length === 1);
+    const late = await openRaw(api.url);
+    const lateRead = readAll(late);
+    late.write('GET /readyz HTTP/1.1\r\n');
+    // Its first bytes are there when the whole process is asked to end.
+    await until(async () => (await api.send('GET', '/readyz')).status === 200);
+    const drained = api.drain();
+    late.write(`${HOST}\r\n`);
+    const notReady = parseAnswer(await lateRead);
+    expect(notReady).toMatchObject({ status: 503, body: { status: 'unavailable' } });
+    expect(notReady.headers.get('connection')).toBe('close');
+    letGo();
+    const paid = await paying;
+    expect(paid).toMatchObject({ status: 201, body: { status: 'processing' } });
+    expect(paid.headers.get('connection')).toBe('close');
+    await drained;
+    await expect(fetch(`${api.url}/livez`)).rejects.toThrow();
+  });
+
+  test('does not wait for ever for who sends nothing more', async () => {
+    await api.close();
+    api = await openTestApi({ timeouts: { drainMs: 300 } });
+    const socket = await openRaw(api.url);
+    const read = readAll(socket);
+    socket.write('GET /readyz HTTP/1.1\r\n');
+    expect(await isAlive()).toBe(true);
+    await api.drain();
+    expect(await read).toBe('');
+  });
+});
