@@ -32,7 +32,7 @@ export function sealCustomer(
     phoneHash: phone === null ? null : hashPhone(vault, phone),
     phoneMasked: phone === null ? null : maskPhone(phone),
     emailCipher: seal('email', email),
-    emailHash: email === null ? null : vault.hash('email', email.toLowerCase()),
+    emailHash: email === null ? null : hashEmail(vault, email),
     emailMasked: email === null ? null : maskEmail(email),
     nameCipher: seal('name', name),
     nameMasked: name === null ? null : maskName(name),
@@ -42,6 +42,11 @@ export function sealCustomer(
 /** The look-up hash of an E.164 phone. */
 export function hashPhone(vault: Vault, phone: string): Buffer {
   return vault.hash('phone', phone);
+}
+
+/** The look-up hash of an e-mail address in any spelling of its letters. */
+export function hashEmail(vault: Vault, email: string): Buffer {
+  return vault.hash('email', email.toLowerCase());
 }
 
 /** Opens the payer of one payment, for the provider call only. */

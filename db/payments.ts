@@ -127,7 +127,14 @@ export type PaymentFilter = {
   readonly statuses: readonly PaymentStatus[];
   readonly provider: string | null;
   readonly phoneHash: Buffer | null;
+  readonly emailHash: Buffer | null;
+  readonly customerId: string | null;
   readonly reference: string | null;
+  readonly amountMinor: number | null;
+  /** The provider's, as its portal and the payer's message show it. */
+  readonly receipt: string | null;
+  /** Of any attempt; each spelling that may be kept of it. */
+  readonly providerPaymentIds: readonly string[] | null;
   readonly createdFrom: string | null;
   readonly createdBefore: string | null;
   /** Only payments older than this id; ids sort by creation time. */
@@ -140,28 +147,44 @@ export async function listPayments(
   db: Connection,
   filter: PaymentFilter,
 ): Promise<readonly Payment[]> {
-  const where = [sql.fragment`true`];
-  if (filter.merchantId !== null) where.push(sql.fragment`merchant_id = ${filter.merchantId}`);
-  if (filter.statuses.length > 0) {
-    where.push(sql.fragment`status = ANY(${sql.array([...filter.statuses], 'text')})`);
-  }
-  if (filter.provider !== null) where.push(sql.fragment`provider = ${filter.provider}`);
-  if (filter.reference !== null) where.push(sql.fragment`reference = ${filter.reference}`);
-  if (filter.beforeId !== null) where.push(sql.fragment`id < ${filter.beforeId}`);
-  if (filter.phoneHash !== null) {
-    where.push(sql.fragment`phone_hash = ${sql.binary(filter.phoneHash)}`);
-  }
-  if (filter.createdFrom !== null) {
-    where.push(sql.fragment`created_at >= ${filter.createdFrom}::timestamptz`);
-  }
-  if (filter.createdBefore !== null) {
-    where.push(sql.fragment`created_at < ${filter.createdBefore}::timestamptz`);
-  }
+  const where = [sql.fragment`true`, ...columnsAsked(filter), ...placeAsked(filter)];
   const rows = await db.any(sql.typeAlias('payment')`
     SELECT ${PAYMENT_COLUMNS} FROM payments p
     WHERE ${sql.join(where, sql.fragment` AND `)}
     ORDER BY id DESC LIMIT ${filter.limit}`);
   return rows.map(toPayment);
+}
+
+function columnsAsked(filter: PaymentFilter) {
+  const { statuses } = filter;
+  const equal = {
+    merchant_id: filter.merchantId,
+    provider: filter.provider,
+    phone_hash: filter.phoneHash && sql.binary(filter.phoneHash),
+    email_hash: filter.emailHash && sql.binary(filter.emailHash),
+    customer_id: filter.customerId,
+    reference: filter.reference,
+    amount: filter.amountMinor,
+    provider_receipt: filter.receipt,
+  };
+  const asked = Object.entries(equal).flatMap(([name, value]) =>
+    value === null ? [] : [sql.fragment`${sql.identifier(['p', name])} = ${value}`],
+  );
+  if (statuses.length === 0) return asked;
+  return [...asked, sql.fragment`status = ANY(${sql.array([...statuses], 'text')})`];
+}
+
+function placeAsked(filter: PaymentFilter) {
+  const { providerPaymentIds: ids, createdFrom, createdBefore, beforeId } = filter;
+  const where: ReturnType<typeof columnsAsked> = [];
+  if (ids !== null) {
+    where.push(sql.fragment`id IN (SELECT payment_id FROM attempts
+      WHERE provider_payment_id = ANY(${sql.array([...ids], 'text')}))`);
+  }
+  if (createdFrom !== null) where.push(sql.fragment`created_at >= ${createdFrom}::timestamptz`);
+  if (createdBefore !== null) where.push(sql.fragment`created_at < ${createdBefore}::timestamptz`);
+  if (beforeId !== null) where.push(sql.fragment`id < ${beforeId}`);
+  return where;
 }
 
 /**

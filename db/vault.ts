@@ -17,23 +17,39 @@ export type Vault = {
   decrypt(place: string, cipher: Uint8Array): string;
   /** Keyed hash for look-up, 32 bytes; equal for equal text. */
   hash(purpose: string, text: string): Buffer;
+  /**
+   * A short id that holds something personal as a token `pid_…`: equal for equal ids, so that
+   * workflows and SQL compare tokens as they would the ids. Its key comes from the hash key and not
+   * from a data key, so that a change of those changes no token: one that stands in a history
+   * cannot be sealed anew.
+   */
+  sealId(id: string): string;
+  /**
+   * The id again; what is no token comes back as it is.
+   * @throws Error when the hash key is another one or the token was changed.
+   */
+  openId(token: string): string;
 };
 
 const VERSION = 1;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+const ID_TOKEN = 'pid_';
 
 /** @param keys the first encrypts; all decrypt. @param hashKey 32 bytes, never rotated. */
 export function createVault(keys: readonly DataKey[], hashKey: Uint8Array): Vault {
   const [current] = keys;
   if (current === undefined) throw new Error('a vault takes at least one data key');
   const byId = new Map(keys.map(({ id, key }) => [id, key]));
+  const idKeys = { seal: subkey(hashKey, 'id/seal'), nonce: subkey(hashKey, 'id/nonce') };
   return {
     keyId: current.id,
     keyIds: [...byId.keys()],
     encrypt: (place, plain) => encrypt(current, place, plain),
     decrypt: (place, cipher) => decrypt(byId, place, Buffer.from(cipher)),
     hash: (purpose, text) => createHmac('sha256', subkey(hashKey, purpose)).update(text).digest(),
+    sealId: (id) => sealId(idKeys, id),
+    openId: (token) => openId(idKeys, token),
   };
 }
 
@@ -70,4 +86,26 @@ function decrypt(keys: ReadonlyMap<string, Uint8Array>, place: string, sealed: B
   decipher.setAuthTag(sealed.subarray(head.length + NONCE_BYTES, tagEnd));
   const body = sealed.subarray(tagEnd);
   return Buffer.concat([decipher.update(body), decipher.final()]).toString('utf8');
+}
+
+type IdKeys = { readonly seal: Buffer; readonly nonce: Buffer };
+
+/** The nonce is a keyed hash of the id (as in SIV, RFC 5297), so it repeats with the id alone. */
+function sealId(keys: IdKeys, id: string): string {
+  const nonce = createHmac('sha256', keys.nonce).update(id).digest().subarray(0, NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', keys.seal, nonce);
+  const body = Buffer.concat([cipher.update(id, 'utf8'), cipher.final()]);
+  const sealed = Buffer.concat([nonce, cipher.getAuthTag(), body]);
+  return `${ID_TOKEN}${sealed.toString('base64url')}`;
+}
+
+function openId(keys: IdKeys, token: string): string {
+  if (!token.startsWith(ID_TOKEN)) return token;
+  const sealed = Buffer.from(token.slice(ID_TOKEN.length), 'base64url');
+  const [nonce, rest] = [sealed.subarray(0, NONCE_BYTES), sealed.subarray(NONCE_BYTES)];
+  const options = { authTagLength: TAG_BYTES };
+  const decipher = createDecipheriv('aes-256-gcm', keys.seal, nonce, options);
+  decipher.setAuthTag(rest.subarray(0, TAG_BYTES));
+  const body = decipher.update(rest.subarray(TAG_BYTES));
+  return Buffer.concat([body, decipher.final()]).toString('utf8');
 }

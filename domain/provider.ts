@@ -19,6 +19,11 @@ export type Provider = {
   readonly baseUrls: { readonly sandbox?: string; readonly production?: string };
   /** Fields of the credentials that are no secrets and may be shown. */
   readonly shownFields: readonly string[];
+  /**
+   * True when its ids of payments hold something of the payer: inside they are sealed (ADR 0003).
+   * Its ids of refunds never are.
+   */
+  readonly idsArePersonal?: true;
   /** Checks credentials by field. Faults name the field and how to mend it, never its value. */
   readCredentials(record: Readonly<Record<string, string>>): CredentialsReading;
   /** Opens a client; it may keep tokens and connections as long as it lives. */
@@ -106,6 +111,8 @@ export type Outcome = {
   readonly money: { readonly amountMinor: number; readonly currency: string } | null;
   readonly failure: Failure | null;
   readonly providerCode: string | null;
+  /** The provider asks never to try this payer's means again: no policy opens another attempt. */
+  readonly isFinal?: true;
 };
 
 /** Nothing definite. `pending`: the provider is at it. `unknown`: we could not understand. */

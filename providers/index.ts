@@ -29,6 +29,11 @@ export function capabilitiesOf(name: string): Capabilities {
   return provider.capabilities;
 }
 
+/** Whether a provider's ids of payments are kept sealed; a name that nobody has holds no ids. */
+export function hasPersonalIds(name: string): boolean {
+  return findProvider(name)?.idsArePersonal === true;
+}
+
 /** Every provider's own policy, to lay config/policies.yaml and overlays over. */
 export const POLICY_DEFAULTS = Object.fromEntries(
   PROVIDER_NAMES.map((name) => [name, PROVIDERS[name].policy]),

@@ -11,6 +11,7 @@ import { ProviderError } from '../domain/error.ts';
 import { hashOfPaymentWorkflowId, hashOfRefundWorkflowId } from '../domain/id.ts';
 import type { ProviderClient } from '../domain/provider.ts';
 import { findProvider } from '../providers/index.ts';
+import { withSealedIds } from './sealed-ids.ts';
 
 export type WorkerDeps = ActivityDeps & { close(): Promise<void> };
 
@@ -98,7 +99,10 @@ async function connectProvider(
     throw new ProviderError('misconfigured', `there are no credentials ${credentialsRef}`);
   }
   const reading = provider.readCredentials(record);
-  if (reading.ok) return provider.connect(reading.credentials);
+  if (reading.ok) {
+    const client = provider.connect(reading.credentials);
+    return provider.idsArePersonal === true ? withSealedIds(client, vault) : client;
+  }
   const prefix = isOwn ? `MALIPO_${name.toUpperCase()}_` : '';
   const faults = reading.faults.map((fault) => `${prefix}${fault}`).join('; ');
   throw new ProviderError('misconfigured', `set the provider’s credentials: ${faults}`);

@@ -1,7 +1,7 @@
-import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import { NativeConnection, Runtime } from '@temporalio/worker';
 import type { ActivityDeps } from '../activities/index.ts';
 import { type Env, readEnv } from '../config/env.ts';
-import { createLog, type Log } from '../config/log.ts';
+import { createLog } from '../config/log.ts';
 import { readPolicies } from '../config/policies.ts';
 import { readTemporalConfig } from '../config/temporal.ts';
 import { POLICY_DEFAULTS, PROVIDER_NAMES } from '../providers/index.ts';
@@ -9,6 +9,7 @@ import { loadWorkflowBundle } from './bundle.ts';
 import { openDeps } from './deps.ts';
 import { dispatchDeliveries } from './dispatcher.ts';
 import { prepareNamespace } from './namespace.ts';
+import { createTemporalLogger } from './temporal-log.ts';
 import { runTogether } from './together.ts';
 import { createWorkers } from './workers.ts';
 
@@ -24,7 +25,7 @@ export async function runWorker(
   const log = createLog('worker', env.logLevel);
   const policies = readPolicies(POLICY_DEFAULTS, env.policiesPath);
   Runtime.install({
-    logger: temporalLogger(log),
+    logger: createTemporalLogger(log),
     shutdownSignals: ['SIGINT', 'SIGTERM'],
     ...telemetry(env),
   });
@@ -62,20 +63,4 @@ function telemetry({ workerMetrics }: Env) {
   if (workerMetrics === null) return {};
   const bindAddress = `${workerMetrics.host}:${workerMetrics.port}`;
   return { telemetryOptions: { metrics: { prometheus: { bindAddress } } } };
-}
-
-/** The SDK's own lines, in our log's form. Their fields may hold payloads, so few are kept. */
-function temporalLogger(log: Log): DefaultLogger {
-  const levels = {
-    TRACE: 'debug',
-    DEBUG: 'debug',
-    INFO: 'info',
-    WARN: 'warn',
-    ERROR: 'error',
-  } as const;
-  return new DefaultLogger('WARN', ({ level, message, meta }) => {
-    const { workflowId, activityType, attempt, taskQueue, endpointId, disabledReason } = meta ?? {};
-    const told = { workflowId, activityType, attempt, taskQueue, endpointId, disabledReason };
-    log[levels[level]](told, message);
-  });
 }

@@ -11,9 +11,8 @@ import { verifyPayment } from '../payments/actions.ts';
 import { showExecution } from '../payments/execution.ts';
 import { listPage } from '../payments/list.ts';
 import { presentAuditEntry, presentPayment } from '../payments/present.ts';
-import { listPaymentsQuery } from '../payments/schema.ts';
+import { searchPaymentsQuery } from '../payments/schema.ts';
 import { auditEntryShape, executionShape, paymentShape } from '../payments/shape.ts';
-import { text } from '../schema.ts';
 import { pageOf, presentWholeList, wholeListOf } from '../shape.ts';
 import { awaitingShape, decide, paymentDecisionBody } from './decide.ts';
 import { presentQueue, queueQuery } from './queue.ts';
@@ -38,7 +37,7 @@ export const adminPaymentOperations: readonly Operation[] = [
     tag,
     summary: 'Search payments of all merchants, newest first',
     access: viewing,
-    query: listPaymentsQuery.extend({ merchant_id: text(100).optional() }),
+    query: searchPaymentsQuery,
     answers: { 200: { description: 'A page', schema: pageOf(adminPaymentShape) } },
     async handle(deps, { query }) {
       const { merchant_id, ...filter } = query;
@@ -110,6 +109,7 @@ export const adminPaymentOperations: readonly Operation[] = [
     path: `${one}/verify`,
     tag,
     summary: 'Ask the provider about any payment now',
+    description: 'A payment that has ended is shown as it stands: there is nothing to ask.',
     access: acting,
     answers,
     problems: ['not_sent', 'payment_closed'],
@@ -151,8 +151,8 @@ export async function requireAnyPayment({ pool }: ApiDeps, id: string): Promise<
 
 /** The only way from a payment to operators. */
 export function presentAdminPayment(
-  { engine }: ApiDeps,
+  deps: ApiDeps,
   payment: Payment,
 ): z.input<typeof adminPaymentShape> {
-  return { ...presentPayment(payment, engine), merchant_id: payment.merchantId };
+  return { ...presentPayment(payment, deps), merchant_id: payment.merchantId };
 }

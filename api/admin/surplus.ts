@@ -3,6 +3,7 @@ import { listOpenSurplus, resolveSurplus } from '../../db/surplus.ts';
 import { SURPLUS_RESOLUTIONS } from '../../domain/surplus.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
+import { openProviderId } from '../payments/present.ts';
 import { pageQuery, text } from '../schema.ts';
 import { makeCursor, pageOf, presentPage, readCursor } from '../shape.ts';
 import { adminPaymentShape, presentAdminPayment, requireAnyPayment } from './payments.ts';
@@ -61,14 +62,19 @@ export const surplusOperations: readonly Operation[] = [
       }),
     answers: { 200: { description: 'The payment as it stands now', schema: adminPaymentShape } },
     async handle(deps, { param, body, caller }) {
-      const { id } = await requireAnyPayment(deps, param('id'));
-      const isDone = await resolveSurplus(deps.pool, {
-        paymentId: id,
-        providerPaymentId: body.provider_payment_id,
-        resolution: body.resolution,
-        reason: body.reason,
-        operatorId: caller.operatorId,
+      const { id, surplus } = await requireAnyPayment(deps, param('id'));
+      const meant = surplus.find(({ provider, providerPaymentId: kept }) => {
+        return openProviderId(deps.vault, provider, kept) === body.provider_payment_id;
       });
+      const isDone =
+        meant !== undefined &&
+        (await resolveSurplus(deps.pool, {
+          paymentId: id,
+          providerPaymentId: meant.providerPaymentId,
+          resolution: body.resolution,
+          reason: body.reason,
+          operatorId: caller.operatorId,
+        }));
       if (!isDone) throw new ApiError('not_found', 'nothing is open under this id');
       return {
         status: 200,

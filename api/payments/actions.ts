@@ -1,3 +1,4 @@
+import { findAnyPayment } from '../../db/payments.ts';
 import { formatMoney } from '../../domain/money.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
@@ -37,9 +38,21 @@ export async function capturePayment(
   requireDone('captured', payment, await engine.capturePayment(payment.workflowId, amountMinor));
 }
 
-/** Asks the provider now. */
-export async function verifyPayment({ engine }: ApiDeps, payment: Payment): Promise<void> {
-  requireDone('verified', payment, await engine.verifyPayment(payment.workflowId));
+/**
+ * Asks the provider now. There is nothing to ask about a payment that has ended, also meanwhile, so
+ * a verify whose answer was lost may be sent again.
+ */
+export async function verifyPayment(deps: ApiDeps, payment: Payment): Promise<void> {
+  if (HAS_ENDED.includes(payment.status)) return;
+  const answer = await deps.engine.verifyPayment(payment.workflowId);
+  if (!(await isOver(deps, payment, answer))) requireDone('verified', payment, answer);
+}
+
+async function isOver({ pool }: ApiDeps, { id }: Payment, answer: UpdateAnswer): Promise<boolean> {
+  if (answer.kind === 'refused') return answer.type === 'payment_closed';
+  if (answer.kind !== 'not_running') return false;
+  const payment = await findAnyPayment(pool, id);
+  return payment !== null && HAS_ENDED.includes(payment.status);
 }
 
 const HAS_ENDED: readonly string[] = ['succeeded', 'failed', 'canceled'] satisfies (

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { hashPhone } from '../../db/customers.ts';
+import { hashEmail, hashPhone } from '../../db/customers.ts';
 import { listPayments } from '../../db/payments.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
@@ -7,7 +7,9 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { makeCursor, presentPage, readCursor } from '../shape.ts';
 import { parsePhone } from './limits.ts';
-import type { listPaymentsQuery } from './schema.ts';
+import type { listPaymentsQuery, searchPaymentsQuery } from './schema.ts';
+
+type Searched = Partial<z.output<typeof searchPaymentsQuery>>;
 
 /**
  * One page of payments, newest first. @param merchantId null: of all merchants.
@@ -16,7 +18,7 @@ import type { listPaymentsQuery } from './schema.ts';
 export async function listPage<T>(
   deps: ApiDeps,
   merchantId: string | null,
-  query: z.output<typeof listPaymentsQuery>,
+  query: z.output<typeof listPaymentsQuery> & Searched,
   present: (payment: Payment) => T,
 ) {
   const payments = await listPayments(deps.pool, {
@@ -24,13 +26,23 @@ export async function listPage<T>(
     statuses: query.status ?? [],
     provider: query.provider ?? null,
     phoneHash: query.phone === undefined ? null : hashPhone(deps.vault, toE164(query.phone)),
+    emailHash: query.email === undefined ? null : hashEmail(deps.vault, query.email),
+    customerId: query.customer_id ?? null,
     reference: query.reference ?? null,
+    amountMinor: query.amount ?? null,
+    receipt: query.receipt ?? null,
+    providerPaymentIds: spellingsOf(deps, query.provider_payment_id),
     createdFrom: query.created_from ?? null,
     createdBefore: query.created_before ?? null,
     beforeId: query.cursor === undefined ? null : readCursor('payment', query.cursor),
     limit: query.limit + 1,
   });
   return presentPage(payments, query.limit, present, ({ id }) => makeCursor(id));
+}
+
+/** Sealed as well, where the provider's ids are personal; those of before 0.3.0 are in clear. */
+function spellingsOf({ vault }: ApiDeps, id: string | undefined): readonly string[] | null {
+  return id === undefined ? null : [id, vault.sealId(id)];
 }
 
 /** A phone in any spelling that some provider takes. */

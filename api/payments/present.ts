@@ -1,10 +1,12 @@
 import type { z } from 'zod';
 import type { AuditEntry } from '../../db/rows.ts';
+import type { Vault } from '../../db/vault.ts';
 import { FAILURES, type WhoCanAct } from '../../domain/error.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { refundableMinor } from '../../domain/refund.ts';
 import type { Surplus } from '../../domain/surplus.ts';
-import type { Engine } from '../engine.ts';
+import { hasPersonalIds } from '../../providers/index.ts';
+import type { ApiDeps } from '../deps.ts';
 import type { auditEntryShape, paymentShape } from './shape.ts';
 
 /** What a merchant may do about a failure: nothing, ask the payer, or come back later. */
@@ -15,12 +17,18 @@ const RETRY = {
   nobody: 'never',
 } as const satisfies Record<WhoCanAct, string>;
 
-export function presentPayment(payment: Payment, engine: Engine): z.input<typeof paymentShape> {
+type Presenting = Pick<ApiDeps, 'engine' | 'vault'>;
+
+export function presentPayment(
+  payment: Payment,
+  { engine, vault }: Presenting,
+): z.input<typeof paymentShape> {
+  const { provider, providerPaymentId } = payment;
   return {
     id: payment.id,
     object: 'payment',
     status: payment.status,
-    provider: payment.provider,
+    provider,
     amount: payment.amountMinor,
     currency: payment.currency,
     amount_captured: payment.amountCapturedMinor,
@@ -42,8 +50,9 @@ export function presentPayment(payment: Payment, engine: Engine): z.input<typeof
     failure: presentFailure(payment),
     review_reason: payment.reviewReason,
     dispute: presentDispute(payment),
-    surplus: payment.surplus.map(presentSurplus),
-    provider_payment_id: payment.providerPaymentId,
+    surplus: payment.surplus.map((it) => presentSurplus(it, vault)),
+    provider_payment_id:
+      providerPaymentId === null ? null : openProviderId(vault, provider, providerPaymentId),
     provider_receipt: payment.providerReceipt,
     workflow: { id: payment.workflowId, url: engine.workflowUrl(payment.workflowId) },
     idempotency_key: payment.idempotencyKey,
@@ -65,10 +74,19 @@ function presentDispute({ dispute }: Payment) {
   return { id: providerDisputeId, status, amount: amountMinor, currency, reason };
 }
 
-function presentSurplus({ provider, providerPaymentId, receipt, kind, money, status }: Surplus) {
+/**
+ * The id as the provider spells it. Only those of its own are opened: the ids of others come from
+ * merchants' accounts, where anybody could send a stolen token to have it read.
+ */
+export function openProviderId(vault: Vault, provider: string, id: string): string {
+  return hasPersonalIds(provider) ? vault.openId(id) : id;
+}
+
+function presentSurplus(surplus: Surplus, vault: Vault) {
+  const { provider, providerPaymentId, receipt, kind, money, status } = surplus;
   return {
     provider,
-    provider_payment_id: providerPaymentId,
+    provider_payment_id: openProviderId(vault, provider, providerPaymentId),
     provider_receipt: receipt,
     is_held: kind === 'authorized',
     amount: money?.amountMinor ?? null,

@@ -25,7 +25,7 @@ const paymentOf = (deps: ApiDeps, call: OnPayment) =>
   requirePayment(deps, call.caller.merchantId, call.param('id'));
 
 async function show(deps: ApiDeps, call: OnPayment): Promise<Reply> {
-  return { status: 200, body: presentPayment(await paymentOf(deps, call), deps.engine) };
+  return { status: 200, body: presentPayment(await paymentOf(deps, call), deps) };
 }
 
 /** Everything a merchant does with payments. */
@@ -53,7 +53,7 @@ export const paymentOperations: readonly Operation[] = [
       const current = await requirePayment(deps, merchantId, payment.id);
       return {
         status: isUndecided(current) ? 202 : isReplay ? 200 : 201,
-        body: presentPayment(current, deps.engine),
+        body: presentPayment(current, deps),
         headers: {
           Location: `/api/v1/payments/${payment.id}`,
           ...(isReplay ? { 'Idempotency-Replayed': 'true' } : {}),
@@ -71,7 +71,7 @@ export const paymentOperations: readonly Operation[] = [
     query: listPaymentsQuery,
     answers: { 200: { description: 'A page of payments', schema: pageOf(paymentShape) } },
     async handle(deps, { caller, query }) {
-      const present = (payment: Payment) => presentPayment(payment, deps.engine);
+      const present = (payment: Payment) => presentPayment(payment, deps);
       const body = await listPage(deps, caller.merchantId, query, present);
       return { status: 200, body };
     },
@@ -124,6 +124,7 @@ export const paymentOperations: readonly Operation[] = [
     path: '/api/v1/payments/{id}/verify',
     tag,
     summary: 'Ask the provider now',
+    description: 'A payment that has ended is shown as it stands: there is nothing to ask.',
     access: writing,
     answers: asItStands,
     problems: ['not_sent', 'payment_closed'],

@@ -66,3 +66,15 @@ export const listPaymentsQuery = pageQuery.extend({
   created_from: moment.optional(),
   created_before: moment.optional(),
 });
+
+/** What operators search by as well, over all merchants. */
+export const searchPaymentsQuery = listPaymentsQuery.extend({
+  merchant_id: text(100).optional(),
+  email: z.email().max(254).optional(),
+  customer_id: text(100).optional(),
+  amount: z.coerce.number().pipe(positiveAmount).optional(),
+  receipt: text(100).optional().meta({ description: 'The provider’s, exactly as it spells it' }),
+  provider_payment_id: text(200)
+    .optional()
+    .meta({ description: 'The provider’s id of any attempt' }),
+});

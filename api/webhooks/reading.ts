@@ -20,7 +20,7 @@ export function readCallback(
   if (read.kind === 'malformed')
     return { read, key: `malformed-${digest(body.toString('latin1'))}` };
   if (provider.idsArePersonal !== true) return { read, key: read.eventKey };
-  return { read: sealIds(vault, read), key: read.eventKey };
+  return { read: sealIds(vault, read), key: digest(read.eventKey) };
 }
 
 /** PostgreSQL keeps no NUL and no half of a character; the sealed body keeps every byte. */
@@ -60,7 +60,7 @@ export async function asPaymentHolds(
   if (!('providerPaymentId' in event) || event.providerPaymentId === null) return sealed;
   const providerPaymentId = vault.openId(event.providerPaymentId);
   const held = await listProviderIds(db, workflowId);
-  return held.length > 99
+  return held.includes(providerPaymentId)
     ? { ...sealed, event: { ...event, providerPaymentId } }
     : sealed;
 }

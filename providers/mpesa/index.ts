@@ -28,6 +28,7 @@ export const mpesa: Provider = {
     production: 'https://api.safaricom.co.ke',
   },
   shownFields: ['base_url', 'short_code', 'transaction_type', 'till_number', 'initiator_name'],
+  idsArePersonal: true,
   readCredentials,
   connect: (credentials) => createMpesaClient(asMpesa(credentials)),
   webhook,

@@ -87,6 +87,12 @@ const REJECTIONS: readonly Rejection[] = [
   { code: '404.001.03', kind: 'unsent', mend: 'the access token was refused' },
   { code: '400.003.01', kind: 'unsent', mend: 'the access token was refused' },
   { code: '401.002.01', kind: 'unsent', mend: 'the access token was refused' },
+  {
+    code: '400.002.02',
+    message: /PartyB/,
+    kind: 'misconfigured',
+    mend: 'check transaction_type, till_number and short_code: they do not belong together',
+  },
   { code: '400.002.02', kind: 'misconfigured', mend: 'mend the field that Daraja names' },
   { code: '400.002.05', kind: 'misconfigured', mend: 'the request has a form Daraja refuses' },
   { code: '404.001.01', kind: 'misconfigured', mend: 'check base_url and the app’s products' },

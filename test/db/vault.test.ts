@@ -93,3 +93,53 @@ test('a subkey tells neither its key nor another subkey', () => {
   expect(first).toHaveLength(32);
   expect(new Set([first, second, HASH_KEY].map((key) => key.toString('hex'))).size).toBe(3);
 });
+
+const CHECKOUT_ID = 'ws_CO_25112026093011214712345678';
+
+test('any id opens again, is never told, and has one token only', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme' }), (id) => {
+      const token = vault.sealId(id);
+      expect(token).toMatch(/^pid_[\w-]+$/);
+      expect(vault.openId(token)).toBe(id);
+      expect(vault.sealId(id)).toBe(token);
+      expect(vault.sealId(token)).not.toBe(token);
+      if (Buffer.byteLength(id) > 3) {
+        expect(Buffer.from(token.slice(4), 'base64url').includes(id)).toBe(false);
+      }
+    }),
+  );
+});
+
+test('tokens of ids that differ in one digit have nothing in common', () => {
+  const ids = Array.from(
+    { length: 200 },
+    (_, index) => `${CHECKOUT_ID.slice(0, -3)}${100 + index}`,
+  );
+  const starts = ids.map((id) => vault.sealId(id).slice(0, 16));
+  expect(new Set(starts).size).toBe(ids.length);
+});
+
+test('a token opens whatever data keys there are, and with no other hash key', () => {
+  const token = vault.sealId(CHECKOUT_ID);
+  const rotated = createVault([NEW], HASH_KEY);
+  expect([rotated.openId(token), rotated.sealId(CHECKOUT_ID)]).toEqual([CHECKOUT_ID, token]);
+  const other = createVault([OLD], randomBytes(32));
+  expect(() => other.openId(token)).toThrow();
+  expect(other.sealId(CHECKOUT_ID)).not.toBe(token);
+});
+
+test('what is no token comes back as it is', () => {
+  for (const id of [CHECKOUT_ID, 'pi_3Q0', 'ch_1', '', 'pid']) expect(vault.openId(id)).toBe(id);
+});
+
+test('with any one byte changed, or cut short, a token does not open', () => {
+  const bytes = Buffer.from(vault.sealId(CHECKOUT_ID).slice(4), 'base64url');
+  const open = (changed: Buffer) => vault.openId(`pid_${changed.toString('base64url')}`);
+  for (let at = 0; at < bytes.length; at += 1) {
+    const changed = Buffer.from(bytes);
+    changed[at] = (changed[at] ?? 0) ^ 1;
+    expect(() => open(changed)).toThrow();
+    expect(() => open(bytes.subarray(0, at))).toThrow();
+  }
+});

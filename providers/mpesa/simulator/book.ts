@@ -36,6 +36,8 @@ export type Reversal = {
   readonly receipt: string;
   readonly amount: number;
   readonly initiator: string;
+  /** As it came, and what it opens to; null when it does not. */
+  readonly security_credential: string;
   readonly password: string | null;
   readonly result_url: string;
   readonly timeout_url: string;

@@ -72,6 +72,7 @@ function newReversal(body: Record<string, unknown>): Reversal {
     receipt: text(body, 'TransactionID'),
     amount: Number(body.Amount),
     initiator: text(body, 'Initiator'),
+    security_credential: text(body, 'SecurityCredential'),
     password: openPassword(text(body, 'SecurityCredential')),
     result_url: text(body, 'ResultURL'),
     timeout_url: text(body, 'QueueTimeOutURL'),

@@ -1,0 +1,134 @@
+import { money } from '../../domain/money.ts';
+import type { ProviderClient } from '../../domain/provider.ts';
+import { withSealedIds } from '../../worker/sealed-ids.ts';
+import { makeOutcome, VAULT } from '../factories.ts';
+
+/** What a provider hears and says, and what the activities do. */
+const ID = 'ws_CO_25112026093011214712345678';
+const TOKEN = VAULT.sealId(ID);
+const NEVER = new AbortController().signal;
+const CONTEXT = { dispatch: () => Promise.resolve(), signal: NEVER };
+
+/** A provider that says of everything that it succeeded, under one id. */
+function openProvider(said: string | null = ID) {
+  const heard: (string | null)[] = [];
+  const answer = (request: { readonly providerPaymentId: string | null }) => {
+    heard.push(request.providerPaymentId);
+    return Promise.resolve(makeOutcome('succeeded', { providerPaymentId: said }));
+  };
+  const refunded = (request: { readonly providerPaymentId: string | null }) => {
+    heard.push(request.providerPaymentId);
+    const [providerRefundId, message] = ['re_1', 'on its way'];
+    return Promise.resolve({
+      kind: 'pending',
+      providerRefundId,
+      providerCode: null,
+      message,
+    } as const);
+  };
+  const client: ProviderClient = {
+    charge: () => answer({ providerPaymentId: null }),
+    lookup: answer,
+    capture: answer,
+    cancel: answer,
+    refund: refunded,
+    lookupRefund: refunded,
+    close: () => Promise.resolve(),
+  };
+  return { client, heard };
+}
+
+const AMOUNT = money(10_000, 'KES');
+const CHARGE = {
+  paymentId: 'pay_1',
+  attemptId: 'att_1',
+  workflowId: 'payment-1',
+  idempotencyKey: 'pay_1/att_1/charge',
+  amount: AMOUNT,
+  captureMethod: 'automatic',
+  returnUrl: null,
+  reference: 'ORDER-1',
+  description: '',
+  customer: { phone: '+254712345678', email: null, name: null },
+  paymentMethod: null,
+  callbackUrl: 'https://pay.example.test/',
+  timeoutMs: 1_000,
+} as const;
+
+/** Each call by an id that the activity holds. */
+const CALLS: Readonly<
+  Record<string, (client: ProviderClient, providerPaymentId: string) => Promise<object> | undefined>
+> = {
+  lookup: (client, providerPaymentId) =>
+    client.lookup({ providerPaymentId, attemptId: 'att_1', timeoutMs: 1_000 }, NEVER),
+  capture: (client, providerPaymentId) => {
+    const request = { providerPaymentId, idempotencyKey: 'k', amount: AMOUNT, timeoutMs: 1_000 };
+    return client.capture?.(request, NEVER);
+  },
+  cancel: (client, providerPaymentId) =>
+    client.cancel?.({ providerPaymentId, idempotencyKey: 'k', timeoutMs: 1_000 }, NEVER),
+};
+const NO_ANSWER_BY_ID: typeof CALLS = {
+  refund: (client, providerPaymentId) => {
+    const ids = { refundId: 'ref_1', paymentId: 'pay_1', workflowId: 'refund-1' };
+    const rest = { idempotencyKey: 'k', amount: AMOUNT, reason: 'refund', timeoutMs: 1_000 };
+    const request = { ...ids, ...rest, providerPaymentId, providerReceipt: 'R', callbackUrls: {} };
+    return client.refund?.(request, CONTEXT);
+  },
+  lookupRefund: (client, providerPaymentId) => {
+    const request = { refundId: 'ref_1', providerRefundId: 're_1', timeoutMs: 1_000 };
+    return client.lookupRefund?.({ ...request, providerPaymentId, callbackUrls: {} }, NEVER);
+  },
+};
+
+it('what a charge is called comes back sealed', async () => {
+  const charged = await withSealedIds(openProvider().client, VAULT).charge(CHARGE, CONTEXT);
+  expect(charged).toEqual(makeOutcome('succeeded', { providerPaymentId: TOKEN }));
+  const nameless = await withSealedIds(openProvider(null).client, VAULT).charge(CHARGE, CONTEXT);
+  expect(nameless.providerPaymentId).toBeNull();
+});
+
+it.each(Object.entries(CALLS))(
+  '%s asks by the id, and answers with the token',
+  async (_name, call) => {
+    const { client, heard } = openProvider();
+    expect(await call(withSealedIds(client, VAULT), TOKEN)).toMatchObject({
+      kind: 'succeeded',
+      providerPaymentId: TOKEN,
+    });
+    expect(heard).toEqual([ID]);
+  },
+);
+
+it.each(Object.entries(CALLS))(
+  '%s by an id in clear answers with that one',
+  async (_name, call) => {
+    const { client, heard } = openProvider();
+    const answer = await call(withSealedIds(client, VAULT), ID);
+    expect([answer, heard]).toMatchObject([{ providerPaymentId: ID }, [ID]]);
+  },
+);
+
+it('another id than the one asked by is sealed in any case', async () => {
+  const { client } = openProvider('ws_CO_2');
+  const answer = await CALLS.lookup?.(withSealedIds(client, VAULT), ID);
+  expect(answer).toMatchObject({ providerPaymentId: VAULT.sealId('ws_CO_2') });
+});
+
+it.each(Object.entries(NO_ANSWER_BY_ID))('%s asks by the id', async (_name, call) => {
+  const { client, heard } = openProvider();
+  expect(await call(withSealedIds(client, VAULT), TOKEN)).toMatchObject({
+    providerRefundId: 're_1',
+  });
+  expect(heard).toEqual([ID]);
+});
+
+it('it can do what the provider can, and no more', () => {
+  const { client } = openProvider();
+  const plain: ProviderClient = {
+    charge: (request, context) => client.charge(request, context),
+    lookup: (request, signal) => client.lookup(request, signal),
+    close: () => client.close(),
+  };
+  expect(Object.keys(withSealedIds(plain, VAULT)).sort()).toEqual(['charge', 'close', 'lookup']);
+});

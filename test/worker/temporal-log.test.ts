@@ -1,0 +1,33 @@
+import { createLog } from '../../config/log.ts';
+import { createTemporalLogger } from '../../worker/temporal-log.ts';
+
+/** What Temporal's SDK logs goes into our log, spelled as all other lines, without its payloads. */
+test('its lines keep the names of things, and nothing that may hold a payload', () => {
+  const lines: string[] = [];
+  const log = createLog('worker', 'info', { write: (line) => lines.push(line) });
+  const logger = createTemporalLogger(log);
+  const payload = { input: { phone: '+254712345678' }, error: new Error('s3cret') };
+  logger.warn('Activity failed', {
+    workflowId: 'payment-1',
+    activityType: 'charge',
+    attempt: 3,
+    taskQueue: 'mpesa',
+    ...payload,
+  });
+  logger.warn('an endpoint is switched off', { endpointId: 'whe_1', disabledReason: 'gone' });
+  logger.info('polling', { workflowId: 'payment-2' });
+  const told = lines.map((line) => JSON.parse(line));
+  expect(told).toMatchObject([
+    {
+      level: 'warn',
+      msg: 'Activity failed',
+      service: 'worker',
+      workflow_id: 'payment-1',
+      activity_type: 'charge',
+      attempt: 3,
+      task_queue: 'mpesa',
+    },
+    { endpoint_id: 'whe_1', disabled_reason: 'gone' },
+  ]);
+  expect(lines.join('')).not.toMatch(/s3cret|254712345678|[a-z][A-Z]\w*":/);
+});

@@ -1,0 +1,48 @@
+import type { Vault } from '../db/vault.ts';
+import type { ProviderClient } from '../domain/provider.ts';
+
+type Ids = Pick<Vault, 'sealId' | 'openId'>;
+type Named = { readonly providerPaymentId: string | null };
+
+/**
+ * A provider's client whose ids of payments are sealed on our side of it: activities take and give
+ * tokens, the provider gets and gives what it knows. An id that is asked by comes back as it was
+ * asked, since a workflow of before 0.3.0 holds it in clear and compares.
+ */
+export function withSealedIds(client: ProviderClient, ids: Ids): ProviderClient {
+  const capture = client.capture?.bind(client);
+  const cancel = client.cancel?.bind(client);
+  const refund = client.refund?.bind(client);
+  const lookupRefund = client.lookupRefund?.bind(client);
+  return {
+    charge: async (request, context) => seal(ids, await client.charge(request, context), null),
+    lookup: async (request, signal) =>
+      seal(ids, await client.lookup(open(ids, request), signal), request),
+    ...(capture && {
+      capture: async (request, signal) =>
+        seal(ids, await capture(open(ids, request), signal), request),
+    }),
+    ...(cancel && {
+      cancel: async (request, signal) =>
+        seal(ids, await cancel(open(ids, request), signal), request),
+    }),
+    ...(refund && { refund: (request, context) => refund(open(ids, request), context) }),
+    ...(lookupRefund && {
+      lookupRefund: (request, signal) => lookupRefund(open(ids, request), signal),
+    }),
+    close: () => client.close(),
+  };
+}
+
+function open<R extends Named>(ids: Ids, request: R): R {
+  const { providerPaymentId: id } = request;
+  return id === null ? request : { ...request, providerPaymentId: ids.openId(id) };
+}
+
+function seal<R extends Named>(ids: Ids, result: R, request: Named | null): R {
+  const { providerPaymentId: id } = result;
+  if (id === null) return result;
+  const asked = request?.providerPaymentId ?? null;
+  const isAsked = asked !== null && ids.openId(asked) === id;
+  return { ...result, providerPaymentId: isAsked ? asked : ids.sealId(id) };
+}
