@@ -42,7 +42,8 @@ export type ProviderPolicy = {
   };
   /**
    * A new attempt under the same payment, after a definite failure only. `after_ms` names the
-   * failures (ours, or the provider's own code) that are worth one, and the pause before it.
+   * failures (ours, or the provider's own code) that are worth one, and the pause before it. A
+   * decline that the provider calls final is never worth one.
    */
   readonly reattempt: {
     readonly max_attempts: number;

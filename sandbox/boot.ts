@@ -68,7 +68,7 @@ async function bootPrograms(
   env: services.ChildEnv,
   apiUrls: readonly string[],
 ): Promise<Booted['metricsUrls']> {
-  const { home, supervisor } = context;
+  const { home, supervisor, options } = context;
   const metricsUrls: Record<string, string> = {};
   const add = async (title: string, describe: (metricsPort: number) => Service) => {
     const { port } = await pickPort(0);
@@ -76,7 +76,9 @@ async function bootPrograms(
     metricsUrls[service.name] = `http://127.0.0.1:${port}/metrics`;
     await step(context, title, () => supervisor.add(service));
   };
-  await add('worker', (metricsPort) => services.describeWorker(home, { env, metricsPort }));
+  await add('worker', (metricsPort) =>
+    services.describeWorker(home, { env, metricsPort }, options.workerFile),
+  );
   for (const [index, url] of apiUrls.entries()) {
     await add(`API on ${url}`, (metricsPort) =>
       services.describeApi(home, index, url, { env, metricsPort }),

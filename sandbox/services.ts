@@ -68,11 +68,15 @@ export function describeSimulator(
 /** What a program of ours is started with. */
 export type Setting = { readonly env: ChildEnv; readonly metricsPort: number };
 
-export function describeWorker(home: Home, { env, metricsPort }: Setting): Service {
+export function describeWorker(
+  home: Home,
+  { env, metricsPort }: Setting,
+  file = 'worker/main.ts',
+): Service {
   return describeProgram(home, {
     name: 'worker',
     title: 'The worker',
-    file: 'worker/main.ts',
+    file,
     env: { ...env, MALIPO_METRICS_WORKER_PORT: String(metricsPort) },
   });
 }

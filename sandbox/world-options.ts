@@ -33,6 +33,8 @@ export type WorldOptions = {
   readonly temporal?: { readonly address: string; readonly namespace: string } | undefined;
   /** Laid over the environment of the worker and the API. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** A program that runs in the worker's place; for tests that crash it from inside. */
+  readonly workerFile?: string;
   /** Default 1. */
   readonly apiProcesses?: number;
   /** Whether the supervisor starts again what died; default true. */

@@ -9,8 +9,9 @@ import type { DeliveredEvent } from '../domain/webhook-event.ts';
 import { applyAside } from './aside.ts';
 import { type Book, openBook } from './book.ts';
 import { openDesk } from './desk.ts';
+import { askAbout, isMoney, isOvertaken, type Said } from './late-hold.ts';
 import { applyNews } from './news.ts';
-import { keepEvent, lookup } from './proxies.ts';
+import { keepEvent } from './proxies.ts';
 
 /**
  * Takes callbacks of a payment whose own workflow has closed. The same table decides: a repetition
@@ -91,14 +92,9 @@ async function applyLate(
 
 /** Why this says nothing that counts; null when it does. */
 function noteOn(status: PaymentStatus, event: Outcome, said: Said): string | null {
-  // Webhooks come in any order: this one was on its way when the hold was let go.
-  if (event.kind === 'authorized' && said.isLetGo) return `overtaken: ${said.text}`;
+  if (isOvertaken(event, said)) return `overtaken: ${said.text}`;
   // The review asks whether to keep late money; that it came is known.
   return status === 'needs_review' && isMoney(event) ? 'in review already' : null;
-}
-
-function isMoney({ kind }: Outcome): boolean {
-  return kind === 'succeeded' || kind === 'authorized';
 }
 
 /** Whether the policy may end the review of late money; a hold always waits for a person. */
@@ -130,28 +126,4 @@ function faultOf(input: PaymentInput, { event }: DeliveredEvent): string | null 
   if (!isOutcome(event)) return null;
   const wrong = mismatchOf(event, money(input.amountMinor, input.currency), input.captureMethod);
   return wrong === null ? null : `the ${wrong} does not match`;
-}
-
-const NOTHING = { confirms: false, contradicts: false, isLetGo: false } as const;
-type Said = {
-  readonly text: string;
-  readonly confirms: boolean;
-  readonly contradicts: boolean;
-  /** The provider itself says that it holds nothing and took nothing. */
-  readonly isLetGo: boolean;
-};
-
-/** Late money is asked about before anything rests on it: callbacks may be forged. */
-async function askAbout(input: PaymentInput, outcome: Outcome): Promise<Said> {
-  const id = outcome.providerPaymentId;
-  if (!isMoney(outcome) || id === null) return { ...NOTHING, text: 'nothing to ask' };
-  const asked = { attemptId: input.attemptId, providerPaymentId: id };
-  const answer = await lookup(input, asked, input.policy.lookup.timeout_ms * 2);
-  if (answer === null || !isOutcome(answer)) {
-    return { ...NOTHING, text: 'the status query says nothing definite' };
-  }
-  const confirms = answer.kind === outcome.kind;
-  const isLetGo = answer.kind === 'canceled' || answer.kind === 'declined';
-  const text = `the status query says ${answer.kind}`;
-  return { text, confirms, contradicts: !confirms, isLetGo };
 }

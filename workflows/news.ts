@@ -1,14 +1,15 @@
-import { workflowInfo } from '@temporalio/workflow';
+import { patched, workflowInfo } from '@temporalio/workflow';
 import type { Decision } from '../domain/decision.ts';
 import { failure } from '../domain/error.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
-import { isOutcome } from '../domain/provider.ts';
+import { isOutcome, type Outcome } from '../domain/provider.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
 import { applyAside } from './aside.ts';
 import type { Book } from './book.ts';
 import { applyControl } from './controls.ts';
 import type { Desk } from './desk.ts';
+import { askAbout, isOvertaken } from './late-hold.ts';
 import { keepEvent } from './proxies.ts';
 import { settleVerdict } from './settlement.ts';
 import { grantWish } from './wishes.ts';
@@ -69,6 +70,7 @@ async function applyEvent(
   const owner = book.ownerOf(event.providerPaymentId);
   if (owner !== 'current') return await applyAside(input, book, delivered, owner);
   if (isOutcome(event)) {
+    if (await isWrittenOff(input, book, event, eventId)) return;
     return await settleVerdict(input, book, { outcome: event, key, cause: 'callback', delivered });
   }
   const isAwaited = book.status() === 'created' || book.status() === 'processing';
@@ -82,4 +84,25 @@ async function applyEvent(
     isSilent: event.kind === 'pending',
     webhook: { eventId, status: 'applied', note: event.message },
   });
+}
+
+/** True for a hold that was let go before its own event was read: that one says nothing new. */
+async function isWrittenOff(
+  input: PaymentInput,
+  book: Book,
+  event: Outcome,
+  eventId: string,
+): Promise<boolean> {
+  const isLate = book.status() === 'canceled' || book.status() === 'failed';
+  if (!isLate || event.kind !== 'authorized' || !patched('ask-about-late-hold')) return false;
+  const said = await askAbout(input, event);
+  if (!isOvertaken(event, said)) return false;
+  await book.write({
+    key: `event/${eventId}`,
+    action: 'payment.callback_unclear',
+    actor: 'provider',
+    cause: `late callback: ${event.kind}; ${said.text}`,
+    webhook: { eventId, status: 'applied', note: `overtaken: ${said.text}` },
+  });
+  return true;
 }

@@ -1,4 +1,4 @@
-import { workflowInfo } from '@temporalio/workflow';
+import { patched, workflowInfo } from '@temporalio/workflow';
 import {
   isRefundOutcome,
   type RefundInput,
@@ -10,6 +10,7 @@ import type { DeliveredRefundEvent } from '../domain/webhook-event.ts';
 import { keepEvent } from './proxies.ts';
 import type { RefundBook } from './refund-book.ts';
 import type { RefundDesk } from './refund-desk.ts';
+import { lookupRefund } from './refund-proxies.ts';
 
 export type RefundVerdict = {
   readonly outcome: RefundOutcome;
@@ -57,6 +58,7 @@ async function applyEvent(
   if (delivered.unstored !== null) await keepEvent(delivered.unstored);
   const key = `event/${eventId}`;
   if (isRefundOutcome(event)) {
+    if (await isWrittenOff(input, book, event, eventId)) return;
     return await settleRefund(input, book, { outcome: event, key, cause: 'callback', eventId });
   }
   await book.write({
@@ -69,6 +71,32 @@ async function applyEvent(
     waitMs: input.policy.refund.result_wait_ms,
     webhook: { eventId, status: 'applied', note: event.message },
   });
+}
+
+/**
+ * Webhooks come in any order: a success that is told of after the failure may be the older word, so
+ * the provider is asked where it can be. True when it says that the failure is what counts.
+ */
+async function isWrittenOff(
+  input: RefundInput,
+  book: RefundBook,
+  outcome: RefundOutcome,
+  eventId: string,
+): Promise<boolean> {
+  const isLate = book.status() === 'failed' && outcome.kind === 'succeeded';
+  if (!isLate || input.can.looks_up_refunds !== 'sync') return false;
+  if (!patched('ask-about-late-refund')) return false;
+  const answer = await lookupRefund(input, book, input.policy.lookup.timeout_ms * 2);
+  if (answer?.kind !== 'failed') return false;
+  const note = 'overtaken: the status query says failed';
+  await book.write({
+    key: `event/${eventId}`,
+    action: 'refund.callback_unclear',
+    actor: 'provider',
+    cause: `late callback: ${outcome.kind}; the status query says failed`,
+    webhook: { eventId, status: 'applied', note },
+  });
+  return true;
 }
 
 /** Applies an outcome, unless it speaks of another refund or of other money: a person must look. */

@@ -91,12 +91,16 @@ export async function planReattempt(
   return true;
 }
 
-/** The pause before another attempt, where the policy names this failure; null for none. */
+/**
+ * The pause before another attempt, where the policy names this failure; null for none. A decline
+ * that the provider calls final is never tried again, whatever the policy says of its code.
+ */
 function reattemptAfterMs(input: PaymentInput, book: Book, outcome: Outcome): number | null {
   const { reattempt } = input.policy;
   const isOver = book.attemptOrdinal() >= (reattempt?.max_attempts ?? 1);
   const isUnsettled = book.status() === 'created' || book.status() === 'processing';
-  if (isOver || outcome.kind !== 'declined' || !isUnsettled) return null;
+  const isOpen = outcome.kind === 'declined' && outcome.isFinal !== true;
+  if (isOver || !isOpen || !isUnsettled) return null;
   const codes = [outcome.providerCode, outcome.failure?.code ?? null];
   for (const code of codes) {
     const afterMs = code === null ? undefined : reattempt.after_ms[code];

@@ -58,6 +58,9 @@ export function isRefundRefusal(code: string): boolean {
   return Object.hasOwn(REFUND_FAILURES, code);
 }
 
+/** Of the advice that comes with a decline, what forbids another try (docs.stripe.com/declines). */
+const FINAL_ADVICE = 'do_not_try_again';
+
 /** A decline: definite, no money moved. */
 export function readDecline(error: PaymentError, providerPaymentId: string | null): LookupResult {
   const code = error.decline_code ?? error.code ?? 'declined';
@@ -69,6 +72,7 @@ export function readDecline(error: PaymentError, providerPaymentId: string | nul
     money: null,
     failure: failure(ours, code),
     providerCode: code,
+    ...(error.advice_code === FINAL_ADVICE ? { isFinal: true } : {}),
   };
 }
 

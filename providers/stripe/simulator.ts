@@ -55,7 +55,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Running
   const app = new Koa();
   app.silent = true;
   for (const router of [
-    createControlRoutes({ book, events, faults, intents, settings }),
+    createControlRoutes({ book, events, faults, intents, refunds, settings }),
     createApiRoutes({ book, intents, refunds, faults, secretKey }),
     createPageRoutes(intents),
   ]) {

@@ -1,4 +1,6 @@
-import { lengthOf, payByCard, readCardBook } from './cards.ts';
+import { SANDBOX as CPAY } from '../../providers/cpay/simulator.ts';
+import { SANDBOX as STRIPE } from '../../providers/stripe/simulator.ts';
+import { lengthOf, payByCard, readCardBook, untilRefund, untilSent } from './cards.ts';
 import { openShop, type Shop } from './shop.ts';
 
 let shop: Shop;
@@ -85,12 +87,28 @@ describe.each(PROVIDERS)('%s', (provider) => {
     await settings(provider, { duplicates: 100 });
     const { body } = await payByCard(shop, provider, { capture_method: 'manual' });
     await shop.send('POST', `payments/${body.id}/capture`, { amount: 5_000 });
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    const sent = await untilSent(shop, provider, body.provider_payment_id, 200);
     await settings(provider, { duplicates: 1 });
+    expect(sent.map(({ status }) => status)).toEqual(Array.from({ length: 200 }, () => 200));
+    const { rows } = await shop.db.query(
+      'SELECT status, duplicate_count FROM webhook_events WHERE workflow_id = $1',
+      [body.workflow.id],
+    );
+    const once = { status: 'applied', duplicate_count: 99 };
+    expect(rows).toEqual([once, once]);
+    expect(await takenOf(provider, body.id)).toEqual([5_000]);
     const paid = await shop.get(body.id);
     expect([paid.status, paid.amount_captured]).toEqual(['succeeded', 5_000]);
     const actions = (await shop.timeline(body.id)).map(({ action }) => action);
     expect(actions.filter((action) => action === 'payment.settled')).toHaveLength(2);
+  });
+
+  it('takes events that come before the answer', async () => {
+    await settings(provider, { webhook: provider === 'stripe' ? 'before_answer' : 'early' });
+    const { body } = await payByCard(shop, provider);
+    await settings(provider, { webhook: 'send' });
+    expect((await shop.until(body.id, ['succeeded'])).amount_captured).toBe(5_000);
+    expect(await takenOf(provider, body.id)).toEqual([5_000]);
   });
 
   it.each(['forged', 'old'])('does not believe a signature that is %s', async (signature) => {
@@ -152,14 +170,6 @@ describe('stripe', () => {
     });
   });
 
-  it('takes events that come before the answer', async () => {
-    await settings('stripe', { webhook: 'before_answer' });
-    const { body } = await card('pm_card_visa');
-    await settings('stripe', { webhook: 'send' });
-    expect((await shop.until(body.id, ['succeeded'])).amount_captured).toBe(5_000);
-    expect(await takenOf('stripe', body.id)).toEqual([5_000]);
-  });
-
   it('is paid by a second attempt where the policy names the decline', async () => {
     const { body } = await card('pm_sim_declinedThenPaid');
     const paid = await shop.until(body.id, ['succeeded']);
@@ -167,6 +177,14 @@ describe('stripe', () => {
     const actions = (await shop.timeline(paid.id)).map(({ action }) => action);
     expect(actions).toContain('payment.reattempt_planned');
     expect(actions.filter((action) => action === 'payment.dispatched')).toHaveLength(2);
+  });
+
+  it('is not tried again after a decline that Stripe calls final, whatever its code', async () => {
+    const { body } = await card('pm_sim_declinedForGood');
+    const failed = await shop.until(body.id, ['failed', 'succeeded']);
+    expect(failed).toMatchObject({ status: 'failed', failure: { code: 'provider_unavailable' } });
+    const actions = (await shop.timeline(body.id)).map(({ action }) => action);
+    expect(actions.filter((action) => action === 'payment.dispatched')).toHaveLength(1);
   });
 
   it('takes over from CPay where the policy says so', async () => {
@@ -208,7 +226,7 @@ describe('stripe', () => {
     for (let tries = 0; tries < 50; tries += 1) {
       const payment = await shop.get(body.id);
       if (payment.dispute !== null) {
-        expect(payment.dispute).toMatchObject({ status: 'open', amount: 5_000 });
+        expect(payment.dispute).toMatchObject({ status: 'open', amount: 5_000, currency: 'USD' });
         return;
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -221,4 +239,110 @@ describe('stripe', () => {
     expect([status, body.code]).toEqual([422, 'card_number']);
     expect(JSON.stringify(body)).not.toContain('4242');
   });
+});
+
+it('CPay, whose webhooks never come, is asked', async () => {
+  await settings('cpay', { webhook: 'never', decide_after_ms: 500 });
+  const { body } = await payByCard(shop, 'cpay', { amount: 5_003 });
+  expect(body.status).toBe('processing');
+  const paid = await shop.until(body.id, ['succeeded']);
+  await settings('cpay', { webhook: 'send' });
+  expect(paid.amount_captured).toBe(5_003);
+  expect(await takenOf('cpay', body.id)).toEqual([5_003]);
+});
+
+/** These come last: from now on the merchant has accounts of its own at the same simulators. */
+describe('with an account of its own', () => {
+  // table
+  const ACCOUNTS = {
+    stripe: {
+      first: STRIPE.credentials,
+      later: { secret_key: 'sk_test_afterTheChange', webhook_secrets: 'whsec_afterTheChange' },
+    },
+    cpay: {
+      first: CPAY.credentials,
+      later: { api_key: 'cpay_test_afterTheChange', webhook_secrets: 'whsec_afterTheChange' },
+    },
+  };
+  const configure = async (
+    provider: 'stripe' | 'cpay',
+    credentials: object,
+    policy_override: object = {},
+  ) => {
+    const { simulators, api_url } = shop.world.details();
+    const base_url = simulators[provider]?.url;
+    const { body } = await shop.send('PUT', `provider-configs/${provider}`, {
+      environment: 'simulator',
+      credentials: { base_url, ...credentials },
+      policy_override,
+    });
+    const url = `${api_url}/api/v1/webhooks/stripe/${body.id}`;
+    const secrets = [STRIPE.credentials.webhook_secrets];
+    if (provider === 'stripe') await shop.control('stripe', 'PUT', 'webhook', { url, secrets });
+    return body;
+  };
+
+  it.each(PROVIDERS)(
+    '%s: what was open when its credentials changed is finished with the former ones',
+    async (provider) => {
+      await settings('cpay', { decide_after_ms: 1_000 });
+      const { first, later } = ACCOUNTS[provider];
+      const { id } = await configure(provider, first);
+      const { body: held } = await payByCard(shop, provider, { capture_method: 'manual' });
+      const { body: waiting } = await payByCard(
+        shop,
+        provider,
+        provider === 'stripe'
+          ? { payment_method: 'pm_card_authenticationRequired', return_url: 'https://shop.test/' }
+          : { amount: 5_003 },
+      );
+      expect(await configure(provider, later)).toMatchObject({ id, version: 2 });
+
+      // The simulator knows the former key alone, and signs by the former secret.
+      const captured = await shop.send('POST', `payments/${held.id}/capture`, { amount: 3_000 });
+      expect([captured.status, captured.body.status]).toEqual([200, 'succeeded']);
+      const { body: refund } = await shop.send('POST', `payments/${held.id}/refunds`, {
+        amount: 1_000,
+      });
+      await untilRefund(shop, refund.id, ['succeeded']);
+      const { taken, refunds } = await readCardBook(shop, provider, held.id);
+      expect(taken.map(({ amountMinor }) => amountMinor)).toEqual([3_000]);
+      expect(refunds.map(({ amountMinor }) => amountMinor)).toEqual([1_000]);
+
+      const pi = waiting.provider_payment_id;
+      if (provider === 'stripe')
+        await shop.control('stripe', 'POST', `3ds/${pi}`, { passed: true });
+      await shop.until(waiting.id, ['succeeded']);
+      const told = await untilSent(shop, provider, pi, 2);
+      expect(told.map(({ status }) => status)).toEqual([200, 200]);
+      const { rows } = await shop.db.query(
+        `SELECT DISTINCT e.account, a.credentials_ref FROM webhook_events e
+         JOIN attempts a USING (payment_id) WHERE e.workflow_id = $1`,
+        [waiting.workflow.id],
+      );
+      expect(rows).toEqual([{ account: `config:${id}`, credentials_ref: `config:${id}@1` }]);
+
+      const { body: next } = await payByCard(shop, provider);
+      const failed = await shop.until(next.id, ['failed', 'succeeded']);
+      expect(failed).toMatchObject({ status: 'failed', failure: { code: 'misconfigured' } });
+    },
+    60_000,
+  );
+
+  it('a 500 that is replayed for ever is searched for until the search has it', async () => {
+    await configure('stripe', STRIPE.credentials, {
+      charge: { deadline_ms: 2_500 },
+      callback_wait_ms: 300,
+    });
+    await settings('stripe', { webhook: 'never', search_lag_ms: 6_000 });
+    await shop.control('stripe', 'POST', 'faults', { kind: 'act_then_500', stored: true });
+    const { body } = await payByCard(shop, 'stripe');
+    const story = async () => (await shop.timeline(body.id)).map(({ action }) => action);
+    while (!(await story()).includes('payment.answer_lost')) await shop.get(body.id);
+    expect((await shop.get(body.id)).status).toBe('processing');
+    const paid = await shop.until(body.id, ['succeeded', 'failed', 'needs_review']);
+    expect([paid.status, paid.amount_captured]).toEqual(['succeeded', 5_000]);
+    expect(await takenOf('stripe', body.id)).toEqual([5_000]);
+    expect(await story()).not.toContain('payment.resend_planned');
+  }, 60_000);
 });

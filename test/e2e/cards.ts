@@ -59,6 +59,37 @@ function ofCPay(book: unknown, paymentId: string): CardBook {
   };
 }
 
+type Sent = { readonly id: string; readonly type: string; readonly about: string; status: number };
+
+/** What the simulator sent about one of its objects, in the order in which it was answered. */
+async function listSent(
+  shop: Shop,
+  provider: 'stripe' | 'cpay',
+  about: string | null,
+): Promise<readonly Sent[]> {
+  const book = await shop.control(provider, 'GET', 'book');
+  const sent =
+    provider === 'stripe'
+      ? requireBook<{ events: readonly Sent[] }>(book, 'events').events
+      : requireBook<{ webhooks: readonly Sent[] }>(book, 'webhooks').webhooks;
+  return sent.filter((it) => it.about === about);
+}
+
+/** Waits until so many events about it were answered. */
+export async function untilSent(
+  shop: Shop,
+  provider: 'stripe' | 'cpay',
+  about: string | null,
+  count: number,
+): Promise<readonly Sent[]> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    const sent = await listSent(shop, provider, about);
+    if (sent.length >= count) return sent;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`of ${about} not ${count} events were sent`);
+}
+
 function requireBook<B>(book: unknown, field: string): B {
   if (!isBook<B>(book, field)) throw new Error('this is no book');
   return book;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { lengthOf, payByCard, readCardBook, untilRefund } from './cards.ts';
 import { openShop, type Shop } from './shop.ts';
 
@@ -95,17 +96,21 @@ describe.each(['stripe', 'cpay'] as const)('%s', (provider) => {
 });
 
 describe('mpesa', () => {
+  type Reversal = {
+    readonly amount: number;
+    readonly result_code: string | null;
+    readonly timeout_url: string;
+  };
+  const readBook = async (phone: string): Promise<{ readonly reversals: readonly Reversal[] }> =>
+    Object.assign({ reversals: [] }, await shop.control('mpesa', 'GET', `book?phone=${phone}`));
   const pay = async (phone = shop.phone()) => {
     const { body } = await shop.pay(phone);
     await shop.until(body.id, ['succeeded']);
-    const reversed = async () => {
-      const book = await shop.control('mpesa', 'GET', `book?phone=${phone}`);
-      if (typeof book !== 'object' || book === null || !('reversals' in book)) return [];
-      return book.reversals;
-    };
-    return { id: body.id, reversed };
+    const reversed = async () => (await readBook(phone)).reversals;
+    return { id: body.id, phone, reversed };
   };
-  afterEach(() => shop.simulate('PATCH', 'settings', { reversal: 'tell', reversal_code: null }));
+  const TELL = { reversal: 'tell', reversal_code: null, reversal_delay_ms: 1_000 };
+  afterEach(() => shop.simulate('PATCH', 'settings', TELL));
 
   it('gives back by a reversal, told later, in 23 events of history', async () => {
     const { id, reversed } = await pay();
@@ -117,17 +122,96 @@ describe('mpesa', () => {
     expect(await reversed()).toMatchObject([{ amount: 40, result_code: '0' }]);
   });
 
-  it.each([
-    ['no word', { reversal: 'never' }],
-    ['"reversed already"', { reversal_code: 'R000001' }],
-    ['an unknown code', { reversal_code: '4711' }],
-  ])('after %s needs a person, and is asked for once', async (_what, settings) => {
-    await shop.simulate('PATCH', 'settings', settings);
+  it('with fifty at once gives back what the rows say, and no more than was taken', async () => {
     const { id, reversed } = await pay();
-    const { body } = await refund(id, { amount: 4_000 });
-    await untilRefund(shop, body.id, ['needs_review']);
-    expect(await reversed()).toHaveLength(1);
-    expect(await shop.get(id)).toMatchObject({ amount_refunded: 0, amount_refundable: 6_000 });
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () => refund(id, { amount: 300 })),
+    );
+    const made = answers.filter(({ status }) => status < 300);
+    expect(made).toHaveLength(33);
+    for (const { body } of made) await untilRefund(shop, body.id, ['succeeded']);
+    expect(await shop.get(id)).toMatchObject({ amount_refunded: 9_900, amount_refundable: 100 });
+    const asked = await reversed();
+    expect(asked).toEqual(
+      Array.from({ length: 33 }, () => expect.objectContaining({ amount: 3, result_code: '0' })),
+    );
+  });
+
+  it('gives back once for one key, at once and after its end', async () => {
+    const { id, reversed } = await pay();
+    const once = () => refund(id, { amount: 700 }, 'reversal-once');
+    const ids = (await Promise.all([once(), once()])).map(({ body }) => body.id);
+    await untilRefund(shop, ids[0] ?? '', ['succeeded']);
+    expect([...ids, (await once()).body.id]).toEqual([ids[0], ids[0], ids[0]]);
+    expect(await reversed()).toMatchObject([{ amount: 7, result_code: '0' }]);
+    expect(await shop.get(id)).toMatchObject({ amount_refunded: 700 });
+  });
+
+  describe('that nobody can tell of', () => {
+    const NEVER = { reversal: 'never' };
+    // table
+    const WORDS = [
+      ['"reversed already"', { reversal_code: 'R000001' }, 'reversed already'],
+      ['an unknown code', { reversal_code: '4711' }, 'unknown result code 4711'],
+      [
+        'a queue timeout, and nothing reversed',
+        { reversal: 'queue_timeout', reversal_code: '1' },
+        'result code R000002',
+      ],
+      ['no word', NEVER, 'did not tell in time'],
+    ] as const;
+    const begun = new Map<string, Awaited<ReturnType<typeof begin>>>();
+    /** A refund that has heard this word, and has its wait still before it. */
+    const begin = async (settings: object, paying: ReturnType<typeof pay>) => {
+      const { id, phone, reversed } = await paying;
+      await shop.simulate('PATCH', 'settings', { ...TELL, reversal_delay_ms: 100, ...settings });
+      const { body } = await refund(id, { amount: 4_000 });
+      const isTold = async () => typeof (await reversed())[0]?.result_code === 'string';
+      // Of the last one there is no word to wait for: nothing else is set after it.
+      while (settings !== NEVER && !(await isTold())) await sleep(50);
+      return { id, phone, reversed, refundId: body.id };
+    };
+    beforeAll(async () => {
+      const paying = WORDS.map(() => pay());
+      for (const [place, [what, settings]] of WORDS.entries()) {
+        begun.set(what, await begin(settings, paying[place] ?? pay()));
+      }
+    });
+    const find = (what: string) => {
+      const found = begun.get(what);
+      if (found === undefined) throw new Error(`${what} was not begun`);
+      return found;
+    };
+
+    it.each(WORDS)('after %s needs a person, and is asked for once', async (what, _how, cause) => {
+      const { id, reversed, refundId } = find(what);
+      const { review_reason } = await untilRefund(shop, refundId, ['needs_review']);
+      expect(review_reason).toBe('no_answer');
+      expect(await reversed()).toHaveLength(1);
+      expect(await shop.get(id)).toMatchObject({ amount_refunded: 0, amount_refundable: 6_000 });
+      const causes = (await shop.timeline(id)).map((entry) => entry.cause);
+      expect(causes).toContainEqual(expect.stringContaining(cause));
+    });
+
+    it('takes no queue timeout from an address that is forged, or its payment’s own', async () => {
+      const { phone, reversed, refundId } = find('no word');
+      const lastOf = (url = '') => url.slice(url.lastIndexOf('/') + 1);
+      const url = (await reversed())[0]?.timeout_url ?? '';
+      const token = lastOf(url);
+      const ofPayment = lastOf((await shop.book(phone)).prompts[0]?.callback_url);
+      const forged = `${token.slice(0, -1)}${token.endsWith('0') ? '1' : '0'}`;
+      const read = async () => (await shop.db.query('SELECT id FROM webhook_events')).rows.length;
+      const before = await read();
+      for (const wrong of [forged, ofPayment]) {
+        const answer = await fetch(url.replace(token, wrong), {
+          method: 'POST',
+          body: '{}',
+        });
+        expect(answer.status).toBe(404);
+      }
+      expect(await read()).toBe(before);
+      expect((await shop.send('GET', `refunds/${refundId}`)).body.status).toBe('needs_review');
+    });
   });
 
   it('after a queue timeout is asked about, and asked for once', async () => {

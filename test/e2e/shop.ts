@@ -7,7 +7,8 @@ import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
 import { removePostgresData } from '../../sandbox/postgres-files.ts';
 import { startWorld, type World } from '../../sandbox/world.ts';
-import { FREE_PORTS } from '../../sandbox/world-options.ts';
+import { FREE_PORTS, type WorldOptions } from '../../sandbox/world-options.ts';
+import { type Answered, requireDescribed } from '../described.ts';
 
 /** Short times, so that a whole life takes seconds. */
 const CARDS = `\
@@ -20,8 +21,10 @@ const CARDS = `\
 const POLICIES = `
 api:
   start_wait_ms: 4000
-  rate_limits: { key: { requests: 100000, per_ms: 1000 } }
-delivery: { timeout_ms: 1500, schedule_ms: [300, 300, 300], disable_after_ms: 3600000 }
+  rate_limits:
+    key: { requests: 100000, per_ms: 1000 }
+    address: { requests: 100000, per_ms: 1000 }
+delivery: { timeout_ms: 1500, schedule_ms: [300, 300, 1500], disable_after_ms: 3600000 }
 sweep: { every_ms: 1000, unstarted_after_ms: 1500, undelivered_after_ms: 1000, batch: 100 }
 providers:
   mpesa:
@@ -79,7 +82,11 @@ export type Shop = {
   close(): Promise<void>;
 };
 
-export async function openShop(apiProcesses = 1): Promise<Shop> {
+/** @param changes to the world that it stands in. */
+export async function openShop(
+  apiProcesses = 1,
+  { environment, ...changes }: Partial<WorldOptions> = {},
+): Promise<Shop> {
   const home = mkdtempSync(join(tmpdir(), 'malipo-e2e-'));
   chmodSync(home, 0o755);
   const policies = join(home, 'policies.yaml');
@@ -88,8 +95,9 @@ export async function openShop(apiProcesses = 1): Promise<Shop> {
     home,
     ports: FREE_PORTS,
     apiProcesses,
-    environment: { MALIPO_POLICIES: policies },
+    environment: { MALIPO_POLICIES: policies, ...environment },
     simulators: { mpesa: { answer_delay_ms: 600, prompt_lifetime_ms: 20_000 } },
+    ...changes,
   });
   const { temporal_address, temporal_namespace, database_url } = world.details();
   const connection = await Connection.connect({ address: temporal_address });
@@ -122,30 +130,48 @@ type Calls = Pick<
   'pay' | 'get' | 'timeline' | 'until' | 'book' | 'simulate' | 'send' | 'control'
 >;
 
-/** What a merchant and a payer's phone do over HTTP. */
-function openCalls(world: World): Calls {
-  const { api_key, simulators } = world.details();
-  const authorization = `Bearer ${api_key}`;
-  const api = (index: number) => world.apiUrls[index] ?? '';
-  const read = async (path: string) => {
-    const answer = await fetch(`${api(0)}/api/v1/payments/${path}`, { headers: { authorization } });
-    return JSON.parse(await answer.text());
+/** How the API is asked; each answer has to be as described. */
+function openApi(world: World) {
+  const authorization = `Bearer ${world.details().api_key}`;
+  const ask = async (index: number, method: string, path: string, sending: Sending = {}) => {
+    const { body, key } = sending;
+    const answer = await fetch(`${world.apiUrls[index] ?? ''}${path}`, {
+      method,
+      headers: {
+        authorization,
+        'content-type': 'application/json',
+        ...(key === undefined ? {} : { 'idempotency-key': key }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const { status, headers } = answer;
+    return { method, path, status, headers, text: await answer.text() };
   };
+  /** @throws Error for an answer that the reference does not have. */
+  const take = (answered: Answered) => {
+    requireDescribed(answered);
+    return JSON.parse(answered.text);
+  };
+  const look = (path: string) => ask(0, 'GET', `/api/v1/payments/${path}`);
   const send = async (
     index: number,
     method: string,
     path: string,
-    body: object | undefined,
-    key: string,
+    sending: Sending,
   ): Promise<Answer> => {
-    const answer = await fetch(`${api(index)}/api/v1/${path}`, {
-      method,
-      headers: { authorization, 'content-type': 'application/json', 'idempotency-key': key },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const { status, headers } = answer;
-    return { status, headers, body: JSON.parse(await answer.text()) };
+    const answered = await ask(index, method, `/api/v1/${path}`, sending);
+    const { status, headers } = answered;
+    return { status, headers, body: take(answered) };
   };
+  return { look, take, send };
+}
+type Sending = { readonly body?: object | undefined; readonly key?: string };
+
+/** What a merchant and a payer's phone do over HTTP. */
+function openCalls(world: World): Calls {
+  const { simulators } = world.details();
+  const { look, take, send } = openApi(world);
+  const read = async (path: string) => take(await look(path));
   const control: Shop['control'] = async (provider, method, path, body) => {
     const answer = await fetch(`${simulators[provider]?.url}/simulator/${path}`, {
       method,
@@ -157,14 +183,16 @@ function openCalls(world: World): Calls {
   return {
     pay(phone, { key = `key-${phone}`, amount = 10_000, api: index = 0 } = {}) {
       const body = { provider: 'mpesa', amount, currency: 'KES', customer: { phone } };
-      return send(index, 'POST', 'payments', body, key);
+      return send(index, 'POST', 'payments', { body, key });
     },
     get: read,
     timeline: async (id) => (await read(`${id}/timeline`)).data,
     async until(id, statuses, withinMs = 30_000) {
       const deadline = Date.now() + withinMs;
       for (;;) {
-        const payment = await read(id).catch(() => null);
+        // An API that is being killed may not answer; what is answered has to be as described.
+        const answered = await look(id).catch(() => null);
+        const payment = answered === null ? null : take(answered);
         if (payment !== null && statuses.includes(payment.status)) return payment;
         if (Date.now() > deadline)
           throw new Error(`${id} is ${payment?.status}, not ${statuses.join()}`);
@@ -177,6 +205,6 @@ function openCalls(world: World): Calls {
     },
     simulate: (method, path, body) => control('mpesa', method, path, body),
     control,
-    send: (method, path, body, key = randomUUID()) => send(0, method, path, body, key),
+    send: (method, path, body, key = randomUUID()) => send(0, method, path, { body, key }),
   };
 }

@@ -101,6 +101,18 @@ describe('a push', () => {
       'ftp://shop.example.test/stk',
     ],
   };
+  // biome-ignore format: table, one pair per line
+  it.each([
+    ['CustomerPayBillOnline', '174379', 200, undefined],
+    ['CustomerBuyGoodsOnline', '600100', 200, undefined],
+    ['CustomerPayBillOnline', '600100', 400, 'Bad Request - Invalid PartyB'],
+    ['CustomerBuyGoodsOnline', '174379', 400, 'Bad Request - Invalid PartyB'],
+    ['CustomerMerchantPayment', '174379', 400, 'Bad Request - Invalid TransactionType'],
+  ])('of the type %s to %s is answered %i', async (TransactionType, PartyB, status, said) => {
+    const heard = await desk.push({ TransactionType, PartyB });
+    expect([heard.status, heard.body.errorMessage]).toEqual([status, said]);
+  });
+
   it.each(URLS.good)('takes the callback address %s', async (CallBackURL) => {
     expect((await desk.push({ CallBackURL })).status).toBe(200);
   });

@@ -1,6 +1,6 @@
 import { mpesa } from '../../providers/mpesa/index.ts';
 import { SANDBOX, startSimulator } from '../../providers/mpesa/simulator.ts';
-import type { OpenSimulator, Payer, Spoil } from './contract/description.ts';
+import type { OpenSimulator, Payer, ProviderDescription, Spoil } from './contract/description.ts';
 import { describeProvider } from './contract.ts';
 
 /** A phone of its own for each prompt: Daraja rings a phone once at a time. */
@@ -32,8 +32,10 @@ type Book = {
 type Sum = { readonly receipt: string; readonly amount: number };
 const minorOf = (sums: readonly Sum[]) => sums.reduce((sum, { amount }) => sum + amount * 100, 0);
 
+const TILL = { transaction_type: 'till', till_number: '600100' };
+
 /** Each phone waits for its payer, so that a test says when a prompt is answered. */
-async function open(): Promise<OpenSimulator> {
+async function open(changes: object = {}): Promise<OpenSimulator> {
   const simulator = await startSimulator({
     port: 0,
     settings: { answer_mode: 'manual', reversal_delay_ms: 50 },
@@ -47,7 +49,7 @@ async function open(): Promise<OpenSimulator> {
     if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
   };
   return {
-    credentials: { ...SANDBOX.credentials, base_url: simulator.url },
+    credentials: { ...SANDBOX.credentials, ...changes, base_url: simulator.url },
     async listPayments({ reference }) {
       const answer = await fetch(`${simulator.url}/simulator/book?account_reference=${reference}`);
       const book: Book = JSON.parse(await answer.text());
@@ -74,9 +76,9 @@ function faultOf(spoil: Spoil): object {
   return { on, fault: spoil.how, act: spoil.isActedOn };
 }
 
-describeProvider({
+const paybill: ProviderDescription = {
   provider: mpesa,
-  open,
+  open: () => open(),
   pays: { ...pays, answers: 'pending' },
   waits: { ...pays, answers: 'pending' },
   refuses,
@@ -96,4 +98,14 @@ describeProvider({
     short_code: '999999',
     passkey: 'another-passkey',
   },
-});
+};
+
+describe('with a paybill', () => describeProvider(paybill));
+
+describe('with a till', () =>
+  describeProvider({
+    ...paybill,
+    open: () => open(TILL),
+    requiredFields: [...paybill.requiredFields, 'till_number'],
+    wrongFields: { ...paybill.wrongFields, till_number: '600101' },
+  }));

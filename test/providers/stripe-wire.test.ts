@@ -80,6 +80,28 @@ test.each([
   });
 });
 
+test.each([
+  ['do_not_try_again', 'insufficient_funds', true],
+  ['do_not_try_again', 'try_again_later', true],
+  ['try_again_later', 'lost_card', undefined],
+  ['confirm_card_data', 'incorrect_cvc', undefined],
+  [null, 'try_again_later', undefined],
+])('a decline with the advice %s (%s) is final: %s', (advice_code, decline_code, isFinal) => {
+  const told = translate(
+    event('payment_intent.payment_failed', {
+      id: 'pi_1',
+      object: 'payment_intent',
+      status: 'requires_payment_method',
+      amount: 5_000,
+      currency: 'usd',
+      last_payment_error: { code: 'card_declined', decline_code, advice_code },
+      metadata: { malipo_workflow: `payment-${'0'.repeat(32)}` },
+    }),
+  );
+  if (told.kind !== 'event' || told.event.kind !== 'declined') throw new Error('it is no decline');
+  expect(told.event.isFinal).toBe(isFinal);
+});
+
 const refund = {
   id: 're_1',
   object: 'refund',

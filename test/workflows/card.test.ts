@@ -165,6 +165,26 @@ describe('a held payment', () => {
     expect(await handle.executeUpdate(cancelUpdate)).toBe('canceled');
   });
 
+  it.each([
+    ['canceled', 'canceled', 'payment.callback_unclear'],
+    ['authorized', 'needs_review', 'payment.settled'],
+  ] as const)(
+    'that is told of again while it is let go is asked about: %s',
+    async (said, status, action) => {
+      const { handle, story } = await startHeld({
+        lookup: () => outcome(said),
+        cancel: async () => {
+          await handle.signal(providerEventSignal, delivered(outcome('authorized')));
+          return outcome('canceled');
+        },
+      });
+      await untilHeld(story);
+      await handle.executeUpdate(cancelUpdate);
+      while (story.entries.at(-1)?.action !== action) await stage.env.sleep('100ms');
+      expect(story.status).toBe(status);
+    },
+  );
+
   it('is let go when nobody captures it in time', async () => {
     const { handle, story } = await startHeld(
       { cancel: () => outcome('canceled') },
@@ -205,6 +225,7 @@ describe('on a merchant’s word', () => {
 });
 
 describe('another attempt', () => {
+  const FINAL = { isFinal: true } as const;
   const declined = (code: string, providerPaymentId: string) =>
     outcome('declined', {
       providerPaymentId,
@@ -252,6 +273,26 @@ describe('another attempt', () => {
     expect(await handle.result()).toEqual({ status: 'succeeded' });
     expect(sent).toEqual(['env:mpesa', 'config:other']);
     expect(story.entries[0]).toMatchObject({ route: { credentialsRef: 'config:other' } });
+  });
+
+  it.each([
+    ['the provider’s code', { try_again_later: 5_000 }, {}, 2],
+    ['our own', { card_refused: 5_000 }, {}, 2],
+    ['the provider’s code, of a decline that is final', { try_again_later: 1 }, FINAL, 1],
+    ['our own, of a decline that is final', { card_refused: 1 }, FINAL, 1],
+  ])('by %s', async (_what, after_ms, changes, expected) => {
+    let sends = 0;
+    const { handle } = await start(
+      {
+        charge: () => {
+          sends += 1;
+          return { ...declined('try_again_later', `pi_${sends}`), ...changes };
+        },
+      },
+      { reattempt: { max_attempts: 2, after_ms, fallback: [] } },
+    );
+    expect(await handle.result()).toEqual({ status: 'failed' });
+    expect(sends).toBe(expected);
   });
 
   it.each([

@@ -166,3 +166,33 @@ it('a success that the provider takes back is a failure', async () => {
   expect(await handle.result()).toEqual({ status: 'failed' });
   expect(story.entries.map(({ action }) => action)).toEqual(['refund.taken_back']);
 });
+
+describe('a success that is told of after the failure', () => {
+  const tell = async (said: RefundResult | null, changes: Partial<RefundInput>) => {
+    const script = { refund: () => PENDING, lookupRefund: () => said };
+    const { input, story } = stage.prepare(script, {}, changes);
+    story.status = 'failed';
+    await stage.env.client.workflow.signalWithStart(
+      'lateRefund',
+      lateRefundStart({ ...input, status: 'failed' }, delivered(outcome('succeeded'))),
+    );
+    while (story.entries.length === 0) await stage.env.sleep('1s');
+    return story;
+  };
+
+  it('is the older word where the provider says now that it failed', async () => {
+    const story = await tell(outcome('failed'), ASKS);
+    expect(story.status).toBe('failed');
+    expect(story.entries).toMatchObject([
+      { action: 'refund.callback_unclear', webhook: { status: 'applied' } },
+    ]);
+  });
+
+  it.each([
+    ['the provider says so as well', outcome('succeeded'), ASKS],
+    ['the provider says nothing', null, ASKS],
+    ['the provider cannot be asked', outcome('failed'), {}],
+  ] as const)('needs a person where %s', async (_what, said, changes) => {
+    expect((await tell(said, changes)).status).toBe('needs_review');
+  });
+});

@@ -3,6 +3,7 @@ import type { Book } from './book.ts';
 import type { Events } from './events.ts';
 import { type FaultOrder, readFaultOrder } from './faults.ts';
 import type { Intents } from './intents.ts';
+import type { Refunds } from './refunds.ts';
 import { changeSettings, type Settings } from './settings.ts';
 
 export type ControlParts = {
@@ -10,13 +11,14 @@ export type ControlParts = {
   readonly events: Events;
   readonly faults: FaultOrder[];
   readonly intents: Intents;
+  readonly refunds: Refunds;
   readonly settings: Settings;
 };
 type Body = Readonly<Record<string, unknown>>;
 
 /** The test's side: settings, faults, the webhook endpoint, 3-D Secure and the book. */
 export function createControlRoutes(parts: ControlParts): Router {
-  const { book, events, faults, intents, settings } = parts;
+  const { book, events, faults, intents, refunds, settings } = parts;
   const router = new Router({ prefix: '/simulator' });
   router.get('/book', (ctx) => {
     ctx.body = {
@@ -59,6 +61,12 @@ export function createControlRoutes(parts: ControlParts): Router {
   router.post('/redeliver/:about', (ctx) => {
     ctx.body = { found: events.redeliver(ctx.params.about ?? '') };
   });
+  router.post('/refunds/:id', (ctx) =>
+    checked(ctx, ({ status }) => {
+      if (typeof status !== 'string') throw new RangeError('send {"status": "succeeded"}');
+      return refunds.decide(refunds.find(ctx.params.id ?? ''), status);
+    }),
+  );
   router.post('/3ds/:id', (ctx) =>
     checked(ctx, ({ passed }) => {
       if (typeof passed !== 'boolean') throw new RangeError('send {"passed": true} or false');

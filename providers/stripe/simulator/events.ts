@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import type { Book } from './book.ts';
+import { arrange } from './disorder.ts';
 import type { Settings } from './settings.ts';
 
 export type Endpoint = { readonly url: string; readonly secrets: readonly string[] };
@@ -13,7 +14,7 @@ export type Events = {
   /** Sends the latest event about an object once more; false when there was none. */
   redeliver(about: string): boolean;
   /** Runs something later, unless the simulator was closed. */
-  later(ms: number, task: () => void): void;
+  later(ms: number, task: () => void | Promise<void>): void;
   close(): void;
 };
 
@@ -33,8 +34,17 @@ export function openEvents(book: Book, settings: Settings, endpoint: Endpoint | 
     }
   };
   const latest = new Map<string, () => Promise<void>>();
-  const later = (ms: number, task: () => void) => {
+  const later: Events['later'] = (ms, task) => {
     sleep(ms, undefined, { signal }).then(task, () => undefined);
+  };
+  const gathered: (() => Promise<unknown>)[] = [];
+  /** Those of one delay leave one after another, each when the one before was taken. */
+  const gather = (deliver: () => Promise<unknown>) => {
+    gathered.push(deliver);
+    if (gathered.length > 1) return;
+    later(settings.webhook_delay_ms, async () => {
+      for (const each of arrange(gathered.splice(0), settings.order)) await each();
+    });
   };
   const events: Events = {
     endpoint,
@@ -47,9 +57,10 @@ export function openEvents(book: Book, settings: Settings, endpoint: Endpoint | 
       const deliver = () => send(to, id, type, object.id, body);
       latest.set(object.id, deliver);
       if (settings.webhook === 'before_answer') return await deliver();
-      later(settings.webhook_delay_ms, () => {
-        for (let sent = 0; sent < settings.duplicates; sent += 1) void deliver();
-      });
+      const deliverAll = () =>
+        Promise.all(Array.from({ length: settings.duplicates }, () => deliver()));
+      if (settings.order !== 'sent') gather(deliverAll);
+      else later(settings.webhook_delay_ms, () => void deliverAll());
     },
     redeliver(about) {
       const deliver = latest.get(about);

@@ -39,4 +39,6 @@ export const METHODS: Readonly<Record<string, Method>> = {
   pm_card_createDispute: { dispute: true },
   // Not Stripe's: declines a payment's first attempt, and pays for its next one.
   pm_sim_declinedThenPaid: declined('try_again_later'),
+  // Nor this: the code invites to another try, the advice forbids it.
+  pm_sim_declinedForGood: declined('try_again_later', 'do_not_try_again'),
 };

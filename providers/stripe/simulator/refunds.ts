@@ -21,6 +21,10 @@ export function openRefunds(parts: Parts, intents: Intents) {
       return refund;
     },
 
+    /** Stripe's support, say, finds another end for it. */
+    decide: (refund: Refund, status: string) =>
+      save({ ...refund, status, failure_reason: null }, 'refund.updated'),
+
     list: (paymentIntent: string | null) =>
       [...book.refunds.values()]
         .filter((it) => paymentIntent === null || it.payment_intent === paymentIntent)
@@ -54,7 +58,9 @@ export function openRefunds(parts: Parts, intents: Intents) {
       }
       if (rule === 'failed') {
         const back = { ...refund, status: 'failed', failure_reason: 'expired_or_canceled_card' };
-        events.later(settings.refund_delay_ms, () => void save(back, 'refund.failed'));
+        events.later(settings.refund_delay_ms, () => {
+          void save(back, settings.refund_failure_event);
+        });
       }
       return refund;
     },

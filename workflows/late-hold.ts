@@ -1,0 +1,38 @@
+import type { PaymentInput } from '../domain/payment.ts';
+import { isOutcome, type Outcome } from '../domain/provider.ts';
+import { lookup } from './proxies.ts';
+
+/** What the provider says now about money that is told of late. */
+export type Said = {
+  readonly text: string;
+  readonly confirms: boolean;
+  readonly contradicts: boolean;
+  /** The provider itself says that it holds nothing and took nothing. */
+  readonly isLetGo: boolean;
+};
+const NOTHING = { confirms: false, contradicts: false, isLetGo: false } as const;
+
+/** Late money is asked about before anything rests on it: callbacks may be forged. */
+export async function askAbout(input: PaymentInput, outcome: Outcome): Promise<Said> {
+  const id = outcome.providerPaymentId;
+  if (!isMoney(outcome) || id === null) return { ...NOTHING, text: 'nothing to ask' };
+  const asked = { attemptId: input.attemptId, providerPaymentId: id };
+  const answer = await lookup(input, asked, input.policy.lookup.timeout_ms * 2);
+  if (answer === null || !isOutcome(answer)) {
+    return { ...NOTHING, text: 'the status query says nothing definite' };
+  }
+  const confirms = answer.kind === outcome.kind;
+  const isLetGo = answer.kind === 'canceled' || answer.kind === 'declined';
+  const text = `the status query says ${answer.kind}`;
+  return { text, confirms, contradicts: !confirms, isLetGo };
+}
+
+/** Webhooks come in any order: one of a hold may be on its way while the hold is let go. */
+export function isOvertaken(event: Outcome, said: Said): boolean {
+  return event.kind === 'authorized' && said.isLetGo;
+}
+
+/** Whether it tells of money that was taken or is held. */
+export function isMoney({ kind }: Outcome): boolean {
+  return kind === 'succeeded' || kind === 'authorized';
+}
