@@ -144,12 +144,13 @@ function describeAct(
   };
 }
 
+/** Of what was asked: secrets, and ids that hold a part of the payer's phone (ADR 0003). */
+const UNTOLD = /password|credentials|secret|token|provider_payment_id/i;
+
 /** What was asked, in short; secrets are named and not told. */
 function describeAsked(asked: unknown): string {
   if (asked === undefined || asked === null) return '';
-  const text = JSON.stringify(asked, (key, value: unknown) =>
-    /password|credentials|secret|token/i.test(key) ? '••••' : value,
-  );
+  const text = JSON.stringify(asked, (key, value: unknown) => (UNTOLD.test(key) ? '••••' : value));
   return cleanText(text).slice(0, ASKED_LENGTH_MAX);
 }
 

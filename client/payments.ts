@@ -62,10 +62,7 @@ export class Payments {
     return this.#send('capturePayment', { of: id, body, options });
   }
 
-  /**
-   * Has the provider asked now. Refused with `payment_closed` when the payment has ended, also by a
-   * verify whose answer was lost.
-   */
+  /** Has the provider asked now; a payment that has ended is shown as it stands. */
   verify(id: string, options?: RequestOptions): Promise<Payment> {
     return this.#send('verifyPayment', { of: id, options });
   }

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { apiKeyShape, createApiKeyBody, newApiKeyShape } from '../api/api-keys/shape.ts';
 import type { problemShape } from '../api/errors.ts';
 import type { deliveredEventShape, eventShape } from '../api/events/present.ts';
+import type { listDeliveriesQuery, listEventsQuery } from '../api/events/schema.ts';
 import type {
   capturePaymentBody,
   createPaymentBody,
@@ -15,7 +16,6 @@ import type {
 } from '../api/provider-configs/schema.ts';
 import type { createRefundBody } from '../api/refunds/schema.ts';
 import type { refundShape } from '../api/refunds/shape.ts';
-import type { pageQuery } from '../api/schema.ts';
 import type { pageOf } from '../api/shape.ts';
 import type {
   createEndpointBody,
@@ -23,6 +23,8 @@ import type {
   deliveryWithAttemptsShape,
   endpointShape,
   newEndpointShape,
+  recoveryShape,
+  testDeliveryShape,
   updateEndpointBody,
 } from '../api/webhook-endpoints/shape.ts';
 import type { OperationName } from './operations.ts';
@@ -46,8 +48,8 @@ export type ApiKey = z.output<typeof apiKeyShape>;
 /** The key itself is told this once. */
 export type NewApiKey = z.output<typeof newApiKeyShape>;
 export type Problem = z.output<typeof problemShape>;
-export type TestDelivery = { readonly object: 'test'; readonly delivery_id: string };
-export type Recovery = { readonly object: 'recovery'; readonly deliveries: number };
+export type TestDelivery = z.output<typeof testDeliveryShape>;
+export type Recovery = z.output<typeof recoveryShape>;
 /** One page of a list; `next_cursor` asks for the next one, null says that there is none. */
 export type Page<T> = z.output<ReturnType<typeof pageOf<z.ZodType<T>>>>;
 
@@ -62,13 +64,9 @@ export type UpdateWebhookEndpoint = z.input<typeof updateEndpointBody>;
 export type CreateApiKey = z.input<typeof createApiKeyBody>;
 
 /** What lists are asked for. `limit` is the size of a page; an iteration goes on to the end. */
-export type ListQuery = Partial<z.output<typeof pageQuery>>;
 export type ListPayments = Partial<z.output<typeof listPaymentsQuery>>;
-export type ListEvents = ListQuery & { readonly payment_id?: string };
-export type ListDeliveries = ListQuery & {
-  readonly endpoint_id?: string;
-  readonly status?: Delivery['status'];
-};
+export type ListEvents = Partial<z.output<typeof listEventsQuery>>;
+export type ListDeliveries = Partial<z.output<typeof listDeliveriesQuery>>;
 
 /** What each operation answers. */
 type Answers = {

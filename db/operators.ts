@@ -26,12 +26,14 @@ export async function insertOperator(
     readonly name: string;
     readonly role: Role;
     readonly passwordHash: string;
+    /** The operator who chose it, and so knows it; left out: none. */
+    readonly passwordSetBy?: string;
   },
 ): Promise<Operator | null> {
   return await db.maybeOne(sql.type(operatorRow)`
-    INSERT INTO operators (id, email, name, role, password_hash)
+    INSERT INTO operators (id, email, name, role, password_hash, password_set_by)
     VALUES (${newId('operator')}, ${next.email.toLowerCase()}, ${next.name}, ${next.role},
-      ${next.passwordHash})
+      ${next.passwordHash}, ${next.passwordSetBy ?? null})
     ON CONFLICT (email) DO NOTHING RETURNING ${OPERATOR}`);
 }
 
@@ -49,16 +51,22 @@ export function updateOperator(
     readonly role?: Role | undefined;
     readonly active?: boolean | undefined;
     readonly passwordHash?: string | undefined;
+    /** The operator who chose it; left out: none. */
+    readonly passwordSetBy?: string;
   },
 ): Promise<Operator | null> {
+  const { passwordHash: hash = null, passwordSetBy: setBy = null } = changes;
   return pool.transaction(async (db) => {
     const operator = await db.maybeOne(sql.type(operatorRow)`
       UPDATE operators SET role = coalesce(${changes.role ?? null}, role),
         active = coalesce(${changes.active ?? null}::boolean, active),
-        password_hash = coalesce(${changes.passwordHash ?? null}, password_hash),
+        password_hash = coalesce(${hash}, password_hash),
+        password_set_by = CASE WHEN ${hash}::text IS NULL THEN password_set_by
+          ELSE nullif(${setBy}, id) END,
+        password_set_at = CASE WHEN ${hash}::text IS NULL THEN password_set_at ELSE now() END,
         updated_at = now()
       WHERE id = ${id} RETURNING ${OPERATOR}`);
-    if (changes.active === false || changes.passwordHash !== undefined) {
+    if (changes.active === false || hash !== null) {
       await db.query(sql.typeAlias('none')`
         UPDATE refresh_tokens SET revoked_at = now() WHERE operator_id = ${id}
           AND revoked_at IS NULL`);
@@ -136,6 +144,16 @@ export function renewSession(
     if (operator === null) return null;
     return { operator, refreshToken: await insertToken(db, operator.id, found.family) };
   });
+}
+
+/** Whose session the token belongs to, whether or not it still opens anything. */
+export async function findOperatorOfSession(
+  db: Connection,
+  token: string,
+): Promise<Operator | null> {
+  return await db.maybeOne(sql.type(operatorRow)`
+    SELECT ${OPERATOR} FROM operators WHERE id = (
+      SELECT operator_id FROM refresh_tokens WHERE hash = ${sql.binary(hashOf(token))})`);
 }
 
 /** Ends the session that the token belongs to, if any. */

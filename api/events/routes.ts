@@ -1,18 +1,15 @@
-import { z } from 'zod';
 import {
-  DELIVERY_STATUSES,
   type Delivery,
   findDelivery,
   listDeliveries,
   listDeliveryAttempts,
   resendDelivery,
 } from '../../db/deliveries.ts';
-import { findEvent, isEventCursor, listEvents } from '../../db/outgoing-events.ts';
+import { findEvent, listEvents } from '../../db/outgoing-events.ts';
 import { isId } from '../../domain/id.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { pageQuery, text } from '../schema.ts';
 import { makeCursor, pageOf, presentPage, readCursor } from '../shape.ts';
 import {
   deliveryShape,
@@ -21,6 +18,7 @@ import {
   presentDelivery,
 } from '../webhook-endpoints/shape.ts';
 import { eventShape, presentEvent } from './present.ts';
+import { listDeliveriesQuery, listEventsQuery } from './schema.ts';
 
 const reading = { kind: 'merchant', scope: 'webhook_endpoints:read' } as const;
 
@@ -35,10 +33,7 @@ export const eventOperations: readonly Operation[] = [
     description:
       'Go on with `next_cursor`, or with the `cursor` of any event: nothing that happens later lands behind it.',
     access: reading,
-    query: pageQuery.extend({
-      cursor: z.string().refine(isEventCursor, 'must be the cursor of an event').optional(),
-      payment_id: text(100).optional(),
-    }),
+    query: listEventsQuery,
     answers: { 200: { description: 'A page of events', schema: pageOf(eventShape) } },
     async handle({ pool }, { caller, query }) {
       const events = await listEvents(pool, {
@@ -73,10 +68,7 @@ export const eventOperations: readonly Operation[] = [
     tag: 'Events',
     summary: 'List deliveries to your endpoints, newest first',
     access: reading,
-    query: pageQuery.extend({
-      endpoint_id: text(100).optional(),
-      status: z.enum(DELIVERY_STATUSES).optional(),
-    }),
+    query: listDeliveriesQuery,
     answers: { 200: { description: 'A page of deliveries', schema: pageOf(deliveryShape) } },
     async handle({ pool }, { caller, query }) {
       const found = await listDeliveries(pool, {

@@ -1,8 +1,16 @@
-import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import {
+  createRemoteJWKSet,
+  errors,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+  SignJWT,
+} from 'jose';
 import type { Env } from '../../config/env.ts';
 import { newId } from '../../db/ids.ts';
 import type { Operator } from '../../db/operators.ts';
 import { ROLES, type Role } from '../../domain/access.ts';
+import { ApiError } from '../errors.ts';
 
 export const ACCESS_TOKEN_SECONDS = 15 * 60;
 const AUDIENCE = 'malipo-operators';
@@ -11,14 +19,18 @@ const FOREIGN_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed2551
 const CLOCK_SKEW_SECONDS = 5;
 
 /** Who a token speaks for. `external`: the role is the issuer's word; else our table has it. */
-export type TokenSubject =
+export type TokenSubject = { readonly expiresAtMs: number } & (
   | { readonly kind: 'own'; readonly operatorId: string }
-  | { readonly kind: 'external'; readonly id: string; readonly email: string; readonly role: Role };
+  | { readonly kind: 'external'; readonly id: string; readonly email: string; readonly role: Role }
+);
 
 export type AccessTokens = {
   /** A JWT (RFC 7519) good for {@link ACCESS_TOKEN_SECONDS}. */
   issue(operator: Operator): Promise<string>;
-  /** Null for anything but a token of ours, or of the configured issuer, that is valid now. */
+  /**
+   * Null for anything but a token of ours, or of the configured issuer, that is valid now.
+   * @throws ApiError temporarily_unavailable where the issuer's keys cannot be read to tell.
+   */
   read(token: string): Promise<TokenSubject | null>;
 };
 
@@ -28,7 +40,7 @@ type Config = Pick<Env, 'tokenKeys' | 'publicUrl' | 'oidc'>;
 export function createAccessTokens({ tokenKeys, publicUrl, oidc }: Config): AccessTokens {
   const [current] = tokenKeys;
   if (current === undefined) throw new Error('access tokens take at least one key');
-  const foreignKeys = oidc === null ? null : createRemoteJWKSet(new URL(oidc.jwksUrl));
+  const foreignKeys = oidc === null ? null : openForeignKeys(oidc.jwksUrl);
   const readOwn = async (token: string): Promise<TokenSubject> => {
     const keyOf = ({ kid }: { readonly kid?: string }) => {
       const found = tokenKeys.find(({ id }) => id === kid);
@@ -43,7 +55,7 @@ export function createAccessTokens({ tokenKeys, publicUrl, oidc }: Config): Acce
       requiredClaims: ['sub', 'exp', 'iat'],
       clockTolerance: CLOCK_SKEW_SECONDS,
     });
-    return { kind: 'own', operatorId: payload.sub ?? '' };
+    return { kind: 'own', operatorId: payload.sub ?? '', expiresAtMs: expiryOf(payload) };
   };
   const readForeign = async (token: string): Promise<TokenSubject | null> => {
     if (oidc === null || foreignKeys === null) return null;
@@ -81,11 +93,33 @@ export function createAccessTokens({ tokenKeys, publicUrl, oidc }: Config): Acce
   };
 }
 
+/** What a token may be wrong about. All else that keeps us from a key is the issuer's fault. */
+const WRONG_KEY_IDS = [errors.JWKSNoMatchingKey, errors.JWKSMultipleMatchingKeys];
+
+function openForeignKeys(jwksUrl: string): JWTVerifyGetKey {
+  const keys = createRemoteJWKSet(new URL(jwksUrl));
+  return async (header, token) => {
+    try {
+      return await keys(header, token);
+    } catch (error) {
+      if (WRONG_KEY_IDS.some((kind) => error instanceof kind)) throw error;
+      const detail = 'the keys of the issuer of operators’ tokens could not be read; try again';
+      throw new ApiError('temporarily_unavailable', detail);
+    }
+  };
+}
+
 /** Without a role of ours in it, an issuer's token opens nothing. */
 function toExternal(payload: JWTPayload, roleClaim: string): TokenSubject | null {
   const claimed = payload[roleClaim];
   const role = ROLES.find((name) => name === claimed);
-  if (role === undefined || payload.sub === undefined) return null;
+  if (role === undefined || typeof payload.sub !== 'string' || payload.sub === '') return null;
   const email = typeof payload.email === 'string' ? payload.email : payload.sub;
-  return { kind: 'external', id: `external:${payload.sub}`, email, role };
+  const expiresAtMs = expiryOf(payload);
+  return { kind: 'external', id: `external:${payload.sub}`, email, role, expiresAtMs };
+}
+
+/** Required of every token, so it is there. */
+function expiryOf({ exp = 0 }: JWTPayload): number {
+  return exp * 1000;
 }

@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { insertTestDelivery, recoverDeliveries } from '../../db/deliveries.ts';
 import {
   deleteEndpoint,
@@ -14,13 +13,15 @@ import { isLocalHttp } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { moment } from '../schema.ts';
 import { presentWholeList, wholeListOf } from '../shape.ts';
 import {
   createEndpointBody,
   endpointShape,
   newEndpointShape,
   presentEndpoint,
+  recoverBody,
+  recoveryShape,
+  testDeliveryShape,
   updateEndpointBody,
 } from './shape.ts';
 
@@ -136,7 +137,7 @@ export const webhookEndpointOperations: readonly Operation[] = [
     answers: {
       202: {
         description: 'It is on its way: see the delivery',
-        schema: z.strictObject({ object: z.literal('test'), delivery_id: z.string() }),
+        schema: testDeliveryShape,
       },
     },
     async handle(deps, call) {
@@ -156,13 +157,8 @@ export const webhookEndpointOperations: readonly Operation[] = [
       'What failed, and what happened while it was switched off, of the events that it asks for. Switch it on first.',
     access: writing,
     problems: ['endpoint_off'],
-    body: z.strictObject({ since: moment }).meta({ example: { since: '2026-11-24T09:00:00Z' } }),
-    answers: {
-      202: {
-        description: 'So many are on their way',
-        schema: z.strictObject({ object: z.literal('recovery'), deliveries: z.int() }),
-      },
-    },
+    body: recoverBody,
+    answers: { 202: { description: 'So many are on their way', schema: recoveryShape } },
     async handle(deps, call) {
       const endpoint = await requireEndpoint(deps, call);
       if (!endpoint.active) throw new ApiError('endpoint_off', 'nothing would reach it');

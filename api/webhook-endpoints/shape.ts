@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { DELIVERY_STATUSES, type Delivery, type DeliveryAttempt } from '../../db/deliveries.ts';
 import type { WebhookEndpoint } from '../../db/webhook-endpoints.ts';
 import { EVENT_TYPES, WEBHOOK_EVENT_TYPES } from '../../domain/outgoing-event.ts';
-import { text } from '../schema.ts';
+import { moment, text } from '../schema.ts';
 import { namesOf, textOrNull, time, timeOrNull } from '../shape.ts';
 
 const eventTypes = z
@@ -46,6 +46,18 @@ export const endpointShape = z
 export const newEndpointShape = endpointShape
   .extend({ secret: z.string().meta({ description: 'Told this once', example: 'whsec_…' }) })
   .meta({ id: 'WebhookEndpointWithSecret' });
+
+export const recoverBody = z
+  .strictObject({ since: moment })
+  .meta({ example: { since: '2026-11-24T09:00:00Z' } });
+export const testDeliveryShape = z.strictObject({
+  object: z.literal('test'),
+  delivery_id: z.string(),
+});
+export const recoveryShape = z.strictObject({
+  object: z.literal('recovery'),
+  deliveries: z.int(),
+});
 
 export const deliveryShape = z
   .strictObject({

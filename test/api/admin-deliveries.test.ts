@@ -72,7 +72,11 @@ test('one is seen with every try, and sent once more by who may act', async () =
   const waiting = 'SELECT id FROM deliveries WHERE dispatched_run < run';
   expect(await api.database.queryAsOwner(waiting)).toEqual([{ id }]);
   const acts = await viewer('GET', `/api/v1/admin/acts?target=${id}`);
-  expect(acts.body.data).toMatchObject([{ action: 'adminResendDelivery', status: 202 }]);
+  const action = 'adminResendDelivery';
+  expect(acts.body.data).toMatchObject([
+    { action, status: 202 },
+    { action, status: 403 },
+  ]);
 });
 
 test('one that is still being tried stays as it is', async () => {

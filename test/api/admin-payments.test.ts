@@ -1,7 +1,8 @@
+import { sealCustomer } from '../../db/customers.ts';
 import { newId } from '../../db/ids.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { PROVIDER_NAMES } from '../../providers/index.ts';
-import { storePaymentIn } from '../factories.ts';
+import { storePaymentIn, VAULT } from '../factories.ts';
 import { listStored, makeStkCallback, stkPath } from './callbacks.ts';
 import { openOperator } from './operators.ts';
 import { openTestApi, type Send, type TestApi } from './server.ts';
@@ -119,6 +120,25 @@ test('the queue holds what waits for a decision, of all merchants', async () => 
   const timeline = await first.send('GET', path({ id }, '/timeline'));
   expect(timeline.body.data.at(-1)).toMatchObject({ to: 'needs_review' });
   expect((await first.send('GET', path({ id }, '/execution'))).status).toBe(200);
+});
+
+test('a payment is found by what its payer or its provider names it by', async () => {
+  const id = newId('payment');
+  const payer = { id: 'cust-17', phone: '+254712345678', email: 'asha@example.test', name: null };
+  const customer = sealCustomer(VAULT, id, payer);
+  await storePaymentIn(api.pool, 'succeeded', { id, customer, amountMinor: 10_000 });
+  await storePaymentIn(api.pool, 'created', { amountMinor: 20_000 });
+  const found = async (query: string) =>
+    (await first.send('GET', `/api/v1/admin/payments?${query}`)).body.data.map((it) => it.id);
+  const ways = ['receipt=UJ7A1B2C3D', 'provider_payment_id=ws_CO_1', 'email=Asha@example.test'];
+  for (const way of [...ways, 'customer_id=cust-17', 'amount=10000', 'phone=0712345678']) {
+    expect([way, await found(way)]).toEqual([way, [id]]);
+  }
+  expect(await found('receipt=UJ7A1B2C3D&amount=20000')).toEqual([]);
+  for (const way of ['amount=1.5', 'amount=', 'email=asha', 'receipt=']) {
+    expect((await first.send('GET', `/api/v1/admin/payments?${way}`)).status).toBe(400);
+  }
+  expect((await api.send('GET', '/api/v1/payments?receipt=UJ7A1B2C3D')).status).toBe(400);
 });
 
 test('a parked callback is looked into, closed or delivered once more', async () => {

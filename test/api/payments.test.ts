@@ -1,6 +1,6 @@
 import type { UpdateAnswer } from '../../api/engine.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
-import { storePaymentIn } from '../factories.ts';
+import { makeOutcome, recordEvent, storePaymentIn } from '../factories.ts';
 import { openTestApi, type Send, type TestApi } from './server.ts';
 import { takePaymentsIn } from './takers.ts';
 
@@ -111,21 +111,23 @@ const UPDATES: readonly (readonly [UpdateAnswer, number, string | undefined])[] 
   [{ kind: 'done' }, 200, undefined],
   [{ kind: 'not_running' }, 503, 'temporarily_unavailable'],
   [{ kind: 'unavailable' }, 503, 'temporarily_unavailable'],
-  [{ kind: 'refused', type: 'payment_closed', message: 'it has ended' }, 409, 'payment_closed'],
   [{ kind: 'refused', type: 'a type of tomorrow', message: 'why' }, 409, 'payment_closed'],
 ];
+const CLOSED: UpdateAnswer = { kind: 'refused', type: 'payment_closed', message: 'it has ended' };
 const REFUSALS = { cancel: 'already_sent', capture: 'capture_refused', verify: 'not_sent' };
 describe.each(['cancel', 'capture', 'verify'] as const)('%s', (what) => {
   const type = REFUSALS[what];
   const own: UpdateAnswer = { kind: 'refused', type, message: 'the reason in words' };
-  test.each([...UPDATES, [own, 409, type] as const])(
+  const closed =
+    what === 'verify' ? ([CLOSED, 200, undefined] as const) : ([CLOSED, 409, CLOSED.type] as const);
+  test.each([...UPDATES, closed, [own, 409, type] as const])(
     'when the workflow answers %j: %i %s',
     async (update, status, code) => {
       const { id, workflowId } = await store('authorized');
       api.engine.update = update;
       const answer = await ask(id, what);
       expect([answer.status, answer.body.code]).toEqual([status, code]);
-      if ('message' in update) expect(answer.body.detail).toContain(update.message);
+      if ('message' in update && status > 200) expect(answer.body.detail).toContain(update.message);
       const amount = what === 'capture' ? [10_000] : [];
       expect(api.engine.updates).toEqual([[what, workflowId, ...amount]]);
     },
@@ -142,6 +144,30 @@ test.each(['created', 'processing'] as const)(
     expect(answer.headers.get('retry-after')).not.toBeNull();
   },
 );
+
+test.each(['succeeded', 'failed', 'canceled'] as const)(
+  'of a payment that is %s nobody is asked: a verify shows it, however often',
+  async (status) => {
+    const { id } = await store(status);
+    api.engine.update = { kind: 'not_running' };
+    for (const _again of [1, 2]) {
+      expect(await ask(id, 'verify')).toMatchObject({ status: 200, body: { id, status } });
+    }
+    expect(api.engine.updates).toEqual([]);
+  },
+);
+
+test('a verify of what ends in that moment shows how it ended', async () => {
+  const payment = await store('processing');
+  api.engine.verifyPayment = async () => {
+    await recordEvent(api.pool, payment, 'succeeded', { outcome: makeOutcome('succeeded') });
+    return { kind: 'not_running' };
+  };
+  expect(await ask(payment.id, 'verify')).toMatchObject({
+    status: 200,
+    body: { status: 'succeeded' },
+  });
+});
 
 test('a payment that has ended is closed', async () => {
   const { id } = await store('succeeded');

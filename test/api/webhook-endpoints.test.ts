@@ -1,5 +1,5 @@
 import { newId } from '../../db/ids.ts';
-import { storePaymentIn } from '../factories.ts';
+import { MERCHANT, storePaymentIn } from '../factories.ts';
 import { openTestApi, type TestApi } from './server.ts';
 
 let api: TestApi;
@@ -84,18 +84,74 @@ test('a deleted endpoint is gone, its deliveries stay to be read', async () => {
   expect((await api.send('GET', '/api/v1/deliveries')).body.data).toHaveLength(1);
 });
 
-test('what failed is recovered since a time', async () => {
+const recover = (id: string, since = new Date(Date.now() - 60_000)) =>
+  api.send('POST', `${PATH}/${id}/recover`, { body: { since: since.toISOString() } });
+const switchTo = (id: string, active: boolean) =>
+  api.send('PATCH', `${PATH}/${id}`, { body: { active } });
+const listWaiting = (id: string) =>
+  api.database.queryAsOwner<{ type: string; run: number; run_attempts: number }>(
+    `SELECT e.type, d.run, d.run_attempts FROM deliveries d
+     JOIN outgoing_events e ON e.id = d.event_id
+     WHERE d.endpoint_id = $1 AND d.status = 'pending' AND d.dispatched_run < d.run ORDER BY e.id`,
+    [id],
+  );
+
+test('what failed is recovered since a time, each with its whole schedule, and once', async () => {
   const { body } = await create();
   await storePaymentIn(api.pool, 'succeeded');
-  await api.database.queryAsOwner("UPDATE deliveries SET status = 'failed', dispatched_run = run");
-  const since = new Date(Date.now() - 60_000).toISOString();
-  const recover = await api.send('POST', `${PATH}/${body.id}/recover`, { body: { since } });
-  expect(recover).toMatchObject({ status: 202, body: { deliveries: 3 } });
-  const rows = await api.database.queryAsOwner(
-    "SELECT id FROM deliveries WHERE status = 'pending' AND dispatched_run < run",
+  await api.database.queryAsOwner(
+    "UPDATE deliveries SET status = 'failed', dispatched_run = run, run_attempts = 10",
   );
-  expect(rows).toHaveLength(3);
+  const answer = await recover(body.id);
+  expect(answer).toMatchObject({ status: 202, body: { deliveries: 3 } });
+  const again = { run: 2, run_attempts: 0 };
+  expect(await listWaiting(body.id)).toMatchObject([again, again, again]);
+  expect((await recover(body.id)).body).toMatchObject({ deliveries: 0 });
 });
+
+test('what happened while an endpoint was off is recovered, if it asked for it', async () => {
+  const { body: all } = await create();
+  const { body: some } = await create({ event_types: ['payment.succeeded', 'endpoint.test'] });
+  await storePaymentIn(api.pool, 'succeeded');
+  for (const { id } of [all, some]) await switchTo(id, false);
+  await api.database.queryAsOwner("UPDATE deliveries SET status = 'succeeded', dispatched_run = 1");
+  await storePaymentIn(api.pool, 'succeeded');
+  await api.send('POST', `${PATH}/${all.id}/test`);
+  const other = await api.openMerchant();
+  await ensureForeignEvent(other.id);
+  expect(await recover(all.id)).toMatchObject({ status: 409, body: { code: 'endpoint_off' } });
+  for (const { id } of [all, some]) await switchTo(id, true);
+  expect((await recover(some.id)).body).toMatchObject({ deliveries: 1 });
+  expect((await recover(all.id)).body).toMatchObject({ deliveries: 3 });
+  const types = ['payment.created', 'payment.processing', 'payment.succeeded'];
+  const told = (await listWaiting(all.id)).map(({ type }) => type);
+  expect(told).toEqual([...types, 'endpoint.test']);
+  expect(await listWaiting(some.id)).toMatchObject([{ type: 'payment.succeeded', run: 1 }]);
+  expect((await recover(all.id, new Date(Date.now() + 60_000))).body).toMatchObject({
+    deliveries: 0,
+  });
+});
+
+test('thousands are recovered, none twice', async () => {
+  const { body } = await create();
+  await api.database.queryAsOwner(
+    `INSERT INTO outgoing_events (id, merchant_id, type, data)
+     SELECT new_id('msg'), $1, 'payment.succeeded', '{}' FROM generate_series(1, 2345)`,
+    [MERCHANT.id],
+  );
+  expect((await recover(body.id)).body).toMatchObject({ deliveries: 2345 });
+  expect(await listWaiting(body.id)).toHaveLength(2345);
+  expect((await recover(body.id)).body).toMatchObject({ deliveries: 0 });
+});
+
+/** Of another merchant, which no recovery of ours may bring. */
+async function ensureForeignEvent(merchantId: string): Promise<void> {
+  await api.database.queryAsOwner(
+    `INSERT INTO outgoing_events (id, merchant_id, type, data)
+     VALUES (new_id('msg'), $1, 'payment.succeeded', '{}')`,
+    [merchantId],
+  );
+}
 
 test('events are listed in order, page by page, of one merchant only', async () => {
   const payment = await storePaymentIn(api.pool, 'succeeded');

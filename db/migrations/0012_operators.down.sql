@@ -1,0 +1,11 @@
+DROP INDEX attempts_by_any_provider_id;
+DROP INDEX payments_by_amount;
+DROP INDEX payments_by_receipt;
+DROP INDEX payments_by_customer;
+DROP INDEX payments_by_any_reference;
+DROP INDEX payments_by_any_email;
+DROP INDEX payments_by_any_phone;
+ALTER TABLE operators DROP COLUMN password_set_at;
+ALTER TABLE operators DROP COLUMN password_set_by;
+UPDATE operator_acts SET role = 'viewer' WHERE role IS NULL;
+ALTER TABLE operator_acts ALTER COLUMN role SET NOT NULL;

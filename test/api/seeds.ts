@@ -1,0 +1,57 @@
+import { newId } from '../../db/ids.ts';
+import { insertWebhookEvent } from '../../db/webhook-events.ts';
+import { MERCHANT, makeWebhookEvent, storePaymentIn } from '../factories.ts';
+import type { TestApi } from './server.ts';
+
+/** The id of one thing of each kind that has an address of its own, by the noun before it. */
+export type Seeds = Readonly<Record<string, string>>;
+
+/** One of each, all of {@link MERCHANT}'s. */
+export async function storeOneOfEach(api: TestApi): Promise<Seeds> {
+  const make = async (path: string, body: object) =>
+    (await api.send('POST', `/api/v1/${path}`, { body })).body.id;
+  const endpoint = await make('webhook-endpoints', { url: 'https://shop.example.test/malipo' });
+  const payment = await storePaymentIn(api.pool, 'succeeded');
+  const { event } = await insertWebhookEvent(
+    api.pool,
+    makeWebhookEvent({ workflowId: payment.workflowId }),
+  );
+  const first = async (path: string) =>
+    (await api.send('GET', `/api/v1/${path}?limit=1`)).body.data[0]?.id ?? '';
+  const [operator] = await api.database.queryAsOwner<{ id: string }>(
+    `INSERT INTO operators (id, email, name, role, password_hash)
+     SELECT 'opr_' || md5(random()::text), random() || '@example.test', 'A', 'viewer', ''
+     RETURNING id`,
+  );
+  return {
+    payments: payment.id,
+    refunds: await make(`payments/${payment.id}/refunds`, { amount: 100 }),
+    'webhook-endpoints': endpoint,
+    events: await first('events'),
+    deliveries: await first('deliveries'),
+    'api-keys': await make('api-keys', { name: 'Web shop', scopes: ['payments:read'] }),
+    'webhook-events': event.id,
+    merchants: MERCHANT.id,
+    operators: operator?.id ?? '',
+    // Temporal keeps these; the engine of the tests knows any.
+    batches: newId('batch'),
+  };
+}
+
+/** Parts of a path that are no ids. */
+const NAMES: Readonly<Record<string, string>> = {
+  provider: 'mpesa',
+  channel: 'stripe',
+  proof: 'none',
+  code: 'rate_limited',
+  file: 'start.js',
+};
+
+/** The path with what varies filled in. @throws Error for a noun without a seed. */
+export function fillPath(path: string, seeds: Seeds): string {
+  return path.replaceAll(/([\w-]+)\/\{(\w+)\}/g, (_, noun: string, name: string) => {
+    const filled = NAMES[name] ?? seeds[noun];
+    if (filled === undefined) throw new Error(`test/api/seeds.ts makes no ${noun}`);
+    return `${noun}/${filled}`;
+  });
+}

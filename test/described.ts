@@ -1,0 +1,110 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { OPERATIONS } from '../api/operations.ts';
+import { describeApi } from '../api/reference/openapi.ts';
+
+type Described = {
+  readonly operationId: string;
+  readonly responses: Readonly<
+    Record<
+      string,
+      {
+        readonly headers?: object;
+        readonly content?: Readonly<Record<string, { readonly schema: object }>>;
+      }
+    >
+  >;
+};
+/** The OpenAPI document, as far as tests look into it. */
+export type Document = {
+  readonly openapi: string;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Described>>>>;
+  readonly webhooks: Readonly<Record<string, Readonly<Record<string, Described>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, object>> };
+};
+export type Answered = {
+  readonly method: string;
+  /** With or without a query. */
+  readonly path: string;
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+};
+
+const KEY = 'api';
+/** Those that answers use; a format without a row does not compile. */
+const FORMATS = {
+  'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/,
+  email: /^[^@\s]+@[^@\s]+$/,
+  uri: (text: string) => URL.canParse(text),
+};
+/** How a path or a method that is not there is answered, or who comes too often. */
+const WITHOUT_OPERATION = [404, 405, 429, 503];
+const PROBLEM = `${KEY}#/components/schemas/Problem`;
+
+/** The document as it is served, and ajv with all its schemas; strict: an odd word is a fault. */
+export function openDocument(serverUrl = 'https://pay.example.test') {
+  const document: Document = JSON.parse(JSON.stringify(describeApi(OPERATIONS, serverUrl)));
+  const ajv = new Ajv2020({ allErrors: true, strict: true, strictTypes: false, formats: FORMATS });
+  ajv.addVocabulary(['example', ...Object.keys(document)]);
+  ajv.addSchema(document, KEY);
+  return { document, ajv };
+}
+
+/** A place in the document, as `$ref` names it. */
+export function pointTo(...steps: readonly string[]): string {
+  const escaped = steps.map((step) => step.replaceAll('~', '~0').replaceAll('/', '~1'));
+  return `${KEY}#/${escaped.map(encodeURIComponent).join('/')}`;
+}
+
+let opened: ReturnType<typeof openDocument> | null = null;
+
+/** @throws Error for an answer whose status, content type or body the reference does not have. */
+export function requireDescribed(answered: Answered): void {
+  opened ??= openDocument();
+  const fault = findFault(opened, answered);
+  if (fault === null) return;
+  const { method, path, status, text } = answered;
+  throw new Error(`${method} ${path} answered ${status}: ${fault}\n${text.slice(0, 500)}`);
+}
+
+type Opened = ReturnType<typeof openDocument>;
+
+function findFault({ document, ajv }: Opened, answered: Answered): string | null {
+  const { status, headers, text } = answered;
+  const method = answered.method.toLowerCase();
+  if (method === 'options') return null;
+  const type = (headers.get('content-type') ?? '').split(';')[0]?.trim() ?? '';
+  const validate = (pointer: string) => {
+    const isValid = ajv.getSchema(pointer);
+    if (isValid === undefined) return `${pointer} is not there`;
+    if (isValid(type.endsWith('json') ? JSON.parse(text) : text) === true) return null;
+    return ajv.errorsText(isValid.errors, { dataVar: 'body' });
+  };
+  const named = method === 'head' ? 'get' : method;
+  const path = findPath(document, answered.path, named);
+  if (path === null) {
+    if (!WITHOUT_OPERATION.includes(status)) return 'there is no such operation';
+    return type === 'application/problem+json' ? validate(PROBLEM) : `it is ${type}`;
+  }
+  const response = document.paths[path]?.[named]?.responses[status];
+  if (response === undefined) return 'the status is not described';
+  const types = Object.keys(response.content ?? {});
+  if (types.length === 0) return text === '' ? null : 'no body is described';
+  const media = types.find((it) => it === type || it === '*/*');
+  if (media === undefined) return `${type} is not described`;
+  if (method === 'head') return null;
+  const within = ['paths', path, named, 'responses', String(status), 'content', media, 'schema'];
+  return validate(pointTo(...within));
+}
+
+/** What is spelled out goes before what varies, as in OpenAPI. */
+function findPath({ paths }: Document, asked: string, method: string): string | null {
+  const [plain = ''] = asked.split('?');
+  const fitting = Object.keys(paths).filter((path) => {
+    const pattern = path.replaceAll(/[.]/g, '\\.').replaceAll(/\{\w+\}/g, '[^/]+');
+    return new RegExp(`^${pattern}/?$`, 'i').test(plain) && paths[path]?.[method] !== undefined;
+  });
+  return (
+    fitting.toSorted((one, other) => one.split('{').length - other.split('{').length)[0] ?? null
+  );
+}
