@@ -11,5 +11,6 @@ export default {
   globalSetup: '<rootDir>/test/global-setup.ts',
   globalTeardown: '<rootDir>/test/global-teardown.ts',
   testTimeout: 60_000,
-  maxWorkers: 2,
+  // Most of what takes long is waiting, so more run than there are cores.
+  maxWorkers: 4,
 };

@@ -15,6 +15,7 @@ beforeEach(async () => {
     merchantId: MERCHANT.id,
     apiKey: API_KEY,
     scopes: ['payments:write'],
+    expiresAtMs: null,
   });
 });
 afterEach(() => database.close());

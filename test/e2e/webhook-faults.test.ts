@@ -147,8 +147,8 @@ test('an endpoint that is gone is switched off, and others of its merchant hear 
   const line = log.split('\n').find((text) => text.includes('an endpoint is switched off'));
   expect(JSON.parse(line ?? '{}')).toMatchObject({
     level: 'warn',
-    endpointId: id,
-    disabledReason: reason,
+    endpoint_id: id,
+    disabled_reason: reason,
   });
 }, 60_000);
 

@@ -230,6 +230,7 @@ describe('a payment', () => {
   it('is not believed with another amount, and settles by the right one', async () => {
     const { handle, story } = await start({});
     const wrong = outcome('succeeded', { money: { amountMinor: 1, currency: 'KES' } });
+    while (story.sends === 0) await stage.env.sleep('1s');
     await handle.signal(providerEventSignal, delivered(wrong));
     await stage.env.sleep('1m');
     expect(story.status).toBe('needs_review');

@@ -50,7 +50,7 @@ const actionsOf = async ({ id }: { id: string }) => {
 };
 
 async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
-  for (let tries = 0; tries < 300; tries += 1) {
+  for (let tries = 0; tries < 800; tries += 1) {
     if (await isSo()) return;
     await sleep(50);
   }
