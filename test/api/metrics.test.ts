@@ -56,7 +56,7 @@ async function untilShown(registry: Registry, line: string): Promise<string> {
 
 /** Events are shown once no older transaction of the server is open; other tests run there too. */
 async function untilToldOf(type: string): Promise<void> {
-  for (let tries = 0; tries < 400; tries += 1) {
+  for (let tries = 0; tries < 1_200; tries += 1) {
     const { body } = await api.send('GET', '/api/v1/events');
     if (body.data.some((event) => event.type === type)) return;
     await new Promise((resolve) => setTimeout(resolve, 25));

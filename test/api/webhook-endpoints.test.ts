@@ -156,7 +156,7 @@ async function ensureForeignEvent(merchantId: string): Promise<void> {
 test('events are listed in order, page by page, of one merchant only', async () => {
   const payment = await storePaymentIn(api.pool, 'succeeded');
   // They are shown once no older transaction of the server is open; other tests run there too.
-  for (let tries = 0; tries < 200; tries += 1) {
+  for (let tries = 0; tries < 1_200; tries += 1) {
     const { body } = await api.send('GET', '/api/v1/events');
     if (body.data.some(({ type }) => type === 'payment.succeeded')) break;
     await new Promise((resolve) => setTimeout(resolve, 25));

@@ -15,7 +15,6 @@ beforeEach(async () => {
     merchantId: MERCHANT.id,
     apiKey: API_KEY,
     scopes: ['payments:write'],
-    expiresAtMs: null,
   });
 });
 afterEach(() => database.close());
@@ -33,6 +32,7 @@ test('a key tells whose it is and what it may do', async () => {
     apiKeyId: (await findKey())?.id,
     merchantId: MERCHANT.id,
     scopes: ['payments:write'],
+    expiresAtMs: null,
   });
 });
 
