@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { moment, text } from '../api/schema.ts';
 import { makeApiKey } from '../db/api-key.ts';
 import { newId } from '../db/ids.ts';
 import { ensureApiKey, ensureMerchant, findMerchant } from '../db/merchants.ts';
+import { finishAct, insertAct } from '../db/operator-acts.ts';
 import { insertOperator } from '../db/operators.ts';
 import { hashPassword } from '../db/password.ts';
 import { openPool, type Pool } from '../db/pool.ts';
@@ -120,11 +122,28 @@ async function run(): Promise<number> {
   if (databaseUrl === undefined) throw new Refusal('set DATABASE_URL');
   const pool = await openPool({ databaseUrl, size: 1, statementTimeoutMs: 10_000 });
   try {
+    const id = await insertAct(pool, actOf(what, values));
     console.log(await act(pool, { ...values }));
+    await finishAct(pool, id, 200);
     return 0;
   } finally {
     await pool.end();
   }
+}
+
+/** Kept as operators' acts are; one that was refused stays without an end. */
+function actOf(what: string, { name, role, merchant }: Readonly<Record<string, unknown>>) {
+  return {
+    operatorId: 'cli',
+    email: userInfo().username,
+    role: null,
+    action: `npm run admin -- ${what}`,
+    target: typeof merchant === 'string' ? merchant.slice(0, 100) : null,
+    details: { asked: JSON.stringify({ name, role }).slice(0, 1_000) },
+    requestId: newId('request'),
+    remoteAddress: 'local',
+    userAgent: null,
+  };
 }
 
 await runToExitCode(run);

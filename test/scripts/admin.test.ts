@@ -39,6 +39,14 @@ test('a new merchant gets a key that opens everything, told once', async () => {
   expect(opened).toMatchObject({ merchantId: id, scopes: SCOPE_NAMES });
   const live = await tell(/^key: (sk_live_\w+)$/m, ...named, '--live');
   expect((await authenticate(database.pool, live))?.merchantId).toBe(id);
+  const acts = await database.queryAsOwner(
+    "SELECT action, target, status FROM operator_acts WHERE operator_id = 'cli' ORDER BY id",
+  );
+  expect(acts).toEqual([
+    { action: 'npm run admin -- create-merchant', target: null, status: 200 },
+    { action: 'npm run admin -- create-key', target: id, status: 200 },
+    { action: 'npm run admin -- create-key', target: id, status: 200 },
+  ]);
   const keys = await listApiKeys(database.pool, id);
   expect(keys.map(({ name, created_by }) => [name, created_by])).toEqual([
     ['Web shop', 'npm run admin'],
