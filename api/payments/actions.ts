@@ -9,9 +9,11 @@ import type { UpdateAnswer } from '../engine.ts';
 import { ApiError, isProblemCode } from '../errors.ts';
 
 /** Ends what was not yet paid. A second cancel of a canceled payment changes nothing. */
-export async function cancelPayment({ engine }: ApiDeps, payment: Payment): Promise<void> {
+export async function cancelPayment(deps: ApiDeps, payment: Payment): Promise<void> {
   if (payment.status === 'canceled') return;
-  requireDone('canceled', payment, await engine.cancelPayment(payment.workflowId));
+  const answer = await deps.engine.cancelPayment(payment.workflowId);
+  const standing = await reread(deps, payment, answer);
+  if (standing.status !== 'canceled') requireDone('canceled', standing, answer);
 }
 
 /**
@@ -19,7 +21,7 @@ export async function cancelPayment({ engine }: ApiDeps, payment: Payment): Prom
  * changes nothing, so a capture may be sent again.
  */
 export async function capturePayment(
-  { engine }: ApiDeps,
+  deps: ApiDeps,
   payment: Payment,
   amount: number | undefined,
 ): Promise<void> {
@@ -27,15 +29,21 @@ export async function capturePayment(
     throw new ApiError('provider_limits', `${payment.provider} captures at once`);
   }
   const amountMinor = amount ?? payment.amountMinor;
-  const isDone = payment.status === 'succeeded' && payment.amountCapturedMinor === amountMinor;
-  if (isDone && payment.captureMethod === 'manual') return;
+  if (isCapturedBy(payment, amountMinor)) return;
   if (amountMinor > payment.amountMinor) {
     const { currency } = payment;
     const held = formatMoney({ amountMinor: payment.amountMinor, currency });
     const detail = `at most ${held} (${payment.amountMinor}) is authorized`;
     throw new ApiError('invalid_request', `amount: ${detail}`, [{ pointer: '/amount', detail }]);
   }
-  requireDone('captured', payment, await engine.capturePayment(payment.workflowId, amountMinor));
+  const answer = await deps.engine.capturePayment(payment.workflowId, amountMinor);
+  const standing = await reread(deps, payment, answer);
+  if (!isCapturedBy(standing, amountMinor)) requireDone('captured', standing, answer);
+}
+
+function isCapturedBy(payment: Payment, amountMinor: number): boolean {
+  const isWhole = payment.status === 'succeeded' && payment.amountCapturedMinor === amountMinor;
+  return isWhole && payment.captureMethod === 'manual';
 }
 
 /**
@@ -45,14 +53,15 @@ export async function capturePayment(
 export async function verifyPayment(deps: ApiDeps, payment: Payment): Promise<void> {
   if (HAS_ENDED.includes(payment.status)) return;
   const answer = await deps.engine.verifyPayment(payment.workflowId);
-  if (!(await isOver(deps, payment, answer))) requireDone('verified', payment, answer);
+  if (answer.kind === 'refused' && answer.type === 'payment_closed') return;
+  const standing = await reread(deps, payment, answer);
+  if (!HAS_ENDED.includes(standing.status)) requireDone('verified', standing, answer);
 }
 
-async function isOver({ pool }: ApiDeps, { id }: Payment, answer: UpdateAnswer): Promise<boolean> {
-  if (answer.kind === 'refused') return answer.type === 'payment_closed';
-  if (answer.kind !== 'not_running') return false;
-  const payment = await findAnyPayment(pool, id);
-  return payment !== null && HAS_ENDED.includes(payment.status);
+/** A workflow that is not there may have ended a moment ago, and the payment with it. */
+async function reread({ pool }: ApiDeps, payment: Payment, answer: UpdateAnswer): Promise<Payment> {
+  if (answer.kind !== 'not_running') return payment;
+  return (await findAnyPayment(pool, payment.id)) ?? payment;
 }
 
 const HAS_ENDED: readonly string[] = ['succeeded', 'failed', 'canceled'] satisfies (

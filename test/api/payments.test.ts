@@ -169,6 +169,25 @@ test('a verify of what ends in that moment shows how it ended', async () => {
   });
 });
 
+test.each([
+  [4_000, 200, undefined],
+  [3_000, 409, 'payment_closed'],
+])('a capture of %i whose payment was just captured of 4000: %i', async (amount, status, code) => {
+  const payment = await store('authorized');
+  const own = api.engine.capturePayment;
+  api.engine.capturePayment = async () => {
+    const money = { amountMinor: 4_000, currency: 'KES' };
+    const outcome = makeOutcome('succeeded', { money });
+    await recordEvent(api.pool, payment, 'succeeded', { outcome });
+    return { kind: 'not_running' };
+  };
+  const answer = await api.send('POST', `/api/v1/payments/${payment.id}/capture`, {
+    body: { amount },
+  });
+  api.engine.capturePayment = own;
+  expect([answer.status, answer.body.code]).toEqual([status, code]);
+});
+
 test('a payment that has ended is closed', async () => {
   const { id } = await store('succeeded');
   api.engine.update = { kind: 'not_running' };

@@ -39,6 +39,11 @@ async function post(body: unknown, headers: Record<string, string> = {}) {
 const countRows = async (table: 'payments' | 'webhook_events') =>
   (await shop.db.query(`SELECT id FROM ${table}`)).rows.length;
 
+const countPrompts = async () => {
+  const book = Object.assign({ prompts: [] }, await shop.simulate('GET', 'book'));
+  return book.prompts.length;
+};
+
 describe('a request that is not in order', () => {
   // table
   const CASES: [string, unknown, Record<string, string>, number, RegExp][] = [
@@ -66,7 +71,14 @@ describe('a request that is not in order', () => {
     expect(answer.status).toBe(status);
     expect(answer.type).toMatch(/^application\/problem\+json/);
     expect(answer.body).toMatchObject({ status, detail: expect.stringMatching(mend) });
-    expect(await countRows('payments')).toBe(0);
+    expect([await countRows('payments'), await countPrompts()]).toEqual([0, 0]);
+  });
+
+  it('a number of the newer series is taken', async () => {
+    const key = { 'idempotency-key': 'newer' };
+    const { status, body } = await post({ ...GOOD, customer: { phone: '0110345680' } }, key);
+    expect([status, body.customer.phone]).toEqual([201, '+254•••••680']);
+    expect(await countPrompts()).toBe(1);
   });
 
   it.each(['0712345679', '+254712345679', '254712345679'])('%s is one phone', async (phone) => {
@@ -74,7 +86,7 @@ describe('a request that is not in order', () => {
     const { status, body } = await post({ ...GOOD, customer: { phone } }, key);
     expect([200, 201]).toContain(status);
     expect(body.customer.phone).toBe('+254•••••679');
-    expect(await countRows('payments')).toBe(1);
+    expect([await countRows('payments'), await countPrompts()]).toEqual([2, 2]);
   });
 });
 

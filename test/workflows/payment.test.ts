@@ -220,6 +220,17 @@ describe('a payment', () => {
     expect(actions(story)).toEqual(['payment.reattempt_planned', 'payment.settled']);
   });
 
+  it('fails as busy when the payer is, each time that it is sent', async () => {
+    const busy = () => {
+      const error = new ProviderError('unsent', 'busy', { failureCode: 'payer_busy' });
+      throw chargeFailure(error, true);
+    };
+    const { handle, story } = await start({ charge: busy }, SOON);
+    expect(await handle.result()).toEqual({ status: 'failed' });
+    expect(story.sends).toBe(SOON.charge.max_sends);
+    expect(story.entries.at(-1)?.outcome?.failure?.code).toBe('payer_busy');
+  });
+
   it('fails at once on a misconfiguration, before anything was sent', async () => {
     const { handle, story } = await start({ charge: fails('misconfigured', false) });
     expect(await handle.result()).toEqual({ status: 'failed' });
