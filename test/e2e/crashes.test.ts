@@ -14,6 +14,7 @@ import { openShop, type Shop } from './shop.ts';
  * death cuts them all: each call is of a payment of its own, and held at its point until all are
  * there. Events of card providers are off, so that only the next run can tell what became of one.
  */
+
 /** Whose simulators keep a book that is read here. */
 const PROVIDERS = ['mpesa', 'stripe', 'cpay'] as const;
 type ProviderName = (typeof PROVIDERS)[number];
