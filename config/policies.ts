@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { FAILURE_CODES, WHO_CAN_ACT } from '../domain/error.ts';
 import { CURRENCIES } from '../domain/money.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
 
@@ -12,7 +13,30 @@ const durationMs = z
   .int()
   .min(1)
   .max(365 * 24 * 3_600_000);
+/** The longest that a request may wait for a workflow: a process that ends waits longer. */
+export const REQUEST_WAIT_MAX_MS = 30_000;
 const scheduleMs = z.array(durationMs).min(1).max(20);
+
+const CODE = /^[\w.:-]{1,64}$/;
+const byCode = <Value extends z.ZodType>(value: Value) =>
+  z.record(z.string().regex(CODE, 'is no failure code'), value);
+
+const retryRule = z
+  .strictObject({
+    who: z.enum(WHO_CAN_ACT),
+    after_ms: z.exactOptional(durationMs),
+    auto: z.exactOptional(z.boolean()),
+  })
+  .superRefine(({ who, after_ms, auto }, context) => {
+    const refuse = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message });
+    if (auto === true && after_ms === undefined) refuse('after_ms', 'is missing: auto needs it');
+    if (auto === true && who === 'nobody') refuse('auto', 'must be false where who is nobody');
+  });
+const retryRules = z.strictObject({
+  by_code: z.exactOptional(z.partialRecord(z.enum(FAILURE_CODES), retryRule)),
+  by_provider_code: z.exactOptional(byCode(retryRule)),
+});
 
 const providerPolicy: z.ZodType<ProviderPolicy> = z.strictObject({
   charge: z.strictObject({
@@ -34,9 +58,10 @@ const providerPolicy: z.ZodType<ProviderPolicy> = z.strictObject({
     result_wait_ms: durationMs,
     lookup_every_ms: scheduleMs,
   }),
+  retry: z.exactOptional(retryRules),
   reattempt: z.strictObject({
     max_attempts: z.int().min(1).max(5),
-    after_ms: z.record(z.string().regex(/^[\w.:-]{1,64}$/, 'is no failure code'), durationMs),
+    after_ms: z.exactOptional(byCode(durationMs)),
     fallback: z.array(z.string()).max(4),
   }),
   rate_limit_per_second: z.number().positive().max(10_000),
@@ -60,7 +85,7 @@ const rateLimit = z.strictObject({
 
 const policies = z.strictObject({
   api: z.strictObject({
-    start_wait_ms: durationMs,
+    start_wait_ms: durationMs.max(REQUEST_WAIT_MAX_MS),
     two_operators_from_minor: fromMinor,
     rate_limits: z.strictObject({
       key: rateLimit,
@@ -89,6 +114,7 @@ const policies = z.strictObject({
 });
 export type Policies = z.infer<typeof policies>;
 export type SweepPolicy = Policies['sweep'];
+export type LimitName = keyof Policies['api']['rate_limits'];
 
 /** Lays a merchant's own wishes over a provider's policy. Faults name the path, and the mend. */
 export function overlayPolicy(

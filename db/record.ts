@@ -5,7 +5,7 @@ import { isClosed, next, type PaymentStatus } from '../domain/payment-states.ts'
 import { takenMinor } from '../domain/provider.ts';
 import { addSurplus, type Surplus } from '../domain/surplus.ts';
 import { eventIdOf } from '../domain/webhook-event.ts';
-import { appendAudit, hasAuditKey } from './audit.ts';
+import { appendAudit, findAuditAction } from './audit.ts';
 import type { Connection, Pool } from './pool.ts';
 import { attemptRow, type paymentRow } from './rows.ts';
 import { PAYMENT_COLUMNS, sql } from './sql.ts';
@@ -21,8 +21,10 @@ type PaymentRow = z.infer<typeof paymentRow>;
 export function record(pool: Pool, request: RecordRequest): Promise<RecordResult> {
   return pool.transaction(async (db) => {
     const payment = await lockPayment(db, request.paymentId);
-    if (await hasAuditKey(db, payment.id, request.key)) {
-      return { status: payment.status, changed: false, refused: false };
+    const earlier = await findAuditAction(db, payment.id, request.key);
+    if (earlier !== null) {
+      const refused = earlier === 'payment.transition_refused';
+      return { status: payment.status, changed: false, refused };
     }
     if (request.isSilent === true) return await recordSilently(db, payment, request);
     const transition = request.event === null ? null : next(payment.status, request.event);
@@ -99,8 +101,7 @@ async function updatePayment(
   request: RecordRequest,
 ): Promise<void> {
   const { outcome } = request;
-  const failure = outcome?.failure ?? null;
-  const keepsFailure = to !== 'succeeded' && to !== 'authorized';
+  const failure = failureAfter(payment, to, request);
   const isTaken = to === 'succeeded' && payment.status !== 'succeeded';
   const captured = isTaken ? takenMinor(payment.amount, outcome) : payment.amount_captured;
   const surplus = await surplusAfter(db, payment, request);
@@ -113,10 +114,11 @@ async function updatePayment(
       provider_payment_id = coalesce(provider_payment_id,
         ${request.providerPaymentId ?? outcome?.providerPaymentId ?? null}),
       provider_receipt = coalesce(provider_receipt, ${outcome?.receipt ?? null}),
-      provider_code = coalesce(${outcome?.providerCode ?? null}, provider_code),
+      provider_code = ${failure.provider_code},
       next_action = ${nextActionOf(payment, to, request)},
-      failure_code = ${keepsFailure ? (failure?.code ?? payment.failure_code) : null},
-      failure_message = ${keepsFailure ? (failure?.message ?? payment.failure_message) : null},
+      failure_code = ${failure.failure_code},
+      failure_message = ${failure.failure_message},
+      failure_is_final = ${failure.failure_is_final},
       review_reason = ${review},
       surplus = ${sql.jsonb(surplus)},
       waiting_for = ${wait.for},
@@ -124,6 +126,31 @@ async function updatePayment(
       completed_at = CASE WHEN ${isClosed(to)} THEN coalesce(completed_at, now()) END,
       updated_at = now()
     WHERE id = ${payment.id}`);
+}
+
+type FailureColumns = Pick<
+  PaymentRow,
+  'failure_code' | 'failure_message' | 'failure_is_final' | 'provider_code'
+>;
+
+/** A failure brings its own code of the provider, or none: that of another one would mislead. */
+function failureAfter(
+  payment: PaymentRow,
+  to: PaymentStatus,
+  { outcome }: RecordRequest,
+): FailureColumns {
+  const isPaid = to === 'succeeded' || to === 'authorized';
+  const provider_code = outcome?.providerCode ?? payment.provider_code;
+  if (isPaid) {
+    return { failure_code: null, failure_message: null, failure_is_final: false, provider_code };
+  }
+  if (!outcome?.failure) return { ...payment, provider_code };
+  return {
+    failure_code: outcome.failure.code,
+    failure_message: outcome.failure.message,
+    failure_is_final: outcome.isFinal === true,
+    provider_code: outcome.providerCode,
+  };
 }
 
 /** A note that neither moves the payment nor names a wait leaves the wait as it is. */

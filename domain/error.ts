@@ -1,6 +1,13 @@
 /** Closed sets of what can go wrong, and who can do something about it. */
 
-/** Why a payment failed, in our words. The provider's own code is kept beside it. */
+/** Who can do something about a failed payment; `later`: the same, after a while. */
+export const WHO_CAN_ACT = ['payer', 'merchant', 'later', 'nobody'] as const;
+export type WhoCanAct = (typeof WHO_CAN_ACT)[number];
+
+/**
+ * Why a payment failed, in our words. The provider's own code is kept beside it. `who` holds where
+ * the policy has no rule of its own.
+ */
 export const FAILURES = {
   // table
   insufficient_funds: { who: 'payer', text: 'The payer has not enough money for this payment.' },
@@ -22,13 +29,14 @@ export const FAILURES = {
   provider_unavailable: { who: 'later', text: 'The provider could not take it; no money moved.' },
   misconfigured: { who: 'merchant', text: 'The provider refused our configuration.' },
   canceled_by_merchant: { who: 'merchant', text: 'The merchant canceled the payment.' },
-} as const satisfies Record<
-  string,
-  { who: 'payer' | 'merchant' | 'later' | 'nobody'; text: string }
->;
+} as const satisfies Record<string, { who: WhoCanAct; text: string }>;
 
 export type FailureCode = keyof typeof FAILURES;
-export type WhoCanAct = (typeof FAILURES)[FailureCode]['who'];
+export const FAILURE_CODES = Object.keys(FAILURES).filter(isFailureCode);
+
+function isFailureCode(text: string): text is FailureCode {
+  return Object.hasOwn(FAILURES, text);
+}
 
 /** A definite failure: no money moved. `providerCode` and `providerMessage` are the wire's own. */
 export type Failure = {

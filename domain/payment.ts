@@ -94,6 +94,8 @@ export type Payment = {
   readonly nextAction: Readonly<Record<string, string>> | null;
   readonly failureCode: FailureCode | null;
   readonly failureMessage: string | null;
+  /** The provider asked never to try again. */
+  readonly isFailureFinal: boolean;
   readonly providerCode: string | null;
   readonly providerPaymentId: string | null;
   /** Of the attempts before the current one. */
@@ -204,6 +206,8 @@ export const AUDIT_ACTIONS = [
   'payment.surplus_found',
   'payment.surplus_resolved',
   'refund.created',
+  'refund.receipt_asked',
+  'refund.receipt_learned',
   'refund.dispatched',
   'refund.provider_accepted',
   'refund.answer_lost',

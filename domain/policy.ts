@@ -1,3 +1,5 @@
+import { FAILURE_CODES, FAILURES, type FailureCode, type WhoCanAct } from './error.ts';
+
 /**
  * A policy is a document: spelled the same in config/policies.yaml, in a workflow's input and in
  * the API. The effective one is copied into the workflow's input, so a later change of the file
@@ -36,18 +38,18 @@ export type ProviderPolicy = {
     readonly deadline_ms: number;
     readonly max_sends: number;
     readonly resend_after_ms: readonly number[];
-    /** How long we wait for the result of a refund that the provider took. */
+    /** How long we wait for the result of a refund that the provider took, or for a receipt. */
     readonly result_wait_ms: number;
     readonly lookup_every_ms: readonly number[];
   };
-  /**
-   * A new attempt under the same payment, after a definite failure only. `after_ms` names the
-   * failures (ours, or the provider's own code) that are worth one, and the pause before it. A
-   * decline that the provider calls final is never worth one.
-   */
+  /** What failures mean; absent in the policies of payments made before 0.3.0. */
+  readonly retry?: RetryRules;
+  /** New attempts under the same payment, after declines whose rule in `retry` says `auto`. */
   readonly reattempt: {
+    /** How many attempts a payment may have; with 1 no rule opens another one. */
     readonly max_attempts: number;
-    readonly after_ms: Readonly<Record<string, number>>;
+    /** As `auto` was spelled before 0.3.0: the pause by either code. A rule's `auto` wins. */
+    readonly after_ms?: Readonly<Record<string, number>>;
     /** Which providers take the second attempt, the third …; then, or when empty, the same. */
     readonly fallback: readonly string[];
   };
@@ -61,6 +63,58 @@ export type ProviderPolicy = {
   /** From this amount on a callback is believed only if no look-up contradicts it; null: off. */
   readonly confirm_callback_from_minor: number | null;
 };
+
+/** What a merchant is told about a failure, and whether the engine tries again by itself. */
+export type RetryRule = {
+  readonly who: WhoCanAct;
+  /** How long after the failure another try is worth it; the engine's own pause as well. */
+  readonly after_ms?: number;
+  /** Another attempt of the same payment, as far as `reattempt.max_attempts` allows. */
+  readonly auto?: boolean;
+};
+export type RetryRules = {
+  readonly by_code?: Readonly<Partial<Record<FailureCode, RetryRule>>>;
+  /** By the provider's own code, which says more than ours: a rule here wins as a whole. */
+  readonly by_provider_code?: Readonly<Record<string, RetryRule>>;
+};
+
+/** A failure as rules know it. `isFinal`: the provider asks never to try again. */
+export type Failed = {
+  readonly code: FailureCode;
+  readonly providerCode: string | null;
+  readonly isFinal: boolean;
+};
+
+/** The one rule that holds for a failure. No policy makes a final decline worth another try. */
+export function retryRuleOf(
+  { retry, reattempt }: ProviderPolicy,
+  { code, providerCode, isFinal }: Failed,
+): RetryRule {
+  if (isFinal) return { who: 'nobody' };
+  const own = providerCode === null ? undefined : ownOf(retry?.by_provider_code, providerCode);
+  const rule = own ?? retry?.by_code?.[code] ?? { who: FAILURES[code].who };
+  const codes = providerCode === null ? [code] : [providerCode, code];
+  const [formerMs] = codes.flatMap((it) => ownOf(reattempt?.after_ms, it) ?? []);
+  if (formerMs === undefined || rule.auto !== undefined) return rule;
+  return { ...rule, after_ms: formerMs, auto: true };
+}
+
+/** The policy with the rule of each of our codes written out, as people read it. */
+export function spellOut(policy: ProviderPolicy): ProviderPolicy {
+  const by_code: Partial<Record<FailureCode, RetryRule>> = {};
+  for (const code of FAILURE_CODES) {
+    by_code[code] = retryRuleOf(policy, { code, providerCode: null, isFinal: false });
+  }
+  return { ...policy, retry: { ...policy.retry, by_code } };
+}
+
+/** Codes come from outside, and may be the names of what every object has. */
+function ownOf<Value>(
+  table: Readonly<Record<string, Value>> | undefined,
+  key: string,
+): Value | undefined {
+  return table !== undefined && Object.hasOwn(table, key) ? table[key] : undefined;
+}
 
 /** The n-th entry of a schedule, counting from 0; the last one repeats. */
 export function scheduleAt(schedule: readonly number[], index: number): number {

@@ -38,7 +38,7 @@ export const POLICY: ProviderPolicy = {
     result_wait_ms: 30_000,
     lookup_every_ms: [5_000, 10_000],
   },
-  reattempt: { max_attempts: 1, after_ms: {}, fallback: [] },
+  reattempt: { max_attempts: 1, fallback: [] },
   rate_limit_per_second: 10,
   late_success: 'review',
   confirm_callback_from_minor: null,

@@ -1,7 +1,7 @@
 import { money } from '../domain/money.ts';
 import type { PaymentInput, RecordRequest } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
-import { scheduleAt } from '../domain/policy.ts';
+import { retryRuleOf, scheduleAt } from '../domain/policy.ts';
 import {
   isOutcome,
   type LookupResult,
@@ -91,22 +91,17 @@ export async function planReattempt(
   return true;
 }
 
-/**
- * The pause before another attempt, where the policy names this failure; null for none. A decline
- * that the provider calls final is never tried again, whatever the policy says of its code.
- */
+/** The pause before another attempt, where this failure's rule asks for one; null for none. */
 function reattemptAfterMs(input: PaymentInput, book: Book, outcome: Outcome): number | null {
-  const { reattempt } = input.policy;
-  const isOver = book.attemptOrdinal() >= (reattempt?.max_attempts ?? 1);
+  const isOver = book.attemptOrdinal() >= (input.policy.reattempt?.max_attempts ?? 1);
   const isUnsettled = book.status() === 'created' || book.status() === 'processing';
-  const isOpen = outcome.kind === 'declined' && outcome.isFinal !== true;
-  if (isOver || !isOpen || !isUnsettled) return null;
-  const codes = [outcome.providerCode, outcome.failure?.code ?? null];
-  for (const code of codes) {
-    const afterMs = code === null ? undefined : reattempt.after_ms[code];
-    if (afterMs !== undefined) return afterMs;
-  }
-  return null;
+  if (isOver || outcome.kind !== 'declined' || !isUnsettled) return null;
+  const rule = retryRuleOf(input.policy, {
+    code: outcome.failure?.code ?? 'declined',
+    providerCode: outcome.providerCode,
+    isFinal: outcome.isFinal === true,
+  });
+  return rule.auto === true ? (rule.after_ms ?? 0) : null;
 }
 
 /** A person must look: the money or the words do not fit. */

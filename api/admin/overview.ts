@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { listStuck } from '../../db/payments.ts';
+import { spellOut } from '../../domain/policy.ts';
 import { declare, type Operation } from '../operation.ts';
 import { showExecution } from '../payments/execution.ts';
 import { executionShape } from '../payments/shape.ts';
@@ -35,10 +36,18 @@ export const overviewOperations: readonly Operation[] = [
     access,
     answers: {
       200: {
-        description: 'As config/policies.yaml spells them, overlays applied',
+        description:
+          'As config/policies.yaml spells them, overlays applied, and the rule of each failure code',
         schema: z.record(z.string(), z.unknown()),
       },
     },
-    handle: ({ policies }) => Promise.resolve({ status: 200, body: policies }),
+    handle({ policies }) {
+      const providers = Object.entries(policies.providers).map(([name, it]) => [
+        name,
+        spellOut(it),
+      ]);
+      const body = { ...policies, providers: Object.fromEntries(providers) };
+      return Promise.resolve({ status: 200, body });
+    },
   }),
 ];

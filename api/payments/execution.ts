@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { lateOutcomeWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { isClosed } from '../../domain/payment-states.ts';
+import { spellOut } from '../../domain/policy.ts';
 import type { Engine } from '../engine.ts';
 import type { Execution } from '../execution.ts';
 import type { executionShape } from './shape.ts';
@@ -48,7 +49,7 @@ export async function showExecution(
       status: execution?.status ?? 'unknown',
       history_length: execution?.historyLength ?? null,
     },
-    policy: payment.policy,
+    policy: spellOut(payment.policy),
   };
 }
 

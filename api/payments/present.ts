@@ -1,21 +1,15 @@
 import type { z } from 'zod';
 import type { AuditEntry } from '../../db/rows.ts';
 import type { Vault } from '../../db/vault.ts';
-import { FAILURES, type WhoCanAct } from '../../domain/error.ts';
+import type { FailureCode } from '../../domain/error.ts';
 import type { Payment } from '../../domain/payment.ts';
+import { isClosed } from '../../domain/payment-states.ts';
+import { retryRuleOf } from '../../domain/policy.ts';
 import { refundableMinor } from '../../domain/refund.ts';
 import type { Surplus } from '../../domain/surplus.ts';
 import { hasPersonalIds } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { auditEntryShape, paymentShape } from './shape.ts';
-
-/** What a merchant may do about a failure: nothing, ask the payer, or come back later. */
-const RETRY = {
-  payer: 'payer',
-  later: 'later',
-  merchant: 'never',
-  nobody: 'never',
-} as const satisfies Record<WhoCanAct, string>;
 
 type Presenting = Pick<ApiDeps, 'engine' | 'vault'>;
 
@@ -95,14 +89,30 @@ function presentSurplus(surplus: Surplus, vault: Vault) {
   };
 }
 
-function presentFailure({ failureCode, failureMessage, providerCode }: Payment) {
-  if (failureCode === null) return null;
+function presentFailure(payment: Payment) {
+  const { failureCode: code, failureMessage, providerCode } = payment;
+  if (code === null) return null;
+  const { retry, retryAt } = retryOf(payment, code);
   return {
-    code: failureCode,
+    code,
     message: failureMessage,
-    retry: RETRY[FAILURES[failureCode].who],
+    retry,
+    retry_at: retryAt,
     provider_code: providerCode,
   };
+}
+
+/**
+ * By the policy that the payment was made with. Until it has ended, money may still have moved: who
+ * tried again then could be paid twice.
+ */
+function retryOf(payment: Payment, code: FailureCode) {
+  const { policy, providerCode, isFailureFinal: isFinal, status, completedAt } = payment;
+  const { who, after_ms } = retryRuleOf(policy, { code, providerCode, isFinal });
+  if (who === 'nobody' || !isClosed(status)) return { retry: 'never', retryAt: null } as const;
+  const isTimed = after_ms !== undefined && completedAt !== null;
+  const retryAt = isTimed ? new Date(Date.parse(completedAt) + after_ms).toISOString() : null;
+  return { retry: who, retryAt };
 }
 
 /** One entry of the timeline. */

@@ -56,7 +56,10 @@ export const paymentShape = z
       .strictObject({
         code: namesOf(FAILURES),
         message: textOrNull,
-        retry: z.enum(['payer', 'later', 'never']),
+        retry: z.enum(['payer', 'merchant', 'later', 'never']).meta({
+          description: 'Who can do something about it, so that a new payment is worth a try',
+        }),
+        retry_at: timeOrNull.meta({ description: 'From when on; null: at once, or nobody knows' }),
         provider_code: textOrNull,
       })
       .nullable(),

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { REFUND_FAILURES, type Refund } from '../../domain/refund.ts';
+import { isRefundClosed } from '../../domain/refund-states.ts';
 import type { Engine } from '../engine.ts';
 import type { refundShape } from './shape.ts';
 
@@ -28,9 +29,14 @@ export function presentRefund(refund: Refund, engine: Engine): z.input<typeof re
   };
 }
 
-function presentFailure({ failureCode, failureMessage, providerCode }: Refund) {
+/** Until it has ended the money may still go out: nobody is told to give it back again. */
+function presentFailure({ failureCode, failureMessage, providerCode, status }: Refund) {
   if (failureCode === null) return null;
   const { who } = REFUND_FAILURES[failureCode];
-  const retry: 'later' | 'never' = who === 'later' ? 'later' : 'never';
-  return { code: failureCode, message: failureMessage, retry, provider_code: providerCode };
+  return {
+    code: failureCode,
+    message: failureMessage,
+    retry: who === 'nobody' || !isRefundClosed(status) ? ('never' as const) : who,
+    provider_code: providerCode,
+  };
 }

@@ -23,7 +23,7 @@ export const refundShape = z
       .strictObject({
         code: namesOf(REFUND_FAILURES),
         message: textOrNull,
-        retry: z.enum(['later', 'never']),
+        retry: z.enum(['merchant', 'later', 'never']),
         provider_code: textOrNull,
       })
       .nullable(),

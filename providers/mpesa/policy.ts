@@ -28,7 +28,15 @@ export const policy: ProviderPolicy = {
     result_wait_ms: 30 * 60_000,
     lookup_every_ms: [60_000, 5 * 60_000],
   },
-  reattempt: { max_attempts: 1, after_ms: {}, fallback: [] },
+  retry: {
+    by_code: {
+      // As long as Daraja holds the lock on a payer (map.ts).
+      payer_busy: { who: 'later', after_ms: 60_000 },
+      // What integrators are told; the portal names no time.
+      repeated_too_soon: { who: 'later', after_ms: 2 * 60_000 },
+    },
+  },
+  reattempt: { max_attempts: 1, fallback: [] },
   rate_limit_per_second: 10,
   late_success: 'review',
   confirm_callback_from_minor: null,

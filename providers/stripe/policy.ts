@@ -25,7 +25,20 @@ export const policy: ProviderPolicy = {
     result_wait_ms: 60 * 60_000,
     lookup_every_ms: [30_000, 5 * 60_000],
   },
-  reattempt: { max_attempts: 1, after_ms: {}, fallback: [] },
+  retry: {
+    // What Stripe’s list of decline codes says should be done, where our own codes say less
+    // (docs.stripe.com/declines/codes).
+    by_provider_code: {
+      // table
+      approve_with_id: { who: 'later' },
+      invalid_account: { who: 'payer' },
+      invalid_amount: { who: 'merchant' },
+      new_account_information_available: { who: 'payer' },
+      pin_try_exceeded: { who: 'payer' },
+      withdrawal_count_limit_exceeded: { who: 'payer' },
+    },
+  },
+  reattempt: { max_attempts: 1, fallback: [] },
   rate_limit_per_second: 25,
   late_success: 'review',
   confirm_callback_from_minor: null,

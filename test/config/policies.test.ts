@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { PolicyError, readPolicies } from '../../config/policies.ts';
+import { PolicyError, REQUEST_WAIT_MAX_MS, readPolicies } from '../../config/policies.ts';
 import { CURRENCIES } from '../../domain/money.ts';
 import { PROVIDERS } from '../../providers/index.ts';
 import { POLICY } from '../factories.ts';
@@ -73,6 +73,19 @@ test('a list replaces the list: schedules are not merged entry by entry', () => 
   expect(providers.mpesa?.lookup.every_ms).toEqual([5_000]);
 });
 
+test('an overlay adds rules, and changes one of the provider’s field by field', () => {
+  const busy = { who: 'later', after_ms: 60_000 } as const;
+  const defaults = { mpesa: { ...POLICY, retry: { by_code: { payer_busy: busy } } } };
+  const auto = { payer_busy: { auto: true }, declined: { who: 'merchant' } };
+  const unreachable = { '1037': { who: 'payer', after_ms: 5_000, auto: true } };
+  const retry = { by_code: auto, by_provider_code: unreachable };
+  writeFileSync(path, stringify({ providers: { mpesa: { retry } } }));
+  expect(readPolicies(defaults, path).providers.mpesa?.retry).toEqual({
+    by_code: { payer_busy: { ...busy, auto: true }, declined: { who: 'merchant' } },
+    by_provider_code: unreachable,
+  });
+});
+
 test('the defaults handed in stay as they were', () => {
   const before = structuredClone(DEFAULTS);
   readWith({ providers: { mpesa: { lookup: { every_ms: [5_000] }, callback_wait_ms: 1 } } });
@@ -88,6 +101,9 @@ test.each(['', '# nothing but a comment\n', 'providers: {}\n'])(
 );
 
 const mpesa = (changes: object) => ({ providers: { mpesa: changes } });
+const BY_CODE = 'providers.mpesa.retry.by_code';
+const PAYER = { who: 'payer' };
+const byCode = (by_code: object) => ({ retry: { by_code } });
 const twoFrom = (changes: object) => ({ api: { two_operators_from_minor: changes } });
 const FAULTY = [
   { overlay: { speed: 1 }, at: 'speed' },
@@ -98,6 +114,31 @@ const FAULTY = [
     at: 'providers.mpesa.lookup.windowMs: is unknown',
   },
   { overlay: mpesa({ reattempt: { after_ms: { 'a\u0000': 1 } } }), at: 'reattempt.after_ms' },
+  { overlay: mpesa({ retry: { codes: {} } }), at: 'providers.mpesa.retry.codes: is unknown' },
+  { overlay: mpesa(byCode({ insuficient_funds: PAYER })), at: `${BY_CODE}.insuficient_funds:` },
+  { overlay: mpesa(byCode({ '1037': PAYER })), at: `${BY_CODE}.1037: is unknown` },
+  { overlay: mpesa(byCode({ card_refused: 'payer' })), at: `${BY_CODE}.card_refused:` },
+  { overlay: mpesa(byCode({ card_refused: {} })), at: `${BY_CODE}.card_refused.who:` },
+  { overlay: mpesa(byCode({ card_refused: { who: 'bank' } })), at: `${BY_CODE}.card_refused.who:` },
+  { overlay: mpesa(byCode({ declined: { ...PAYER, when: 1 } })), at: `${BY_CODE}.declined.when:` },
+  { overlay: mpesa(byCode({ declined: { ...PAYER, after_ms: -1 } })), at: 'declined.after_ms:' },
+  { overlay: mpesa(byCode({ declined: { ...PAYER, auto: 1 } })), at: 'declined.auto:' },
+  {
+    overlay: mpesa(byCode({ declined: { ...PAYER, auto: true } })),
+    at: `${BY_CODE}.declined.after_ms: is missing`,
+  },
+  {
+    overlay: mpesa(byCode({ declined: { who: 'nobody', after_ms: 1, auto: true } })),
+    at: `${BY_CODE}.declined.auto: must be false`,
+  },
+  {
+    overlay: mpesa({ retry: { by_provider_code: { '1037': { who: 'bank' } } } }),
+    at: 'providers.mpesa.retry.by_provider_code.1037.who:',
+  },
+  {
+    overlay: mpesa({ retry: { by_provider_code: { 'a b': PAYER } } }),
+    at: 'providers.mpesa.retry.by_provider_code.a b:',
+  },
   { overlay: { providers: { mpeza: POLICY } }, at: 'providers.mpeza: no such provider' },
   { overlay: { providers: { mpeza: {} } }, at: 'providers.mpeza: no such provider' },
   { overlay: { providers: { toString: POLICY } }, at: 'providers.toString: no such provider' },
@@ -145,6 +186,13 @@ test('all faults are told at once', () => {
     expect(told).toContain(at);
   }
   expect(faults).toHaveLength(4);
+});
+
+test('no request waits for longer than a process that ends waits for it', () => {
+  const start_wait_ms = REQUEST_WAIT_MAX_MS;
+  expect(readWith({ api: { start_wait_ms } }).api).toMatchObject({ start_wait_ms });
+  const faults = faultsOf(() => readWith({ api: { start_wait_ms: start_wait_ms + 1 } }));
+  expect(faults.join('\n')).toContain('api.start_wait_ms');
 });
 
 test('a file that is not there, or is not YAML, is named', () => {

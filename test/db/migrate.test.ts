@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { isDatabaseReady } from '../../db/health.ts';
+import { findDatabaseFault } from '../../db/health.ts';
 import { migrate } from '../../db/migrate.ts';
 import { openPool } from '../../db/pool.ts';
 import { createEmptyDatabase, type EmptyDatabase } from '../database.ts';
@@ -87,11 +87,11 @@ test('the way down leaves nothing, and the way up works again after it', async (
 test('a database is ready when it has our schema, and not before', async () => {
   const options = { databaseUrl: database.adminUrl, size: 1, statementTimeoutMs: 5_000 };
   const early = await openPool(options);
-  expect(await isDatabaseReady(early)).toBe(false);
+  expect(await findDatabaseFault(early)).toBe('schema_missing');
   await early.end();
   await migrate(database.adminUrl);
   const pool = await openPool(options);
-  expect(await isDatabaseReady(pool)).toBe(true);
+  expect(await findDatabaseFault(pool)).toBe(null);
   await pool.end();
 });
 
@@ -99,8 +99,8 @@ test('a database that went away is not ready, and nothing worse happens', async 
   const gone = await createEmptyDatabase();
   await migrate(gone.adminUrl);
   const pool = await openPool({ databaseUrl: gone.adminUrl, size: 1, statementTimeoutMs: 5_000 });
-  expect(await isDatabaseReady(pool)).toBe(true);
+  expect(await findDatabaseFault(pool)).toBe(null);
   await gone.drop();
-  expect(await isDatabaseReady(pool)).toBe(false);
+  expect(await findDatabaseFault(pool)).toBe('database_away');
   await pool.end();
 });

@@ -1,7 +1,9 @@
+import { recordReattempt } from '../../db/dispatch.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
 import { record } from '../../db/record.ts';
 import { insertWebhookEvent } from '../../db/webhook-events.ts';
+import { failure } from '../../domain/error.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import {
   listAttempts,
@@ -52,6 +54,22 @@ test('a failure says why, in our words and with the provider’s code', async ()
     providerCode: '1',
     providerReceipt: null,
     amountCapturedMinor: 0,
+  });
+});
+
+test('a failure without a code of the provider shows none of an earlier attempt', async () => {
+  const payment = await storePaymentIn(pool, 'processing');
+  const { provider, credentialsRef, policy } = payment;
+  const declined = makeRecord(payment, { outcome: makeOutcome('declined') });
+  await recordReattempt(pool, { ...declined, route: { provider, credentialsRef, policy } });
+  const second = await reread(pool, payment);
+  expect(second).toMatchObject({ failureCode: null, providerCode: '1' });
+  const unsent = { failure: failure('provider_unavailable'), providerCode: null };
+  await recordEvent(pool, second, 'declined', { outcome: makeOutcome('declined', unsent) });
+  expect(await reread(pool, payment)).toMatchObject({
+    status: 'failed',
+    failureCode: 'provider_unavailable',
+    providerCode: null,
   });
 });
 

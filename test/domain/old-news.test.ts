@@ -21,6 +21,7 @@ const payment: Payment = {
   nextAction: null,
   failureCode: null,
   failureMessage: null,
+  isFailureFinal: false,
   providerCode: '0',
   providerPaymentId: 'ws_CO_1',
   earlierProviderIds: [],
@@ -122,6 +123,19 @@ test.each([
   ['a refund that is taken back', { ...given, kind: 'failed' }, false],
   ['another amount', { ...given, amountMinor: 4_001 }, false],
   ['another refund', { ...given, providerRefundId: 're_2' }, false],
+  [
+    'a receipt that it needs no more',
+    {
+      kind: 'receipt',
+      receipt: 'UJ7A1B2C3D',
+      amountMinor: 10_000,
+      conversation: null,
+      receiver: null,
+      providerCode: '0',
+      message: 'told',
+    },
+    true,
+  ],
 ] as const)('of a refund, %s', (_what, event, expected) => {
   expect(isOldNewsOfRefund(refund, event)).toBe(expected);
 });
