@@ -11,7 +11,7 @@ import { createSweep } from './sweep.ts';
 export type { ChargeInput } from './charge.ts';
 export type { ActivityDeps } from './deps.ts';
 export type { LateSuccessInput } from './late-success.ts';
-export type { LookupInput, RefundLookupInput } from './lookup.ts';
+export type { LookupInput, ReceiptInput, RefundLookupInput } from './lookup.ts';
 export type { RefundSendInput } from './refund.ts';
 export type { SettlementInput } from './settlement.ts';
 

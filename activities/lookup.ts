@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import { ProviderError } from '../domain/error.ts';
 import { scheduleAt } from '../domain/policy.ts';
 import { isOutcome, type LookupResult } from '../domain/provider.ts';
+import type { ReceiptAnswer } from '../domain/receipt.ts';
 import { isRefundOutcome, type RefundResult } from '../domain/refund.ts';
 import type { ActivityDeps } from './deps.ts';
 import { notYet } from './failure.ts';
@@ -28,9 +29,10 @@ export type RefundLookupInput = {
   readonly timeoutMs: number;
   readonly everyMs: readonly number[];
 };
+export type ReceiptInput = Omit<RefundLookupInput, 'providerRefundId'>;
 
 /** Asks the provider for the outcome; "not yet" and "no answer" come back later, as retries. */
-export function createLookup(deps: ActivityDeps) {
+export function createLookup(deps: Pick<ActivityDeps, 'clientFor' | 'refundCallbackUrls'>) {
   return {
     async lookup(input: LookupInput): Promise<LookupResult> {
       const { providerPaymentId, timeoutMs, attemptId = '' } = input;
@@ -49,6 +51,27 @@ export function createLookup(deps: ActivityDeps) {
         }
         const callbackUrls = deps.refundCallbackUrls(input.provider, input.workflowId);
         return await provider.lookupRefund({ ...input, callbackUrls }, signal);
+      });
+    },
+
+    /** Asks for the receipt that a refund needs; what only a person can mend is an answer. */
+    async learnReceipt(input: ReceiptInput): Promise<ReceiptAnswer> {
+      const always = () => true;
+      return await ask<ReceiptAnswer>(input, always, async (signal) => {
+        try {
+          const provider = await deps.clientFor(input.provider, input.credentialsRef);
+          const callbackUrls = deps.refundCallbackUrls(input.provider, input.workflowId);
+          const nobody = {
+            kind: 'unknown',
+            providerCode: null,
+            message: 'it cannot be asked',
+          } as const;
+          return (await provider.learnReceipt?.({ ...input, callbackUrls }, signal)) ?? nobody;
+        } catch (error) {
+          if (!(error instanceof ProviderError) || error.kind !== 'misconfigured') throw error;
+          const { kind, providerCode, message } = error;
+          return { kind, providerCode, message };
+        }
       });
     },
   };

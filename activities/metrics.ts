@@ -11,6 +11,15 @@ export function countPoll(provider: string, answer: string): void {
   count('malipo_polls_total', 'Look-ups at providers by their answer', { provider, answer });
 }
 
+/** A change of a payment or refund that its table refuses: it was counted on, and is not so. */
+export function countRefusal(labels: {
+  readonly of: 'payment' | 'refund';
+  readonly from: string;
+  readonly event: string;
+}): void {
+  count('malipo_refused_transitions_total', 'Changes of status that the tables refused', labels);
+}
+
 function count(name: string, help: string, labels: Readonly<Record<string, string>>): void {
   metricMeter.createCounter(name, '', help).add(1, labels);
 }

@@ -1,3 +1,4 @@
+import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { type Reattempt, recordReattempt } from '../db/dispatch.ts';
 import { record } from '../db/record.ts';
@@ -7,23 +8,33 @@ import type { RecordRequest, RecordResult, Route } from '../domain/payment.ts';
 import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
 import type { SealedWebhookEvent } from '../domain/webhook-event.ts';
 import type { ActivityDeps } from './deps.ts';
+import { countRefusal } from './metrics.ts';
 
-/** The workflows' pen. What it throws holds no row and no query: see ADR 0003. */
+/**
+ * The workflows' pen. What it throws holds no row and no query: see ADR 0003. What the tables
+ * refuse stands in the trail, and somebody should look: it is logged and counted.
+ */
 export function createRecord({ pool }: Pick<ActivityDeps, 'pool'>) {
   return {
-    record(request: RecordRequest): Promise<RecordResult> {
-      return record(pool, request).catch(throwInOurWords);
+    async record(request: RecordRequest): Promise<RecordResult> {
+      const result = await record(pool, request).catch(throwInOurWords);
+      if (result.refused) tellRefusal('payment', request, result.status);
+      return result;
     },
 
-    recordRefund(request: RefundRecordRequest): Promise<RefundRecordResult> {
-      return recordRefund(pool, request).catch(throwInOurWords);
+    async recordRefund(request: RefundRecordRequest): Promise<RefundRecordResult> {
+      const result = await recordRefund(pool, request).catch(throwInOurWords);
+      if (result.refused) tellRefusal('refund', request, result.status);
+      return result;
     },
 
     /** Opens the next attempt of a payment. Results of earlier versions hold its id alone. */
-    recordReattempt(
+    async recordReattempt(
       request: RecordRequest & { readonly route: Route },
     ): Promise<Pick<Reattempt, 'attemptId'> & Partial<Reattempt>> {
-      return recordReattempt(pool, request).catch(throwInOurWords);
+      const reattempt = await recordReattempt(pool, request).catch(throwInOurWords);
+      if (!reattempt.isOpened) tellRefusal('payment', request, reattempt.status);
+      return reattempt;
     },
 
     /** Keeps a callback that arrived while the database was away. */
@@ -31,6 +42,23 @@ export function createRecord({ pool }: Pick<ActivityDeps, 'pool'>) {
       await insertWebhookEvent(pool, event).catch(throwInOurWords);
     },
   };
+}
+
+type Asked = {
+  readonly paymentId: string;
+  readonly refundId?: string;
+  readonly event: string | null;
+  readonly action: string;
+};
+
+function tellRefusal(
+  of: 'payment' | 'refund',
+  { paymentId, refundId, event, action }: Asked,
+  from: string,
+): void {
+  const refused = event ?? action;
+  countRefusal({ of, from, event: refused });
+  log.warn(`a change of a ${of} is refused`, { paymentId, refundId, from, refused });
 }
 
 /** PostgreSQL and its driver quote whole rows; a constraint's name and a kind of error are ours. */

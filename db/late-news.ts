@@ -1,7 +1,7 @@
 import { isOldNews, isOldNewsOfRefund } from '../domain/old-news.ts';
 import type { Payment } from '../domain/payment.ts';
 import type { ProviderEvent } from '../domain/provider.ts';
-import type { Refund, RefundResult } from '../domain/refund.ts';
+import type { Refund, RefundNews } from '../domain/refund.ts';
 import { findPaymentByWorkflow } from './payments.ts';
 import type { Connection } from './pool.ts';
 import { findRefundByWorkflow } from './refunds.ts';
@@ -21,7 +21,7 @@ export async function findLatePayment(
 export async function findLateRefund(
   db: Connection,
   workflowId: string,
-  event: RefundResult,
+  event: RefundNews,
 ): Promise<{ readonly refund: Refund; readonly payment: Payment } | 'nothing_new' | 'unknown'> {
   const found = await findRefundByWorkflow(db, workflowId);
   if (found === null) return 'unknown';

@@ -11,7 +11,7 @@ import {
   REFUND_COUNTS_AS,
   type RefundStatus,
 } from '../domain/refund-states.ts';
-import { appendAudit, hasAuditKey } from './audit.ts';
+import { appendAudit, findAuditAction } from './audit.ts';
 import type { Connection, Pool } from './pool.ts';
 import { notify } from './record.ts';
 import { toRefund } from './rows.ts';
@@ -29,8 +29,11 @@ export function recordRefund(
 ): Promise<RefundRecordResult> {
   return pool.transaction(async (db) => {
     const refund = await lockRefund(db, request);
-    if (await hasAuditKey(db, request.paymentId, request.key)) {
-      return { status: refund.status, changed: false, refused: false };
+    const earlier = await findAuditAction(db, request.paymentId, request.key);
+    if (earlier !== null) {
+      const refused = earlier === 'refund.transition_refused';
+      const learned = await keepReceipt(db, request);
+      return { status: refund.status, changed: false, refused, ...learned };
     }
     const transition = request.event === null ? null : nextRefund(refund.status, request.event);
     const refused = transition?.kind === 'refused';
@@ -39,6 +42,7 @@ export function recordRefund(
     const isOver = moved.overMinor > 0 && to === 'needs_review';
     const settled = isOver ? overRefunded(refund, request) : request;
     if (!refused) await updateRefund(db, refund, to, settled, moved.overMinor);
+    const learned = await keepReceipt(db, request);
     await appendAudit(db, {
       paymentId: request.paymentId,
       key: request.key,
@@ -54,7 +58,7 @@ export function recordRefund(
       await markWebhookEvent(db, webhook, request.paymentId);
     }
     await notify(db, request.paymentId);
-    return { status: to, changed: to !== refund.status, refused };
+    return { status: to, changed: to !== refund.status, refused, ...learned };
   });
 }
 
@@ -70,6 +74,21 @@ export async function lockRefund(
       WHERE id = ${refundId} AND payment_id = ${paymentId} FOR UPDATE`),
   );
 }
+
+/** A receipt that a callback told is older than one that was asked for: the first one stays. */
+async function keepReceipt(
+  db: Connection,
+  { paymentId, paymentReceipt }: RefundRecordRequest,
+): Promise<Pick<RefundRecordResult, 'paymentReceipt'>> {
+  if (paymentReceipt === undefined) return {};
+  const row = await db.one(sql.type(receiptRow)`
+    UPDATE payments SET provider_receipt = coalesce(provider_receipt, ${paymentReceipt}),
+      updated_at = now()
+    WHERE id = ${paymentId} RETURNING provider_receipt`);
+  return { paymentReceipt: row.provider_receipt };
+}
+
+const receiptRow = z.object({ provider_receipt: z.string() });
 
 /** More was given back than was taken, or so it is said: that reason counts before any other. */
 function overRefunded(refund: Refund, request: RefundRecordRequest): RefundRecordRequest {
@@ -168,7 +187,7 @@ function detailsOf(request: RefundRecordRequest): Record<string, string | number
   const { outcome } = request;
   const details: Record<string, string | number | null> = {
     refund: request.refundId,
-    receipt: outcome?.receipt ?? null,
+    receipt: outcome?.receipt ?? request.paymentReceipt ?? null,
     provider_code: outcome?.providerCode ?? null,
     failure_code: outcome?.failure?.code ?? null,
     reported_amount: outcome?.amountMinor ?? null,

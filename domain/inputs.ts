@@ -7,6 +7,7 @@ import type {
   Standing,
 } from './payment.ts';
 import type { Capabilities } from './provider.ts';
+import { receiptNeedOf } from './receipt.ts';
 import type { LateRefundInput, Refund, RefundInput, RefundRecoveryInput } from './refund.ts';
 
 /** What workflows are started with; the same from the API and from the sweeper. */
@@ -46,6 +47,7 @@ export function refundInput(
   payment: Payment,
   capabilities: Capabilities,
 ): RefundInput {
+  const isToLearn = receiptNeedOf(capabilities, payment.providerReceipt) === 'learn';
   return {
     refundId: refund.id,
     paymentId: payment.id,
@@ -57,6 +59,7 @@ export function refundInput(
     currency: refund.currency,
     providerPaymentId: payment.providerPaymentId,
     providerReceipt: payment.providerReceipt,
+    ...(isToLearn ? { receiptToLearn: { takenMinor: payment.amountCapturedMinor } } : {}),
     policy: payment.policy,
     can: { ...abilitiesOf(capabilities), looks_up_refunds: capabilities.looks_up_refunds },
   };

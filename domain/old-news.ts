@@ -1,7 +1,7 @@
 import type { Payment } from './payment.ts';
 import { next } from './payment-states.ts';
 import { isOutcome, OUTCOME_EVENTS, type Outcome, type ProviderEvent } from './provider.ts';
-import { isRefundOutcome, type Refund, type RefundResult } from './refund.ts';
+import { isRefundOutcome, type Refund, type RefundNews } from './refund.ts';
 import { nextRefund } from './refund-states.ts';
 
 /**
@@ -33,9 +33,9 @@ function isToldOfAnotherId(payment: Payment, { kind, providerPaymentId: id }: Ou
   return payment.surplus.some((it) => it.providerPaymentId === id && it.kind === kind);
 }
 
-/** The same for a refund. */
-export function isOldNewsOfRefund(refund: Refund, event: RefundResult): boolean {
-  if (!isRefundOutcome(event)) return event.kind === 'pending';
+/** The same for a refund; a receipt is of no use to one that has ended: the next asks anew. */
+export function isOldNewsOfRefund(refund: Refund, event: RefundNews): boolean {
+  if (!isRefundOutcome(event)) return event.kind === 'pending' || event.kind === 'receipt';
   return (
     nextRefund(refund.status, event.kind).kind === 'already_there' &&
     repeats(event.amountMinor, refund.amountMinor) &&

@@ -2,6 +2,7 @@ import type { Failure } from './error.ts';
 import type { Currency, Money } from './money.ts';
 import type { CaptureMethod } from './payment.ts';
 import type { ProviderPolicy } from './policy.ts';
+import type { ReceiptAnswer, ReceiptRequest } from './receipt.ts';
 import type { RefundLookupRequest, RefundRequest, RefundResult } from './refund.ts';
 import type { ProviderWebhook } from './webhook-event.ts';
 
@@ -55,6 +56,8 @@ export type Capabilities = {
   readonly looks_up_refunds: 'sync' | 'async' | 'none';
   /** What of the payment a refund cannot do without. */
   readonly refund_needs: 'provider_payment_id' | 'provider_receipt';
+  /** True when it can be asked for a receipt that no callback told. */
+  readonly learns_receipts?: true;
   readonly amounts: Partial<Record<Currency, AmountRule>>;
   /** Which parts of the request the provider cannot do without. */
   readonly needs: readonly ('phone' | 'payment_method')[];
@@ -175,6 +178,8 @@ export type ProviderClient = {
   /** `context.dispatch` as with `charge`. Throws ProviderError. */
   refund?(request: RefundRequest, context: ChargeContext): Promise<RefundResult>;
   lookupRefund?(request: RefundLookupRequest, signal: AbortSignal): Promise<RefundResult>;
+  /** Asks which receipt a payment has, and moves nothing. Throws ProviderError when not heard. */
+  learnReceipt?(request: ReceiptRequest, signal: AbortSignal): Promise<ReceiptAnswer>;
   close(): Promise<void>;
 };
 

@@ -7,6 +7,7 @@ import type {
   WaitingFor,
 } from './payment.ts';
 import type { ProviderPolicy } from './policy.ts';
+import type { ReceiptEvent } from './receipt.ts';
 import type { RefundEvent, RefundStatus } from './refund-states.ts';
 
 /** Why a refund failed: the money stayed with the merchant. */
@@ -17,6 +18,7 @@ export const REFUND_FAILURES = {
   already_reversed: { who: 'nobody', text: 'The provider has reversed this payment already.' },
   not_reachable: { who: 'nobody', text: 'The payer’s account or card takes no money any more.' },
   disputed: { who: 'nobody', text: 'The payment is disputed; a dispute decides about the money.' },
+  receipt_unknown: { who: 'merchant', text: 'It is refunded by a receipt that nobody told.' },
   receipt_refused: { who: 'merchant', text: 'The provider does not know the payment’s receipt.' },
   misconfigured: { who: 'merchant', text: 'The provider refused our configuration.' },
   provider_unavailable: { who: 'later', text: 'The provider could not take it; nothing moved.' },
@@ -65,8 +67,10 @@ export type RefundInconclusive = {
   readonly message: string;
 };
 export type RefundResult = RefundOutcome | RefundInconclusive;
+/** What a provider's callbacks tell of a refund, and of what it needs. */
+export type RefundNews = RefundResult | ReceiptEvent;
 
-export function isRefundOutcome(result: RefundResult): result is RefundOutcome {
+export function isRefundOutcome(result: RefundNews): result is RefundOutcome {
   return result.kind === 'succeeded' || result.kind === 'failed';
 }
 
@@ -107,6 +111,8 @@ export type RefundInput = {
   readonly currency: Currency;
   readonly providerPaymentId: string | null;
   readonly providerReceipt: string | null;
+  /** Set when the receipt is to be learned first, of a payment that took so much. */
+  readonly receiptToLearn?: { readonly takenMinor: number };
   readonly policy: ProviderPolicy;
   readonly can: ProviderAbilities & { readonly looks_up_refunds: 'sync' | 'async' | 'none' };
 };
@@ -173,12 +179,16 @@ export type RefundRecordRequest = {
   readonly event: RefundEvent | null;
   readonly outcome: RefundOutcome | null;
   readonly providerRefundId: string | null;
+  /** The payment's receipt, learned for this refund. */
+  readonly paymentReceipt?: string;
   readonly reviewReason: RefundReviewReason | null;
   readonly waitingFor: WaitingFor | null;
   readonly waitMs: number | null;
   readonly webhook: RecordRequest['webhook'];
 };
 export type RefundRecordResult = {
+  /** Where one was written down: the receipt that counts, which is the one known first. */
+  readonly paymentReceipt?: string;
   readonly status: RefundStatus;
   readonly changed: boolean;
   readonly refused: boolean;

@@ -1,5 +1,5 @@
 import type { Credentials, ProviderEvent } from './provider.ts';
-import type { RefundResult } from './refund.ts';
+import type { RefundNews } from './refund.ts';
 
 /** How a provider's callbacks are proven and read. */
 export type ProviderWebhook = {
@@ -36,7 +36,7 @@ export type Translation =
   | {
       readonly kind: 'refund_event';
       readonly eventKey: string;
-      readonly event: RefundResult;
+      readonly event: RefundNews;
       readonly workflowId?: string;
     }
   | { readonly kind: 'dispute'; readonly eventKey: string; readonly dispute: Dispute }
@@ -75,10 +75,10 @@ export type SealedWebhookEvent = {
   readonly remoteAddress: string | null;
   readonly error: string | null;
 };
-export type StoredEvent = ProviderEvent | RefundResult | (Dispute & { readonly kind: 'dispute' });
+export type StoredEvent = ProviderEvent | RefundNews | (Dispute & { readonly kind: 'dispute' });
 
-export function isRefundEvent(event: StoredEvent): event is RefundResult {
-  return 'providerRefundId' in event;
+export function isRefundEvent(event: StoredEvent): event is RefundNews {
+  return 'providerRefundId' in event || event.kind === 'receipt';
 }
 
 export function isDisputeEvent(
@@ -111,4 +111,4 @@ export type Delivered<E> = {
   readonly unstored: SealedWebhookEvent | null;
 };
 export type DeliveredEvent = Delivered<ProviderEvent>;
-export type DeliveredRefundEvent = Delivered<RefundResult>;
+export type DeliveredRefundEvent = Delivered<RefundNews>;

@@ -14,6 +14,7 @@ export function withSealedIds(client: ProviderClient, ids: Ids): ProviderClient 
   const cancel = client.cancel?.bind(client);
   const refund = client.refund?.bind(client);
   const lookupRefund = client.lookupRefund?.bind(client);
+  const learnReceipt = client.learnReceipt?.bind(client);
   return {
     charge: async (request, context) => seal(ids, await client.charge(request, context), null),
     lookup: async (request, signal) =>
@@ -29,6 +30,9 @@ export function withSealedIds(client: ProviderClient, ids: Ids): ProviderClient 
     ...(refund && { refund: (request, context) => refund(open(ids, request), context) }),
     ...(lookupRefund && {
       lookupRefund: (request, signal) => lookupRefund(open(ids, request), signal),
+    }),
+    ...(learnReceipt && {
+      learnReceipt: (request, signal) => learnReceipt(open(ids, request), signal),
     }),
     close: () => client.close(),
   };

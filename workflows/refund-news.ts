@@ -27,7 +27,7 @@ export async function applyRefundNews(
   desk: RefundDesk,
 ): Promise<void> {
   for (let event = desk.takeEvent(); event !== undefined; event = desk.takeEvent()) {
-    await applyEvent(input, book, event);
+    await applyRefundEvent(input, book, event);
   }
   const decision = desk.takeDecision();
   if (decision === undefined || isRefundClosed(book.status())) return;
@@ -49,7 +49,8 @@ export async function applyRefundNews(
   });
 }
 
-async function applyEvent(
+/** Applies one word of the provider's, whatever it is about. */
+export async function applyRefundEvent(
   input: RefundInput,
   book: RefundBook,
   delivered: DeliveredRefundEvent,
@@ -66,7 +67,7 @@ async function applyEvent(
     action: 'refund.callback_unclear',
     actor: 'provider',
     cause: event.message,
-    providerRefundId: event.providerRefundId,
+    providerRefundId: event.kind === 'receipt' ? null : event.providerRefundId,
     waitingFor: book.status() === 'needs_review' ? 'review' : 'callback',
     waitMs: input.policy.refund.result_wait_ms,
     webhook: { eventId, status: 'applied', note: event.message },

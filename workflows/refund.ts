@@ -8,6 +8,7 @@ import {
 } from '../domain/refund.ts';
 import { isRefundClosed, type RefundStatus } from '../domain/refund-states.ts';
 import type { SendFailure } from './proxies.ts';
+import { learnReceipt } from './receipt.ts';
 import { openRefundBook, type RefundBook } from './refund-book.ts';
 import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
 import { applyRefundNews, settleRefund } from './refund-news.ts';
@@ -22,17 +23,21 @@ export async function refund(input: RefundInput): Promise<{ readonly status: Ref
   const book = openRefundBook(input, 'pending');
   const desk = openRefundDesk(book);
 
-  // 1. Ask the provider to give the money back.
-  await handOver(input, book, desk);
+  // 1. Learn what the provider needs for it, where the payment lacks that.
+  const { receiptToLearn } = input;
+  const order = receiptToLearn ? await learnReceipt(input, receiptToLearn, book, desk) : input;
+
+  // 2. Ask the provider to give the money back.
+  if (order !== null) await handOver(order, book, desk);
   desk.isAnswerable = true;
 
-  // 2. Wait for its result, and ask when that stays away.
+  // 3. Wait for its result, and ask when that stays away.
   if (book.status() === 'pending') await awaitResult(input, book, desk);
 
-  // 3. Nobody knows: a late result, a late answer or a person's decision will tell.
+  // 4. Nobody knows: a late result, a late answer or a person's decision will tell.
   if (!isRefundClosed(book.status())) await awaitReview(input, book, desk);
 
-  // 4. Leave no message unread.
+  // 5. Leave no message unread.
   await applyRefundNews(input, book, desk);
   await condition(allHandlersFinished);
   return { status: book.status() };

@@ -4,6 +4,7 @@ import { refundWorkflowId } from '../../domain/id.ts';
 import { refundInput } from '../../domain/inputs.ts';
 import { formatMoney } from '../../domain/money.ts';
 import type { Payment } from '../../domain/payment.ts';
+import { receiptNeedOf } from '../../domain/receipt.ts';
 import type { Refund } from '../../domain/refund.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -54,16 +55,16 @@ export function isRefundUndecided({ status, waitingFor }: Refund): boolean {
 
 /** What can be told before anything is stored. */
 function refuseImpossible(payment: Payment, body: CreateRefundBody): void {
-  const { refund, refund_needs, amounts } = capabilitiesOf(payment.provider);
-  if (refund === 'none') {
+  const capabilities = capabilitiesOf(payment.provider);
+  if (capabilities.refund === 'none') {
     throw new ApiError('not_refundable', `${payment.provider} gives no money back`);
   }
   if (payment.status !== 'succeeded') throw notSucceeded(payment);
-  if (refund_needs === 'provider_receipt' && payment.providerReceipt === null) {
-    const detail = `${payment.provider} refunds by receipt, and this payment’s receipt is not known: it was settled by a status query, which tells none. It comes with the late callback, if that still arrives; else refund it in the provider’s portal`;
+  if (receiptNeedOf(capabilities, payment.providerReceipt) === 'missing') {
+    const detail = `${payment.provider} refunds by receipt, and this payment’s receipt is not known. It comes with the late callback, if that still arrives; else refund it in the provider’s portal`;
     throw new ApiError('not_refundable', detail);
   }
-  const step = amounts[payment.currency]?.step_minor ?? 1;
+  const step = capabilities.amounts[payment.currency]?.step_minor ?? 1;
   if (body.amount !== undefined && body.amount % step !== 0) {
     const detail = `${payment.provider} refunds multiples of ${step} minor units`;
     throw new ApiError('provider_limits', `amount: ${detail}`, [{ pointer: '/amount', detail }]);

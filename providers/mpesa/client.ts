@@ -8,10 +8,12 @@ import type {
   LookupResult,
   ProviderClient,
 } from '../../domain/provider.ts';
+import type { ReceiptAnswer, ReceiptRequest } from '../../domain/receipt.ts';
 import type { RefundLookupRequest, RefundRequest, RefundResult } from '../../domain/refund.ts';
 import type { MpesaCredentials } from './credentials.ts';
 import { createHttpClient, type HttpAnswer, type HttpClient } from './http.ts';
 import { isTokenRefused, readPush, readQuery } from './map.ts';
+import { readConversation, readReceiptAsked, receiptQuery } from './receipt.ts';
 import { readReversal, readStatus, reversalRequest, statusRequest } from './reversal.ts';
 import { createTokenSource, type TokenSource } from './token.ts';
 import type { PushRequest, QueryRequest } from './wire.ts';
@@ -27,6 +29,7 @@ export function createMpesaClient(credentials: MpesaCredentials): ProviderClient
     lookup: (request, signal) => lookup(line, credentials, request, signal),
     refund: (request, context) => refund(line, credentials, request, context),
     lookupRefund: (request, signal) => lookupRefund(line, credentials, request, signal),
+    learnReceipt: (request, signal) => learnReceipt(line, credentials, request, signal),
     close: () => http.close(),
   };
 }
@@ -61,12 +64,22 @@ async function lookup(
   if (providerPaymentId === null) {
     throw new ProviderError('unsent', 'M-Pesa can be asked by its CheckoutRequestID only');
   }
+  const answer = await query(line, credentials, providerPaymentId, request.timeoutMs, signal);
+  return readQuery(answer, providerPaymentId);
+}
+
+function query(
+  line: Line,
+  credentials: MpesaCredentials,
+  checkoutRequestId: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
   const body: QueryRequest = {
     ...signature(credentials, Date.now()),
-    CheckoutRequestID: providerPaymentId,
+    CheckoutRequestID: checkoutRequestId,
   };
-  const call = { path: '/mpesa/stkpushquery/v1/query', body, timeoutMs: request.timeoutMs };
-  return readQuery(await post(line, call, signal), providerPaymentId);
+  return post(line, { path: '/mpesa/stkpushquery/v1/query', body, timeoutMs }, signal);
 }
 
 async function refund(
@@ -89,10 +102,32 @@ async function lookupRefund(
   signal: AbortSignal,
 ): Promise<RefundResult> {
   const body = statusRequest(credentials, request);
-  const path = '/mpesa/transactionstatus/v1/query';
-  const answer = await post(line, { path, body, timeoutMs: request.timeoutMs }, signal);
-  return readStatus(answer, request.providerRefundId);
+  const call = { path: STATUS_PATH, body, timeoutMs: request.timeoutMs };
+  return readStatus(await post(line, call, signal), request.providerRefundId);
 }
+
+/** The status query tells the push's own conversation, and by that its receipt is asked for. */
+async function learnReceipt(
+  line: Line,
+  credentials: MpesaCredentials,
+  { providerPaymentId, callbackUrls, timeoutMs }: ReceiptRequest,
+  signal: AbortSignal,
+): Promise<ReceiptAnswer> {
+  if (providerPaymentId === null) return NO_ID;
+  const said = await query(line, credentials, providerPaymentId, timeoutMs, signal);
+  const conversation = readConversation(said, providerPaymentId);
+  if (typeof conversation !== 'string') return conversation;
+  const body = receiptQuery(credentials, conversation, callbackUrls);
+  const answer = await post(line, { path: STATUS_PATH, body, timeoutMs }, signal);
+  return readReceiptAsked(answer, credentials, conversation);
+}
+
+const STATUS_PATH = '/mpesa/transactionstatus/v1/query';
+const NO_ID: ReceiptAnswer = {
+  kind: 'unknown',
+  providerCode: null,
+  message: 'Daraja told no CheckoutRequestID of the payment',
+};
 
 type Call = { readonly path: string; readonly body: object; readonly timeoutMs: number };
 

@@ -2,6 +2,7 @@ import type { Provider } from '../../domain/provider.ts';
 import { createMpesaClient } from './client.ts';
 import { asMpesa, readCredentials } from './credentials.ts';
 import { policy } from './policy.ts';
+import { receiptWebhooks } from './receipt.ts';
 import { reversalWebhooks } from './reversal-webhook.ts';
 import { webhook } from './webhook.ts';
 
@@ -17,6 +18,7 @@ export const mpesa: Provider = {
     refund: 'async',
     looks_up_refunds: 'async',
     refund_needs: 'provider_receipt',
+    learns_receipts: true,
     amounts: { KES: { min_minor: 100, max_minor: 25_000_000, step_minor: 100 } },
     needs: ['phone'],
     phone_countries: ['KE'],
@@ -32,5 +34,5 @@ export const mpesa: Provider = {
   readCredentials,
   connect: (credentials) => createMpesaClient(asMpesa(credentials)),
   webhook,
-  refundWebhooks: reversalWebhooks,
+  refundWebhooks: [...reversalWebhooks, ...receiptWebhooks],
 };

@@ -60,10 +60,19 @@ export function statusRequest(
     const message = 'Daraja can be asked by its OriginatorConversationID only';
     throw new ProviderError('unsent', message);
   }
+  return statusQuery(credentials, providerRefundId, { result, timeout });
+}
+
+/** The transaction status query of what Daraja calls by this conversation; it moves nothing. */
+export function statusQuery(
+  credentials: MpesaCredentials,
+  conversation: string,
+  { result, timeout }: { readonly result: string; readonly timeout: string },
+): StatusRequest {
   return {
     ...initiatorOf(credentials),
     CommandID: 'TransactionStatusQuery',
-    OriginalConversationID: providerRefundId,
+    OriginalConversationID: conversation,
     PartyA: credentials.short_code,
     IdentifierType: '4',
     ResultURL: result,

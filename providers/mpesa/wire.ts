@@ -27,6 +27,7 @@ export const pushAnswer = z.object({
 });
 
 export const queryAnswer = z.object({
+  MerchantRequestID: z.string().min(1).optional(),
   CheckoutRequestID: z.string(),
   ResultCode: numberOrText,
   ResultDesc: z.string().catch(''),

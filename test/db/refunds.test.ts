@@ -8,6 +8,7 @@ import type { Pool } from '../../db/pool.ts';
 import { recordRefund } from '../../db/record-refund.ts';
 import { recordRefundDispatch } from '../../db/refund-dispatch.ts';
 import { insertRefund, type NewRefund } from '../../db/refunds.ts';
+import { sql } from '../../db/sql.ts';
 import { refundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { type Refund, type RefundRecordRequest, refundFailure } from '../../domain/refund.ts';
@@ -75,6 +76,19 @@ test('a refund reserves its money, and its success moves it', async () => {
   expect(await sums()).toEqual([0, 4_000]);
   await recordRefund(pool, entry(refund, { event: 'succeeded' }));
   expect(await sums()).toEqual([0, 4_000]);
+});
+
+test('a receipt that is learned stands on the payment, where none stood before', async () => {
+  const refund = await insert();
+  await pool.query(sql.typeAlias('none')`UPDATE payments SET provider_receipt = NULL`);
+  const learn = (paymentReceipt: string) =>
+    recordRefund(pool, entry(refund, { key: `${refund.id}/${paymentReceipt}`, paymentReceipt }));
+  for (const told of ['UJ7A1B2C3D', 'UJ7A1B2C3D', 'UJ7OTHER00']) {
+    expect(await learn(told)).toMatchObject({ status: 'pending', paymentReceipt: 'UJ7A1B2C3D' });
+  }
+  const held = await findPayment(pool, MERCHANT.id, payment.id);
+  expect(held?.providerReceipt).toBe('UJ7A1B2C3D');
+  expect(await sums()).toEqual([4_000, 0]);
 });
 
 test('a failure lets the money go, and so does a success that is taken back', async () => {

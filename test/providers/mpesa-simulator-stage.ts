@@ -127,6 +127,8 @@ export async function openDesk(options: Partial<SimulatorOptions> = {}): Promise
 export type Receiver = {
   readonly url: string;
   readonly bodies: readonly string[];
+  /** To which path each of them came. */
+  readonly paths: readonly string[];
   /** What `look` saw when each of them came. */
   readonly seen: readonly unknown[];
   /** The results told, once there are so many. */
@@ -147,10 +149,12 @@ export async function openReceiver(
   manner: Manner = 'answers',
 ): Promise<Receiver> {
   const bodies: string[] = [];
+  const paths: string[] = [];
   const seen: unknown[] = [];
   const server = createServer((request, response) => {
     void request.toArray().then((chunks) => {
       seen.push(look());
+      paths.push(request.url ?? '');
       bodies.push(Buffer.concat(chunks).toString());
       if (manner === 'answers') response.end('{"ResultCode":0}');
       if (manner === 'unfinished') response.writeHead(200, { 'content-length': 9 }).write('{');
@@ -162,6 +166,7 @@ export async function openReceiver(
   const receiver: Receiver = {
     url: `http://127.0.0.1:${portOf(server)}/stk/00ff`,
     bodies,
+    paths,
     seen,
     async take(count) {
       while (bodies.length < count) {

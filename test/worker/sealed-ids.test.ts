@@ -33,6 +33,10 @@ function openProvider(said: string | null = ID) {
     cancel: answer,
     refund: refunded,
     lookupRefund: refunded,
+    learnReceipt: ({ providerPaymentId }) => {
+      heard.push(providerPaymentId);
+      return Promise.resolve({ kind: 'unknown', providerCode: null, message: 'of none' });
+    },
     close: () => Promise.resolve(),
   };
   return { client, heard };
@@ -120,6 +124,13 @@ it.each(Object.entries(NO_ANSWER_BY_ID))('%s asks by the id', async (_name, call
   expect(await call(withSealedIds(client, VAULT), TOKEN)).toMatchObject({
     providerRefundId: 're_1',
   });
+  expect(heard).toEqual([ID]);
+});
+
+it('learnReceipt asks by the id', async () => {
+  const { client, heard } = openProvider();
+  const request = { providerPaymentId: TOKEN, callbackUrls: {}, timeoutMs: 1_000 };
+  await withSealedIds(client, VAULT).learnReceipt?.(request, NEVER);
   expect(heard).toEqual([ID]);
 });
 

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { notYet } from '../../activities/failure.ts';
-import type { RefundLookupInput, RefundSendInput } from '../../activities/index.ts';
+import type { ReceiptInput, RefundLookupInput, RefundSendInput } from '../../activities/index.ts';
 import { type ProviderPolicy, scheduleAt } from '../../domain/policy.ts';
+import type { ReceiptAnswer } from '../../domain/receipt.ts';
 import type { RefundInput, RefundRecordRequest, RefundResult } from '../../domain/refund.ts';
 import { nextRefund, type RefundStatus } from '../../domain/refund-states.ts';
 import { policy as defaultPolicy } from '../../providers/mpesa/policy.ts';
@@ -17,12 +18,16 @@ export type RefundScript = {
   refund(send: number): RefundResult;
   /** By question, from 1; null is "not yet". */
   lookupRefund(question: number): RefundResult | null;
+  /** Null is "not heard". */
+  learnReceipt?(): ReceiptAnswer | null;
 };
 export type RefundStory = {
   readonly entries: RefundRecordRequest[];
   status: RefundStatus;
   sends: number;
   questions: number;
+  /** By which receipt each send was made. */
+  readonly receipts: (string | null)[];
 };
 export type RefundStage = {
   readonly env: TestWorkflowEnvironment;
@@ -54,7 +59,13 @@ export async function openRefundStage(): Promise<RefundStage> {
     env,
     prepare(script, policy = {}, changes = {}) {
       const input = { ...refundInput({ ...defaultPolicy, ...policy }), ...changes };
-      const story: RefundStory = { entries: [], status: 'pending', sends: 0, questions: 0 };
+      const story: RefundStory = {
+        entries: [],
+        status: 'pending',
+        sends: 0,
+        questions: 0,
+        receipts: [],
+      };
       parts.set(input.refundId, { script, story });
       return { input, story };
     },
@@ -95,6 +106,7 @@ async function createWorkers(env: TestWorkflowEnvironment, find: Find) {
         refund(input: RefundSendInput) {
           const { script, story } = find(input.refundId);
           story.sends += 1;
+          story.receipts.push(input.providerReceipt);
           return script.refund(input.send);
         },
         lookupRefund(input: RefundLookupInput) {
@@ -103,6 +115,11 @@ async function createWorkers(env: TestWorkflowEnvironment, find: Find) {
           const answer = script.lookupRefund(story.questions);
           if (answer !== null) return answer;
           throw notYet('pending', scheduleAt(input.everyMs, story.questions - 1));
+        },
+        learnReceipt(input: ReceiptInput) {
+          const answer = find(input.refundId).script.learnReceipt?.() ?? null;
+          if (answer !== null) return answer;
+          throw notYet('not heard', scheduleAt(input.everyMs, 0));
         },
       },
     }),

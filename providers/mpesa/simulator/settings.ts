@@ -10,6 +10,13 @@ import {
   text,
 } from './fields.ts';
 
+/**
+ * `twice`: told two times; `wrong_amount`: of another amount; `forged`: to an address that was not
+ * given.
+ */
+const STATUS_MANNERS = ['tell', 'unknown', 'never', 'twice', 'wrong_amount', 'forged'] as const;
+export type StatusManner = (typeof STATUS_MANNERS)[number];
+
 /** How the simulator behaves; changed at run time by PATCH /simulator/settings. */
 export type Settings = {
   /** Whether prompts are answered by the rules below, or wait for a person. */
@@ -33,6 +40,8 @@ export type Settings = {
   reversal_delay_ms: number;
   /** The result code of all reversals; null: by the book. */
   reversal_code: string | null;
+  /** How the transaction status query is answered. */
+  status: StatusManner;
 };
 
 export const DEFAULT_SETTINGS: Settings = {
@@ -50,6 +59,7 @@ export const DEFAULT_SETTINGS: Settings = {
   reversal: 'tell',
   reversal_delay_ms: 1_000,
   reversal_code: null,
+  status: 'tell',
 };
 
 const rate: Field<{ count: number; per_ms: number }> = {
@@ -76,6 +86,7 @@ const FIELDS: { readonly [Name in keyof Settings]: Field<Settings[Name]> } = {
   reversal: oneOf('tell', 'queue_timeout', 'never', 'busy'),
   reversal_delay_ms: count,
   reversal_code: orNull(text),
+  status: oneOf(...STATUS_MANNERS),
 };
 
 /** Changes the settings in place. @throws RangeError naming the setting that is not valid. */

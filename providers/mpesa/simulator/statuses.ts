@@ -1,24 +1,34 @@
 import { randomBytes } from 'node:crypto';
 import { invalidField, type WireAnswer } from './answers.ts';
-import type { Book, Reversal } from './book.ts';
+import type { Book } from './book.ts';
 import type { Merchant } from './push-request.ts';
 import { text } from './reversals.ts';
+import type { Settings, StatusManner } from './settings.ts';
 
 type Body = Record<string, unknown> | null;
-type Parts = { readonly book: Book; readonly merchant: Merchant };
+type Parts = { readonly book: Book; readonly merchant: Merchant; readonly settings: Settings };
 export type Tell = (url: string, body: object) => void;
 
-/** The transaction status query: acknowledged now; what became of a reversal is told later. */
-export function takeStatusQuery({ book, merchant }: Parts, body: Body, tell: Tell): WireAnswer {
+/** Something that moved money, as the status query tells of it. */
+type Moved = {
+  readonly conversation: string;
+  readonly receipt: string | null;
+  readonly amount: number;
+  readonly reason: string;
+  /** Who paid, and where the money came in; a reversal names nobody. */
+  readonly parties: readonly [string, string] | null;
+};
+
+/** The transaction status query: acknowledged now; what it knows is told later. */
+export function takeStatusQuery(parts: Parts, body: Body, tell: Tell): WireAnswer {
   if (body === null) return invalidField('Payload');
-  const field = findBadField(body, merchant);
+  const field = findBadField(body, parts.merchant);
   if (field !== null) return invalidField(field);
-  const asked = text(body, 'OriginalConversationID');
-  const reversal = [...book.reversals.values()].find(
-    (it) => it.originator_conversation_id === asked,
-  );
   const own = randomBytes(16).toString('hex');
-  tell(text(body, 'ResultURL'), { Result: resultOf(reversal, own) });
+  const manner = parts.settings.status;
+  const moved = manner === 'unknown' ? undefined : findMoved(parts.book, body);
+  const result = { Result: resultOf(moved, own, manner) };
+  for (const url of addressesOf(text(body, 'ResultURL'), manner)) tell(url, result);
   return {
     status: 200,
     body: {
@@ -28,6 +38,45 @@ export function takeStatusQuery({ book, merchant }: Parts, body: Body, tell: Tel
       ResponseDescription: 'Accept the service request successfully.',
     },
   };
+}
+
+function addressesOf(url: string, manner: StatusManner): readonly string[] {
+  if (manner === 'never') return [];
+  if (manner === 'forged') return [`${url.slice(0, -1)}${url.endsWith('0') ? '1' : '0'}`];
+  return manner === 'twice' ? [url, url] : [url];
+}
+
+/** By its receipt, or by the conversation in which it was asked for. */
+function findMoved(book: Book, body: Record<string, unknown>): Moved | undefined {
+  const [receipt, conversation] = [
+    text(body, 'TransactionID'),
+    text(body, 'OriginalConversationID'),
+  ];
+  return [...listReversed(book), ...listCharged(book)].find((it) =>
+    receipt === '' ? it.conversation === conversation : it.receipt === receipt,
+  );
+}
+
+function listReversed(book: Book): readonly Moved[] {
+  return [...book.reversals.values()]
+    .filter(({ result_code }) => result_code === '0')
+    .map(({ originator_conversation_id, result_receipt, amount }) => ({
+      conversation: originator_conversation_id,
+      receipt: result_receipt,
+      amount,
+      reason: 'Transaction Reversal',
+      parties: null,
+    }));
+}
+
+function listCharged(book: Book): readonly Moved[] {
+  return book.charges.flatMap(({ checkout_request_id, receipt, amount }) => {
+    const prompt = book.prompts.get(checkout_request_id);
+    if (prompt === undefined) return [];
+    const { merchant_request_id: conversation, phone, short_code } = prompt;
+    const parties = [`${phone} - JANE DOE`, `${short_code} - Example Shop`] as const;
+    return [{ conversation, receipt, amount, reason: 'Pay Bill Online', parties }];
+  });
 }
 
 function findBadField(body: Record<string, unknown>, merchant: Merchant): string | null {
@@ -44,19 +93,23 @@ function findBadField(body: Record<string, unknown>, merchant: Merchant): string
   return Object.entries(checks).find(([, isGood]) => !isGood)?.[0] ?? null;
 }
 
-function resultOf(reversal: Reversal | undefined, own: string): object {
+function resultOf(moved: Moved | undefined, own: string, manner: StatusManner): object {
   const head = { ResultType: 0, OriginatorConversationID: own, ConversationID: `AG_${own}` };
-  if (reversal?.result_code !== '0') {
+  if (moved === undefined) {
     const ResultDesc = 'The transaction is not found.';
     return { ...head, ResultCode: 'R000002', ResultDesc, TransactionID: 'UJ70000000' };
   }
+  const [DebitPartyName, CreditPartyName] = moved.parties ?? [];
+  const amount = manner === 'wrong_amount' ? moved.amount + 1 : moved.amount;
+  const parties = Object.entries({ DebitPartyName, CreditPartyName });
   const items = [
+    ...parties.flatMap(([Key, Value]) => (Value === undefined ? [] : [{ Key, Value }])),
     { Key: 'TransactionStatus', Value: 'Completed' },
-    { Key: 'ReasonType', Value: 'Transaction Reversal' },
-    { Key: 'Amount', Value: String(reversal.amount) },
-    { Key: 'OriginatorConversationID', Value: reversal.originator_conversation_id },
+    { Key: 'ReasonType', Value: moved.reason },
+    { Key: 'Amount', Value: String(amount) },
+    { Key: 'OriginatorConversationID', Value: moved.conversation },
     { Key: 'TransactionReason' },
-    { Key: 'ReceiptNo', Value: reversal.result_receipt },
+    { Key: 'ReceiptNo', Value: moved.receipt },
   ];
   return {
     ...head,

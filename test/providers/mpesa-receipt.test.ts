@@ -1,0 +1,214 @@
+import type { ProviderClient } from '../../domain/provider.ts';
+import { type ReceiptQuestion, receiptDoubt } from '../../domain/receipt.ts';
+import type { Translation } from '../../domain/webhook-event.ts';
+import { mpesa } from '../../providers/mpesa/index.ts';
+import { SANDBOX } from '../../providers/mpesa/simulator.ts';
+import { connect, errorOf, makeContext, makeRequest } from './contract/stage.ts';
+import {
+  closeAll,
+  type Desk,
+  openDesk,
+  openReceiver,
+  type Receiver,
+  readFixture,
+} from './mpesa-simulator-stage.ts';
+
+/** How the receipt of a payment is learned that no callback told of. */
+let desk: Desk;
+let client: ProviderClient;
+let receiver: Receiver;
+beforeEach(async () => {
+  desk = await openDesk({ settings: { answer_mode: 'manual', callback: 'never' } });
+  client = connectWith({});
+  receiver = await openReceiver();
+});
+afterEach(async () => {
+  await client.close();
+  await closeAll();
+});
+
+function connectWith(changes: Readonly<Record<string, string | undefined>>): ProviderClient {
+  const credentials = { ...SANDBOX.credentials, base_url: desk.url, ...changes };
+  const given = Object.entries(credentials).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value] as const],
+  );
+  return connect(mpesa, Object.fromEntries(given));
+}
+
+const payer = {
+  name: 'approves',
+  request: (serial: number) => ({
+    customer: { phone: `+2547${String(serial).padStart(8, '0')}`, email: null, name: null },
+  }),
+};
+async function pay(answer: string | null = 'approve'): Promise<string> {
+  const { providerPaymentId } = await client.charge(
+    makeRequest(payer, receiver.url),
+    makeContext(),
+  );
+  const id = String(providerPaymentId);
+  if (answer !== null) await desk.control('POST', `prompts/${id}/answer`, { answer });
+  return id;
+}
+const ask = (providerPaymentId: string | null, by = client) => {
+  const callbackUrls = { rcp: `${receiver.url}rcp0`, rcx: `${receiver.url}rcx0` };
+  const request = { providerPaymentId, callbackUrls, timeoutMs: 5_000 };
+  return by.learnReceipt?.(request, new AbortController().signal) ?? Promise.reject();
+};
+async function questionOf(id: string): Promise<ReceiptQuestion> {
+  const answer = await ask(id);
+  if (answer.kind !== 'asked') throw new Error(answer.message);
+  return answer.question;
+}
+/** The results at our address, once there are so many. */
+async function heard(count: number): Promise<readonly string[]> {
+  while (receiver.bodies.length < count) await new Promise((resolve) => setTimeout(resolve, 10));
+  return receiver.bodies;
+}
+function translate(channel: string, body: string): Translation {
+  const webhook = mpesa.refundWebhooks.find((it) => it.channel === channel);
+  if (webhook === undefined) throw new Error(`there is no channel ${channel}`);
+  return webhook.translate(Buffer.from(body));
+}
+function receiptIn(body = '') {
+  const read = translate('rcp', body);
+  if (read.kind !== 'refund_event' || read.event.kind !== 'receipt') throw new Error(read.kind);
+  return read.event;
+}
+
+it('is told at an address of its own, and is the one in the book', async () => {
+  const question = await questionOf(await pay());
+  const event = receiptIn((await heard(1))[0]);
+  const [charge] = (await desk.book()).charges;
+  expect(event).toMatchObject({ receipt: charge?.receipt, receiver: '174379' });
+  expect(receiptDoubt(event, question, (charge?.amount ?? 0) * 100)).toBeNull();
+});
+
+it('is of the payment that was asked about, among others', async () => {
+  const [first, second] = [await pay(), await pay()];
+  const question = await questionOf(first);
+  const event = receiptIn((await heard(1))[0]);
+  const prompts = (await desk.book()).charges.map(({ receipt }) => receipt);
+  expect(event.receipt).toBe(prompts[0]);
+  await questionOf(second);
+  const other = receiptIn((await heard(2))[1]);
+  expect(receiptDoubt(other, question, other.amountMinor ?? 0)).toContain('another payment');
+});
+
+it('told twice is one event', async () => {
+  await desk.control('PATCH', 'settings', { status: 'twice' });
+  await questionOf(await pay());
+  const [one = '', two = ''] = await heard(2);
+  expect(translate('rcp', two)).toEqual(translate('rcp', one));
+});
+
+it.each([
+  ['unknown', 'R000002'],
+  ['wrong_amount', 'another amount'],
+])('that is %s is not believed', async (status, why) => {
+  await desk.control('PATCH', 'settings', { status });
+  const question = await questionOf(await pay());
+  const event = receiptIn((await heard(1))[0]);
+  const [charge] = (await desk.book()).charges;
+  expect(receiptDoubt(event, question, (charge?.amount ?? 0) * 100)).toContain(why);
+});
+
+it('is told to nobody, or to a forged address, where the simulator is set so', async () => {
+  const id = await pay();
+  for (const status of ['never', 'forged', 'tell']) {
+    await desk.control('PATCH', 'settings', { status });
+    await questionOf(id);
+  }
+  await heard(2);
+  const places = receiver.paths.map((path) => path.slice(-4));
+  expect(places).toEqual(['rcp1', 'rcp0']);
+});
+
+it('is asked for by the receipt as well, on the wire', async () => {
+  await pay();
+  const [charge] = (await desk.book()).charges;
+  const { status } = await desk.ask('POST', '/mpesa/transactionstatus/v1/query', {
+    Initiator: SANDBOX.credentials.initiator_name,
+    SecurityCredential: 'sealed',
+    CommandID: 'TransactionStatusQuery',
+    TransactionID: charge?.receipt,
+    PartyA: '174379',
+    IdentifierType: '4',
+    ResultURL: receiver.url,
+    QueueTimeOutURL: receiver.url,
+    Remarks: 'OK',
+  });
+  expect(status).toBe(200);
+  expect(receiptIn((await heard(1))[0]).receipt).toBe(charge?.receipt);
+});
+
+it('of a till may have come in at the till or at its store', async () => {
+  const till = connectWith({ transaction_type: 'till', till_number: '600100' });
+  const answer = await ask(await pay(), till);
+  await till.close();
+  expect(answer).toMatchObject({ question: { receivers: ['174379', '600100'] } });
+});
+
+it('does not exist for a payment that Daraja says was not paid', async () => {
+  const answer = await ask(await pay('cancel'));
+  expect(answer).toMatchObject({ kind: 'unknown', message: expect.stringContaining('canceled') });
+  expect((await desk.book()).requests.status).toBe(0);
+});
+
+it('cannot be asked for without Daraja’s own id', async () => {
+  expect(await ask(null)).toMatchObject({ kind: 'unknown' });
+});
+
+it('is asked for again while Daraja is at it', async () => {
+  expect(await errorOf(ask(await pay(null)))).toMatchObject({ kind: 'unsent' });
+});
+
+it('takes an initiator', async () => {
+  const bare = connectWith({ initiator_name: undefined });
+  const error = await errorOf(ask(await pay(), bare));
+  await bare.close();
+  expect(error).toMatchObject({ kind: 'misconfigured' });
+});
+
+it.each([
+  ['OriginalConversationID', { kind: 'unknown' }],
+  ['TransactionID', { kind: 'unknown' }],
+])('is not to be had where Daraja refuses the field %s', async (field, answer) => {
+  const id = await pay();
+  await desk.control('POST', 'faults', { on: 'status', fault: 'invalid_field', field });
+  expect(await ask(id)).toMatchObject(answer);
+});
+
+it('is asked for again after a fault of the line', async () => {
+  const id = await pay();
+  await desk.control('POST', 'faults', { on: 'status', fault: 'reset' });
+  expect(await errorOf(ask(id))).toMatchObject({ kind: 'ambiguous' });
+  await questionOf(id);
+});
+
+it('is read out of the documented result', () => {
+  expect(receiptIn(JSON.stringify(readFixture('transaction-status-result').body))).toEqual({
+    kind: 'receipt',
+    receipt: 'UJ7A1B2C3D',
+    amountMinor: 100,
+    conversation: 'a1b2-4c3d-9e8f-0a1b2c3d4e5f701230',
+    receiver: '600992',
+    providerCode: '0',
+    message: expect.any(String),
+  });
+});
+
+it('of a payment that is not completed is none', () => {
+  const { body } = readFixture('transaction-status-result');
+  const open = JSON.stringify(body).replace('"Completed"', '"Authorized"');
+  expect(receiptIn(open)).toMatchObject({ receipt: null });
+});
+
+it('was not learned when the question timed out in the queue', () => {
+  const event = { kind: 'receipt', receipt: null };
+  expect(translate('rcx', '')).toMatchObject({ kind: 'refund_event', event });
+});
+
+it('is not in what is no result', () => {
+  expect(translate('rcp', '{}')).toMatchObject({ kind: 'malformed' });
+});

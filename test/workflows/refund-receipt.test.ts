@@ -1,0 +1,138 @@
+import type { ReceiptAnswer, ReceiptEvent } from '../../domain/receipt.ts';
+import type { RefundInput, RefundNews, RefundResult } from '../../domain/refund.ts';
+import { refundEventSignal, refundStart } from '../../workflows/messages.ts';
+import { openRefundStage, type RefundScript, type RefundStage } from './refund-stage.ts';
+
+/** A refund of a payment that no callback told the receipt of. */
+let stage: RefundStage;
+beforeAll(async () => {
+  stage = await openRefundStage();
+});
+afterAll(() => stage.close());
+
+const CONVERSATION = '5c1a-4f0e-9b7d-3a2f41cdaf2b501234';
+const ASKED: ReceiptAnswer = {
+  kind: 'asked',
+  question: { conversation: CONVERSATION, receivers: ['174379'] },
+};
+const TAKEN: RefundResult = {
+  kind: 'pending',
+  providerRefundId: 're_1',
+  providerCode: null,
+  message: 'taken',
+};
+const GIVEN_BACK: RefundResult = {
+  kind: 'succeeded',
+  providerRefundId: 're_1',
+  receipt: 'UJ7R',
+  amountMinor: 4_000,
+  failure: null,
+  providerCode: '0',
+};
+const TOLD: ReceiptEvent = {
+  kind: 'receipt',
+  receipt: 'UJ7A1B2C3D',
+  amountMinor: 10_000,
+  conversation: CONVERSATION,
+  receiver: '174379',
+  providerCode: '0',
+  message: 'told',
+};
+const WITHOUT: Partial<RefundInput> = {
+  providerReceipt: null,
+  receiptToLearn: { takenMinor: 10_000 },
+};
+
+let events = 0;
+const delivered = (event: RefundNews) => {
+  events += 1;
+  return { eventId: `evt_${events}`, event, unstored: null };
+};
+async function start(script: Partial<RefundScript> = {}) {
+  const { input, story } = stage.prepare(
+    { refund: () => TAKEN, lookupRefund: () => null, learnReceipt: () => ASKED, ...script },
+    {},
+    WITHOUT,
+  );
+  const handle = await stage.env.client.workflow.start('refund', refundStart(input));
+  const tell = (event: RefundNews) => handle.signal(refundEventSignal, delivered(event));
+  return { story, handle, tell };
+}
+function failedWith(story: Awaited<ReturnType<typeof start>>['story']) {
+  expect(story.sends).toBe(0);
+  expect(story.status).toBe('failed');
+  return story.entries.at(-1)?.outcome?.failure;
+}
+
+it('learns it, writes it down, and is made by it', async () => {
+  const { story, handle, tell } = await start();
+  while (story.entries.length === 0) await stage.env.sleep('1s');
+  expect(story.entries).toMatchObject([{ action: 'refund.receipt_asked', waitingFor: 'callback' }]);
+  await tell(TOLD);
+  while (story.sends === 0) await stage.env.sleep('1s');
+  await tell(GIVEN_BACK);
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+  expect(story.receipts).toEqual(['UJ7A1B2C3D']);
+  expect(story.entries.map(({ action }) => action)).toEqual([
+    'refund.receipt_asked',
+    'refund.receipt_learned',
+    'refund.provider_accepted',
+    'refund.settled',
+  ]);
+  expect(story.entries[1]).toMatchObject({
+    actor: 'provider',
+    paymentReceipt: 'UJ7A1B2C3D',
+    webhook: { status: 'applied' },
+  });
+});
+
+it('is sent once where the receipt is told twice', async () => {
+  const { story, handle, tell } = await start();
+  await tell(TOLD);
+  await tell(TOLD);
+  while (story.sends === 0) await stage.env.sleep('1s');
+  await tell(GIVEN_BACK);
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+  expect(story.receipts).toEqual(['UJ7A1B2C3D']);
+});
+
+// table
+it.each([
+  ['an amount that was not taken', { amountMinor: 4_000 }, 'another amount', 'parked'],
+  ['no amount', { amountMinor: null }, 'another amount', 'parked'],
+  ['another payment', { conversation: 'other' }, 'another payment', 'parked'],
+  ['another receiver', { receiver: '600992' }, 'another receiver', 'parked'],
+  ['no completed payment', { receipt: null, message: 'not found' }, 'not found', 'applied'],
+] as const)('told of %s it fails, and nothing was sent', async (_what, changes, why, fate) => {
+  const { story, handle, tell } = await start();
+  await tell({ ...TOLD, ...changes });
+  expect(await handle.result()).toEqual({ status: 'failed' });
+  expect(failedWith(story)).toMatchObject({
+    code: 'receipt_unknown',
+    message: expect.stringMatching(`${why}.*Nothing was sent.*portal`),
+  });
+  expect(story.entries.at(-1)?.webhook?.status).toBe(fate);
+  expect(story.entries.some(({ paymentReceipt }) => paymentReceipt !== undefined)).toBe(false);
+});
+
+const said = (kind: 'unknown' | 'misconfigured'): ReceiptAnswer => ({
+  kind,
+  providerCode: null,
+  message: 'so it said',
+});
+
+// table
+it.each([
+  ['never answers', ASKED, 'receipt_unknown', 'did not tell it in time'],
+  ['cannot be heard', null, 'receipt_unknown', 'could not be asked'],
+  ['does not know', said('unknown'), 'receipt_unknown', 'so it said'],
+  ['lacks an initiator', said('misconfigured'), 'misconfigured', 'so it said'],
+] as const)(
+  'of a provider that %s it fails, and nothing was sent',
+  async (_what, it, code, why) => {
+    const { story, handle } = await start({ learnReceipt: () => it });
+    expect(await handle.result()).toEqual({ status: 'failed' });
+    const message = expect.stringContaining(why);
+    expect(failedWith(story)).toMatchObject({ code, message });
+  },
+);

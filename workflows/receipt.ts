@@ -1,0 +1,146 @@
+import { ActivityFailure, proxyActivities } from '@temporalio/workflow';
+import type { Activities, ReceiptInput } from '../activities/index.ts';
+import { type ReceiptAnswer, type ReceiptQuestion, receiptDoubt } from '../domain/receipt.ts';
+import { type RefundInput, type RefundRecordRequest, refundFailure } from '../domain/refund.ts';
+import { providerTaskQueue } from './messages.ts';
+import { keepEvent } from './proxies.ts';
+import type { RefundBook } from './refund-book.ts';
+import type { RefundDesk } from './refund-desk.ts';
+import { applyRefundEvent } from './refund-news.ts';
+
+type ToLearn = NonNullable<RefundInput['receiptToLearn']>;
+type Told =
+  | { readonly receipt: string }
+  | { readonly why: string; readonly webhook: RefundRecordRequest['webhook'] };
+
+/**
+ * Learns the receipt that the refund is made by. Without it the refund fails, and nothing was sent:
+ * its money is free for another try or another way.
+ * @returns what to send; null when the refund has ended.
+ */
+export async function learnReceipt(
+  input: RefundInput,
+  toLearn: ToLearn,
+  book: RefundBook,
+  desk: RefundDesk,
+): Promise<RefundInput | null> {
+  const answer = await askForReceipt(input);
+  if (answer.kind !== 'asked') {
+    const isOurs = answer.kind === 'misconfigured';
+    await fail(book, isOurs ? 'misconfigured' : 'receipt_unknown', answer.message, null);
+    return null;
+  }
+  const waitMs = input.policy.refund.result_wait_ms;
+  await book.write({
+    key: 'receipt-asked',
+    action: 'refund.receipt_asked',
+    cause: 'no callback told the payment’s receipt: the provider was asked for it',
+    waitingFor: 'callback',
+    waitMs,
+  });
+  desk.isAnswerable = true;
+  const told = await awaitReceipt(input, { ...toLearn, ...answer.question, waitMs }, book, desk);
+  if (book.status() !== 'pending') return null;
+  if ('receipt' in told) return { ...input, providerReceipt: told.receipt };
+  await fail(book, 'receipt_unknown', told.why, told.webhook);
+  return null;
+}
+
+/** Harmless, so Temporal asks again as long as a send may take. */
+async function askForReceipt(input: RefundInput): Promise<ReceiptAnswer> {
+  const { timeout_ms, deadline_ms, resend_after_ms } = input.policy.refund;
+  const activities = proxyActivities<Pick<Activities, 'learnReceipt'>>({
+    taskQueue: providerTaskQueue(input.provider),
+    // A token and two questions.
+    startToCloseTimeout: timeout_ms * 3 + 5_000,
+    scheduleToCloseTimeout: deadline_ms,
+    allowEagerDispatch: false,
+    retry: { initialInterval: '5s', maximumInterval: '60s' },
+    summary: `ask ${input.provider} for the payment’s receipt`,
+  });
+  const { refundId, workflowId, provider, credentialsRef, providerPaymentId } = input;
+  const question: ReceiptInput = {
+    refundId,
+    workflowId,
+    provider,
+    credentialsRef,
+    providerPaymentId,
+    timeoutMs: timeout_ms,
+    everyMs: resend_after_ms,
+  };
+  try {
+    return await activities.learnReceipt(question);
+  } catch (error) {
+    if (!(error instanceof ActivityFailure)) throw error;
+    const message = 'the provider could not be asked for it in time';
+    return { kind: 'unknown', providerCode: null, message };
+  }
+}
+
+type Asked = ToLearn & ReceiptQuestion & { readonly waitMs: number };
+
+async function awaitReceipt(
+  input: RefundInput,
+  asked: Asked,
+  book: RefundBook,
+  desk: RefundDesk,
+): Promise<Told> {
+  const until = Date.now() + asked.waitMs;
+  while (book.status() === 'pending' && Date.now() < until) {
+    await desk.newsWithin(until - Date.now(), 'wait for the receipt');
+    for (let news = desk.takeEvent(); news !== undefined; news = desk.takeEvent()) {
+      const { event, eventId, unstored } = news;
+      if (event.kind !== 'receipt') {
+        await applyRefundEvent(input, book, news);
+        continue;
+      }
+      if (unstored !== null) await keepEvent(unstored);
+      const why = receiptDoubt(event, asked, asked.takenMinor);
+      const { receipt } = event;
+      if (why === null && receipt !== null) return { receipt: await write(book, receipt, eventId) };
+      const status = receipt === null ? 'applied' : 'parked';
+      return { why: why ?? event.message, webhook: { eventId, status, note: why } };
+    }
+  }
+  return { why: 'the provider did not tell it in time', webhook: null };
+}
+
+async function write(book: RefundBook, told: string, eventId: string): Promise<string> {
+  const { paymentReceipt } = await book.write({
+    key: `event/${eventId}`,
+    action: 'refund.receipt_learned',
+    actor: 'provider',
+    cause: 'the provider told the payment’s receipt',
+    paymentReceipt: told,
+    webhook: { eventId, status: 'applied', note: null },
+  });
+  return paymentReceipt ?? told;
+}
+
+async function fail(
+  book: RefundBook,
+  code: 'receipt_unknown' | 'misconfigured',
+  why: string,
+  webhook: RefundRecordRequest['webhook'],
+): Promise<void> {
+  const mend =
+    code === 'misconfigured'
+      ? why
+      : `It is refunded by the payment’s receipt, which no callback told; asked for it: ${why}. Nothing was sent. When its late callback comes, refund it anew; else do it in the provider’s portal.`;
+  await book.write({
+    key: 'no-receipt',
+    action: 'refund.settled',
+    actor: webhook === null ? 'workflow' : 'provider',
+    cause: why,
+    event: 'failed',
+    outcome: {
+      kind: 'failed',
+      providerRefundId: null,
+      receipt: null,
+      amountMinor: null,
+      failure: refundFailure(code, null, mend),
+      providerCode: null,
+    },
+    webhook,
+  });
+}
