@@ -8,7 +8,7 @@ import type {
 import type { RefundRequest, RefundResult } from '../../domain/refund.ts';
 import type { CPayCredentials } from './credentials.ts';
 import { type Http, openHttp } from './http.ts';
-import { notFound, readCharge, readRefund } from './map.ts';
+import { notFound, readCharge, readRefund, readRefundRefusal } from './map.ts';
 import { charge as chargeShape, listOf, refund as refundShape } from './wire.ts';
 
 /** Charges, captures, cancels and refunds at CPay. */
@@ -104,5 +104,7 @@ async function refund(
     },
   };
   const call = { method: 'POST', path: '/v1/refunds', body, idempotencyKey } as const;
-  return readRefund(await http.send({ ...call, timeoutMs, signal }, refundShape));
+  return await http
+    .send({ ...call, timeoutMs, signal }, refundShape)
+    .then(readRefund, readRefundRefusal);
 }

@@ -62,6 +62,19 @@ export function readRefund({ id, status, amount, failure_code }: Refund): Refund
   };
 }
 
+/**
+ * A refusal that tells what stands against the refund is an answer about it.
+ * @throws whatever else went wrong, as it came.
+ */
+export function readRefundRefusal(error: unknown): RefundResult {
+  const isRefusal = error instanceof ProviderError && error.kind === 'misconfigured';
+  const providerCode = (isRefusal && error.providerCode) || '';
+  const code = Object.hasOwn(REFUND_FAILURES, providerCode) && REFUND_FAILURES[providerCode];
+  if (!code) throw error;
+  const nothing = { providerRefundId: null, receipt: null, amountMinor: null };
+  return { kind: 'failed', ...nothing, failure: refundFailure(code, providerCode), providerCode };
+}
+
 /** Nothing was found under our id: that proves nothing, a request may still be on its way. */
 export function notFound(what: string) {
   const message = `CPay knows no ${what} with our id`;

@@ -42,7 +42,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Running
   const webhooks = openWebhooks(book, settings, secrets);
   const account = openAccount({ book, settings, webhooks });
   const apiKey = options.apiKey ?? SANDBOX.credentials.api_key;
-  const parts: Parts = { book, account, webhooks, settings, faults: [], apiKey };
+  const shared = { book, account, webhooks, settings };
+  const parts: Parts = { ...shared, faults: [], busy: new Set(), apiKey };
   const app = new Koa();
   app.silent = true;
   for (const router of [createControlRoutes(parts), createApiRoutes(parts)]) {

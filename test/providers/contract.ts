@@ -1,36 +1,42 @@
 import { CURRENCIES } from '../../domain/money.ts';
 import { addAbilityCases } from './contract/abilities.ts';
-import {
-  addChargeCases,
-  addLostAnswerCases,
-  addOwnIdCases,
-  addRefusalCases,
-} from './contract/charges.ts';
+import { addCallbackCases } from './contract/callbacks.ts';
+import { addAnswerCases, addChargeCases } from './contract/charges.ts';
 import type { ProviderDescription } from './contract/description.ts';
-import { addCallbackCases, addLookupCases } from './contract/news.ts';
+import { addSendCases } from './contract/lost.ts';
+import { addLookupCases } from './contract/news.ts';
 import { openStage, type Stage } from './contract/stage.ts';
 
-/** Runs all cases that the provider's capabilities call for. */
-export function describeProvider(description: ProviderDescription): void {
-  const { provider } = description;
-  describe(`${provider.name} as a provider`, () => {
+const GROUPS = {
+  answers: addAnswerCases,
+  charges: addChargeCases,
+  'sends that are lost or refused': addSendCases,
+  'look-ups': addLookupCases,
+  callbacks: addCallbackCases,
+  abilities: addAbilityCases,
+  credentials: addCredentialCases,
+  capabilities: addCapabilityCases,
+} as const satisfies Record<string, (stage: Stage) => void>;
+export type GroupName = keyof typeof GROUPS;
+
+/** Runs all cases that the provider's capabilities call for, or only those of some groups. */
+export function describeProvider(
+  description: ProviderDescription,
+  only?: readonly GroupName[],
+): void {
+  describe(`${description.provider.name} as a provider`, () => {
     const stage = openStage(description);
-    describe('charges', () => addChargeCases(stage));
-    describe('answers that are lost', () => addLostAnswerCases(stage));
-    describe('our own ids', () => addOwnIdCases(stage));
-    describe('refusals', () => addRefusalCases(stage));
-    describe('look-ups', () => addLookupCases(stage));
-    describe('callbacks', () => addCallbackCases(stage));
-    describe('abilities', () => addAbilityCases(stage));
-    describe('credentials', () => addCredentialCases(stage));
-    describe('capabilities', () => addCapabilityCases(stage));
+    for (const [name, addCases] of Object.entries(GROUPS)) {
+      const isMeant = only === undefined || only.some((it) => it === name);
+      if (isMeant) describe(name, () => addCases(stage));
+    }
   });
 }
 
 function addCredentialCases(stage: Stage): void {
   const { provider, requiredFields, malformedFields } = stage.description;
   const faultsOf = (changes: Readonly<Record<string, string>>, without?: string) => {
-    const record = Object.entries({ ...stage.simulator().credentials, ...changes });
+    const record = Object.entries({ ...stage.counterpart().credentials, ...changes });
     const reading = provider.readCredentials(
       Object.fromEntries(record.filter(([field]) => field !== without)),
     );
@@ -38,7 +44,7 @@ function addCredentialCases(stage: Stage): void {
   };
 
   it('takes what is in order, as its own', () => {
-    const reading = provider.readCredentials(stage.simulator().credentials);
+    const reading = provider.readCredentials(stage.counterpart().credentials);
     expect(reading).toMatchObject({ ok: true, credentials: { kind: provider.name } });
   });
 

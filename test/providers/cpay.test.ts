@@ -1,6 +1,6 @@
 import { cpay } from '../../providers/cpay/index.ts';
 import { SANDBOX, startSimulator } from '../../providers/cpay/simulator.ts';
-import type { OpenSimulator, Spoil } from './contract/description.ts';
+import type { CallbackManner, Counterpart, Spoil } from './contract/description.ts';
 import { describeProvider } from './contract.ts';
 
 /** CPay answers by the last two digits of the amount; its README has the table. */
@@ -11,6 +11,7 @@ const amountOf = (amountMinor: number) => ({
 type Book = {
   readonly charges: readonly {
     readonly id: string;
+    readonly status: string;
     readonly amount_captured: number;
     readonly metadata: { readonly attempt?: string };
   }[];
@@ -21,14 +22,12 @@ type Book = {
   }[];
 };
 
-async function open(): Promise<OpenSimulator> {
+async function open(): Promise<Counterpart> {
   const settings = { decide_after_ms: 600_000, webhook_delay_ms: 20 };
   const simulator = await startSimulator({ port: 0, settings });
-  const post = async (path: string, body: object) => {
-    const answer = await fetch(`${simulator.url}/simulator/${path}`, {
-      method: 'POST',
-      body: JSON.stringify(body),
-    });
+  const order = async (method: 'POST' | 'PATCH', path: string, body: object) => {
+    const url = `${simulator.url}/simulator/${path}`;
+    const answer = await fetch(url, { method, body: JSON.stringify(body) });
     if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
   };
   return {
@@ -37,15 +36,17 @@ async function open(): Promise<OpenSimulator> {
       const answer = await fetch(`${simulator.url}/simulator/book`);
       const book: Book = JSON.parse(await answer.text());
       const own = book.charges.filter(({ metadata }) => metadata.attempt === attemptId);
-      return own.map(({ id, amount_captured: takenMinor }) => {
-        const refunds = book.refunds.filter((it) => it.charge === id && it.status === 'succeeded');
+      return own.map(({ id, status, amount_captured: takenMinor }) => {
+        const refunds = book.refunds.filter((it) => it.charge === id && it.status !== 'failed');
         const refundedMinor = refunds.reduce((sum, { amount }) => sum + amount, 0);
-        return { providerPaymentId: id, takenMinor, refundedMinor };
+        const isCanceled = status === 'canceled';
+        return { providerPaymentId: id, takenMinor, refundedMinor, isCanceled };
       });
     },
-    spoil: (spoil) => post('faults', faultOf(spoil)),
-    settle: (id) => post(`charges/${id}/decide`, {}),
-    redeliver: (id) => post(`redeliver/${id}`, {}),
+    spoil: (spoil) => order('POST', 'faults', faultOf(spoil)),
+    settle: (id) => order('POST', `charges/${id}/decide`, {}),
+    redeliver: (id) => order('POST', `redeliver/${id}`, {}),
+    tellBy: (manner) => order('PATCH', 'settings', MANNERS[manner]),
     close: () => simulator.close(),
   };
 }
@@ -58,8 +59,17 @@ const KINDS = {
   html_200: 'act_then_html',
 } as const;
 
+const MANNERS: Readonly<Record<CallbackManner, object>> = {
+  usual: { webhook: 'send', signature: 'good' },
+  early: { webhook: 'early' },
+  never: { webhook: 'never' },
+  forged: { signature: 'forged' },
+  old: { signature: 'old' },
+};
+
 function faultOf(spoil: Spoil): object {
-  const { on } = spoil;
+  const on = spoil.on === 'lookupRefund' ? 'lookup' : spoil.on;
+  if (spoil.how === 'in_progress') return { on, kind: '409' };
   if (spoil.how === '429') return { on, kind: '429', retry_after_s: spoil.retryAfterS };
   const isUndone = spoil.how === 'reset' && !spoil.isActedOn;
   return { on, kind: isUndone ? 'reset_before' : KINDS[spoil.how] };
@@ -74,6 +84,8 @@ describeProvider({
     { name: 'is declined', ...amountOf(10_001), kind: 'declined', failure: 'declined' },
     { name: 'has no funds', ...amountOf(10_002), kind: 'declined', failure: 'insufficient_funds' },
   ],
+  keyHabits: ['says_in_progress'],
+  otherWebhookSecret: 'whsec_cpay_of_another_account',
   unknownPaymentId: 'chg_000000000000000000000000',
   secretFields: ['api_key', 'webhook_secrets'],
   requiredFields: ['base_url', 'api_key', 'webhook_secrets'],

@@ -1,20 +1,8 @@
-import { mpesa } from '../../providers/mpesa/index.ts';
 import { SANDBOX, startSimulator } from '../../providers/mpesa/simulator.ts';
-import type { OpenSimulator, Payer, ProviderDescription, Spoil } from './contract/description.ts';
+import type { Call, CallbackManner, Counterpart, Payer, Spoil } from './contract/description.ts';
 import { describeProvider } from './contract.ts';
+import { MPESA } from './mpesa-account.ts';
 
-/** A phone of its own for each prompt: Daraja rings a phone once at a time. */
-const customerOf = (serial: number) => ({
-  customer: { phone: `+2547${String(serial).padStart(8, '0')}`, email: null, name: null },
-});
-const pays = { name: 'approves', request: customerOf };
-const refuses = [
-  { name: 'cancels', request: customerOf, kind: 'canceled', failure: 'payer_canceled' },
-  { name: 'enters a wrong PIN', request: customerOf, kind: 'declined', failure: 'wrong_pin' },
-  { name: 'has no funds', request: customerOf, kind: 'declined', failure: 'insufficient_funds' },
-  { name: 'is away', request: customerOf, kind: 'declined', failure: 'payer_unreachable' },
-  { name: 'is too late', request: customerOf, kind: 'declined', failure: 'prompt_expired' },
-] as const;
 const PRESSES: Readonly<Record<string, string>> = {
   approves: 'approve',
   cancels: 'cancel',
@@ -35,14 +23,14 @@ const minorOf = (sums: readonly Sum[]) => sums.reduce((sum, { amount }) => sum +
 const TILL = { transaction_type: 'till', till_number: '600100' };
 
 /** Each phone waits for its payer, so that a test says when a prompt is answered. */
-async function open(changes: object = {}): Promise<OpenSimulator> {
+async function open(changes: object = {}): Promise<Counterpart> {
   const simulator = await startSimulator({
     port: 0,
     settings: { answer_mode: 'manual', reversal_delay_ms: 50 },
   });
-  const post = async (path: string, body: object) => {
+  const order = async (method: 'POST' | 'PATCH', path: string, body: object) => {
     const answer = await fetch(`${simulator.url}/simulator/${path}`, {
-      method: 'POST',
+      method,
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
@@ -57,55 +45,55 @@ async function open(changes: object = {}): Promise<OpenSimulator> {
         const taken = book.charges.filter((it) => it.checkout_request_id === providerPaymentId);
         const refunded = book.reversals.filter(
           ({ receipt, result_code }) =>
-            result_code === '0' && taken.some((charge) => charge.receipt === receipt),
+            (result_code === '0' || result_code === null) &&
+            taken.some((charge) => charge.receipt === receipt),
         );
-        const refundedMinor = minorOf(refunded);
-        return { providerPaymentId, takenMinor: minorOf(taken), refundedMinor };
+        const sums = { takenMinor: minorOf(taken), refundedMinor: minorOf(refunded) };
+        return { providerPaymentId, ...sums, isCanceled: false };
       });
     },
-    spoil: (spoil) => post('faults', faultOf(spoil)),
-    settle: (id, { name }: Payer) => post(`prompts/${id}/answer`, { answer: PRESSES[name] }),
-    redeliver: (id) => post(`callbacks/${id}/resend`, {}),
+    spoil: (spoil) => order('POST', 'faults', faultOf(spoil)),
+    settle: (id, { name }: Payer) =>
+      order('POST', `prompts/${id}/answer`, { answer: PRESSES[name] }),
+    redeliver: (id) => order('POST', `callbacks/${id}/resend`, {}),
+    tellBy: (manner) => order('PATCH', 'settings', mannerOf(manner)),
     close: () => simulator.close(),
   };
 }
 
+/** Nobody is faster than a call's answer but a phone that answers by itself. */
+const MANNERS: Readonly<Partial<Record<CallbackManner, object>>> = {
+  usual: { callback: 'send', answer_mode: 'manual' },
+  early: { callback: 'early', answer_mode: 'auto' },
+  never: { callback: 'never' },
+};
+
+function mannerOf(manner: CallbackManner): object {
+  const settings = MANNERS[manner];
+  if (settings === undefined) throw new Error(`Daraja’s callbacks are unsigned: not ${manner}`);
+  return settings;
+}
+
+const PATHS: Readonly<Partial<Record<Call, string>>> = {
+  charge: 'push',
+  lookup: 'query',
+  refund: 'reversal',
+  lookupRefund: 'status',
+};
+
 function faultOf(spoil: Spoil): object {
-  const on = { charge: 'push', lookup: 'query' }[spoil.on];
+  const on = PATHS[spoil.on];
+  if (spoil.how === 'in_progress') throw new Error('Daraja takes no keys');
   if (spoil.how === '429') return { on, fault: '429', retry_after_s: spoil.retryAfterS };
   return { on, fault: spoil.how, act: spoil.isActedOn };
 }
 
-const paybill: ProviderDescription = {
-  provider: mpesa,
-  open: () => open(),
-  pays: { ...pays, answers: 'pending' },
-  waits: { ...pays, answers: 'pending' },
-  refuses,
-  unknownPaymentId: 'ws_CO_0101202600000000700000000',
-  secretFields: ['consumer_key', 'consumer_secret', 'passkey', 'initiator_password'],
-  requiredFields: ['consumer_key', 'consumer_secret', 'short_code', 'passkey'],
-  malformedFields: {
-    base_url: 'sandbox-without-scheme',
-    short_code: 'my-paybill',
-    transaction_type: 'shopping',
-    till_number: 'my-till',
-    certificate: 'my-certificate',
-  },
-  wrongFields: {
-    consumer_key: 'another-consumer-key',
-    consumer_secret: 'another-consumer-secret',
-    short_code: '999999',
-    passkey: 'another-passkey',
-  },
-};
-
-describe('with a paybill', () => describeProvider(paybill));
+describe('with a paybill', () => describeProvider({ ...MPESA, open: () => open() }));
 
 describe('with a till', () =>
   describeProvider({
-    ...paybill,
+    ...MPESA,
     open: () => open(TILL),
-    requiredFields: [...paybill.requiredFields, 'till_number'],
-    wrongFields: { ...paybill.wrongFields, till_number: '600101' },
+    requiredFields: [...MPESA.requiredFields, 'till_number'],
+    wrongFields: { ...MPESA.wrongFields, till_number: '600101' },
   }));

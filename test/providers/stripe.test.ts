@@ -1,15 +1,12 @@
-import { stripe } from '../../providers/stripe/index.ts';
 import { SANDBOX, startSimulator } from '../../providers/stripe/simulator.ts';
-import type { OpenSimulator, Spoil } from './contract/description.ts';
+import type { Call, CallbackManner, Counterpart, Spoil } from './contract/description.ts';
 import { describeProvider } from './contract.ts';
-
-const cardOf = (paymentMethod: string) => ({
-  request: () => ({ paymentMethod, amount: { amountMinor: 10_000, currency: 'USD' } as const }),
-});
+import { STRIPE } from './stripe-account.ts';
 
 type Book = {
   readonly intents: readonly {
     readonly id: string;
+    readonly status: string;
     readonly amount_received: number;
     readonly metadata: { readonly malipo_attempt?: string };
   }[];
@@ -20,14 +17,12 @@ type Book = {
   }[];
 };
 
-async function open(webhookUrl: string): Promise<OpenSimulator> {
+async function open(webhookUrl: string): Promise<Counterpart> {
   const settings = { webhook_delay_ms: 20 };
   const simulator = await startSimulator({ port: 0, settings, webhookUrl });
-  const post = async (path: string, body: object) => {
-    const answer = await fetch(`${simulator.url}/simulator/${path}`, {
-      method: 'POST',
-      body: JSON.stringify(body),
-    });
+  const order = async (method: 'POST' | 'PATCH', path: string, body: object) => {
+    const url = `${simulator.url}/simulator/${path}`;
+    const answer = await fetch(url, { method, body: JSON.stringify(body) });
     if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
   };
   return {
@@ -36,17 +31,19 @@ async function open(webhookUrl: string): Promise<OpenSimulator> {
       const answer = await fetch(`${simulator.url}/simulator/book`);
       const book: Book = JSON.parse(await answer.text());
       const own = book.intents.filter(({ metadata }) => metadata.malipo_attempt === attemptId);
-      return own.map(({ id, amount_received: takenMinor }) => {
+      return own.map(({ id, status, amount_received: takenMinor }) => {
         const refunds = book.refunds.filter(
-          (it) => it.payment_intent === id && it.status === 'succeeded',
+          (it) => it.payment_intent === id && it.status !== 'failed',
         );
         const refundedMinor = refunds.reduce((sum, { amount }) => sum + amount, 0);
-        return { providerPaymentId: id, takenMinor, refundedMinor };
+        const isCanceled = status === 'canceled';
+        return { providerPaymentId: id, takenMinor, refundedMinor, isCanceled };
       });
     },
-    spoil: (spoil) => post('faults', faultOf(spoil)),
-    settle: (id) => post(`3ds/${id}`, { passed: true }),
-    redeliver: (id) => post(`redeliver/${id}`, {}),
+    spoil: (spoil) => order('POST', 'faults', faultOf(spoil)),
+    settle: (id) => order('POST', `3ds/${id}`, { passed: true }),
+    redeliver: (id) => order('POST', `redeliver/${id}`, {}),
+    tellBy: (manner) => order('PATCH', 'settings', MANNERS[manner]),
     close: () => simulator.close(),
   };
 }
@@ -59,49 +56,28 @@ const KINDS = {
   html_200: 'act_then_html',
 } as const;
 
+const MANNERS: Readonly<Record<CallbackManner, object>> = {
+  usual: { webhook: 'send', signature: 'good' },
+  early: { webhook: 'before_answer' },
+  never: { webhook: 'never' },
+  forged: { signature: 'forged' },
+  old: { signature: 'old' },
+};
+const STEPS = {
+  charge: 'create',
+  capture: 'capture',
+  cancel: 'cancel',
+  refund: 'refund',
+  lookup: 'retrieve',
+  lookupRefund: 'retrieve',
+} as const satisfies Record<Call, string>;
+
 function faultOf(spoil: Spoil): object {
-  const on = { charge: 'create', lookup: 'retrieve' }[spoil.on];
+  const on = STEPS[spoil.on];
+  if (spoil.how === 'in_progress') return { on, kind: '409' };
   if (spoil.how === '429') return { on, kind: '429', retry_after_s: spoil.retryAfterS };
   const isUndone = spoil.how === 'reset' && !spoil.isActedOn;
   return { on, kind: isUndone ? 'reset_before' : KINDS[spoil.how] };
 }
 
-describeProvider({
-  provider: stripe,
-  open,
-  pays: { name: 'has a good card', ...cardOf('pm_card_visa'), answers: 'succeeded' },
-  waits: {
-    name: 'authenticates',
-    ...cardOf('pm_card_authenticationRequired'),
-    answers: 'action_required',
-  },
-  refuses: [
-    {
-      name: 'has no funds',
-      ...cardOf('pm_card_visa_chargeDeclinedInsufficientFunds'),
-      kind: 'declined',
-      failure: 'insufficient_funds',
-    },
-    {
-      name: 'has a stolen card',
-      ...cardOf('pm_card_visa_chargeDeclinedStolenCard'),
-      kind: 'declined',
-      failure: 'card_blocked',
-    },
-    {
-      name: 'has an expired card',
-      ...cardOf('pm_card_chargeDeclinedExpiredCard'),
-      kind: 'declined',
-      failure: 'card_expired',
-    },
-  ],
-  unknownPaymentId: 'pi_000000000000000000000000',
-  secretFields: ['secret_key', 'webhook_secrets'],
-  requiredFields: ['secret_key', 'webhook_secrets'],
-  malformedFields: {
-    base_url: 'without-scheme',
-    secret_key: 'pk_test_publishable1',
-    webhook_secrets: 'another-form',
-  },
-  wrongFields: { secret_key: 'sk_test_ofAnotherAccount' },
-});
+describeProvider({ ...STRIPE, open });

@@ -10,7 +10,12 @@ export function answer(ctx: RouterContext, { status, body }: Answer): void {
 }
 
 /** With these nothing is done at all. */
-export const NOTHING_DONE: ReadonlySet<FaultKind> = new Set(['500_before', 'reset_before', '429']);
+export const NOTHING_DONE: ReadonlySet<FaultKind> = new Set([
+  '500_before',
+  'reset_before',
+  '429',
+  '409',
+]);
 
 /** Uses an order up. */
 export function takeFault(
@@ -51,5 +56,9 @@ export const FAULTS: Readonly<Record<FaultKind, Misbehave>> = {
   '429'(ctx, _body, retryAfterS) {
     ctx.set('Retry-After', String(retryAfterS));
     answer(ctx, { status: 429, body: { error: { code: 'slow_down', field: null } } });
+  },
+  '409'(ctx, _body, retryAfterS) {
+    ctx.set('Retry-After', String(retryAfterS));
+    answer(ctx, { status: 409, body: { error: { code: 'key_in_progress', field: null } } });
   },
 };

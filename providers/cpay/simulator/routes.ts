@@ -13,6 +13,8 @@ export type Parts = {
   readonly webhooks: Webhooks;
   readonly settings: Settings;
   readonly faults: FaultOrder[];
+  /** Keys whose first request is not answered yet. */
+  readonly busy: Set<string>;
   readonly apiKey: string;
 };
 
@@ -100,16 +102,15 @@ async function once(
     return answer(ctx, { status: 409, body: { error: { code: 'key_reused', field: null } } });
   }
   if (kept !== undefined) return answer(ctx, kept);
-  await act(
-    parts,
-    ctx,
-    step,
-    () => Promise.resolve(run(body)),
-    ruleFault(step, body),
-    (done) => {
-      if (key !== '') parts.book.write({ kind: 'answer', answer: { key, fingerprint, ...done } });
-    },
-  );
+  if (parts.busy.has(key)) return FAULTS['409'](ctx, '', 1);
+  if (key !== '') parts.busy.add(key);
+  const work = () => Promise.resolve(run(body));
+  const keep = (done: Answer) => {
+    if (key !== '') parts.book.write({ kind: 'answer', answer: { key, fingerprint, ...done } });
+  };
+  await act(parts, ctx, step, work, ruleFault(step, body), keep).finally(() => {
+    parts.busy.delete(key);
+  });
 }
 
 function ruleFault(step: string, body: Body): FaultKind | undefined {

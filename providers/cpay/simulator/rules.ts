@@ -22,6 +22,7 @@ export const FAULT_KINDS = [
   '500_before',
   'reset_before',
   '429',
+  '409',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 

@@ -49,6 +49,11 @@ export function createApiRoutes(parts: ApiParts): Router {
   const idOf = (ctx: RouterContext) => ctx.params.id ?? '';
 
   post('/payment_intents', 'create', (form) => intents.create(form));
+  get('/payment_intents', 'retrieve', (_form, ctx) => {
+    const limit = Number(ctx.query.limit ?? 10);
+    const has_more = parts.book.intents.size > limit;
+    return { ...listOf(intents.list(limit), '/v1/payment_intents', 'list'), has_more };
+  });
   get('/payment_intents/search', 'search', (_form, ctx) =>
     listOf(intents.search(String(ctx.query.query ?? '')), '/v1/payment_intents/search', 'search'),
   );

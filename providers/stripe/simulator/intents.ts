@@ -48,6 +48,9 @@ export function openIntents(parts: Parts) {
     /** The payer's answer on the 3-D Secure page. */
     authenticate: (id: string, isPassed: boolean) => authenticate(parts, find(id), isPassed),
 
+    /** The newest first. */
+    list: (limit: number) => [...parts.book.intents.values()].reverse().slice(0, limit),
+
     /** `metadata['key']:'value'`, as far as the lag of the search lets it see. */
     search(query: string): readonly Intent[] {
       const [, key, value] = /^metadata\['([^']+)'\]:'([^']*)'$/.exec(query) ?? [];

@@ -2,13 +2,16 @@ import type { FailureCode } from '../../../domain/error.ts';
 import type { ChargeRequest, ChargeResult, Provider } from '../../../domain/provider.ts';
 
 /**
- * What every provider keeps, shown over HTTP against its own simulator: what the client says, and
- * what the simulator's book says happened. A provider joins by describing itself.
+ * What every provider keeps, shown over HTTP: what the client says, and what the counterpart's book
+ * says happened. A provider joins by describing itself, once with its simulator and once with the
+ * real service where that has a test mode; the cases are the same.
  */
 export type ProviderDescription = {
   readonly provider: Provider;
-  /** Starts a simulator of its own. @param callbackUrl where it may deliver all its callbacks. */
-  open(callbackUrl: string): Promise<OpenSimulator>;
+  /** Opens a counterpart of its own. @param callbackUrl where it may deliver all its callbacks. */
+  open(callbackUrl: string): Promise<Counterpart>;
+  /** What the counterpart cannot offer, and why; cases that need it are skipped by this. */
+  readonly lacks?: Lacks;
   /** Pays in the end; `answers` is what the charge itself comes back with. */
   readonly pays: Payer & { readonly answers: ChargeResult['kind'] };
   /** Pays too, but is not done when the charge comes back. */
@@ -16,6 +19,10 @@ export type ProviderDescription = {
   readonly refuses: readonly RefusingPayer[];
   /** In the form of the provider's ids, and of no payment. */
   readonly unknownPaymentId: string;
+  /** How the provider treats a key that it saw before, beyond giving the first answer again. */
+  readonly keyHabits: readonly KeyHabit[];
+  /** A webhook secret of nobody, in the form of `webhook_secrets`; null where nothing is signed. */
+  readonly otherWebhookSecret: string | null;
   /** Of the credentials: what may stand in no message, and what must be there. */
   readonly secretFields: readonly string[];
   readonly requiredFields: readonly string[];
@@ -24,6 +31,12 @@ export type ProviderDescription = {
   /** Credentials in good form that the provider refuses, by the field that is wrong. */
   readonly wrongFields: Readonly<Record<string, string>>;
 };
+
+/**
+ * `says_in_progress`: it refuses a key whose first request is still under way (HTTP 409).
+ * `replays_500`: a 500 is the first answer too, and is given again for ever.
+ */
+export type KeyHabit = 'says_in_progress' | 'replays_500';
 
 export type Payer = {
   readonly name: string;
@@ -35,27 +48,43 @@ export type RefusingPayer = Payer & {
   readonly failure: FailureCode;
 };
 
-export type OpenSimulator = {
+/** What a case may need of the counterpart, and not every counterpart has. */
+export type Need = 'book' | 'faults' | 'payer' | 'callbacks' | 'switch';
+export type Lacks = Readonly<Partial<Record<Need, string>>>;
+
+/** The other end of the wire: a simulator, or the real service in its test mode. */
+export type Counterpart = {
   readonly credentials: Readonly<Record<string, string>>;
-  /** What this request left in the book; more than one is money asked for twice. */
+  /** `book`: what this request left in it; more than one is money asked for twice. */
   listPayments(request: ChargeRequest): Promise<readonly BookPayment[]>;
-  /** Spoils the next call. */
+  /** `faults`: spoils the next call. */
   spoil(spoil: Spoil): Promise<void>;
-  /** Lets the payer do what the payer does, when that is not done by itself. */
+  /** `payer`: does what the payer does, when that is not done by itself. */
   settle(providerPaymentId: string, payer: Payer): Promise<void>;
-  /** Delivers the payment's latest callback again. */
+  /** `callbacks`: delivers the payment's latest callback again. */
   redeliver(providerPaymentId: string): Promise<void>;
+  /** `callbacks`: how they come from now on. */
+  tellBy(manner: CallbackManner): Promise<void>;
+  /** A simulator stops, and nobody listens any more (`switch`); what is real goes on. */
   close(): Promise<void>;
 };
 export type BookPayment = {
   readonly providerPaymentId: string;
   readonly takenMinor: number;
+  /** Given back, or about to be. */
   readonly refundedMinor: number;
+  readonly isCanceled: boolean;
 };
+/** `early`: before the charge is answered. Forged and old ones only where they are signed. */
+export type CallbackManner = 'usual' | 'early' | 'never' | 'forged' | 'old';
+
 /** `isActedOn`: the work is done, and only its answer is lost. */
 export type Spoil =
   | { readonly on: Call; readonly how: LostAnswer; readonly isActedOn: boolean }
-  | { readonly on: Call; readonly how: '429'; readonly retryAfterS: number };
-export type Call = 'charge' | 'lookup';
+  | { readonly on: Call; readonly how: '429'; readonly retryAfterS: number }
+  | { readonly on: Call; readonly how: 'in_progress' };
+export type Call = SendName | 'lookup' | 'lookupRefund';
+/** The calls that move money, or let go of it. */
+export type SendName = 'charge' | 'capture' | 'cancel' | 'refund';
 export const LOST_ANSWERS = ['reset', 'timeout', '500', 'truncate', 'html_200'] as const;
 export type LostAnswer = (typeof LOST_ANSWERS)[number];

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,12 +14,12 @@ import {
   type ProviderClient,
 } from '../../../domain/provider.ts';
 import type { WebhookDelivery } from '../../../domain/webhook-event.ts';
-import type { OpenSimulator, Payer, ProviderDescription } from './description.ts';
+import type { BookPayment, Counterpart, Payer, ProviderDescription } from './description.ts';
 
-/** An open simulator, a client of it, and where its callbacks arrive. */
+/** An open counterpart, a client of it, and where its callbacks arrive. */
 export type Stage = {
   readonly description: ProviderDescription;
-  readonly simulator: () => OpenSimulator;
+  readonly counterpart: () => Counterpart;
   readonly client: () => ProviderClient;
   readonly receiver: () => Receiver;
   /** Closes it after the last case. */
@@ -27,7 +28,7 @@ export type Stage = {
 
 export function openStage(description: ProviderDescription): Stage {
   let receiver: Receiver;
-  let simulator: OpenSimulator;
+  let counterpart: Counterpart;
   let client: ProviderClient;
   // All of it is closed, whatever failed: a server that stays open keeps the run from ending.
   const opened = new AsyncDisposableStack();
@@ -37,13 +38,13 @@ export function openStage(description: ProviderDescription): Stage {
   };
   beforeAll(async () => {
     receiver = keep(await openReceiver());
-    simulator = keep(await description.open(receiver.url));
-    client = keep(connect(description.provider, simulator.credentials));
+    counterpart = keep(await description.open(receiver.url));
+    client = keep(connect(description.provider, counterpart.credentials));
   });
   afterAll(() => opened.disposeAsync());
   return {
     description,
-    simulator: () => simulator,
+    counterpart: () => counterpart,
     client: () => client,
     receiver: () => receiver,
     keep,
@@ -65,10 +66,14 @@ export type Receiver = {
   readonly url: string;
   /** The deliveries that are meant, once there are `count`. */
   take(isMeant: (delivery: Delivery) => boolean, count?: number): Promise<readonly Delivery[]>;
+  /** Those that came until now. */
+  list(): readonly Delivery[];
   close(): Promise<void>;
 };
 
 const DELIVERY_WAIT_MS = 10_000;
+/** Longer than a call takes over the internet. */
+export const CALL_TIMEOUT_MS = 20_000;
 
 async function openReceiver(): Promise<Receiver> {
   const deliveries: Delivery[] = [];
@@ -90,12 +95,16 @@ async function openReceiver(): Promise<Receiver> {
     url: `http://127.0.0.1:${portOf(server.address())}/callbacks`,
     async take(isMeant, count = 1) {
       const deadline = AbortSignal.timeout(DELIVERY_WAIT_MS);
-      for (;;) {
-        const meant = deliveries.filter(isMeant);
+      const meant: Delivery[] = [];
+      for (let read = 0; ; ) {
+        const come = deliveries.slice(read);
+        read += come.length;
+        meant.push(...come.filter(isMeant));
         if (meant.length >= count) return meant;
         await once(server, 'delivery', { signal: deadline });
       }
     },
+    list: () => [...deliveries],
     async close() {
       server.closeAllConnections();
       server.close();
@@ -109,7 +118,14 @@ function portOf(address: AddressInfo | string | null): number {
   return address.port;
 }
 
+/** A real service remembers the keys of earlier runs. */
+const RUN = randomBytes(4).toString('hex');
 let serial = 0;
+
+/** Part of an id that no request of this run, or of another, has. */
+export function ownId(own: number): string {
+  return `${RUN}${String(own).padStart(4, '0')}`;
+}
 
 /** Differs for each request of a run. */
 export function nextSerial(): number {
@@ -124,7 +140,7 @@ export function makeRequest(
   changes: Partial<ChargeRequest> = {},
 ): ChargeRequest {
   const own = nextSerial();
-  const id = String(own).padStart(4, '0');
+  const id = ownId(own);
   const paymentId = `pay_contract${id}`;
   const attemptId = `att_contract${id}`;
   return {
@@ -135,12 +151,12 @@ export function makeRequest(
     amount: { amountMinor: 10_000, currency: 'KES' },
     captureMethod: 'automatic',
     returnUrl: 'https://shop.example.test/back',
-    reference: `ORDER-${id}`,
-    description: `Order ${id}`,
+    reference: `ORDER-${own}`,
+    description: `Order ${own}`,
     customer: { phone: null, email: null, name: null },
     paymentMethod: null,
     callbackUrl: `${callbackUrl}/${id.padStart(32, '0')}`,
-    timeoutMs: 10_000,
+    timeoutMs: CALL_TIMEOUT_MS,
     ...payer.request(own),
     ...changes,
   };
@@ -167,8 +183,17 @@ export function ask(stage: Stage, payer: Payer, changes?: Partial<ChargeRequest>
 }
 
 export async function listTaken(stage: Stage, request: ChargeRequest): Promise<readonly number[]> {
-  const payments = await stage.simulator().listPayments(request);
+  const payments = await stage.counterpart().listPayments(request);
   return payments.map(({ takenMinor }) => takenMinor);
+}
+
+/** Compares what the request left in the book, entry by entry. */
+export async function expectBook(
+  stage: Stage,
+  request: ChargeRequest,
+  entries: readonly Partial<BookPayment>[],
+): Promise<void> {
+  expect(await stage.counterpart().listPayments(request)).toMatchObject(entries);
 }
 
 export function idOf({ providerPaymentId }: { readonly providerPaymentId: string | null }): string {
@@ -180,7 +205,7 @@ export function lookUp(
   stage: Stage,
   { attemptId }: ChargeRequest,
   providerPaymentId: string | null,
-  timeoutMs = 5_000,
+  timeoutMs = CALL_TIMEOUT_MS,
 ): Promise<LookupResult> {
   const question = { providerPaymentId, attemptId, timeoutMs };
   return stage.client().lookup(question, new AbortController().signal);
@@ -202,7 +227,7 @@ export async function chargeToEnd(
   const answer = await stage.client().charge(request, makeContext());
   const providerPaymentId = idOf(answer);
   if (isOutcome(answer)) return { request, providerPaymentId, result: answer };
-  await stage.simulator().settle(providerPaymentId, payer);
+  await stage.counterpart().settle(providerPaymentId, payer);
   return { request, providerPaymentId, result: await lookUp(stage, request, providerPaymentId) };
 }
 
