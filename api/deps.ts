@@ -1,6 +1,6 @@
 import type { Env } from '../config/env.ts';
 import type { Log } from '../config/log.ts';
-import type { Policies } from '../config/policies.ts';
+import type { LimitName, Policies } from '../config/policies.ts';
 import type { CallbackTokens } from '../db/callback-token.ts';
 import type { Pool } from '../db/pool.ts';
 import type { RateLimits } from '../db/rate-limits.ts';
@@ -8,7 +8,6 @@ import type { Vault } from '../db/vault.ts';
 import type { Caller } from '../domain/access.ts';
 import type { Engine } from './engine.ts';
 import type { ApiMetrics } from './metrics.ts';
-import type { LimitName } from './middleware/rate-limit.ts';
 import type { AccessTokens } from './sessions/token.ts';
 
 /** What the routes work with. */

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
+import type { LimitName } from '../config/policies.ts';
 import type { Access, Caller, CallerOf } from '../domain/access.ts';
 import type { ApiDeps } from './deps.ts';
 import type { ProblemCode } from './errors.ts';
 import { readIdempotencyKey } from './middleware/idempotency-key.ts';
-import type { LimitName } from './middleware/rate-limit.ts';
 import { validate } from './middleware/validate.ts';
 
 export const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;

@@ -1,10 +1,8 @@
 import type { Context } from 'koa';
-import type { Policies } from '../../config/policies.ts';
+import type { LimitName } from '../../config/policies.ts';
 import type { RateLimitState } from '../../db/rate-limits.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
-
-export type LimitName = keyof Policies['api']['rate_limits'];
 
 /**
  * What protects a process from floods is counted by each for itself: it must not cost a question

@@ -22,14 +22,10 @@ import { capabilitiesOf } from '../../providers/index.ts';
 import type { Delivery } from '../../workflows/delivery.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
-import type { Channel, Proof } from './proof.ts';
+import type { Callback, Channel } from './channel.ts';
+import type { Proof } from './proof.ts';
 import { asPaymentHolds, readCallback } from './reading.ts';
 
-export type Callback = {
-  readonly body: Buffer;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly remoteAddress: string | null;
-};
 export type Taken = {
   readonly event_id: string;
   /** Null where it is about nothing of ours, or nobody could tell. */

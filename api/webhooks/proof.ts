@@ -1,33 +1,11 @@
-import type { TokenSubject } from '../../db/callback-token.ts';
 import { openCredentialVersions } from '../../db/provider-configs.ts';
 import { isId, paymentWorkflowId, refundWorkflowId } from '../../domain/id.ts';
 import type { Credentials, Provider } from '../../domain/provider.ts';
-import type { ProviderWebhook } from '../../domain/webhook-event.ts';
-import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
 import { subjectOf } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { refuseExceeded } from '../middleware/rate-limit.ts';
-import type { Callback } from './inbox.ts';
-
-/** A channel of the webhook routes: whose it is, and what its callbacks are about. */
-export type Channel = {
-  readonly provider: Provider;
-  readonly webhook: ProviderWebhook;
-  readonly subject: TokenSubject;
-};
-
-export function findChannel(name: string): Channel | null {
-  for (const providerName of PROVIDER_NAMES) {
-    const provider: Provider = PROVIDERS[providerName];
-    if (provider.webhook.channel === name) {
-      return { provider, webhook: provider.webhook, subject: 'payment' };
-    }
-    const webhook = provider.refundWebhooks.find(({ channel }) => channel === name);
-    if (webhook !== undefined) return { provider, webhook, subject: 'refund' };
-  }
-  return null;
-}
+import type { Callback, Channel } from './channel.ts';
 
 /** What proved a callback: whose it is, by the token's word or by the signature's. */
 export type Proof =

@@ -3,7 +3,7 @@ import type { Connection } from '../../db/pool.ts';
 import type { Vault } from '../../db/vault.ts';
 import type { SealedWebhookEvent, Translation } from '../../domain/webhook-event.ts';
 import { hasPersonalIds } from '../../providers/index.ts';
-import type { Channel } from './proof.ts';
+import type { Channel } from './channel.ts';
 
 /**
  * What a callback says, and the key that makes it unique. From here on neither holds anything of

@@ -1,8 +1,9 @@
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation, type Reply } from '../operation.ts';
-import { type Callback, takeCallback } from './inbox.ts';
-import { findChannel, readToken, requireSignature } from './proof.ts';
+import { type Callback, findChannel } from './channel.ts';
+import { takeCallback } from './inbox.ts';
+import { readToken, requireSignature } from './proof.ts';
 import { readRawBody } from './raw-body.ts';
 
 const common = {
