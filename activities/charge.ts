@@ -1,7 +1,8 @@
 import { openCharge } from '../db/attempts.ts';
 import { type DispatchClaim, findDispatch, recordDispatch } from '../db/dispatch.ts';
 import { type Currency, money } from '../domain/money.ts';
-import type { ChargeContext, ChargeResult } from '../domain/provider.ts';
+import type { ChargeResult } from '../domain/outcome.ts';
+import type { ChargeContext } from '../domain/provider.ts';
 import { findProvider } from '../providers/index.ts';
 import { makeSend } from './claim.ts';
 import type { ActivityDeps } from './deps.ts';

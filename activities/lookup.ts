@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { ProviderError } from '../domain/error.ts';
+import { isOutcome, type LookupResult } from '../domain/outcome.ts';
 import { scheduleAt } from '../domain/policy.ts';
-import { isOutcome, type LookupResult } from '../domain/provider.ts';
 import type { ReceiptAnswer } from '../domain/receipt.ts';
 import { isRefundOutcome, type RefundResult } from '../domain/refund.ts';
 import type { ActivityDeps } from './deps.ts';

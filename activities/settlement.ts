@@ -1,7 +1,8 @@
 import { Context } from '@temporalio/activity';
 import { ProviderError } from '../domain/error.ts';
 import { type Currency, money } from '../domain/money.ts';
-import type { LookupResult, ProviderClient } from '../domain/provider.ts';
+import type { LookupResult } from '../domain/outcome.ts';
+import type { ProviderClient } from '../domain/provider.ts';
 import type { ActivityDeps } from './deps.ts';
 import { sendFailure } from './failure.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CAPTURE_METHODS, type CaptureMethod } from '../domain/payment.ts';
+import { CAPTURE_METHODS, type CaptureMethod } from '../domain/capture.ts';
 import type { Customer } from '../domain/provider.ts';
 import { openCustomer } from './customers.ts';
 import type { Connection } from './pool.ts';

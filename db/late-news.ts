@@ -1,6 +1,6 @@
 import { isOldNews, isOldNewsOfRefund } from '../domain/old-news.ts';
+import type { ProviderEvent } from '../domain/outcome.ts';
 import type { Payment } from '../domain/payment.ts';
-import type { ProviderEvent } from '../domain/provider.ts';
 import type { Refund, RefundNews } from '../domain/refund.ts';
 import { findPaymentByWorkflow } from './payments.ts';
 import type { Connection } from './pool.ts';

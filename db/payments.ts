@@ -1,5 +1,6 @@
+import type { CaptureMethod } from '../domain/capture.ts';
 import type { Currency } from '../domain/money.ts';
-import type { CaptureMethod, Payment } from '../domain/payment.ts';
+import type { Payment } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
 import type { SealedCustomer } from './customers.ts';

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import { type AttemptEvent, nextAttempt } from '../domain/attempt-states.ts';
+import { takenMinor } from '../domain/capture.ts';
 import type { RecordRequest, RecordResult } from '../domain/payment.ts';
 import { isClosed, next, type PaymentStatus } from '../domain/payment-states.ts';
-import { takenMinor } from '../domain/provider.ts';
 import { addSurplus, type Surplus } from '../domain/surplus.ts';
 import { eventIdOf } from '../domain/webhook-event.ts';
 import { appendAudit, findAuditAction } from './audit.ts';

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { ATTEMPT_STATUSES } from '../domain/attempt-states.ts';
+import { CAPTURE_METHODS } from '../domain/capture.ts';
+import type { Dispute } from '../domain/dispute.ts';
 import { FAILURES, type FailureCode } from '../domain/error.ts';
 import { type Currency, isCurrency } from '../domain/money.ts';
 import {
   ACTORS,
   AUDIT_ACTIONS,
-  CAPTURE_METHODS,
   type Payment,
   REVIEW_REASONS,
   WAITING_FOR,
@@ -20,7 +21,7 @@ import {
 } from '../domain/refund.ts';
 import { REFUND_STATUSES } from '../domain/refund-states.ts';
 import type { Surplus } from '../domain/surplus.ts';
-import type { Dispute, StoredEvent } from '../domain/webhook-event.ts';
+import type { StoredEvent } from '../domain/webhook-event.ts';
 
 /** Rows as PostgreSQL gives them, and their turning into the domain's words. */
 const currency = z.custom<Currency>((text) => typeof text === 'string' && isCurrency(text));

@@ -7,7 +7,7 @@ import type {
   Standing,
 } from './payment.ts';
 import type { Capabilities } from './provider.ts';
-import { receiptNeedOf } from './receipt.ts';
+import { receiptNeedOf } from './provider.ts';
 import type { LateRefundInput, Refund, RefundInput, RefundRecoveryInput } from './refund.ts';
 
 /** What workflows are started with; the same from the API and from the sweeper. */

@@ -1,6 +1,6 @@
+import { isOutcome, OUTCOME_EVENTS, type Outcome, type ProviderEvent } from './outcome.ts';
 import type { Payment } from './payment.ts';
 import { next } from './payment-states.ts';
-import { isOutcome, OUTCOME_EVENTS, type Outcome, type ProviderEvent } from './provider.ts';
 import { isRefundOutcome, type Refund, type RefundNews } from './refund.ts';
 import { nextRefund } from './refund-states.ts';
 

@@ -1,10 +1,11 @@
+import type { CaptureMethod } from './capture.ts';
+import type { Dispute } from './dispute.ts';
 import type { FailureCode } from './error.ts';
 import type { Currency } from './money.ts';
+import type { NextAction, Outcome } from './outcome.ts';
 import type { PaymentEvent, PaymentStatus } from './payment-states.ts';
 import type { ProviderPolicy } from './policy.ts';
-import type { NextAction, Outcome } from './provider.ts';
 import type { Surplus, SurplusReport } from './surplus.ts';
-import type { Dispute } from './webhook-event.ts';
 
 /** What a payment's workflow is started with. No secret and no personal data: see ADR 0003. */
 export type PaymentInput = {
@@ -112,9 +113,6 @@ export type Payment = {
   readonly updatedAt: string;
   readonly completedAt: string | null;
 };
-
-export const CAPTURE_METHODS = ['automatic', 'manual'] as const;
-export type CaptureMethod = (typeof CAPTURE_METHODS)[number];
 
 /** Why nobody but a person can say how a payment ended. */
 export const REVIEW_REASONS = [

@@ -1,4 +1,5 @@
 import { FAILURE_CODES, FAILURES, type FailureCode, type WhoCanAct } from './error.ts';
+import { entryOf } from './table.ts';
 
 /**
  * A policy is a document: spelled the same in config/policies.yaml, in a workflow's input and in
@@ -91,10 +92,10 @@ export function retryRuleOf(
   { code, providerCode, isFinal }: Failed,
 ): RetryRule {
   if (isFinal) return { who: 'nobody' };
-  const own = providerCode === null ? undefined : ownOf(retry?.by_provider_code, providerCode);
+  const own = providerCode === null ? undefined : entryOf(retry?.by_provider_code, providerCode);
   const rule = own ?? retry?.by_code?.[code] ?? { who: FAILURES[code].who };
   const codes = providerCode === null ? [code] : [providerCode, code];
-  const [formerMs] = codes.flatMap((it) => ownOf(reattempt?.after_ms, it) ?? []);
+  const [formerMs] = codes.flatMap((it) => entryOf(reattempt?.after_ms, it) ?? []);
   if (formerMs === undefined || rule.auto !== undefined) return rule;
   return { ...rule, after_ms: formerMs, auto: true };
 }
@@ -106,14 +107,6 @@ export function spellOut(policy: ProviderPolicy): ProviderPolicy {
     by_code[code] = retryRuleOf(policy, { code, providerCode: null, isFinal: false });
   }
   return { ...policy, retry: { ...policy.retry, by_code } };
-}
-
-/** Codes come from outside, and may be the names of what every object has. */
-function ownOf<Value>(
-  table: Readonly<Record<string, Value>> | undefined,
-  key: string,
-): Value | undefined {
-  return table !== undefined && Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
 /** The n-th entry of a schedule, counting from 0; the last one repeats. */

@@ -1,10 +1,10 @@
-import type { Failure } from './error.ts';
+import type { CaptureMethod } from './capture.ts';
 import type { Currency, Money } from './money.ts';
-import type { CaptureMethod } from './payment.ts';
+import type { ChargeResult, LookupResult } from './outcome.ts';
 import type { ProviderPolicy } from './policy.ts';
 import type { ReceiptAnswer, ReceiptRequest } from './receipt.ts';
 import type { RefundLookupRequest, RefundRequest, RefundResult } from './refund.ts';
-import type { ProviderWebhook } from './webhook-event.ts';
+import type { Translation } from './webhook-event.ts';
 
 /**
  * What a provider is. One folder under providers/ builds one of these and providers/index.ts lists
@@ -33,6 +33,27 @@ export type Provider = {
   readonly webhook: ProviderWebhook;
   /** Addresses of their own for what becomes of refunds; none where `webhook` tells. */
   readonly refundWebhooks: readonly ProviderWebhook[];
+};
+
+/** How a provider's callbacks are proven and read. */
+export type ProviderWebhook = {
+  /** The segment of /api/v1/webhooks/<channel>/… */
+  readonly channel: string;
+  /** What the provider wants to read back; always with status 200. */
+  readonly acknowledgement: Readonly<Record<string, string | number | boolean>>;
+  /**
+   * Checks the signature over the raw bytes; absent where the token in the address is the proof.
+   * Null when it is genuine, else why not.
+   */
+  verify?(delivery: WebhookDelivery, credentials: Credentials): string | null;
+  /** Reads a verified body. The key is the same for every delivery of the same event. */
+  translate(body: Uint8Array): Translation;
+};
+export type WebhookDelivery = {
+  readonly body: Uint8Array;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly nowMs: number;
 };
 
 export type Credentials = { readonly kind: string };
@@ -71,6 +92,18 @@ export type AmountRule = {
   readonly step_minor: number;
 };
 
+/** `learn`: the provider can be asked for it first. `missing`: there is no way to a refund. */
+export type ReceiptNeed = 'met' | 'learn' | 'missing';
+
+/** Whether a refund can be made with what is known of the payment's receipt. */
+export function receiptNeedOf(
+  { refund_needs, learns_receipts }: Pick<Capabilities, 'refund_needs' | 'learns_receipts'>,
+  receipt: string | null,
+): ReceiptNeed {
+  if (refund_needs !== 'provider_receipt' || receipt !== null) return 'met';
+  return learns_receipts === true ? 'learn' : 'missing';
+}
+
 export type Customer = {
   readonly phone: string | null;
   readonly email: string | null;
@@ -104,41 +137,6 @@ export type ChargeContext = {
   readonly dispatch: () => Promise<void>;
   readonly signal: AbortSignal;
 };
-
-/** Something definite about a payment, from an answer, a look-up or a callback. */
-export type Outcome = {
-  readonly kind: 'succeeded' | 'authorized' | 'declined' | 'canceled';
-  readonly providerPaymentId: string | null;
-  readonly receipt: string | null;
-  /** What the provider says it moved; null when it does not say. */
-  readonly money: { readonly amountMinor: number; readonly currency: string } | null;
-  readonly failure: Failure | null;
-  readonly providerCode: string | null;
-  /** The provider asks never to try this payer's means again: no policy opens another attempt. */
-  readonly isFinal?: true;
-};
-
-/** Nothing definite. `pending`: the provider is at it. `unknown`: we could not understand. */
-export type Inconclusive = {
-  readonly kind: 'pending' | 'unknown';
-  readonly providerPaymentId: string | null;
-  readonly providerCode: string | null;
-  readonly message: string;
-};
-
-/** The payer has to do something elsewhere, such as 3-D Secure; the outcome comes later. */
-export type ActionRequired = {
-  readonly kind: 'action_required';
-  readonly providerPaymentId: string | null;
-  readonly providerCode: string | null;
-  readonly message: string;
-  readonly nextAction: NextAction;
-};
-export type NextAction = { readonly type: 'redirect_to_url'; readonly url: string };
-
-export type ChargeResult = Outcome | ActionRequired | Inconclusive;
-export type LookupResult = Outcome | Inconclusive;
-export type ProviderEvent = Outcome | Inconclusive;
 
 /** `providerPaymentId` may be null only for providers that look up by our id. */
 export type LookupRequest = {
@@ -182,36 +180,3 @@ export type ProviderClient = {
   learnReceipt?(request: ReceiptRequest, signal: AbortSignal): Promise<ReceiptAnswer>;
   close(): Promise<void>;
 };
-
-export function isOutcome(result: ChargeResult): result is Outcome {
-  return result.kind in OUTCOME_EVENTS;
-}
-
-/** Which event of the payment table an outcome is. */
-export const OUTCOME_EVENTS = {
-  succeeded: 'succeeded',
-  authorized: 'authorized',
-  declined: 'declined',
-  canceled: 'canceled',
-} as const satisfies Record<Outcome['kind'], string>;
-
-/**
- * Why an outcome cannot be believed for this money; null when it can. An outcome that names no
- * money is believed: M-Pesa's status query tells none. A capture by hand may take less.
- */
-export function mismatchOf(
-  outcome: Outcome,
-  expected: Money,
-  captureMethod: CaptureMethod = 'automatic',
-): 'amount' | 'currency' | null {
-  if (outcome.money === null) return null;
-  if (outcome.money.currency !== expected.currency) return 'currency';
-  const isPart = captureMethod === 'manual' && outcome.kind === 'succeeded';
-  const isWithin = isPart && outcome.money.amountMinor <= expected.amountMinor;
-  return isWithin || outcome.money.amountMinor === expected.amountMinor ? null : 'amount';
-}
-
-/** What a success took: what the provider names, else the whole. A capture may take less. */
-export function takenMinor(amountMinor: number, outcome: Outcome | null): number {
-  return outcome?.money?.amountMinor ?? amountMinor;
-}

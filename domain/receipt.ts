@@ -1,5 +1,3 @@
-import type { Capabilities } from './provider.ts';
-
 /** What a provider is asked for where a refund is made by a receipt that nobody told yet. */
 export type ReceiptRequest = {
   readonly providerPaymentId: string | null;
@@ -36,18 +34,6 @@ export type ReceiptEvent = {
   readonly providerCode: string | null;
   readonly message: string;
 };
-
-/** `learn`: the provider can be asked for it first. `missing`: there is no way to a refund. */
-export type ReceiptNeed = 'met' | 'learn' | 'missing';
-
-/** Whether a refund can be made with what is known of the payment's receipt. */
-export function receiptNeedOf(
-  { refund_needs, learns_receipts }: Pick<Capabilities, 'refund_needs' | 'learns_receipts'>,
-  receipt: string | null,
-): ReceiptNeed {
-  if (refund_needs !== 'provider_receipt' || receipt !== null) return 'met';
-  return learns_receipts === true ? 'learn' : 'missing';
-}
 
 /**
  * Why the told receipt must not be used; null when it is the payment's. A wrong one would give back

@@ -1,26 +1,6 @@
-import type { Credentials, ProviderEvent } from './provider.ts';
+import type { Dispute } from './dispute.ts';
+import type { ProviderEvent } from './outcome.ts';
 import type { RefundNews } from './refund.ts';
-
-/** How a provider's callbacks are proven and read. */
-export type ProviderWebhook = {
-  /** The segment of /api/v1/webhooks/<channel>/… */
-  readonly channel: string;
-  /** What the provider wants to read back; always with status 200. */
-  readonly acknowledgement: Readonly<Record<string, string | number | boolean>>;
-  /**
-   * Checks the signature over the raw bytes; absent where the token in the address is the proof.
-   * Null when it is genuine, else why not.
-   */
-  verify?(delivery: WebhookDelivery, credentials: Credentials): string | null;
-  /** Reads a verified body. The key is the same for every delivery of the same event. */
-  translate(body: Uint8Array): Translation;
-};
-export type WebhookDelivery = {
-  readonly body: Uint8Array;
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
-  readonly nowMs: number;
-};
 
 /**
  * What a callback says. `workflowId` is the one our request put into the provider's metadata;
@@ -43,17 +23,6 @@ export type Translation =
   /** Genuine, and nothing to us: kept, and no more. */
   | { readonly kind: 'ignored'; readonly eventKey: string; readonly reason: string }
   | { readonly kind: 'malformed'; readonly reason: string };
-
-/** The payer's bank wants the money back. */
-export type Dispute = {
-  readonly providerDisputeId: string;
-  readonly providerPaymentId: string;
-  readonly status: 'open' | 'won' | 'lost';
-  readonly amountMinor: number;
-  /** The payer's bank may count in another one; absent in what was stored before 0.3.0. */
-  readonly currency?: string;
-  readonly reason: string;
-};
 
 /** A verified callback, as it is kept. The raw body may hold personal data, so it is sealed. */
 export type SealedWebhookEvent = {

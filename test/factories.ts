@@ -9,10 +9,10 @@ import { createVault } from '../db/vault.ts';
 import { sealBody } from '../db/webhook-events.ts';
 import { failure } from '../domain/error.ts';
 import { paymentWorkflowId } from '../domain/id.ts';
+import type { Inconclusive, Outcome } from '../domain/outcome.ts';
 import type { Payment, RecordRequest, RecordResult } from '../domain/payment.ts';
 import type { PaymentEvent, PaymentStatus } from '../domain/payment-states.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
-import type { Inconclusive, Outcome } from '../domain/provider.ts';
 import type { SealedWebhookEvent } from '../domain/webhook-event.ts';
 import type { TestDatabase } from './database.ts';
 

@@ -1,7 +1,7 @@
+import type { ProviderEvent } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
 import { scheduleAt } from '../domain/policy.ts';
-import type { ProviderEvent } from '../domain/provider.ts';
 import type { SurplusReport } from '../domain/surplus.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
 import type { Book, Entry } from './book.ts';

@@ -1,7 +1,8 @@
 import { setCurrentDetails } from '@temporalio/workflow';
+import { takenMinor } from '../domain/capture.ts';
+import type { Outcome } from '../domain/outcome.ts';
 import type { PaymentInput, RecordRequest, RecordResult, Route } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
-import { type Outcome, takenMinor } from '../domain/provider.ts';
 import { record, recordReattempt } from './proxies.ts';
 
 export type Entry = Pick<RecordRequest, 'key' | 'action' | 'cause'> &

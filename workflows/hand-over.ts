@@ -1,8 +1,8 @@
 import { failure } from '../domain/error.ts';
+import { type ChargeResult, isOutcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import { scheduleAt } from '../domain/policy.ts';
-import { type ChargeResult, isOutcome } from '../domain/provider.ts';
 import type { Book } from './book.ts';
 import type { Desk } from './desk.ts';
 import { applyNews } from './news.ts';

@@ -1,8 +1,8 @@
 import { patched } from '@temporalio/workflow';
 import type { ProviderErrorKind } from '../domain/error.ts';
+import { isOutcome, type LookupResult, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { scheduleAt } from '../domain/policy.ts';
-import { isOutcome, type LookupResult, type Outcome } from '../domain/provider.ts';
 import type { Book } from './book.ts';
 import { lookup, type Sent, settleAtProvider } from './proxies.ts';
 

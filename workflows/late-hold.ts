@@ -1,5 +1,5 @@
+import { isOutcome, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
-import { isOutcome, type Outcome } from '../domain/provider.ts';
 import { lookup } from './proxies.ts';
 
 /** What the provider says now about money that is told of late. */

@@ -1,10 +1,11 @@
 import { allHandlersFinished, condition, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
+import { mismatchOf } from '../domain/capture.ts';
 import { money } from '../domain/money.ts';
+import { isOutcome, OUTCOME_EVENTS, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
-import { isOutcome, mismatchOf, OUTCOME_EVENTS, type Outcome } from '../domain/provider.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
 import { applyAside } from './aside.ts';
 import { type Book, openBook } from './book.ts';

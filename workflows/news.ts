@@ -1,9 +1,9 @@
 import { patched, workflowInfo } from '@temporalio/workflow';
 import type { Decision } from '../domain/decision.ts';
 import { failure } from '../domain/error.ts';
+import { isOutcome, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
-import { isOutcome, type Outcome } from '../domain/provider.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
 import { applyAside } from './aside.ts';
 import type { Book } from './book.ts';

@@ -7,8 +7,8 @@ import {
 } from '@temporalio/workflow';
 import type { Activities, ChargeInput, LookupInput } from '../activities/index.ts';
 import type { FailureCode, ProviderErrorKind } from '../domain/error.ts';
+import type { ChargeResult, LookupResult } from '../domain/outcome.ts';
 import type { PaymentInput, RecordRequest, RecordResult } from '../domain/payment.ts';
-import type { ChargeResult, LookupResult } from '../domain/provider.ts';
 import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
 import { providerTaskQueue } from './messages.ts';
 

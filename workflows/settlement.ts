@@ -1,14 +1,9 @@
+import { mismatchOf } from '../domain/capture.ts';
 import { money } from '../domain/money.ts';
+import { isOutcome, type LookupResult, OUTCOME_EVENTS, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput, RecordRequest } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import { retryRuleOf, scheduleAt } from '../domain/policy.ts';
-import {
-  isOutcome,
-  type LookupResult,
-  mismatchOf,
-  OUTCOME_EVENTS,
-  type Outcome,
-} from '../domain/provider.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
 import type { Book } from './book.ts';
 import { lookup } from './proxies.ts';

@@ -1,8 +1,8 @@
 import { type FailureCode, failure } from '../domain/error.ts';
 import { formatMoney } from '../domain/money.ts';
+import { isOutcome } from '../domain/outcome.ts';
 import type { PaymentInput, RecordRequest } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
-import { isOutcome } from '../domain/provider.ts';
 import type { Book } from './book.ts';
 import type { Wish } from './desk.ts';
 import { endHold, sendHoldToReview } from './holds.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { recordDecision } from '../../db/decisions.ts';
+import type { CaptureMethod } from '../../domain/capture.ts';
 import { DECISIONS, type Decision, faultOfDecision } from '../../domain/decision.ts';
 import type { Currency } from '../../domain/money.ts';
-import type { CaptureMethod } from '../../domain/payment.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { UpdateAnswer } from '../engine.ts';
 import { ApiError } from '../errors.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { CAPTURE_METHODS } from '../../domain/capture.ts';
 import { CURRENCIES, isCurrency } from '../../domain/money.ts';
-import { CAPTURE_METHODS } from '../../domain/payment.ts';
 import { PAYMENT_STATUSES } from '../../domain/payment-states.ts';
 import { isProviderName, PROVIDER_NAMES } from '../../providers/index.ts';
 import { metadata, moment, pageQuery, positiveAmount, text } from '../schema.ts';

@@ -1,13 +1,8 @@
 import { z } from 'zod';
+import { CAPTURE_METHODS } from '../../domain/capture.ts';
 import { FAILURES } from '../../domain/error.ts';
 import { CURRENCIES } from '../../domain/money.ts';
-import {
-  ACTORS,
-  AUDIT_ACTIONS,
-  CAPTURE_METHODS,
-  REVIEW_REASONS,
-  WAITING_FOR,
-} from '../../domain/payment.ts';
+import { ACTORS, AUDIT_ACTIONS, REVIEW_REASONS, WAITING_FOR } from '../../domain/payment.ts';
 import { PAYMENT_STATUSES } from '../../domain/payment-states.ts';
 import { SURPLUS_STATUSES } from '../../domain/surplus.ts';
 import { PROVIDER_NAMES } from '../../providers/index.ts';

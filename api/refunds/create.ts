@@ -4,7 +4,7 @@ import { refundWorkflowId } from '../../domain/id.ts';
 import { refundInput } from '../../domain/inputs.ts';
 import { formatMoney } from '../../domain/money.ts';
 import type { Payment } from '../../domain/payment.ts';
-import { receiptNeedOf } from '../../domain/receipt.ts';
+import { receiptNeedOf } from '../../domain/provider.ts';
 import type { Refund } from '../../domain/refund.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';

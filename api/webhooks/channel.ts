@@ -1,6 +1,5 @@
 import type { TokenSubject } from '../../db/callback-token.ts';
-import type { Provider } from '../../domain/provider.ts';
-import type { ProviderWebhook } from '../../domain/webhook-event.ts';
+import type { Provider, ProviderWebhook } from '../../domain/provider.ts';
 import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
 
 /** A channel of the webhook routes: whose it is, and what its callbacks are about. */

@@ -1,10 +1,6 @@
 import { ProviderError } from '../../domain/error.ts';
-import type {
-  ChargeContext,
-  ChargeRequest,
-  ChargeResult,
-  ProviderClient,
-} from '../../domain/provider.ts';
+import type { ChargeResult } from '../../domain/outcome.ts';
+import type { ChargeContext, ChargeRequest, ProviderClient } from '../../domain/provider.ts';
 import type { RefundRequest, RefundResult } from '../../domain/refund.ts';
 import type { CPayCredentials } from './credentials.ts';
 import { type Http, openHttp } from './http.ts';

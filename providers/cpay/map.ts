@@ -1,6 +1,7 @@
 import { type FailureCode, failure, ProviderError } from '../../domain/error.ts';
-import type { LookupResult, Outcome } from '../../domain/provider.ts';
+import type { LookupResult, Outcome } from '../../domain/outcome.ts';
 import { type RefundFailureCode, type RefundResult, refundFailure } from '../../domain/refund.ts';
+import { entryOf } from '../../domain/table.ts';
 import { type Charge, errorAnswer, type Refund } from './wire.ts';
 
 /** CPay's decline codes in our words; any other is `declined`. */
@@ -39,7 +40,7 @@ export function readCharge(charge: Charge): LookupResult {
     providerPaymentId: id,
     receipt: charge.receipt,
     money: isMoney ? { amountMinor, currency } : null,
-    failure: isMoney ? null : failure(DECLINES[code] ?? 'declined', code),
+    failure: isMoney ? null : failure(entryOf(DECLINES, code) ?? 'declined', code),
     providerCode: isMoney ? status : code,
   };
 }
@@ -57,7 +58,7 @@ export function readRefund({ id, status, amount, failure_code }: Refund): Refund
     providerRefundId: id,
     receipt: null,
     amountMinor: amount,
-    failure: hasFailed ? refundFailure(REFUND_FAILURES[code] ?? 'declined', code) : null,
+    failure: hasFailed ? refundFailure(entryOf(REFUND_FAILURES, code) ?? 'declined', code) : null,
     providerCode: hasFailed ? code : status,
   };
 }
@@ -69,8 +70,8 @@ export function readRefund({ id, status, amount, failure_code }: Refund): Refund
 export function readRefundRefusal(error: unknown): RefundResult {
   const isRefusal = error instanceof ProviderError && error.kind === 'misconfigured';
   const providerCode = (isRefusal && error.providerCode) || '';
-  const code = Object.hasOwn(REFUND_FAILURES, providerCode) && REFUND_FAILURES[providerCode];
-  if (!code) throw error;
+  const code = entryOf(REFUND_FAILURES, providerCode);
+  if (code === undefined) throw error;
   const nothing = { providerRefundId: null, receipt: null, amountMinor: null };
   return { kind: 'failed', ...nothing, failure: refundFailure(code, providerCode), providerCode };
 }

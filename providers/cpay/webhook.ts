@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { Credentials } from '../../domain/provider.ts';
-import type { ProviderWebhook, Translation, WebhookDelivery } from '../../domain/webhook-event.ts';
+import type { Credentials, ProviderWebhook, WebhookDelivery } from '../../domain/provider.ts';
+import type { Translation } from '../../domain/webhook-event.ts';
 import { asCPay } from './credentials.ts';
 import { readCharge, readRefund } from './map.ts';
 import { charge, event, refund } from './wire.ts';

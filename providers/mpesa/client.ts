@@ -1,11 +1,10 @@
 import { ProviderError } from '../../domain/error.ts';
 import { wholeUnits } from '../../domain/money.ts';
+import type { ChargeResult, LookupResult } from '../../domain/outcome.ts';
 import type {
   ChargeContext,
   ChargeRequest,
-  ChargeResult,
   LookupRequest,
-  LookupResult,
   ProviderClient,
 } from '../../domain/provider.ts';
 import type { ReceiptAnswer, ReceiptRequest } from '../../domain/receipt.ts';

@@ -1,5 +1,5 @@
 import { type Failure, type FailureCode, failure, ProviderError } from '../../domain/error.ts';
-import type { Inconclusive, LookupResult, Outcome } from '../../domain/provider.ts';
+import type { Inconclusive, LookupResult, Outcome } from '../../domain/outcome.ts';
 import type { HttpAnswer } from './http.ts';
 import { errorAnswer, faultAnswer, pushAnswer, queryAnswer } from './wire.ts';
 

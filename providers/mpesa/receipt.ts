@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { ProviderError } from '../../domain/error.ts';
 import { fromWholeUnits } from '../../domain/money.ts';
+import type { ProviderWebhook } from '../../domain/provider.ts';
 import type { ReceiptAnswer, ReceiptEvent } from '../../domain/receipt.ts';
-import type { ProviderWebhook, Translation } from '../../domain/webhook-event.ts';
+import type { Translation } from '../../domain/webhook-event.ts';
 import type { MpesaCredentials } from './credentials.ts';
 import type { HttpAnswer } from './http.ts';
 import { readQuery, rejectionOf } from './map.ts';

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { fromWholeUnits } from '../../domain/money.ts';
+import type { ProviderWebhook } from '../../domain/provider.ts';
 import { type RefundFailureCode, type RefundResult, refundFailure } from '../../domain/refund.ts';
-import type { ProviderWebhook, Translation } from '../../domain/webhook-event.ts';
+import { entryOf } from '../../domain/table.ts';
+import type { Translation } from '../../domain/webhook-event.ts';
 import { REVERSAL_CHANNELS } from './reversal.ts';
 import { initiatorResult } from './wire.ts';
 
@@ -57,7 +59,7 @@ function readResult(
   if (code === '0') {
     return { kind: 'succeeded', receipt: transactionId, amountMinor, failure: null, ...place };
   }
-  const failureCode = FAILURES[code];
+  const failureCode = entryOf(FAILURES, code);
   if (failureCode !== undefined) {
     const failure = refundFailure(failureCode, code);
     return { kind: 'failed', receipt: null, amountMinor: null, failure, ...place };

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { fromWholeUnits } from '../../domain/money.ts';
-import type { ProviderWebhook, Translation } from '../../domain/webhook-event.ts';
+import type { ProviderWebhook } from '../../domain/provider.ts';
+import type { Translation } from '../../domain/webhook-event.ts';
 import { readResult } from './map.ts';
 import { stkCallback } from './wire.ts';
 

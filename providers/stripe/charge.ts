@@ -1,13 +1,12 @@
 import Stripe from 'stripe';
 import { ProviderError } from '../../domain/error.ts';
+import type { ChargeResult, LookupResult } from '../../domain/outcome.ts';
 import type {
   CancelRequest,
   CaptureRequest,
   ChargeContext,
   ChargeRequest,
-  ChargeResult,
   LookupRequest,
-  LookupResult,
 } from '../../domain/provider.ts';
 import { readCharge, readDecline, readIntent } from './map.ts';
 import { callStripe } from './sdk.ts';

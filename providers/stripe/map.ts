@@ -1,7 +1,8 @@
+import type { Dispute } from '../../domain/dispute.ts';
 import { type FailureCode, failure } from '../../domain/error.ts';
-import type { ChargeResult, LookupResult } from '../../domain/provider.ts';
+import type { ChargeResult, LookupResult } from '../../domain/outcome.ts';
 import { type RefundFailureCode, type RefundResult, refundFailure } from '../../domain/refund.ts';
-import type { Dispute } from '../../domain/webhook-event.ts';
+import { entryOf } from '../../domain/table.ts';
 import type { PaymentError, PaymentIntent, Refund } from './wire.ts';
 
 /**
@@ -55,7 +56,7 @@ const REFUND_FAILURES: Readonly<Record<string, RefundFailureCode>> = {
 
 /** Codes of a refused refund that prove that nothing was given back. */
 export function isRefundRefusal(code: string): boolean {
-  return Object.hasOwn(REFUND_FAILURES, code);
+  return entryOf(REFUND_FAILURES, code) !== undefined;
 }
 
 /** Of the advice that comes with a decline, what forbids another try (docs.stripe.com/declines). */
@@ -64,7 +65,7 @@ const FINAL_ADVICE = 'do_not_try_again';
 /** A decline: definite, no money moved. */
 export function readDecline(error: PaymentError, providerPaymentId: string | null): LookupResult {
   const code = error.decline_code ?? error.code ?? 'declined';
-  const ours = DECLINES[code] ?? DECLINES[error.code ?? ''] ?? 'declined';
+  const ours = entryOf(DECLINES, code) ?? entryOf(DECLINES, error.code ?? '') ?? 'declined';
   return {
     kind: 'declined',
     providerPaymentId,
@@ -138,7 +139,7 @@ export function readRefundFailure(
   providerRefundId: string | null,
   amountMinor: number | null,
 ): RefundResult {
-  const ours = REFUND_FAILURES[code] ?? 'declined';
+  const ours = entryOf(REFUND_FAILURES, code) ?? 'declined';
   return {
     kind: 'failed',
     providerRefundId,

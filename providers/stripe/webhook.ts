@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { Credentials } from '../../domain/provider.ts';
-import type { ProviderWebhook, Translation, WebhookDelivery } from '../../domain/webhook-event.ts';
+import type { Credentials, ProviderWebhook, WebhookDelivery } from '../../domain/provider.ts';
+import type { Translation } from '../../domain/webhook-event.ts';
 import { asStripe } from './credentials.ts';
 import { readDisputeStatus, readIntent, readRefund } from './map.ts';
 import { dispute, event, paymentIntent, refund } from './wire.ts';

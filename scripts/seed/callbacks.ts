@@ -2,7 +2,7 @@ import { newId } from '../../db/ids.ts';
 import { sql } from '../../db/sql.ts';
 import { insertWebhookEvent, markDelivered, sealBody } from '../../db/webhook-events.ts';
 import { makeId } from '../../domain/id.ts';
-import type { Outcome } from '../../domain/provider.ts';
+import type { Outcome } from '../../domain/outcome.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import { createChance } from './chance.ts';
 import type { Parts } from './parts.ts';

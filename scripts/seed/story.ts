@@ -1,7 +1,7 @@
 import { failure } from '../../domain/error.ts';
+import type { Outcome } from '../../domain/outcome.ts';
 import type { RecordRequest } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
-import type { Outcome } from '../../domain/provider.ts';
 import { type Ending, FAILED } from './endings.ts';
 import type { PlannedPayment } from './plan.ts';
 

@@ -7,8 +7,9 @@ import { ensureMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
 import { record } from '../../db/record.ts';
 import { ProviderError, type ProviderErrorKind } from '../../domain/error.ts';
+import type { ChargeResult } from '../../domain/outcome.ts';
 import type { Payment } from '../../domain/payment.ts';
-import type { ChargeResult, ProviderClient } from '../../domain/provider.ts';
+import type { ProviderClient } from '../../domain/provider.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { dispatch, MERCHANT, makeRecord, storePayment, VAULT } from '../factories.ts';
 

@@ -1,8 +1,8 @@
 import { recordRefund } from '../../db/record-refund.ts';
 import { failure } from '../../domain/error.ts';
+import type { Outcome } from '../../domain/outcome.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
-import type { Outcome } from '../../domain/provider.ts';
 import { refundFailure } from '../../domain/refund.ts';
 import { makeOutcome, makeRecord, POLICY, recordEvent, storePaymentIn } from '../factories.ts';
 import { openOperator } from './operators.ts';

@@ -1,7 +1,7 @@
 import { webhookEventRow } from '../../db/rows.ts';
 import { ROLES } from '../../domain/access.ts';
 import { ATTEMPT_STATUSES } from '../../domain/attempt-states.ts';
-import { CAPTURE_METHODS } from '../../domain/payment.ts';
+import { CAPTURE_METHODS } from '../../domain/capture.ts';
 import { isClosed, PAYMENT_STATUSES } from '../../domain/payment-states.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 

@@ -1,4 +1,4 @@
-import { receiptNeedOf } from '../../domain/receipt.ts';
+import { receiptNeedOf } from '../../domain/provider.ts';
 
 const BY_RECEIPT = { refund_needs: 'provider_receipt' } as const;
 

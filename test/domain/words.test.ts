@@ -1,8 +1,9 @@
 import fc from 'fast-check';
+import { mismatchOf } from '../../domain/capture.ts';
 import { DECISIONS, type Decision, faultOfDecision } from '../../domain/decision.ts';
 import { FAILURES, failure, PROVIDER_ERROR_KINDS, ProviderError } from '../../domain/error.ts';
+import { isOutcome, type Outcome } from '../../domain/outcome.ts';
 import { scheduleAt } from '../../domain/policy.ts';
-import { isOutcome, mismatchOf, type Outcome } from '../../domain/provider.ts';
 import { makeInconclusive, makeOutcome } from '../factories.ts';
 
 // The same cases in every run.

@@ -1,5 +1,5 @@
 import Stripe from 'stripe';
-import type { WebhookDelivery } from '../../domain/webhook-event.ts';
+import type { WebhookDelivery } from '../../domain/provider.ts';
 import { stripe } from '../../providers/stripe/index.ts';
 import { API_VERSION } from '../../providers/stripe/sdk.ts';
 

@@ -1,8 +1,8 @@
 import { WithStartWorkflowOperation, WorkflowUpdateFailedError } from '@temporalio/client';
 import { failure, ProviderError } from '../../domain/error.ts';
+import type { ChargeResult } from '../../domain/outcome.ts';
 import type { PaymentInput } from '../../domain/payment.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
-import type { ChargeResult } from '../../domain/provider.ts';
 import {
   cancelUpdate,
   captureUpdate,

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type WorkflowHandle, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ProviderError, type ProviderErrorKind } from '../../domain/error.ts';
+import type { ChargeResult, LookupResult } from '../../domain/outcome.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
-import type { ChargeResult, LookupResult } from '../../domain/provider.ts';
 import {
   cancelUpdate,
   captureUpdate,

@@ -1,7 +1,7 @@
+import type { LookupResult } from '../../domain/outcome.ts';
 import type { PaymentInput } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
-import type { LookupResult } from '../../domain/provider.ts';
 import type { DeliveredEvent } from '../../domain/webhook-event.ts';
 import { decideUpdate, lateOutcomeStart, providerEventSignal } from '../../workflows/messages.ts';
 import { delivered, openStage, outcome, PENDING, type Stage } from './stage.ts';

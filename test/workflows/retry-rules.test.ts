@@ -1,6 +1,6 @@
 import { failure } from '../../domain/error.ts';
+import type { Outcome } from '../../domain/outcome.ts';
 import type { ProviderPolicy, RetryRules } from '../../domain/policy.ts';
-import type { Outcome } from '../../domain/provider.ts';
 import { paymentStart } from '../../workflows/messages.ts';
 import { openStage, outcome, type Stage } from './stage.ts';
 

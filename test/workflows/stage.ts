@@ -9,10 +9,10 @@ import type {
   LookupInput,
   SettlementInput,
 } from '../../activities/index.ts';
+import type { ChargeResult, LookupResult, Outcome } from '../../domain/outcome.ts';
 import type { PaymentInput, RecordRequest, RecordResult } from '../../domain/payment.ts';
 import { next, type PaymentStatus } from '../../domain/payment-states.ts';
 import { type ProviderPolicy, scheduleAt } from '../../domain/policy.ts';
-import type { ChargeResult, LookupResult, Outcome } from '../../domain/provider.ts';
 import type { DeliveredEvent } from '../../domain/webhook-event.ts';
 import { policy as defaultPolicy } from '../../providers/mpesa/policy.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';

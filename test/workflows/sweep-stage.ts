@@ -9,7 +9,8 @@ import {
 } from '../../activities/index.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
-import type { LookupResult, ProviderClient } from '../../domain/provider.ts';
+import type { LookupResult } from '../../domain/outcome.ts';
+import type { ProviderClient } from '../../domain/provider.ts';
 import type { RefundResult } from '../../domain/refund.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
 import { providerTaskQueue, type SweepInput, TASK_QUEUE } from '../../workflows/messages.ts';

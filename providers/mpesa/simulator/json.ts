@@ -30,3 +30,9 @@ export async function readJson(request: IncomingMessage): Promise<JsonBody> {
     return { kind: 'malformed' };
   }
 }
+
+/** A field of a request as Daraja reads it: a number is as good as its text. */
+export function textOf(body: Record<string, unknown>, field: string): string {
+  const value = body[field];
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+}

@@ -3,6 +3,7 @@ import { request } from 'undici';
 import { errorAnswer, invalidField, type WireAnswer } from './answers.ts';
 import type { Book, Reversal } from './book.ts';
 import { makeReceipt } from './ids.ts';
+import { textOf } from './json.ts';
 import type { Merchant } from './push-request.ts';
 import type { Settings } from './settings.ts';
 import { takeStatusQuery } from './statuses.ts';
@@ -59,23 +60,18 @@ function write({ book }: Parts, reversal: Reversal): Reversal {
   return reversal;
 }
 
-export function text(body: Record<string, unknown>, field: string): string {
-  const value = body[field];
-  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
-}
-
 function newReversal(body: Record<string, unknown>): Reversal {
   const day = new Date().toISOString().slice(0, 10).replaceAll('-', '');
   return {
     conversation_id: `AG_${day}_${randomBytes(10).toString('hex')}`,
     originator_conversation_id: randomBytes(16).toString('hex'),
-    receipt: text(body, 'TransactionID'),
+    receipt: textOf(body, 'TransactionID'),
     amount: Number(body.Amount),
-    initiator: text(body, 'Initiator'),
-    security_credential: text(body, 'SecurityCredential'),
-    password: openPassword(text(body, 'SecurityCredential')),
-    result_url: text(body, 'ResultURL'),
-    timeout_url: text(body, 'QueueTimeOutURL'),
+    initiator: textOf(body, 'Initiator'),
+    security_credential: textOf(body, 'SecurityCredential'),
+    password: openPassword(textOf(body, 'SecurityCredential')),
+    result_url: textOf(body, 'ResultURL'),
+    timeout_url: textOf(body, 'QueueTimeOutURL'),
     result_code: null,
     result_receipt: null,
   };
@@ -83,17 +79,17 @@ function newReversal(body: Record<string, unknown>): Reversal {
 
 function findBadField(body: Record<string, unknown> | null, merchant: Merchant): string | null {
   if (body === null) return 'Payload';
-  const remarks = text(body, 'Remarks');
+  const remarks = textOf(body, 'Remarks');
   const checks: Readonly<Record<string, boolean>> = {
-    Initiator: text(body, 'Initiator') !== '',
-    SecurityCredential: text(body, 'SecurityCredential') !== '',
+    Initiator: textOf(body, 'Initiator') !== '',
+    SecurityCredential: textOf(body, 'SecurityCredential') !== '',
     CommandID: body.CommandID === 'TransactionReversal',
-    TransactionID: /^[A-Z0-9]{10}$/.test(text(body, 'TransactionID')),
-    Amount: /^\d+$/.test(text(body, 'Amount')) && Number(body.Amount) >= 1,
-    ReceiverParty: text(body, 'ReceiverParty') === merchant.short_code,
-    RecieverIdentifierType: text(body, 'RecieverIdentifierType') === '11',
-    ResultURL: URL.canParse(text(body, 'ResultURL')),
-    QueueTimeOutURL: URL.canParse(text(body, 'QueueTimeOutURL')),
+    TransactionID: /^[A-Z0-9]{10}$/.test(textOf(body, 'TransactionID')),
+    Amount: /^\d+$/.test(textOf(body, 'Amount')) && Number(body.Amount) >= 1,
+    ReceiverParty: textOf(body, 'ReceiverParty') === merchant.short_code,
+    RecieverIdentifierType: textOf(body, 'RecieverIdentifierType') === '11',
+    ResultURL: URL.canParse(textOf(body, 'ResultURL')),
+    QueueTimeOutURL: URL.canParse(textOf(body, 'QueueTimeOutURL')),
     Remarks: remarks.length >= 2 && remarks.length <= 100,
   };
   return Object.entries(checks).find(([, isGood]) => !isGood)?.[0] ?? null;

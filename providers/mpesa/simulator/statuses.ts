@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { invalidField, type WireAnswer } from './answers.ts';
 import type { Book } from './book.ts';
+import { textOf } from './json.ts';
 import type { Merchant } from './push-request.ts';
-import { text } from './reversals.ts';
 import type { Settings, StatusManner } from './settings.ts';
 
 type Body = Record<string, unknown> | null;
@@ -28,7 +28,7 @@ export function takeStatusQuery(parts: Parts, body: Body, tell: Tell): WireAnswe
   const manner = parts.settings.status;
   const moved = manner === 'unknown' ? undefined : findMoved(parts.book, body);
   const result = { Result: resultOf(moved, own, manner) };
-  for (const url of addressesOf(text(body, 'ResultURL'), manner)) tell(url, result);
+  for (const url of addressesOf(textOf(body, 'ResultURL'), manner)) tell(url, result);
   return {
     status: 200,
     body: {
@@ -49,8 +49,8 @@ function addressesOf(url: string, manner: StatusManner): readonly string[] {
 /** By its receipt, or by the conversation in which it was asked for. */
 function findMoved(book: Book, body: Record<string, unknown>): Moved | undefined {
   const [receipt, conversation] = [
-    text(body, 'TransactionID'),
-    text(body, 'OriginalConversationID'),
+    textOf(body, 'TransactionID'),
+    textOf(body, 'OriginalConversationID'),
   ];
   return [...listReversed(book), ...listCharged(book)].find((it) =>
     receipt === '' ? it.conversation === conversation : it.receipt === receipt,
@@ -81,14 +81,14 @@ function listCharged(book: Book): readonly Moved[] {
 
 function findBadField(body: Record<string, unknown>, merchant: Merchant): string | null {
   const checks: Readonly<Record<string, boolean>> = {
-    Initiator: text(body, 'Initiator') === merchant.initiator_name,
-    SecurityCredential: text(body, 'SecurityCredential') !== '',
+    Initiator: textOf(body, 'Initiator') === merchant.initiator_name,
+    SecurityCredential: textOf(body, 'SecurityCredential') !== '',
     CommandID: body.CommandID === 'TransactionStatusQuery',
-    PartyA: text(body, 'PartyA') === merchant.short_code,
-    IdentifierType: text(body, 'IdentifierType') === '4',
-    ResultURL: URL.canParse(text(body, 'ResultURL')),
-    QueueTimeOutURL: URL.canParse(text(body, 'QueueTimeOutURL')),
-    Remarks: text(body, 'Remarks').length >= 2,
+    PartyA: textOf(body, 'PartyA') === merchant.short_code,
+    IdentifierType: textOf(body, 'IdentifierType') === '4',
+    ResultURL: URL.canParse(textOf(body, 'ResultURL')),
+    QueueTimeOutURL: URL.canParse(textOf(body, 'QueueTimeOutURL')),
+    Remarks: textOf(body, 'Remarks').length >= 2,
   };
   return Object.entries(checks).find(([, isGood]) => !isGood)?.[0] ?? null;
 }

@@ -1,4 +1,4 @@
-import type { WebhookDelivery } from '../../../domain/webhook-event.ts';
+import type { WebhookDelivery } from '../../../domain/provider.ts';
 import type { CallbackManner, Payer } from './description.ts';
 import { needing } from './needs.ts';
 import { SENDS } from './sends.ts';

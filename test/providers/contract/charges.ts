@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
+import { mismatchOf } from '../../../domain/capture.ts';
 import { ProviderError } from '../../../domain/error.ts';
-import { isOutcome, mismatchOf } from '../../../domain/provider.ts';
+import { isOutcome } from '../../../domain/outcome.ts';
 import { needing, needsOf } from './needs.ts';
 import {
   ask,

@@ -1,5 +1,6 @@
 import type { FailureCode } from '../../../domain/error.ts';
-import type { ChargeRequest, ChargeResult, Provider } from '../../../domain/provider.ts';
+import type { ChargeResult } from '../../../domain/outcome.ts';
+import type { ChargeRequest, Provider } from '../../../domain/provider.ts';
 
 /**
  * What every provider keeps, shown over HTTP: what the client says, and what the counterpart's book

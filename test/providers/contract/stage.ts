@@ -4,16 +4,14 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { ProviderError, type ProviderErrorKind } from '../../../domain/error.ts';
-import {
-  type ChargeContext,
-  type ChargeRequest,
-  type ChargeResult,
-  isOutcome,
-  type LookupResult,
-  type Provider,
-  type ProviderClient,
+import { type ChargeResult, isOutcome, type LookupResult } from '../../../domain/outcome.ts';
+import type {
+  ChargeContext,
+  ChargeRequest,
+  Provider,
+  ProviderClient,
+  WebhookDelivery,
 } from '../../../domain/provider.ts';
-import type { WebhookDelivery } from '../../../domain/webhook-event.ts';
 import type { BookPayment, Counterpart, Payer, ProviderDescription } from './description.ts';
 
 /** An open counterpart, a client of it, and where its callbacks arrive. */

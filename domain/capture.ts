@@ -1,0 +1,27 @@
+import type { Money } from './money.ts';
+import type { Outcome } from './outcome.ts';
+
+/** `manual`: the money is held, and taken by a capture of the merchant's. */
+export const CAPTURE_METHODS = ['automatic', 'manual'] as const;
+export type CaptureMethod = (typeof CAPTURE_METHODS)[number];
+
+/**
+ * Why an outcome cannot be believed for this money; null when it can. An outcome that names no
+ * money is believed: M-Pesa's status query tells none. A capture by hand may take less.
+ */
+export function mismatchOf(
+  outcome: Outcome,
+  expected: Money,
+  captureMethod: CaptureMethod = 'automatic',
+): 'amount' | 'currency' | null {
+  if (outcome.money === null) return null;
+  if (outcome.money.currency !== expected.currency) return 'currency';
+  const isPart = captureMethod === 'manual' && outcome.kind === 'succeeded';
+  const isWithin = isPart && outcome.money.amountMinor <= expected.amountMinor;
+  return isWithin || outcome.money.amountMinor === expected.amountMinor ? null : 'amount';
+}
+
+/** What a success took: what the provider names, else the whole. A capture may take less. */
+export function takenMinor(amountMinor: number, outcome: Outcome | null): number {
+  return outcome?.money?.amountMinor ?? amountMinor;
+}

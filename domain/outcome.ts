@@ -1,0 +1,48 @@
+import type { Failure } from './error.ts';
+
+/** Something definite about a payment, from an answer, a look-up or a callback. */
+export type Outcome = {
+  readonly kind: 'succeeded' | 'authorized' | 'declined' | 'canceled';
+  readonly providerPaymentId: string | null;
+  readonly receipt: string | null;
+  /** What the provider says it moved; null when it does not say. */
+  readonly money: { readonly amountMinor: number; readonly currency: string } | null;
+  readonly failure: Failure | null;
+  readonly providerCode: string | null;
+  /** The provider asks never to try this payer's means again: no policy opens another attempt. */
+  readonly isFinal?: true;
+};
+
+/** Nothing definite. `pending`: the provider is at it. `unknown`: we could not understand. */
+export type Inconclusive = {
+  readonly kind: 'pending' | 'unknown';
+  readonly providerPaymentId: string | null;
+  readonly providerCode: string | null;
+  readonly message: string;
+};
+
+/** The payer has to do something elsewhere, such as 3-D Secure; the outcome comes later. */
+export type ActionRequired = {
+  readonly kind: 'action_required';
+  readonly providerPaymentId: string | null;
+  readonly providerCode: string | null;
+  readonly message: string;
+  readonly nextAction: NextAction;
+};
+export type NextAction = { readonly type: 'redirect_to_url'; readonly url: string };
+
+export type ChargeResult = Outcome | ActionRequired | Inconclusive;
+export type LookupResult = Outcome | Inconclusive;
+export type ProviderEvent = Outcome | Inconclusive;
+
+export function isOutcome(result: ChargeResult): result is Outcome {
+  return result.kind in OUTCOME_EVENTS;
+}
+
+/** Which event of the payment table an outcome is. */
+export const OUTCOME_EVENTS = {
+  succeeded: 'succeeded',
+  authorized: 'authorized',
+  declined: 'declined',
+  canceled: 'canceled',
+} as const satisfies Record<Outcome['kind'], string>;
