@@ -2,10 +2,12 @@ import {
   type Client,
   type Connection,
   WithStartWorkflowOperation,
+  type WorkflowHandle,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import type { Log } from '../config/log.ts';
+import { REQUEST_WAIT_MAX_MS } from '../config/policies.ts';
 import type { Decision, RefundDecision } from '../domain/decision.ts';
 import { lateOutcomeWorkflowId, lateRefundWorkflowId } from '../domain/id.ts';
 import type { PaymentInput } from '../domain/payment.ts';
@@ -76,7 +78,6 @@ export type UpdateAnswer =
   | { readonly kind: 'done' | 'unavailable' | 'not_running' }
   | { readonly kind: 'refused'; readonly type: string; readonly message: string };
 
-const UPDATE_TIMEOUT_MS = 30_000;
 const SIGNAL_TIMEOUT_MS = 4_000;
 const DESCRIBE_TIMEOUT_MS = 3_000;
 
@@ -154,30 +155,36 @@ function createStarts(client: Client, within: Within, log: Log) {
 }
 
 function createUpdates(client: Client, within: Within) {
-  const answerOf = (update: () => Promise<unknown>): Promise<UpdateAnswer> =>
-    within(UPDATE_TIMEOUT_MS, update).then(() => ({ kind: 'done' }), toUpdateAnswer);
-  const handle = (workflowId: string) => client.workflow.getHandle(workflowId);
+  type Update = (handle: WorkflowHandle) => Promise<unknown>;
+  const answerOf = (workflowId: string, update: Update): Promise<UpdateAnswer> =>
+    update(client.workflow.getHandle(workflowId)).then(() => ({ kind: 'done' }), toUpdateAnswer);
+  /** Of the workflows that it may wait in, the first that runs. */
+  const update = (workflowIds: readonly string[], ask: Update): Promise<UpdateAnswer> =>
+    within(REQUEST_WAIT_MAX_MS, async () => {
+      let answer: UpdateAnswer = { kind: 'not_running' };
+      for (const workflowId of workflowIds) {
+        answer = await answerOf(workflowId, ask);
+        if (answer.kind !== 'not_running') break;
+      }
+      return answer;
+    });
   return {
     cancelPayment: (workflowId: string) =>
-      answerOf(() => handle(workflowId).executeUpdate(cancelUpdate)),
+      update([workflowId], (handle) => handle.executeUpdate(cancelUpdate)),
     capturePayment: (workflowId: string, amountMinor: number) =>
-      answerOf(() => handle(workflowId).executeUpdate(captureUpdate, { args: [{ amountMinor }] })),
+      update([workflowId], (handle) =>
+        handle.executeUpdate(captureUpdate, { args: [{ amountMinor }] }),
+      ),
     verifyPayment: (workflowId: string) =>
-      answerOf(() => handle(workflowId).executeUpdate(verifyUpdate)),
-    async decidePayment(workflowId: string, decision: Decision) {
-      const decideIn = (id: string) =>
-        answerOf(() => handle(id).executeUpdate(decideUpdate, { args: [decision] }));
-      const answer = await decideIn(workflowId);
-      if (answer.kind !== 'not_running') return answer;
-      return await decideIn(lateOutcomeWorkflowId(workflowId));
-    },
-    async decideRefund(workflowId: string, decision: RefundDecision) {
-      const decideIn = (id: string) =>
-        answerOf(() => handle(id).executeUpdate(decideRefundUpdate, { args: [decision] }));
-      const answer = await decideIn(workflowId);
-      if (answer.kind !== 'not_running') return answer;
-      return await decideIn(lateRefundWorkflowId(workflowId));
-    },
+      update([workflowId], (handle) => handle.executeUpdate(verifyUpdate)),
+    decidePayment: (workflowId: string, decision: Decision) =>
+      update([workflowId, lateOutcomeWorkflowId(workflowId)], (handle) =>
+        handle.executeUpdate(decideUpdate, { args: [decision] }),
+      ),
+    decideRefund: (workflowId: string, decision: RefundDecision) =>
+      update([workflowId, lateRefundWorkflowId(workflowId)], (handle) =>
+        handle.executeUpdate(decideRefundUpdate, { args: [decision] }),
+      ),
   };
 }
 

@@ -10,6 +10,8 @@ export type ApiMetrics = {
   countRequest(route: string, method: string, status: number, seconds: number): void;
   countCallback(channel: string, fate: string): void;
   setLiveConnections(count: number): void;
+  /** From now on this is asked how much waits for clients of the live feed. */
+  watchLiveUnread(countBytes: () => number): void;
 };
 
 const SECONDS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -39,6 +41,15 @@ export function createApiMetrics(pool: Pool, figuresEveryMs = FIGURES_EVERY_MS):
     help: 'Clients of the live feed',
     registers,
   });
+  let countUnread = () => 0;
+  new Gauge({
+    name: 'malipo_live_unread_bytes',
+    help: 'What waits in memory for clients of the live feed',
+    registers,
+    collect() {
+      this.set(countUnread());
+    },
+  });
   addFigures(registry, pool, figuresEveryMs);
   return {
     registry,
@@ -46,6 +57,9 @@ export function createApiMetrics(pool: Pool, figuresEveryMs = FIGURES_EVERY_MS):
       durations.observe({ route, method, status: String(status) }, seconds),
     countCallback: (channel, fate) => callbacks.inc({ channel, fate }),
     setLiveConnections: (count) => live.set(count),
+    watchLiveUnread(countBytes) {
+      countUnread = countBytes;
+    },
   };
 }
 

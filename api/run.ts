@@ -1,15 +1,14 @@
 import { Client, Connection } from '@temporalio/client';
 import { EnvError, readEnv } from '../config/env.ts';
-import { createLog } from '../config/log.ts';
+import { createLog, type Log } from '../config/log.ts';
 import { readPolicies } from '../config/policies.ts';
 import { readTemporalConfig } from '../config/temporal.ts';
 import { createCallbackTokens } from '../db/callback-token.ts';
-import { awaitPool } from '../db/pool.ts';
+import { openLazyPool } from '../db/pool.ts';
 import { openRateLimits } from '../db/rate-limits.ts';
 import { createVault } from '../db/vault.ts';
 import { POLICY_DEFAULTS, PROVIDER_NAMES } from '../providers/index.ts';
 import { createApp } from './app.ts';
-import type { ApiDeps } from './deps.ts';
 import { createEngine } from './engine.ts';
 import { openLive } from './live/server.ts';
 import { createApiMetrics, serveMetrics } from './metrics.ts';
@@ -22,10 +21,11 @@ const CALLBACK_POOL_SIZE = 5;
 const STATEMENT_TIMEOUT_MS = 10_000;
 
 /**
- * Serves until SIGTERM or SIGINT, then lets requests in progress end.
- * @param adapt lets tests put failures between the steps; the product passes nothing.
+ * Serves until SIGTERM or SIGINT, then lets requests in progress end; a second signal does not.
+ * Neither PostgreSQL nor Temporal has to be there: what needs them says that they are away, and
+ * callbacks are kept by the one that is not.
  */
-export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps): Promise<void> {
+export async function runApi(): Promise<void> {
   const env = readEnv(PROVIDER_NAMES);
   if (env.tokenKeys.length === 0) throw new EnvError(['MALIPO_TOKEN_KEYS: is missing']);
   const log = createLog('api', env.logLevel);
@@ -35,16 +35,16 @@ export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps)
   const { databaseUrl } = env;
   const statementTimeoutMs = STATEMENT_TIMEOUT_MS;
   const open = (size: number) =>
-    awaitPool({ databaseUrl, statementTimeoutMs, size }, (err) =>
+    openLazyPool({ databaseUrl, statementTimeoutMs, size }, (err) =>
       log.error({ err }, 'the API waits for the database'),
     );
-  const pool = await open(POOL_SIZE);
-  const callbackPool = await open(CALLBACK_POOL_SIZE);
+  const pool = open(POOL_SIZE);
+  const callbackPool = open(CALLBACK_POOL_SIZE);
   const policies = readPolicies(POLICY_DEFAULTS, env.policiesPath);
   const limits = openRateLimits(databaseUrl, policies.api.rate_limits, LOCAL_LIMITS);
   const metrics = createApiMetrics(pool);
   let isDraining = false;
-  const parts = adapt({
+  const parts = {
     pool,
     callbackPool,
     vault: createVault(env.dataKeys, env.hashKey),
@@ -61,7 +61,7 @@ export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps)
     metrics,
     isDraining: () => isDraining,
     log,
-  });
+  };
   const live = openLive(parts, databaseUrl);
   const place = { host: env.apiHost, port: env.apiPort, publicUrl: env.publicUrl };
   const server = await listen(createApp(parts), place, live);
@@ -70,7 +70,7 @@ export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps)
     : null;
   log.info({ port: server.port }, 'the API is listening');
   process.send?.({ type: 'ready', port: server.port });
-  await untilTold();
+  await untilTold(log);
   isDraining = true;
   log.info('the API drains');
   await server.close();
@@ -78,10 +78,20 @@ export async function runApi(adapt: (deps: ApiDeps) => ApiDeps = (deps) => deps)
   await Promise.all([pool.end(), callbackPool.end(), limits.close(), connection.close()]);
 }
 
-function untilTold(): Promise<void> {
+/** Told a second time by a signal, the process ends at once. */
+function untilTold(log: Log): Promise<void> {
   return new Promise((resolve) => {
-    process.once('SIGTERM', () => resolve());
-    process.once('SIGINT', () => resolve());
+    let isTold = false;
+    const tell = (signal: NodeJS.Signals) => {
+      if (isTold) {
+        log.warn({ signal }, 'the API ends at once');
+        process.exit(1);
+      }
+      isTold = true;
+      resolve();
+    };
+    process.on('SIGTERM', tell);
+    process.on('SIGINT', tell);
     process.once('disconnect', () => resolve());
   });
 }

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type Koa from 'koa';
+import { REQUEST_WAIT_MAX_MS } from '../config/policies.ts';
 import { ApiError, type ProblemCode } from './errors.ts';
 import type { Live } from './live/server.ts';
 import { answerRaw } from './raw-answer.ts';
@@ -12,7 +13,8 @@ export const SERVER_TIMEOUTS = {
   requestMs: 30_000,
   /** How often Node looks who is too slow. */
   lookEveryMs: 2_000,
-  drainMs: 15_000,
+  /** Whoever waits the longest is answered, after one slow statement of the database too. */
+  drainMs: REQUEST_WAIT_MAX_MS + 10_000,
 } as const satisfies Record<string, number>;
 export type ServerTimeouts = Readonly<Record<keyof typeof SERVER_TIMEOUTS, number>>;
 

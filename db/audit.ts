@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Actor, AuditAction } from '../domain/payment.ts';
+import { type Actor, AUDIT_ACTIONS, type AuditAction } from '../domain/payment.ts';
 import { newId } from './ids.ts';
 import type { Connection } from './pool.ts';
 import type { AuditEntry } from './rows.ts';
@@ -28,14 +28,17 @@ export async function appendAudit(db: Connection, entry: NewAuditEntry): Promise
       ${entry.to}, ${entry.actor}, ${entry.cause}, ${sql.jsonb(entry.details)})`);
 }
 
-/** True when this step of this payment was written before. */
-export async function hasAuditKey(
+const actionRow = z.object({ action: z.enum(AUDIT_ACTIONS) });
+
+/** As what this step of this payment was written before; null when it was not. */
+export async function findAuditAction(
   db: Connection,
   paymentId: string,
   key: string,
-): Promise<boolean> {
-  return await db.exists(sql.typeAlias('none')`
-    SELECT FROM audit_entries WHERE payment_id = ${paymentId} AND key = ${key}`);
+): Promise<AuditAction | null> {
+  const row = await db.maybeOne(sql.type(actionRow)`
+    SELECT action FROM audit_entries WHERE payment_id = ${paymentId} AND key = ${key}`);
+  return row?.action ?? null;
 }
 
 /** A payment's whole story, oldest first. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ATTEMPT_STATES, nextAttempt } from '../domain/attempt-states.ts';
 import type { RecordRequest, Route } from '../domain/payment.ts';
 import { next, type PaymentStatus } from '../domain/payment-states.ts';
-import { appendAudit, hasAuditKey } from './audit.ts';
+import { appendAudit, findAuditAction } from './audit.ts';
 import { newId } from './ids.ts';
 import type { Connection, Pool } from './pool.ts';
 import { lockPayment, notify, refuse } from './record.ts';
@@ -116,7 +116,10 @@ export function recordReattempt(
   return pool.transaction(async (db) => {
     const payment = await lockPayment(db, failed.paymentId);
     const standing = { attemptId: payment.attempt_id, status: payment.status };
-    if (await hasAuditKey(db, payment.id, failed.key)) return { ...standing, isOpened: true };
+    const earlier = await findAuditAction(db, payment.id, failed.key);
+    if (earlier !== null) {
+      return { ...standing, isOpened: earlier !== 'payment.transition_refused' };
+    }
     const isToBeSent = payment.status === 'created' || payment.status === 'processing';
     if (!isToBeSent || payment.attempt_id !== failed.attemptId) {
       await refuse(db, payment, failed);

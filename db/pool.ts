@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createPgDriverFactory } from '@slonik/pg-driver';
 import {
+  ConnectionError,
   createPool,
   type DatabasePool,
   type DatabaseTransactionConnection,
@@ -9,8 +9,12 @@ import {
   SchemaValidationError,
 } from 'slonik';
 
-export type Pool = DatabasePool;
-export type Connection = DatabasePool | DatabaseTransactionConnection;
+/** What we use of slonik's pool. */
+export type Pool = Pick<
+  DatabasePool,
+  'any' | 'anyFirst' | 'exists' | 'maybeOne' | 'one' | 'query' | 'transaction' | 'end'
+>;
+export type Connection = Pool | DatabaseTransactionConnection;
 
 /** The application works as this role; the migrations create it. */
 export const APP_ROLE = 'malipo_app';
@@ -46,24 +50,48 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   return pool;
 }
 
-const RETRY_MS = 2_000;
+/** A failed try counts for so long: a flood of requests is no flood of connections. */
+const RETRY_MS = 1_000;
 
 /**
- * The same for processes that outlive their database: it tries until the database is there.
- * @param onAway is told each time, so that a wrong address or password shows in the log.
+ * The same for processes that outlive their database: opened by its first use. While the database
+ * is not there, each use fails as it does when the database goes away later.
+ * @param onAway is told of each failed try, so that a wrong address or password shows in the log.
  */
-export async function awaitPool(
-  options: PoolOptions,
-  onAway: (error: unknown) => void,
-): Promise<Pool> {
-  for (;;) {
+export function openLazyPool(options: PoolOptions, onAway: (error: unknown) => void): Pool {
+  let opening: Promise<Pool> | null = null;
+  let isEnded = false;
+  const open = async () => {
     try {
       return await openPool(options);
     } catch (error) {
       onAway(error);
-      await sleep(RETRY_MS);
+      setTimeout(() => {
+        opening = null;
+      }, RETRY_MS).unref();
+      const known = error instanceof Error ? { cause: error } : {};
+      throw new ConnectionError('the database is not there yet', known);
     }
-  }
+  };
+  const use = async () => {
+    if (isEnded && opening === null) throw new ConnectionError('the pool has ended');
+    opening ??= open();
+    return await opening;
+  };
+  return {
+    any: async (query) => (await use()).any(query),
+    anyFirst: async (query) => (await use()).anyFirst(query),
+    exists: async (query) => (await use()).exists(query),
+    maybeOne: async (query) => (await use()).maybeOne(query),
+    one: async (query) => (await use()).one(query),
+    query: async (query) => (await use()).query(query),
+    transaction: async (work, retries) => (await use()).transaction(work, retries),
+    async end() {
+      isEnded = true;
+      const pool = await opening?.catch(() => null);
+      await pool?.end();
+    },
+  };
 }
 
 const TYPE_PARSERS: readonly DriverTypeParser[] = [

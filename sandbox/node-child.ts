@@ -25,7 +25,8 @@ export type NodeChildOptions = {
 };
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const STOP_LIMIT_MS = 15_000;
+/** The longest that one of ours takes to end in good order is less. */
+export const STOP_LIMIT_MS = 45_000;
 const HANG_UP_MS = 250;
 
 /**

@@ -4,7 +4,7 @@ import type { ActivityDeps } from '../activities/index.ts';
 import type { Env } from '../config/env.ts';
 import type { Log } from '../config/log.ts';
 import { createCallbackTokens } from '../db/callback-token.ts';
-import { awaitPool, type Pool } from '../db/pool.ts';
+import { openLazyPool, type Pool } from '../db/pool.ts';
 import { configIdOf, openCredentials } from '../db/provider-configs.ts';
 import { createVault, type Vault } from '../db/vault.ts';
 import { ProviderError } from '../domain/error.ts';
@@ -19,14 +19,14 @@ const POOL_SIZE = 10;
 const STATEMENT_TIMEOUT_MS = 5_000;
 
 /** Opens what activities work with. */
-export async function openDeps(
+export function openDeps(
   env: Env,
   connection: NativeConnection,
   namespace: string,
   log: Log,
-): Promise<WorkerDeps> {
+): WorkerDeps {
   const { databaseUrl } = env;
-  const pool = await awaitPool(
+  const pool = openLazyPool(
     { databaseUrl, size: POOL_SIZE, statementTimeoutMs: STATEMENT_TIMEOUT_MS },
     (err) => log.error({ err }, 'the worker waits for the database'),
   );

@@ -1,4 +1,4 @@
-import { NativeConnection, Runtime } from '@temporalio/worker';
+import { Runtime } from '@temporalio/worker';
 import type { ActivityDeps } from '../activities/index.ts';
 import { type Env, readEnv } from '../config/env.ts';
 import { createLog } from '../config/log.ts';
@@ -6,6 +6,7 @@ import { readPolicies } from '../config/policies.ts';
 import { readTemporalConfig } from '../config/temporal.ts';
 import { POLICY_DEFAULTS, PROVIDER_NAMES } from '../providers/index.ts';
 import { loadWorkflowBundle } from './bundle.ts';
+import { connectTemporal } from './connection.ts';
 import { openDeps } from './deps.ts';
 import { dispatchDeliveries } from './dispatcher.ts';
 import { prepareNamespace } from './namespace.ts';
@@ -13,8 +14,11 @@ import { createTemporalLogger } from './temporal-log.ts';
 import { runTogether } from './together.ts';
 import { createWorkers } from './workers.ts';
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
 /**
- * Runs until SIGTERM or SIGINT: then running activities get their grace time.
+ * Runs until SIGTERM or SIGINT: then running activities get their grace time. It waits for
+ * Temporal; without PostgreSQL it works as far as that goes.
  * @param adapt lets tests put failures between the steps; the product passes nothing.
  * @returns the exit code.
  */
@@ -26,12 +30,13 @@ export async function runWorker(
   const policies = readPolicies(POLICY_DEFAULTS, env.policiesPath);
   Runtime.install({
     logger: createTemporalLogger(log),
-    shutdownSignals: ['SIGINT', 'SIGTERM'],
+    shutdownSignals: [...SIGNALS],
     ...telemetry(env),
   });
   const { connectionOptions, namespace } = readTemporalConfig(env.temporal);
-  const connection = await NativeConnection.connect(connectionOptions);
-  const deps = await openDeps(env, connection, namespace, log);
+  const connection = await connectTemporal(connectionOptions, log, toldToEnd());
+  if (connection === null) return 0;
+  const deps = openDeps(env, connection, namespace, log);
   try {
     await prepareNamespace(connection, deps.temporal, namespace, policies.sweep);
     const workers = await createWorkers({
@@ -41,7 +46,6 @@ export async function runWorker(
       deps: adapt(deps),
       providers: policies.providers,
     });
-    process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
     const running = runTogether(workers, (signal) =>
       dispatchDeliveries(deps, policies.delivery, log, signal),
     );
@@ -56,6 +60,19 @@ export async function runWorker(
     await deps.close();
     await connection.close();
   }
+}
+
+/** Workers that run hear the same signals by themselves. */
+function toldToEnd(): AbortSignal {
+  const told = new AbortController();
+  const tell = () => {
+    told.abort();
+    // Told again, the process ends at once, as it does by itself.
+    for (const signal of SIGNALS) process.off(signal, tell);
+  };
+  for (const signal of SIGNALS) process.on(signal, tell);
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  return told.signal;
 }
 
 /** The SDK's own metrics: activities by type and queue, so by provider, with their outcomes. */

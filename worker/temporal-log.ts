@@ -17,6 +17,10 @@ const KEPT = {
   taskQueue: 'task_queue',
   endpointId: 'endpoint_id',
   disabledReason: 'disabled_reason',
+  paymentId: 'payment_id',
+  refundId: 'refund_id',
+  from: 'from',
+  refused: 'event',
 } as const;
 
 /** The lines of Temporal's SDK, and of activities that log by it, in our log's form. */

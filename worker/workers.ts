@@ -16,8 +16,9 @@ export type WorkersOptions = {
   readonly providers: Readonly<Record<string, ProviderPolicy>>;
 };
 
-const SHUTDOWN_GRACE = '25s';
-const SHUTDOWN_FORCE = '30s';
+const SHUTDOWN_GRACE_MS = 25_000;
+/** From the signal to the end of what has not ended by itself. */
+export const SHUTDOWN_FORCE_MS = 30_000;
 /** A worker that was killed holds its payments' next task for at most this long. */
 const STICKY_TIMEOUT = '3s';
 const POLLERS = { type: 'autoscaling', minimum: 1, initial: 2, maximum: 10 } as const;
@@ -34,8 +35,8 @@ export async function createWorkers(options: WorkersOptions): Promise<readonly W
   > = {
     connection,
     namespace,
-    shutdownGraceTime: SHUTDOWN_GRACE,
-    shutdownForceTime: SHUTDOWN_FORCE,
+    shutdownGraceTime: SHUTDOWN_GRACE_MS,
+    shutdownForceTime: SHUTDOWN_FORCE_MS,
   };
   const books = Worker.create({
     ...common,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isDatabaseReady } from '../../db/health.ts';
+import { DATABASE_FAULTS, findDatabaseFault } from '../../db/health.ts';
 import { declare, type Operation } from '../operation.ts';
 
 const tag = 'Health';
@@ -8,6 +8,10 @@ const access = { kind: 'open' } as const;
 const limit = 'health';
 const state = z.enum(['ok', 'unavailable']);
 const statusShape = z.strictObject({ status: state });
+const unreadyShape = z.strictObject({
+  status: z.literal('unavailable'),
+  reason: z.enum([...DATABASE_FAULTS, 'draining']),
+});
 const healthShape = z.strictObject({
   object: z.literal('health'),
   status: z.enum(['ok', 'degraded', 'unavailable']),
@@ -39,11 +43,12 @@ export const healthOperations: readonly Operation[] = [
     limit,
     answers: {
       200: { description: 'It can', schema: statusShape },
-      503: { description: 'It cannot, or it ends', schema: statusShape },
+      503: { description: 'It cannot yet, or it ends', schema: unreadyShape },
     },
     async handle({ pool, isDraining }) {
-      const isReady = !isDraining() && (await isDatabaseReady(pool));
-      return { status: isReady ? 200 : 503, body: { status: tell(isReady) } };
+      const reason = isDraining() ? 'draining' : await findDatabaseFault(pool);
+      if (reason === null) return { status: 200, body: { status: 'ok' } };
+      return { status: 503, body: { status: 'unavailable', reason } };
     },
   }),
   declare({
@@ -59,7 +64,8 @@ export const healthOperations: readonly Operation[] = [
       503: { description: 'None can be taken', schema: healthShape },
     },
     async handle({ pool, engine }) {
-      const [database, temporal] = await Promise.all([isDatabaseReady(pool), engine.isReachable()]);
+      const [fault, temporal] = await Promise.all([findDatabaseFault(pool), engine.isReachable()]);
+      const database = fault === null;
       return {
         status: database ? 200 : 503,
         body: {

@@ -76,6 +76,9 @@ function openSocketServer(deps: ApiDeps, { closeMs }: LiveSettings): WebSocketSe
   // `closeTimeout` is younger than the published types.
   const options = { noServer: true, maxPayload: MESSAGE_BYTES_MAX, closeTimeout: closeMs };
   const server = new WebSocketServer(options);
+  deps.metrics.watchLiveUnread(() =>
+    [...server.clients].reduce((bytes, { bufferedAmount }) => bytes + bufferedAmount, 0),
+  );
   const count = () => deps.metrics.setLiveConnections(server.clients.size);
   server.on('connection', (socket: WebSocket) => {
     socket.on('close', count);

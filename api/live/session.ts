@@ -10,7 +10,7 @@ import type { LiveSettings } from './settings.ts';
 import type { Turns } from './turns.ts';
 
 const PAGE = 200;
-/** What may wait in memory for a client that does not read. */
+/** What may wait in memory for a client that does not read, and one event more. */
 const UNREAD_BYTES_MAX = 256 * 1024;
 const MINUTE_MS = 60_000;
 const TIMER_MAX_MS = 2 ** 31 - 1;

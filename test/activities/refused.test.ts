@@ -43,7 +43,7 @@ const actionsOf = async (payment: Payment) =>
 test('of a payment, also when it is asked for again since its answer was lost', async () => {
   const payment = await storePaymentIn(database.pool, 'succeeded');
   const request = makeRecord(payment, { event: 'declined', key: 'late' });
-  const once = await temporal.run(pen().record, request);
+  const once = await temporal.run(() => pen().record(request));
   expect(once).toEqual({ status: 'succeeded', changed: false, refused: true });
   const line = { level: 'WARN', message: 'a change of a payment is refused' };
   const expected = {
@@ -51,7 +51,7 @@ test('of a payment, also when it is asked for again since its answer was lost', 
     counts: [{ name, value: 1, of: 'payment', from: 'succeeded', event: 'declined' }],
   };
   expect(told).toMatchObject(expected);
-  expect(await temporal.run(pen().record, request)).toEqual(once);
+  expect(await temporal.run(() => pen().record(request))).toEqual(once);
   const refusals = (await actionsOf(payment)).filter((it) => it === 'payment.transition_refused');
   expect(refusals).toHaveLength(1);
 });
@@ -62,10 +62,10 @@ test('of a payment that is to be sent again, and that has ended meanwhile', asyn
   const planned = makeRecord(payment, { action: 'payment.reattempt_planned', key: 'again' });
   const request = { ...planned, route: { provider, credentialsRef, policy } };
   const expected = { attemptId: payment.attemptId, status: 'canceled', isOpened: false };
-  expect(await temporal.run(pen().recordReattempt, request)).toEqual(expected);
+  expect(await temporal.run(() => pen().recordReattempt(request))).toEqual(expected);
   expect(told.lines).toMatchObject([{ paymentId, refused: 'payment.reattempt_planned' }]);
   expect(told.counts).toMatchObject([{ name, of: 'payment', from: 'canceled' }]);
-  expect(await temporal.run(pen().recordReattempt, request)).toEqual(expected);
+  expect(await temporal.run(() => pen().recordReattempt(request))).toEqual(expected);
 });
 
 test('of a refund', async () => {
@@ -83,15 +83,17 @@ test('of a refund', async () => {
     metadata: {},
   });
   const settle = (event: 'failed' | 'gave_up', key: string) =>
-    temporal.run(pen().recordRefund, {
-      ...makeRecord(payment, { key, action: 'refund.settled' }),
-      refundId,
-      event,
-      outcome: null,
-      providerRefundId: null,
-      reviewReason: null,
-      waitingFor: null,
-    });
+    temporal.run(() =>
+      pen().recordRefund({
+        ...makeRecord(payment, { key, action: 'refund.settled' }),
+        refundId,
+        event,
+        outcome: null,
+        providerRefundId: null,
+        reviewReason: null,
+        waitingFor: null,
+      }),
+    );
   expect(await settle('failed', 'no')).toMatchObject({ status: 'failed', refused: false });
   expect(told).toEqual({ lines: [], counts: [] });
   expect(await settle('gave_up', 'late')).toMatchObject({ status: 'failed', refused: true });

@@ -7,8 +7,11 @@ export type Door = {
   shut(): Promise<void>;
 };
 
-/** Stands between a client and its database, so that the database can go away for that client. */
-export async function openDoor(databaseUrl: string): Promise<Door> {
+/**
+ * Stands between a client and its database, so that the database can go away for that client.
+ * @param port 0 for any free one.
+ */
+export async function openDoor(databaseUrl: string, port = 0): Promise<Door> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
   const server = createServer((inside) => {
@@ -24,7 +27,7 @@ export async function openDoor(databaseUrl: string): Promise<Door> {
       });
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('not listening on a port');
   const url = new URL(databaseUrl);

@@ -1,7 +1,10 @@
-import { connect, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { awaitPool, openPool } from '../../db/pool.ts';
+import { isDatabaseAway } from '../../db/away.ts';
+import { openLazyPool, openPool, type Pool } from '../../db/pool.ts';
 import { sql } from '../../db/sql.ts';
+import { pickPort } from '../../sandbox/ports.ts';
+import { openDoor } from '../api/door.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 
 let database: TestDatabase;
@@ -78,34 +81,56 @@ test('what a query sends is the query: nothing resets the session behind it', as
   for (const { query } of rows) expect(query).not.toMatch(/DISCARD|RESET/i);
 });
 
-test('a process waits for a database that is not there yet', async () => {
-  const target = new URL(database.adminUrl);
-  const door = createServer((inside) => {
-    const outside = connect(Number(target.port), target.hostname);
-    inside.on('error', () => outside.destroy());
-    outside.on('error', () => inside.destroy());
-    inside.pipe(outside).pipe(inside);
-  });
-  const port = await findFreePort();
-  const url = new URL(database.adminUrl);
-  url.port = String(port);
-  const options = { databaseUrl: url.toString(), size: 1, statementTimeoutMs: 5_000 };
-  let told = 0;
-  const pool = await awaitPool(options, () => {
-    told += 1;
-    if (told === 1) door.listen(port, '127.0.0.1');
-  });
-  expect(await pool.one(sql.type(numberRow)`SELECT 1::int8 AS value`)).toEqual({ value: 1 });
-  expect(told).toBeGreaterThan(0);
-  await pool.end();
-  await new Promise((resolve) => door.close(resolve));
-}, 20_000);
+describe('a process that starts before its database', () => {
+  const ask = (pool: Pool) => pool.one(sql.type(numberRow)`SELECT 1::int8 AS value`);
+  const openThrough = async () => {
+    const { port } = await pickPort(0);
+    const url = new URL(database.adminUrl);
+    url.port = String(port);
+    const told: unknown[] = [];
+    const options = { databaseUrl: url.toString(), size: 1, statementTimeoutMs: 5_000 };
+    const pool = openLazyPool(options, (error) => told.push(error));
+    return { pool, told, open: () => openDoor(database.adminUrl, port) };
+  };
+  const errorOf = (work: Promise<unknown>) =>
+    work.then(
+      () => null,
+      (error: unknown) => error,
+    );
 
-async function findFreePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (typeof address !== 'object' || address === null) throw new Error('no port');
-  return address.port;
-}
+  test('is told that it is away, by one try for all who ask, and then gets it', async () => {
+    const { pool, told, open } = await openThrough();
+    const errors = await Promise.all([1, 2, 3].map(() => errorOf(ask(pool))));
+    expect(errors.map(isDatabaseAway)).toEqual([true, true, true]);
+    expect(told).toEqual([expect.objectContaining({ code: 'ECONNREFUSED' })]);
+    const door = await open();
+    for (;;) {
+      const error = await errorOf(ask(pool));
+      if (error === null) break;
+      expect(isDatabaseAway(error)).toBe(true);
+      await sleep(50);
+    }
+    expect(await ask(pool)).toEqual({ value: 1 });
+    await pool.end();
+    await door.shut();
+  }, 20_000);
+
+  test('is told the same where its address is wrong: that is mended without it', async () => {
+    const url = new URL(database.adminUrl);
+    url.pathname = '/no_such_database';
+    const told: unknown[] = [];
+    const options = { databaseUrl: url.toString(), size: 1, statementTimeoutMs: 5_000 };
+    const pool = openLazyPool(options, (error) => told.push(error));
+    expect(isDatabaseAway(await errorOf(ask(pool)))).toBe(true);
+    expect(told).toEqual([expect.objectContaining({ code: '3D000' })]);
+    await pool.end();
+  });
+
+  test('may end before it ever came, and connects no more', async () => {
+    const { pool, open } = await openThrough();
+    await pool.end();
+    const door = await open();
+    expect(isDatabaseAway(await errorOf(ask(pool)))).toBe(true);
+    await door.shut();
+  });
+});

@@ -28,7 +28,11 @@ export type ApiProcess = {
   close(): Promise<void>;
 };
 
-export async function startApi(env: Readonly<Record<string, string>> = {}): Promise<ApiProcess> {
+/** @param doorPort where it will find its database, later. */
+export async function startApi(
+  env: Readonly<Record<string, string>> = {},
+  doorPort: number | null = null,
+): Promise<ApiProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'malipo-api-'));
   const database = await openTestDatabase();
   const apiKey = makeApiKey('test');
@@ -36,6 +40,8 @@ export async function startApi(env: Readonly<Record<string, string>> = {}): Prom
   await ensureApiKey(database.pool, { merchantId: MERCHANT.id, apiKey });
   const { port } = await pickPort(0);
   const url = `http://127.0.0.1:${port}`;
+  const databaseUrl = new URL(database.adminUrl);
+  if (doorPort !== null) databaseUrl.port = String(doorPort);
   const logPath = join(folder, 'api.log');
   const hashKey = randomBytes(32);
   const child = await startNodeChild({
@@ -43,9 +49,9 @@ export async function startApi(env: Readonly<Record<string, string>> = {}): Prom
     file: 'api/main.ts',
     logPath,
     readyLimitMs: 60_000,
-    healthUrl: `${url}/readyz`,
+    healthUrl: `${url}${doorPort === null ? '/readyz' : '/livez'}`,
     env: {
-      DATABASE_URL: database.adminUrl,
+      DATABASE_URL: databaseUrl.toString(),
       TEMPORAL_ADDRESS: process.env.MALIPO_TEST_TEMPORAL_ADDRESS,
       TEMPORAL_NAMESPACE: 'default',
       MALIPO_ENVIRONMENT: 'sandbox',

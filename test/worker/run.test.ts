@@ -2,9 +2,12 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
+import { pickPort } from '../../sandbox/ports.ts';
 import { type Part, runTogether } from '../../worker/together.ts';
+import { openDoor } from '../api/door.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 
 /** Runs until it is told to shut down; `fail` ends it as a worker ends that lost its namespace. */
@@ -71,15 +74,16 @@ describe('the process ends while its parent still listens', () => {
   const address = process.env.MALIPO_TEST_TEMPORAL_ADDRESS ?? '';
   let database: TestDatabase;
   let child: ChildProcess;
+  let lines = '';
   beforeAll(async () => {
     database = await openTestDatabase();
   });
   afterEach(() => child.kill('SIGKILL'));
   afterAll(() => database.close());
 
-  const start = (namespace: string) => {
+  const start = (namespace: string, changes: Readonly<Record<string, string>> = {}) => {
     child = fork(join(import.meta.dirname, '../../worker/main.ts'), {
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      stdio: ['ignore', 'pipe', 'ignore', 'ipc'],
       env: {
         PATH: process.env.PATH,
         DATABASE_URL: database.adminUrl,
@@ -88,9 +92,28 @@ describe('the process ends while its parent still listens', () => {
         MALIPO_PUBLIC_URL: 'https://pay.example.test',
         MALIPO_DATA_KEYS: `k1:${randomBytes(32).toString('base64')}`,
         MALIPO_HASH_KEY: randomBytes(32).toString('base64'),
+        ...changes,
       },
     });
+    lines = '';
+    child.stdout?.on('data', (chunk) => {
+      lines += String(chunk);
+    });
   };
+  const untilLogged = async (line: string) => {
+    while (!lines.includes(line)) {
+      if (child.exitCode !== null) throw new Error(`it ended: ${lines}`);
+      await sleep(20);
+    }
+  };
+  const openNamespace = async (namespace: string) => {
+    const admin = await Connection.connect({ address });
+    const workflowExecutionRetentionPeriod = msToTs('1 day');
+    const named = { namespace, workflowExecutionRetentionPeriod };
+    await admin.workflowService.registerNamespace(named);
+    await admin.close();
+  };
+  const untilReady = () => once(child, 'message', { signal: AbortSignal.timeout(60_000) });
   const end = async () => {
     const [code] = await once(child, 'exit', { signal: AbortSignal.timeout(30_000) });
     return code;
@@ -102,14 +125,33 @@ describe('the process ends while its parent still listens', () => {
   }, 40_000);
 
   it('with code 0 when it was told to', async () => {
-    const admin = await Connection.connect({ address });
-    const workflowExecutionRetentionPeriod = msToTs('1 day');
-    const named = { namespace: 'told-to-end', workflowExecutionRetentionPeriod };
-    await admin.workflowService.registerNamespace(named);
-    await admin.close();
+    await openNamespace('told-to-end');
     start('told-to-end');
-    await once(child, 'message', { signal: AbortSignal.timeout(60_000) });
+    await untilReady();
     child.kill('SIGTERM');
     expect(await end()).toBe(0);
+  }, 100_000);
+
+  it('with code 0 when it is told to while it waits for Temporal', async () => {
+    start('default', { TEMPORAL_ADDRESS: '127.0.0.1:1' });
+    await untilLogged('the worker waits for Temporal');
+    child.kill('SIGTERM');
+    expect(await end()).toBe(0);
+  }, 60_000);
+
+  it('and not before Temporal and the database are there: it works when they come', async () => {
+    await openNamespace('late-temporal');
+    const { port } = await pickPort(0);
+    start('late-temporal', {
+      TEMPORAL_ADDRESS: `127.0.0.1:${port}`,
+      DATABASE_URL: 'postgres://malipo@127.0.0.1:1/nowhere',
+    });
+    await untilLogged('the worker waits for Temporal');
+    const door = await openDoor(`tcp://${address}`, port);
+    await untilReady();
+    await untilLogged('the worker waits for the database');
+    child.kill('SIGTERM');
+    expect(await end()).toBe(0);
+    await door.shut();
   }, 100_000);
 });

@@ -15,6 +15,8 @@ test('its lines keep the names of things, and nothing that may hold a payload', 
     ...payload,
   });
   logger.warn('an endpoint is switched off', { endpointId: 'whe_1', disabledReason: 'gone' });
+  const refused = { paymentId: 'pay_1', from: 'succeeded', refused: 'declined' };
+  logger.warn('a change of a payment is refused', refused);
   logger.info('polling', { workflowId: 'payment-2' });
   const told = lines.map((line) => JSON.parse(line));
   expect(told).toMatchObject([
@@ -28,6 +30,7 @@ test('its lines keep the names of things, and nothing that may hold a payload', 
       task_queue: 'mpesa',
     },
     { endpoint_id: 'whe_1', disabled_reason: 'gone' },
+    { payment_id: 'pay_1', from: 'succeeded', event: 'declined' },
   ]);
   expect(lines.join('')).not.toMatch(/s3cret|254712345678|[a-z][A-Z]\w*":/);
 });

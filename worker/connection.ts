@@ -1,0 +1,28 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
+import type { Log } from '../config/log.ts';
+
+const RETRY_MS = 2_000;
+
+/**
+ * Tries until Temporal is there.
+ * @returns null when the signal came first.
+ */
+export async function connectTemporal(
+  options: NativeConnectionOptions,
+  log: Log,
+  signal: AbortSignal,
+): Promise<NativeConnection | null> {
+  const told = once(signal, 'abort').then(() => null);
+  while (!signal.aborted) {
+    try {
+      // A server that swallows what is sent to it must not hold up the end.
+      return await Promise.race([NativeConnection.connect(options), told]);
+    } catch (err) {
+      log.error({ err }, 'the worker waits for Temporal');
+    }
+    await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
+  }
+  return null;
+}
