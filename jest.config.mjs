@@ -13,4 +13,6 @@ export default {
   testTimeout: 60_000,
   // Most of what takes long is waiting, so more run than there are cores.
   maxWorkers: 4,
+  // The same holds for the cases of one file that may run at once.
+  maxConcurrency: 10,
 };

@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { tmpdir } from 'node:os';
+import { freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { migrate } from '../db/migrate.ts';
@@ -24,7 +24,11 @@ type TestWorld = {
 };
 
 // Data that lives for one run need not survive a power cut.
-const QUICK = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
+const QUICK = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_wal_size=128MB'];
+/** Linux keeps files here in memory: a database for each test is made ten times as fast. */
+const IN_MEMORY = '/dev/shm';
+/** Several times what a run holds there at once; containers often have less. */
+const ROOM_BYTES = 2 * 1024 ** 3;
 const TEMPLATE = 'malipo_template';
 
 let world: TestWorld | null = null;
@@ -34,7 +38,7 @@ let world: TestWorld | null = null;
  * is left behind when the run is interrupted or killed: a guard ends both and removes the folder.
  */
 export default async function setUp(): Promise<void> {
-  const folder = fs.mkdtempSync(join(tmpdir(), 'malipo-test-'));
+  const folder = fs.mkdtempSync(join(hasRoomInMemory() ? IN_MEMORY : tmpdir(), 'malipo-test-'));
   // Root's PostgreSQL runs as another user, who must be able to walk in.
   fs.chmodSync(folder, 0o755);
   const early = guardProcesses({ pids: [], signal: 'SIGINT', folder });
@@ -65,6 +69,15 @@ export async function tearDown(): Promise<void> {
   removePostgresData(join(folder, 'postgres'));
   fs.rmSync(folder, { recursive: true, force: true });
   guard.release();
+}
+
+function hasRoomInMemory(): boolean {
+  try {
+    const { bavail, bsize } = fs.statfsSync(IN_MEMORY);
+    return Math.min(bavail * bsize, freemem()) > ROOM_BYTES;
+  } catch {
+    return false;
+  }
 }
 
 async function startTestPostgres(folder: string): Promise<RunningPostgres> {

@@ -23,7 +23,9 @@ test('a pause holds all of them, a look-up asks about each, and each is charged 
     }
     throw new Error('the batch did not end');
   };
-  // Their callback never comes, so nothing but a question settles them.
+  // Their callback never comes, so nothing but a question settles them; and until all are paused,
+  // however long that takes, M-Pesa does not know either.
+  await shop.simulate('PATCH', 'settings', { query_lag_ms: 600_000 });
   const phones = Array.from({ length: PAYMENTS }, () => shop.phone('08'));
   const paid = await Promise.all(phones.map((phone) => shop.pay(phone)));
   const ids = paid.map(({ body }) => body.id);
@@ -38,6 +40,7 @@ test('a pause holds all of them, a look-up asks about each, and each is charged 
   }
   const { body } = await shop.send('GET', `payments/${ids[0]}/execution`);
   expect(body).toMatchObject({ waiting_for: 'resume', status: 'processing' });
+  await shop.simulate('PATCH', 'settings', { query_lag_ms: 0 });
   // Longer than the policy waits for a callback and its first question.
   await new Promise((resolve) => setTimeout(resolve, 7_000));
   for (const id of ids) expect((await shop.get(id)).status).toBe('processing');

@@ -1,18 +1,22 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Where a call that moves money can be cut. A capture is not claimed: its key alone guards it. */
+/**
+ * Where what moves money can be cut: a call to a provider, or the write that settles a payment. A
+ * capture is not claimed: its key alone guards it.
+ */
 export const CUTS = {
   charge: ['before the claim', 'between claim and send', 'after the answer'],
   capture: ['before the send', 'after the answer'],
   refund: ['before the claim', 'between claim and send', 'after the answer'],
+  settle: ['before its commit', 'after its commit'],
 } as const;
-/** A call that moves money. */
+/** A call that moves money, or the write that says so. */
 export type Step = keyof typeof CUTS;
 /** Where in it. */
 export type Point = (typeof CUTS)[Step][number];
 
-/** Calls by their amount in minor units, which is each one's own. */
+/** What is cut, by its amount in minor units, which is each one's own. */
 export type CrashPlan = Readonly<Record<string, { readonly step: Step; readonly point: Point }>>;
 
 /** The plan of a folder and what became of it; the test writes the one, the worker the other. */

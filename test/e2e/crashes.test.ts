@@ -7,12 +7,14 @@ import { openPool, type Pool } from '../../db/pool.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import { payByCard, readCardBook, untilRefund } from './cards.ts';
 import { CUTS, openPlan, type Point, type Step } from './crash-plan.ts';
+import { expectPaidOnce } from './paid-once.ts';
 import { openShop, type Shop } from './shop.ts';
 
 /**
- * The worker dies by SIGKILL at each point of each call that moves money, for each provider. One
- * death cuts them all: each call is of a payment of its own, and held at its point until all are
- * there. Events of card providers are off, so that only the next run can tell what became of one.
+ * The worker dies by SIGKILL at each point of each call that moves money, and of the write that
+ * settles a payment, for each provider. One death cuts them all: each is of a payment of its own,
+ * and held at its point until all are there. Events of card providers are off, so that only the
+ * next run can tell what became of one.
  */
 
 /** Whose simulators keep a book that is read here. */
@@ -26,7 +28,7 @@ type Case = {
   readonly amount: number;
   readonly phone: string;
 };
-const STEPS: readonly Step[] = ['charge', 'capture', 'refund'];
+const STEPS: readonly Step[] = ['charge', 'capture', 'refund', 'settle'];
 const stepsOf = (provider: ProviderName) =>
   STEPS.filter((step) => step !== 'capture' || capabilitiesOf(provider).capture);
 const CASES: readonly Case[] = PROVIDERS.flatMap((provider) =>
@@ -36,7 +38,8 @@ const CASES: readonly Case[] = PROVIDERS.flatMap((provider) =>
   amount: 2_000 + index * 100,
   phone: `2547${String(10_000 + index)}099`,
 }));
-/** Of what captures and refunds are a part. */
+/** Steps of a payment that is made before; of it they are a part. */
+const MOVED: readonly Step[] = ['capture', 'refund'];
 const WHOLE = 10_000;
 
 /** M-Pesa takes no key of ours, so what may have been sent is never sent again: ADR 0002. */
@@ -49,23 +52,45 @@ let shop: Shop;
 let pool: Pool;
 const payments = new Map<Case, string>();
 const refunds = new Map<Case, string>();
+/** One that waits for its callback meanwhile: the payer answers when the worker is dead. */
+const waiting = { id: '', phone: '' };
+type Standing = { readonly status: string; readonly wait: string | null; readonly isOn: boolean };
+/** How each payment stood when nobody ran its workflow. */
+const standing = new Map<string, Standing>();
 const idOf = (map: ReadonlyMap<Case, string>, of: Case) => map.get(of) ?? '';
 
 beforeAll(async () => {
   const environment = { CRASH_FOLDER: folder };
-  shop = await openShop(1, { workerFile: 'test/e2e/crashing-worker.ts', environment });
+  shop = await openShop(1, {
+    workerFile: 'test/e2e/crashing-worker.ts',
+    environment,
+    // What stood in the database when it died is looked at before the next one runs.
+    restartsDead: false,
+    // All calls come to their points while one payment waits for its callback.
+    policies: {
+      mpesa: {
+        callback_wait_ms: 10_000,
+        lookup: { timeout_ms: 2_000, every_ms: [700], window_ms: 2_000 },
+      },
+    },
+  });
   const { database_url: databaseUrl, pids } = shop.world.details();
   pool = await openPool({ databaseUrl, size: 2, statementTimeoutMs: 10_000 });
   for (const name of ['stripe', 'cpay']) {
     await shop.control(name, 'PATCH', 'settings', { webhook: 'never' });
   }
-  await Promise.all(CASES.filter(({ step }) => step !== 'charge').map(prepare));
+  await Promise.all(CASES.filter(({ step }) => MOVED.includes(step)).map(prepare));
+  await beginToWait();
   plan.make(Object.fromEntries(CASES.map((it) => [it.amount, it])));
   const acting = Promise.all(CASES.map(act));
   for (let tries = 0; plan.readDone() === null; tries += 1) {
     if (tries > 100) throw new Error('not all calls came to their points in time');
     await sleep(50);
   }
+  while (shop.world.details().pids.worker !== undefined) await sleep(20);
+  await readStanding();
+  await answerPhone();
+  await shop.world.start('worker');
   await acting;
   expect(plan.readDone()).toHaveLength(CASES.length);
   expect(shop.world.details().pids.worker).not.toBe(pids.worker);
@@ -87,6 +112,26 @@ async function pay(of: Case, amount: number): Promise<string> {
   return body.id;
 }
 
+async function beginToWait(): Promise<void> {
+  waiting.phone = shop.phone('09');
+  waiting.id = (await shop.pay(waiting.phone)).body.id;
+  await shop.until(waiting.id, ['processing']);
+}
+
+async function readStanding(): Promise<void> {
+  const { rows } = await shop.db.query<Standing & { readonly id: string }>(
+    `SELECT id, status, waiting_for AS wait, coalesce(wait_until > now(), false) AS "isOn"
+     FROM payments`,
+  );
+  for (const { id, ...row } of rows) standing.set(id, row);
+}
+
+async function answerPhone(): Promise<void> {
+  const [prompt] = (await shop.book(waiting.phone)).prompts;
+  const path = `prompts/${prompt?.checkout_request_id}/answer`;
+  await shop.simulate('POST', path, { answer: 'approve' });
+}
+
 /** The payment that is to be captured or refunded. */
 async function prepare(of: Case): Promise<void> {
   const id = await pay(of, WHOLE);
@@ -98,7 +143,7 @@ const capture = (of: Case) =>
 
 async function act(of: Case): Promise<void> {
   const { step, amount } = of;
-  if (step === 'charge') await pay(of, amount);
+  if (!MOVED.includes(step)) await pay(of, amount);
   // Whoever asked for it hears of it when it is known, which may be after all patience.
   if (step === 'capture') void capture(of).catch(() => null);
   if (step !== 'refund') return;
@@ -123,7 +168,7 @@ async function readEffects({ provider, step, phone, ...of }: Case, id: string) {
 async function untilKnown(of: Case) {
   const id = idOf(payments, of);
   if (of.step === 'refund') return await untilRefund(shop, idOf(refunds, of), ENDS);
-  if (of.step === 'charge') return await shop.until(id, ENDS, 40_000);
+  if (of.step !== 'capture') return await shop.until(id, ENDS, 40_000);
   // The first capture may have ended in "it is still held": then it is to be made again.
   for (let tries = 0; tries < 40; tries += 1) {
     const { status, body } = await capture(of);
@@ -139,13 +184,20 @@ describe.each(PROVIDERS)('%s', (provider) => {
     CASES.filter((it) => it.provider === provider).map((it) => [it.step, it.point, it] as const),
   )(
     'kill -9 of the worker at a %s, %s',
-    async (step, _point, of) => {
+    async (step, point, of) => {
       const known = await untilKnown(of);
       const isLeft = isLeftToPeople(of);
       expect(known).toMatchObject(
         isLeft ? { status: 'needs_review', review_reason: 'no_answer' } : { status: 'succeeded' },
       );
       const id = idOf(payments, of);
+      const isWritten = point === 'after its commit';
+      const stood = { status: isWritten ? 'succeeded' : 'processing' };
+      const told = (await shop.timeline(id)).filter(({ action }) => action === 'payment.settled');
+      if (step === 'settle') {
+        expect(standing.get(id)).toMatchObject(stood);
+        expect(told).toHaveLength(1);
+      }
       expect(await readEffects(of, id)).toEqual(isLeft ? [] : [of.amount]);
       const { amount_captured, amount_refunded, amount_refundable } = await shop.get(id);
       const taken = step === 'refund' ? WHOLE : isLeft ? 0 : of.amount;
@@ -157,7 +209,16 @@ describe.each(PROVIDERS)('%s', (provider) => {
         taken - given,
       ]);
       expect(await listBrokenLinks(pool, id)).toEqual([]);
+      const isPaidByPhone = of.provider === 'mpesa' && !MOVED.includes(step) && !isLeft;
+      if (isPaidByPhone) await expectPaidOnce(shop, { id }, of.phone);
     },
     60_000,
   );
+});
+
+it('kill -9 of the worker while a payment waits for its callback', async () => {
+  const held = { status: 'processing', wait: 'callback', isOn: true };
+  expect(standing.get(waiting.id)).toEqual(held);
+  await expectPaidOnce(shop, waiting, waiting.phone);
+  expect(await listBrokenLinks(pool, waiting.id)).toEqual([]);
 });

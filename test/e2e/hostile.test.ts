@@ -47,11 +47,12 @@ afterAll(async () => {
 const MEGABYTE = 1024 * 1024;
 /** What V8 keeps of many hostile requests at once; the bombs would be gigabytes. */
 const GROWTH_BYTES_MAX = 250 * MEGABYTE;
-afterEach(async () => {
+afterEach(expectCalm);
+async function expectCalm() {
   expect(api.readLog()).not.toContain('"level":"error"');
   expect(await (await fetch(`${api.url}/livez`)).json()).toEqual({ status: 'ok' });
   expect(api.readBytes() - calmBytes).toBeLessThan(GROWTH_BYTES_MAX);
-});
+}
 
 type Odd = {
   readonly path?: string;
@@ -179,27 +180,6 @@ test('genuine callbacks of hostile content are kept, forged ones refused', async
   );
 });
 
-test('who sends slowly is told after a while; hundreds of them are in nobody’s way', async () => {
-  const head = 'POST /api/v1/payments HTTP/1.1\r\nHost: x\r\n';
-  const key = `Authorization: Bearer ${api.apiKey}\r\n`;
-  const body = `${head}${key}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`;
-  const slow = [head, body].flatMap((text) => Array.from({ length: 200 }, () => text));
-  const answers = slow.map(async (text) => {
-    const socket = await openRaw(api.url);
-    const dripping = setInterval(() => socket.write('x'), 1_000);
-    socket.once('close', () => clearInterval(dripping));
-    const read = readAll(socket);
-    socket.write(text);
-    return parseAnswer(await read);
-  });
-  for (let sent = 0; sent < 20; sent += 1) {
-    expect((await ask({ path: '/api/v1/payments', method: 'GET' })).status).toBe(200);
-  }
-  for (const answer of await Promise.all(answers)) {
-    expect(answer).toMatchObject({ status: 408, body: { code: 'request_timeout' } });
-  }
-}, 60_000);
-
 test('WebSockets that break every rule end nobody’s connection but their own', async () => {
   const honest = new WebSocket(`${api.url.replace('http', 'ws')}/api/v1/live`, {
     headers: { authorization: `Bearer ${api.apiKey}` },
@@ -235,13 +215,36 @@ test('WebSockets that break every rule end nobody’s connection but their own',
   honest.terminate();
 });
 
-test.each([
+// While those wait, others ask processes of their own.
+test.concurrent('who sends slowly is told after a while, and is in nobody’s way', async () => {
+  const head = 'POST /api/v1/payments HTTP/1.1\r\nHost: x\r\n';
+  const key = `Authorization: Bearer ${api.apiKey}\r\n`;
+  const body = `${head}${key}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`;
+  const slow = [head, body].flatMap((text) => Array.from({ length: 200 }, () => text));
+  const answers = slow.map(async (text) => {
+    const socket = await openRaw(api.url);
+    const dripping = setInterval(() => socket.write('x'), 1_000);
+    socket.once('close', () => clearInterval(dripping));
+    const read = readAll(socket);
+    socket.write(text);
+    return parseAnswer(await read);
+  });
+  for (let sent = 0; sent < 20; sent += 1) {
+    expect((await ask({ path: '/api/v1/payments', method: 'GET' })).status).toBe(200);
+  }
+  for (const answer of await Promise.all(answers)) {
+    expect(answer).toMatchObject({ status: 408, body: { code: 'request_timeout' } });
+  }
+  await expectCalm();
+}, 60_000);
+
+test.concurrent.each([
   // table
   [0, ''],
   [1, ', 203.0.113.7'],
   [2, ', 203.0.113.7, 10.0.0.1'],
 ])(
-  'behind %i proxies guessing keys is stopped, whatever addresses the guesser makes up',
+  'behind %i proxies guessing keys is stopped, whatever addresses are made up',
   async (hops, added) => {
     const own = await startApi({ MALIPO_TRUSTED_PROXIES: String(hops) });
     const guess = async (tries: number) => {
@@ -265,7 +268,7 @@ test.each([
   60_000,
 );
 
-test('a process that is told to end answers the payment it has begun, and ends well', async () => {
+test.concurrent('a process that is told to end answers what it has begun', async () => {
   const own = await startApi();
   const body = JSON.stringify(PAYMENT);
   const socket = await openRaw(own.url);

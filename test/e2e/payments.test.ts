@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { untilThere } from './handset.ts';
 import { openShop, type Shop } from './shop.ts';
 
+/** Each case has a phone of its own, so those of a group need not wait for each other. */
 let shop: Shop;
 beforeAll(async () => {
   shop = await openShop(2);
@@ -24,7 +26,7 @@ async function prompted(phone: string) {
 }
 
 describe('the main path', () => {
-  it('succeeds with a receipt in at most 21 events, and shows each step', async () => {
+  it.concurrent('succeeds with a receipt in at most 21 events, and shows each step', async () => {
     const phone = shop.phone();
     const { status, body } = await shop.pay(phone);
     expect([status, body.status]).toEqual([201, 'processing']);
@@ -45,14 +47,25 @@ describe('the main path', () => {
     expect(await described.staticSummary()).toBe('KES 100.00 by mpesa');
   });
 
-  it('is settled by asking in at most 26 events when the callback is lost', async () => {
-    const { body } = await shop.pay(shop.phone('08'));
+  it.concurrent('is settled by asking in at most 26 events when the callback is lost', async () => {
+    const phone = shop.phone('08');
+    const { body } = await shop.pay(phone);
     const paid = await shop.until(body.id, ['succeeded']);
     expect(paid.provider_receipt).toBeNull();
     expect((await closedHistory(body.workflow.id)).length).toBeLessThanOrEqual(26);
+
+    // The late callback still tells the receipt.
+    const { checkout_request_id } = await prompted(phone);
+    await shop.simulate('POST', `callbacks/${checkout_request_id}/resend`, {});
+    const [charge] = (await shop.book(phone)).charges;
+    const told = await untilThere(async () => {
+      const { status, provider_receipt } = await shop.get(body.id);
+      return provider_receipt === null ? null : { status, provider_receipt };
+    }, 'the receipt');
+    expect(told).toEqual({ status: 'succeeded', provider_receipt: charge?.receipt });
   });
 
-  it.each([
+  it.concurrent.each([
     ['01', 'canceled', 'payer_canceled'],
     ['02', 'failed', 'wrong_pin'],
     ['03', 'failed', 'insufficient_funds'],
@@ -70,14 +83,14 @@ describe('the main path', () => {
     expect(waits?.action).toBe('payment.resend_planned');
   });
 
-  it('needs review after a result code nobody knows; it never fails by it', async () => {
+  it.concurrent('needs review after a result code nobody knows; it never fails by it', async () => {
     const { body } = await shop.pay(shop.phone('07'));
     expect((await shop.until(body.id, ['needs_review', 'failed'])).status).toBe('needs_review');
   });
 });
 
 describe('the same key', () => {
-  it('50 times at once over two processes is one prompt and one payment', async () => {
+  it.concurrent('50 times at once over two processes is one prompt and one payment', async () => {
     const phone = shop.phone();
     const answers = await Promise.all(
       Array.from({ length: 50 }, (_, i) => shop.pay(phone, { key: 'fifty', api: i % 2 })),
@@ -96,15 +109,20 @@ describe('the same key', () => {
 });
 
 describe('callbacks', () => {
-  it.each([['10'], ['11']])('are applied once (%s: twice; before the answer)', async (digits) => {
-    const phone = shop.phone(digits);
-    const { body } = await shop.pay(phone);
-    await shop.until(body.id, ['succeeded']);
-    const settled = (await shop.timeline(body.id)).filter((it) => it.action === 'payment.settled');
-    expect(settled).toHaveLength(1);
-  });
+  it.concurrent.each([['10'], ['11']])(
+    'are applied once (%s: twice; before the answer)',
+    async (digits) => {
+      const phone = shop.phone(digits);
+      const { body } = await shop.pay(phone);
+      await shop.until(body.id, ['succeeded']);
+      const settled = (await shop.timeline(body.id)).filter(
+        (it) => it.action === 'payment.settled',
+      );
+      expect(settled).toHaveLength(1);
+    },
+  );
 
-  it('100 at once are answered 200 and change nothing', async () => {
+  it.concurrent('100 at once are answered 200 and change nothing', async () => {
     const phone = shop.phone();
     const { body } = await shop.pay(phone);
     await shop.until(body.id, ['succeeded']);
@@ -121,7 +139,7 @@ describe('callbacks', () => {
     expect(await shop.timeline(body.id)).toHaveLength(4);
   });
 
-  it('with a wrong amount are not believed, and kept', async () => {
+  it.concurrent('with a wrong amount are not believed, and kept', async () => {
     const phone = shop.phone('09');
     const { body } = await shop.pay(phone);
     const { checkout_request_id: id } = await prompted(phone);
@@ -157,7 +175,7 @@ describe('callbacks', () => {
     expect(doubts.length).toBe(2);
   });
 
-  it('of money after a failure make it visible, and nothing is dropped', async () => {
+  it.concurrent('of money after a failure make it visible, and nothing is dropped', async () => {
     const phone = shop.phone('01');
     const { body } = await shop.pay(phone);
     await shop.until(body.id, ['canceled']);
@@ -169,8 +187,11 @@ describe('callbacks', () => {
   });
 });
 
+/** How an answer is lost after Daraja did what it was asked for. */
+const LOST = ['reset', 'timeout', '500', 'truncate', 'html_200'];
+
 describe('a lost answer', () => {
-  it.each(['reset', 'timeout', '500', 'truncate', 'html_200'])(
+  it.concurrent.each(LOST)(
     'after Daraja acted (%s) is settled by the callback, with one prompt',
     async (fault) => {
       const phone = shop.phone();
@@ -186,20 +207,31 @@ describe('a lost answer', () => {
     },
   );
 
-  it('without any callback needs review; a late callback resolves it', async () => {
-    const phone = shop.phone('08');
-    await shop.simulate('POST', 'faults', { on: 'push', phone, act: true, fault: 'reset' });
-    const { body } = await shop.pay(phone);
-    expect((await shop.until(body.id, ['needs_review'])).review_reason).toBe('no_answer');
-    const { checkout_request_id } = await prompted(phone);
-    await shop.simulate('POST', `callbacks/${checkout_request_id}/resend`, {});
-    await shop.until(body.id, ['succeeded']);
-    expect((await shop.book(phone)).prompts).toHaveLength(1);
-  });
+  it.concurrent.each(LOST)(
+    '(%s) without any callback needs review; a late callback resolves it',
+    async (fault) => {
+      const phone = shop.phone('08');
+      await shop.simulate('POST', 'faults', { on: 'push', phone, act: true, fault });
+      const { body } = await shop.pay(phone);
+      const doubted = await shop.until(body.id, ['needs_review', 'succeeded', 'failed']);
+      expect([doubted.status, doubted.review_reason]).toEqual(['needs_review', 'no_answer']);
+      expect((await shop.book(phone)).callbacks).toEqual([]);
+      const { checkout_request_id } = await prompted(phone);
+      await shop.simulate('POST', `callbacks/${checkout_request_id}/resend`, {});
+      const paid = await shop.until(body.id, ['succeeded']);
+      const { prompts, charges } = await shop.book(phone);
+      expect([prompts.length, charges.length]).toEqual([1, 1]);
+      expect(paid.provider_receipt).toBe(charges[0]?.receipt);
+      const dispatched = (await shop.timeline(body.id)).filter(
+        ({ action }) => action === 'payment.dispatched',
+      );
+      expect(dispatched).toHaveLength(1);
+    },
+  );
 });
 
 describe('a refusal', () => {
-  it.each(['429', 'system_busy', 'spike_arrest'])(
+  it.concurrent.each(['429', 'system_busy', 'spike_arrest'])(
     '%s is sent again, and pays once',
     async (fault) => {
       const phone = shop.phone();
@@ -211,7 +243,7 @@ describe('a refusal', () => {
     },
   );
 
-  it('of the token is mended by a new one', async () => {
+  it.concurrent('of the token is mended by a new one', async () => {
     const phone = shop.phone();
     await shop.simulate('POST', 'faults', { on: 'push', phone, fault: 'invalid_token' });
     const { body } = await shop.pay(phone);
@@ -219,7 +251,7 @@ describe('a refusal', () => {
     expect((await shop.book(phone)).prompts).toHaveLength(1);
   });
 
-  it.each([
+  it.concurrent.each([
     ['wrong_credentials', /passkey/],
     ['merchant_missing', /short_code/],
     ['invalid_field', /PhoneNumber/],

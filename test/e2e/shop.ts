@@ -11,33 +11,45 @@ import { FREE_PORTS, type WorldOptions } from '../../sandbox/world-options.ts';
 import { type Answered, requireDescribed } from '../described.ts';
 
 /** Short times, so that a whole life takes seconds. */
-const CARDS = `\
-    charge: { timeout_ms: 1500, deadline_ms: 12000, max_sends: 3, resend_after_ms: [500] }
-    callback_wait_ms: 2000
-    lookup: { timeout_ms: 2000, every_ms: [700], window_ms: 8000 }
-    refund: { timeout_ms: 1500, deadline_ms: 12000, resend_after_ms: [500], lookup_every_ms: [700] }
-    rate_limit_per_second: 200
-`;
-const POLICIES = `
-api:
-  start_wait_ms: 4000
-  rate_limits:
-    key: { requests: 100000, per_ms: 1000 }
-    address: { requests: 100000, per_ms: 1000 }
-delivery: { timeout_ms: 1500, schedule_ms: [300, 300, 1500], disable_after_ms: 3600000 }
-sweep: { every_ms: 1000, unstarted_after_ms: 1500, undelivered_after_ms: 1000, batch: 100 }
-providers:
-  mpesa:
-    charge: { timeout_ms: 2500, deadline_ms: 60000, max_sends: 3, resend_after_ms: [500] }
-    callback_wait_ms: 4000
-    lookup: { timeout_ms: 2000, every_ms: [700], window_ms: 6000 }
-    refund: { result_wait_ms: 7000, lookup_every_ms: [2500] }
-    rate_limit_per_second: 100
-  stripe:
-${CARDS}    reattempt: { max_attempts: 2, after_ms: { try_again_later: 300 } }
-  cpay:
-${CARDS}    reattempt: { max_attempts: 2, after_ms: { declined: 300 }, fallback: [stripe] }
-`;
+const CARD = {
+  charge: { timeout_ms: 1_500, deadline_ms: 12_000, max_sends: 3, resend_after_ms: [500] },
+  callback_wait_ms: 2_000,
+  lookup: { timeout_ms: 2_000, every_ms: [700], window_ms: 8_000 },
+  refund: {
+    timeout_ms: 1_500,
+    deadline_ms: 12_000,
+    resend_after_ms: [500],
+    lookup_every_ms: [700],
+  },
+  rate_limit_per_second: 200,
+};
+const PROVIDERS = {
+  mpesa: {
+    charge: { timeout_ms: 2_500, deadline_ms: 60_000, max_sends: 3, resend_after_ms: [500] },
+    callback_wait_ms: 4_000,
+    lookup: { timeout_ms: 2_000, every_ms: [700], window_ms: 6_000 },
+    refund: { result_wait_ms: 7_000, lookup_every_ms: [2_500] },
+    rate_limit_per_second: 100,
+  },
+  stripe: { ...CARD, reattempt: { max_attempts: 2, after_ms: { try_again_later: 300 } } },
+  cpay: {
+    ...CARD,
+    reattempt: { max_attempts: 2, after_ms: { declined: 300 }, fallback: ['stripe'] },
+  },
+};
+const POLICIES = {
+  api: {
+    start_wait_ms: 4_000,
+    rate_limits: {
+      key: { requests: 100_000, per_ms: 1_000 },
+      address: { requests: 100_000, per_ms: 1_000 },
+    },
+  },
+  delivery: { timeout_ms: 1_500, schedule_ms: [300, 300, 1_500], disable_after_ms: 3_600_000 },
+  sweep: { every_ms: 1_000, unstarted_after_ms: 1_500, undelivered_after_ms: 1_000, batch: 100 },
+};
+/** What a test changes of the providers' policies; each value replaces the whole one. */
+export type PolicyChanges = { readonly [P in keyof typeof PROVIDERS]?: object };
 
 export type PaymentBody = Record<string, unknown> & {
   readonly id: string;
@@ -82,20 +94,22 @@ export type Shop = {
   close(): Promise<void>;
 };
 
-/** @param changes to the world that it stands in. */
+type ShopOptions = Partial<WorldOptions> & { readonly policies?: PolicyChanges };
+
+/** @param changes to its policies, and to the world that it stands in. */
 export async function openShop(
   apiProcesses = 1,
-  { environment, ...changes }: Partial<WorldOptions> = {},
+  { policies = {}, environment, ...changes }: ShopOptions = {},
 ): Promise<Shop> {
   const home = mkdtempSync(join(tmpdir(), 'malipo-e2e-'));
   chmodSync(home, 0o755);
-  const policies = join(home, 'policies.yaml');
-  writeFileSync(policies, POLICIES);
+  const policiesPath = join(home, 'policies.yaml');
+  writeFileSync(policiesPath, renderPolicies(policies));
   const world = await startWorld({
     home,
     ports: FREE_PORTS,
     apiProcesses,
-    environment: { MALIPO_POLICIES: policies, ...environment },
+    environment: { MALIPO_POLICIES: policiesPath, ...environment },
     simulators: { mpesa: { answer_delay_ms: 600, prompt_lifetime_ms: 20_000 } },
     ...changes,
   });
@@ -123,6 +137,17 @@ export async function openShop(
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+/** JSON is YAML. */
+function renderPolicies(changes: PolicyChanges): string {
+  const { mpesa, stripe, cpay } = PROVIDERS;
+  const providers = {
+    mpesa: { ...mpesa, ...changes.mpesa },
+    stripe: { ...stripe, ...changes.stripe },
+    cpay: { ...cpay, ...changes.cpay },
+  };
+  return JSON.stringify({ ...POLICIES, providers });
 }
 
 type Calls = Pick<

@@ -9,7 +9,7 @@ beforeAll(async () => {
 }, 150_000);
 afterAll(() => shop?.close(), 60_000);
 
-async function until<T>(ask: () => Promise<T | null>, what: string, withinMs = 60_000): Promise<T> {
+async function until<T>(ask: () => Promise<T | null>, what: string, withinMs = 90_000): Promise<T> {
   const deadline = Date.now() + withinMs;
   while (Date.now() < deadline) {
     const found = await ask();
@@ -40,40 +40,17 @@ async function makeLateSuccess(): Promise<PaymentBody> {
   return await shop.until(body.id, ['needs_review']);
 }
 
-it('a late success in review holds nothing up: what was kept meanwhile is delivered', async () => {
-  const reviewed = await makeLateSuccess();
-  await age(reviewed);
-  const phone = shop.phone();
-  const { body } = await shop.pay(phone);
-  const answered = async () => ((await shop.book(phone)).callbacks.length > 0 ? true : null);
-  await until(async () => {
-    await shop.world.kill('temporal', 'SIGKILL');
-    return await answered();
-  }, 'the callback is kept');
-  const fate = async () => {
-    const { rows } = await shop.db.query(
-      'SELECT status FROM webhook_events WHERE payment_id = $1',
-      [body.id],
-    );
-    return rows[0]?.status === 'applied' ? 'applied' : null;
-  };
-  expect(await until(fate, 'the callback is applied', 90_000)).toBe('applied');
-  expect((await shop.until(body.id, ['succeeded'])).status).toBe('succeeded');
-  expect((await shop.get(reviewed.id)).status).toBe('needs_review');
-  expect(await actionsOf(reviewed)).not.toContain('payment.recovered');
-}, 180_000);
-
-it('after its workflow was terminated by hand it is asked about, and charged once', async () => {
+it.concurrent('is asked about after its workflow was terminated, and charged once', async () => {
   const phone = shop.phone('08');
   const { body } = await shop.pay(phone);
   await terminate(body);
-  await shop.until(body.id, ['succeeded'], 60_000);
+  await shop.until(body.id, ['succeeded'], 90_000);
   const { prompts, charges } = await shop.book(phone);
   expect([prompts.length, charges.length]).toEqual([1, 1]);
   expect(await actionsOf(body)).toContain('payment.recovered');
 }, 120_000);
 
-it('a hold whose workflow was terminated by hand can still be captured, once', async () => {
+it.concurrent('a hold whose workflow was terminated can still be captured, once', async () => {
   const { body } = await payByCard(shop, 'stripe', { capture_method: 'manual' });
   await shop.until(body.id, ['authorized']);
   await terminate(body);
@@ -98,3 +75,27 @@ it('each round of the sweeper has an end, so that none holds up the next for eve
   }
   expect(ends).toEqual([180]);
 });
+
+// The last: a round that is lost with Temporal holds the next one up for a while.
+it('a late success in review holds nothing up: what was kept meanwhile is delivered', async () => {
+  const reviewed = await makeLateSuccess();
+  await age(reviewed);
+  const phone = shop.phone();
+  const { body } = await shop.pay(phone);
+  const answered = async () => ((await shop.book(phone)).callbacks.length > 0 ? true : null);
+  await until(async () => {
+    await shop.world.kill('temporal', 'SIGKILL');
+    return await answered();
+  }, 'the callback is kept');
+  const fate = async () => {
+    const { rows } = await shop.db.query(
+      'SELECT status FROM webhook_events WHERE payment_id = $1',
+      [body.id],
+    );
+    return rows[0]?.status === 'applied' ? 'applied' : null;
+  };
+  expect(await until(fate, 'the callback is applied', 90_000)).toBe('applied');
+  expect((await shop.until(body.id, ['succeeded'])).status).toBe('succeeded');
+  expect((await shop.get(reviewed.id)).status).toBe('needs_review');
+  expect(await actionsOf(reviewed)).not.toContain('payment.recovered');
+}, 180_000);

@@ -1,4 +1,3 @@
-import { describe, expect, it } from '@jest/globals';
 import { readCharge, readRefund } from '../../providers/cpay/map.ts';
 import { reversalWebhooks } from '../../providers/mpesa/reversal-webhook.ts';
 import { readDecline, readRefundFailure } from '../../providers/stripe/map.ts';
