@@ -100,7 +100,7 @@ test('so is what came too fast, was no JSON or held a card number', async () => 
     const action = 'adminCreateMerchant';
     const statuses = [400, 422, 429].map((status) => ({ action, status }));
     expect(kept).toMatchObject(statuses);
-    expect(JSON.stringify(kept)).not.toContain('4242');
+    expect(JSON.stringify(kept)).not.toMatch(/4242 *4242/);
   } finally {
     await own.close();
   }

@@ -55,7 +55,7 @@ test.each([
 test('a request id of the caller comes back; a strange one does not', async () => {
   const send = (id: string) => api.send('GET', '/livez', { headers: { 'x-request-id': id } });
   expect((await send('order-1_retry')).headers.get('x-request-id')).toBe('order-1_retry');
-  expect((await send('4242424242424242')).headers.get('x-request-id')).not.toContain('4242');
+  expect((await send('4242424242424242')).headers.get('x-request-id')).not.toContain('42424242');
   expect((await send('a b')).headers.get('x-request-id')).toMatch(/^req_[0-9a-f]{32}$/);
 });
 
