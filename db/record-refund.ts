@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   type Refund,
+  type RefundOutcome,
   type RefundRecordRequest,
   type RefundRecordResult,
   refundableMinor,
@@ -105,8 +106,7 @@ async function updateRefund(
   overMinor: number,
 ): Promise<void> {
   const { outcome } = request;
-  const failure = to === 'succeeded' ? null : (outcome?.failure ?? null);
-  const keeps = to !== 'succeeded';
+  const failure = failureAfter(refund, to, outcome);
   const waits = !isRefundClosed(to);
   const review = to === 'needs_review' ? (request.reviewReason ?? refund.reviewReason) : null;
   const waitUntil =
@@ -120,15 +120,30 @@ async function updateRefund(
       provider_refund_id = coalesce(provider_refund_id,
         ${request.providerRefundId ?? outcome?.providerRefundId ?? null}),
       provider_receipt = coalesce(provider_receipt, ${outcome?.receipt ?? null}),
-      provider_code = coalesce(${outcome?.providerCode ?? null}, provider_code),
-      failure_code = ${failure?.code ?? (keeps ? refund.failureCode : null)},
-      failure_message = ${failure?.message ?? (keeps ? refund.failureMessage : null)},
+      provider_code = ${failure.providerCode},
+      failure_code = ${failure.failureCode},
+      failure_message = ${failure.failureMessage},
       review_reason = ${review},
       waiting_for = ${waits ? request.waitingFor : null},
       wait_until = ${waitUntil},
       completed_at = ${waits ? sql.fragment`NULL` : sql.fragment`coalesce(completed_at, now())`},
       updated_at = now()
     WHERE id = ${refund.id}`);
+}
+
+type FailureParts = Pick<Refund, 'failureCode' | 'failureMessage' | 'providerCode'>;
+
+/** A failure brings its own code of the provider, or none: that of an earlier word would mislead. */
+function failureAfter(
+  refund: Refund,
+  to: RefundStatus,
+  outcome: RefundOutcome | null,
+): FailureParts {
+  const providerCode = outcome?.providerCode ?? refund.providerCode;
+  if (to === 'succeeded') return { failureCode: null, failureMessage: null, providerCode };
+  if (!outcome?.failure) return { ...refund, providerCode };
+  const { code: failureCode, message: failureMessage } = outcome.failure;
+  return { failureCode, failureMessage, providerCode: outcome.providerCode };
 }
 
 type Moved = {

@@ -7,7 +7,7 @@ import { findPayment } from '../../db/payments.ts';
 import type { Pool } from '../../db/pool.ts';
 import { recordRefund } from '../../db/record-refund.ts';
 import { recordRefundDispatch } from '../../db/refund-dispatch.ts';
-import { insertRefund, type NewRefund } from '../../db/refunds.ts';
+import { findRefund, insertRefund, type NewRefund } from '../../db/refunds.ts';
 import { sql } from '../../db/sql.ts';
 import { refundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
@@ -109,6 +109,19 @@ test('a failure lets the money go, and so does a success that is taken back', as
   const back = { key: `${taken.id}/back`, event: 'failed', outcome } as const;
   expect(await recordRefund(pool, entry(taken, back))).toMatchObject({ status: 'failed' });
   expect(await sums()).toEqual([0, 0]);
+});
+
+test('a failure brings its own code of the provider, or none', async () => {
+  const refund = await insert();
+  const nothing = { providerRefundId: null, receipt: null, amountMinor: null };
+  const told = { kind: 'succeeded', ...nothing, failure: null, providerCode: '0' } as const;
+  await recordRefund(pool, entry(refund, { event: 'succeeded', outcome: told }));
+  const failure = refundFailure('declined', null, 'An operator decided so.');
+  const outcome = { kind: 'failed', ...nothing, failure, providerCode: null } as const;
+  const back = { key: `${refund.id}/back`, event: 'failed', outcome } as const;
+  await recordRefund(pool, entry(refund, back));
+  const row = await findRefund(pool, MERCHANT.id, refund.id);
+  expect(row).toMatchObject({ failureCode: 'declined', providerCode: null });
 });
 
 test('a late success of a failed refund is reserved again, for a person to see', async () => {
