@@ -133,7 +133,7 @@ async function updateRefund(
 
 type FailureParts = Pick<Refund, 'failureCode' | 'failureMessage' | 'providerCode'>;
 
-/** A failure brings its own code of the provider, or none: that of an earlier word would mislead. */
+/** A failure brings its own code of the provider, or none: an earlier word's would mislead. */
 function failureAfter(
   refund: Refund,
   to: RefundStatus,
