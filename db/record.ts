@@ -18,18 +18,19 @@ type PaymentRow = z.infer<typeof paymentRow>;
  * attempt, the callback it came from and the notification, in one transaction. Recording the same
  * key again changes nothing and returns the payment as it stands.
  */
-export function record(pool: Pool, request: RecordRequest): Promise<RecordResult> {
+export function record(pool: Pool, asked: RecordRequest): Promise<RecordResult> {
   return pool.transaction(async (db) => {
-    const payment = await lockPayment(db, request.paymentId);
-    const earlier = await findAuditAction(db, payment.id, request.key);
+    const payment = await lockPayment(db, asked.paymentId);
+    const earlier = await findAuditAction(db, payment.id, asked.key);
     if (earlier !== null) {
       const refused = earlier === 'payment.transition_refused';
       return { status: payment.status, changed: false, refused };
     }
-    if (request.isSilent === true) return await recordSilently(db, payment, request);
-    const transition = request.event === null ? null : next(payment.status, request.event);
-    if (transition?.kind === 'refused') return await refuse(db, payment, request);
+    if (asked.isSilent === true) return await recordSilently(db, payment, asked);
+    const transition = asked.event === null ? null : next(payment.status, asked.event);
+    if (transition?.kind === 'refused') return await refuse(db, payment, asked);
     const to = transition?.kind === 'moved' ? transition.to : payment.status;
+    const request = asked.event === 'gave_up' && to === 'needs_review' ? doubt(asked) : asked;
     await updatePayment(db, payment, to, request);
     await updateAttempt(db, request.attemptId, request);
     await appendAudit(db, {
@@ -46,6 +47,13 @@ export function record(pool: Pool, request: RecordRequest): Promise<RecordResult
     await notify(db, payment.id);
     return { status: to, changed: to !== payment.status, refused: false };
   });
+}
+
+/** Who gives up what may have been sent knows no outcome, whatever it took for one. */
+function doubt(request: RecordRequest): RecordRequest {
+  return request.outcome === null
+    ? request
+    : { ...request, action: 'payment.review_needed', outcome: null };
 }
 
 /** A payment's row, locked: whatever changes it goes one after the other. */

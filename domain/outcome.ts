@@ -1,4 +1,4 @@
-import type { Failure } from './error.ts';
+import { type Failure, failure } from './error.ts';
 
 /** Something definite about a payment, from an answer, a look-up or a callback. */
 export type Outcome = {
@@ -37,6 +37,23 @@ export type ProviderEvent = Outcome | Inconclusive;
 
 export function isOutcome(result: ChargeResult): result is Outcome {
   return result.kind in OUTCOME_EVENTS;
+}
+
+/** Nothing ever reached the provider, so no money moved. @param message says why. */
+export function neverSent(message: string): Outcome {
+  return {
+    kind: 'declined',
+    providerPaymentId: null,
+    receipt: null,
+    money: null,
+    failure: failure('provider_unavailable', null, message),
+    providerCode: null,
+  };
+}
+
+/** Whether it tells of money that was taken or is held. */
+export function isMoney({ kind }: Outcome): boolean {
+  return kind === 'succeeded' || kind === 'authorized';
 }
 
 /** Which event of the payment table an outcome is. */

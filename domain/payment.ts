@@ -193,6 +193,7 @@ export const AUDIT_ACTIONS = [
   'payment.callback_refused',
   'payment.late_outcome',
   'payment.decided',
+  'payment.outcome_noted',
   'payment.transition_refused',
   'payment.capture_asked',
   'payment.capture_refused',

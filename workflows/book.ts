@@ -1,7 +1,13 @@
 import { setCurrentDetails } from '@temporalio/workflow';
 import { takenMinor } from '../domain/capture.ts';
 import type { Outcome } from '../domain/outcome.ts';
-import type { PaymentInput, RecordRequest, RecordResult, Route } from '../domain/payment.ts';
+import type {
+  PaymentInput,
+  RecordRequest,
+  RecordResult,
+  ReviewReason,
+  Route,
+} from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
 import { record, recordReattempt } from './proxies.ts';
 
@@ -17,6 +23,8 @@ export type Book = {
   /** From 1. */
   attemptOrdinal(): number;
   providerPaymentId(): string | null;
+  /** Why it is in review; null when it is not, or when that is not known. */
+  reviewReason(): ReviewReason | null;
   /** Whose charge the provider speaks of by this id: the attempt's, an earlier one's, nobody's. */
   ownerOf(providerPaymentId: string | null): 'current' | 'earlier' | 'unknown';
   /** What a success took, in this run; null while there is none. */
@@ -47,9 +55,14 @@ const BLANK = {
   webhook: null,
 } as const;
 
-/** @param status where the payment stands when the workflow takes it up. */
-export function openBook(input: PaymentInput, status: PaymentStatus): Book {
+/** @param status where the payment stands when the workflow takes it up, and why in review. */
+export function openBook(
+  input: PaymentInput,
+  status: PaymentStatus,
+  review: ReviewReason | null = null,
+): Book {
   let current = status;
+  let reviewReason = review;
   let attemptId = input.attemptId;
   let ordinal = input.attemptOrdinal ?? 1;
   let route: Route = input;
@@ -68,6 +81,7 @@ export function openBook(input: PaymentInput, status: PaymentStatus): Book {
     route: () => route,
     attemptOrdinal: () => ordinal,
     providerPaymentId: ids.current,
+    reviewReason: () => reviewReason,
     ownerOf: ids.ownerOf,
     takenMinor: () => taken,
     numbered: openNumbers(),
@@ -83,6 +97,8 @@ export function openBook(input: PaymentInput, status: PaymentStatus): Book {
       ids.learn(request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null);
       const result = await record(request);
       current = result.status;
+      const isInReview = current === 'needs_review';
+      reviewReason = isInReview ? (request.reviewReason ?? reviewReason) : null;
       taken = takenBy(input, request, result) ?? taken;
       if (request.isSilent !== true) setCurrentDetails(describe(current, request));
       return result;

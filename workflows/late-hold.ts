@@ -1,4 +1,4 @@
-import { isOutcome, type Outcome } from '../domain/outcome.ts';
+import { isMoney, isOutcome, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { lookup } from './proxies.ts';
 
@@ -30,9 +30,4 @@ export async function askAbout(input: PaymentInput, outcome: Outcome): Promise<S
 /** Webhooks come in any order: one of a hold may be on its way while the hold is let go. */
 export function isOvertaken(event: Outcome, said: Said): boolean {
   return event.kind === 'authorized' && said.isLetGo;
-}
-
-/** Whether it tells of money that was taken or is held. */
-export function isMoney({ kind }: Outcome): boolean {
-  return kind === 'succeeded' || kind === 'authorized';
 }

@@ -10,7 +10,7 @@ import type { DeliveredEvent } from '../domain/webhook-event.ts';
 import { applyAside } from './aside.ts';
 import { type Book, openBook } from './book.ts';
 import { openDesk } from './desk.ts';
-import { askAbout, isMoney, isOvertaken, type Said } from './late-hold.ts';
+import { askAbout, isOvertaken, type Said } from './late-hold.ts';
 import { applyNews } from './news.ts';
 import { keepEvent } from './proxies.ts';
 
@@ -22,8 +22,10 @@ import { keepEvent } from './proxies.ts';
 export async function lateOutcome(
   input: PaymentInput,
 ): Promise<{ readonly status: PaymentStatus }> {
-  const book = openBook(input, input.standing?.status ?? 'failed');
+  const status = input.standing?.status ?? 'failed';
+  const book = openBook(input, status, status === 'needs_review' ? 'late_success' : null);
   const desk = openDesk(input, book);
+  book.setOut(true);
   desk.isAnswerable = true;
   do {
     await condition(desk.hasNews);
@@ -94,8 +96,9 @@ async function applyLate(
 /** Why this says nothing that counts; null when it does. */
 function noteOn(status: PaymentStatus, event: Outcome, said: Said): string | null {
   if (isOvertaken(event, said)) return `overtaken: ${said.text}`;
-  // The review asks whether to keep late money; that it came is known.
-  return status === 'needs_review' && isMoney(event) ? 'in review already' : null;
+  // The review asks what to do with late money: that it came is known, and a word that tells of
+  // none does not take it away.
+  return status === 'needs_review' ? 'in review already' : null;
 }
 
 /** Whether the policy may end the review of late money; a hold always waits for a person. */

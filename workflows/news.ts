@@ -1,7 +1,7 @@
 import { patched, workflowInfo } from '@temporalio/workflow';
 import type { Decision } from '../domain/decision.ts';
 import { failure } from '../domain/error.ts';
-import { isOutcome, type Outcome } from '../domain/outcome.ts';
+import { isMoney, isOutcome, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
@@ -71,18 +71,34 @@ async function applyEvent(
   if (owner !== 'current') return await applyAside(input, book, delivered, owner);
   if (isOutcome(event)) {
     if (await isWrittenOff(input, book, event, eventId)) return;
+    if (isUnpriced(event) && !isClosed(book.status())) {
+      return await noteUnclear(book, delivered, `${event.kind}, and it names no amount`);
+    }
     return await settleVerdict(input, book, { outcome: event, key, cause: 'callback', delivered });
   }
+  await noteUnclear(book, delivered, event.message);
+}
+
+/** A callback is believed with the amount that it names: without one the provider is asked. */
+function isUnpriced(event: Outcome): boolean {
+  return isMoney(event) && event.money === null;
+}
+
+async function noteUnclear(
+  book: Book,
+  { event, eventId }: DeliveredEvent,
+  note: string,
+): Promise<void> {
   const isAwaited = book.status() === 'created' || book.status() === 'processing';
   await book.write({
-    key,
+    key: `event/${eventId}`,
     action: 'payment.callback_unclear',
     actor: 'provider',
-    cause: event.message,
+    cause: note,
     providerPaymentId: event.providerPaymentId,
     waitingFor: isAwaited ? 'lookup' : null,
     isSilent: event.kind === 'pending',
-    webhook: { eventId, status: 'applied', note: event.message },
+    webhook: { eventId, status: 'applied', note },
   });
 }
 

@@ -1,5 +1,6 @@
 import { allHandlersFinished, condition } from '@temporalio/workflow';
 import type { FailureCode } from '../domain/error.ts';
+import { neverSent } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
 import { scheduleAt } from '../domain/policy.ts';
@@ -58,16 +59,21 @@ async function awaitOutcome(input: PaymentInput, book: Book, desk: Desk): Promis
   await awaitCallback(input, book, desk);
   await askProvider(input, book, desk, Date.now() + input.policy.lookup.window_ms);
   if (!isAwaited(book)) return;
+  // Where the charge was claimed unknown to us, the row sends it to review all the same.
+  const isUnsent = book.status() === 'created';
   await book.write({
     key: 'gave-up',
-    action: 'payment.review_needed',
-    cause: 'neither callback nor status query told the outcome in time',
+    action: isUnsent ? 'payment.settled' : 'payment.review_needed',
+    cause: isUnsent ? UNSENT : 'neither callback nor status query told the outcome in time',
     event: 'gave_up',
+    outcome: isUnsent ? neverSent(UNSENT) : null,
     reviewReason: 'no_answer',
     waitingFor: 'review',
     waitMs: scheduleAt(input.policy.review.ask_every_ms, 0),
   });
 }
+
+const UNSENT = 'Nobody handed it over to the provider in time.';
 
 /** True while the outcome is awaited: not in review, not to be sent again, not held for capture. */
 function isAwaited(book: Book): boolean {

@@ -1,5 +1,6 @@
 import { allHandlersFinished, condition, workflowInfo } from '@temporalio/workflow';
-import { type FailureCode, failure } from '../domain/error.ts';
+import type { FailureCode } from '../domain/error.ts';
+import { neverSent } from '../domain/outcome.ts';
 import type { RecoveryInput } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
 import { scheduleAt } from '../domain/policy.ts';
@@ -43,7 +44,8 @@ export async function recoverPayment(
     return `recovered/${workflowInfo().runId}/${step}/${steps}`;
   };
   // The workflow before numbered its keys from one as well.
-  const book = { ...openBook(input, input.standing?.status ?? 'created'), numbered: keyOf };
+  const status = input.standing?.status ?? 'created';
+  const book = { ...openBook(input, status, given.reviewReason), numbered: keyOf };
   const desk = openDesk(input, book);
   const taken = { input, book, desk, keyOf };
   book.setOut(true);
@@ -77,14 +79,7 @@ async function writeOff({ book, keyOf }: Case): Promise<void> {
     actor: 'sweeper',
     cause: message,
     event: 'gave_up',
-    outcome: {
-      kind: 'declined',
-      providerPaymentId: null,
-      receipt: null,
-      money: null,
-      failure: failure('provider_unavailable', null, message),
-      providerCode: null,
-    },
+    outcome: neverSent(message),
     reviewReason: 'history_lost',
     waitingFor: 'review',
   });

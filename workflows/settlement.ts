@@ -1,9 +1,16 @@
 import { mismatchOf } from '../domain/capture.ts';
 import { money } from '../domain/money.ts';
-import { isOutcome, type LookupResult, OUTCOME_EVENTS, type Outcome } from '../domain/outcome.ts';
+import {
+  isMoney,
+  isOutcome,
+  type LookupResult,
+  OUTCOME_EVENTS,
+  type Outcome,
+} from '../domain/outcome.ts';
 import type { PaymentInput, RecordRequest } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import { retryRuleOf, scheduleAt } from '../domain/policy.ts';
+import { mayEndReview } from '../domain/review.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
 import type { Book } from './book.ts';
 import { lookup } from './proxies.ts';
@@ -28,7 +35,10 @@ export async function settle(
   await settleVerdict(input, book, { outcome: answer, key, cause, delivered: null });
 }
 
-/** Applies an outcome to the payment, unless its money does not match: then a person must look. */
+/**
+ * Applies an outcome to the payment, unless its money does not match: then a person must look. What
+ * a review is not ended by is only noted.
+ */
 export async function settleVerdict(
   input: PaymentInput,
   book: Book,
@@ -37,8 +47,8 @@ export async function settleVerdict(
   const { outcome, key, cause, delivered } = verdict;
   const expected = money(input.amountMinor, input.currency);
   const wrong = mismatchOf(outcome, expected, input.captureMethod);
-  const isMoney = outcome.kind === 'succeeded' || outcome.kind === 'authorized';
-  const doubt = isMoney && wrong !== null ? `the ${wrong} does not match` : null;
+  if (!mayEndReview(book.reviewReason(), outcome)) return await note(book, verdict);
+  const doubt = isMoney(outcome) && wrong !== null ? `the ${wrong} does not match` : null;
   const contradiction =
     doubt === null && delivered !== null ? await contradictionOf(input, book, outcome) : null;
   if (doubt !== null || contradiction !== null) {
@@ -51,7 +61,7 @@ export async function settleVerdict(
       : ({ eventId: delivered.eventId, status: 'applied', note: null } as const);
   if (await planReattempt(input, book, { outcome, key, webhook })) return;
   const isHeld = outcome.kind === 'authorized';
-  const isLate = isMoney && isClosed(book.status());
+  const isLate = isMoney(outcome) && isClosed(book.status());
   await book.write({
     key,
     action: 'payment.settled',
@@ -62,6 +72,21 @@ export async function settleVerdict(
     reviewReason: isLate ? 'late_success' : null,
     waitingFor: isLate ? 'review' : isHeld ? 'capture' : null,
     waitMs: isHeld ? input.policy.authorization.expires_after_ms : null,
+    webhook,
+  });
+}
+
+/** A status query says the same each time that it is asked: that is noted once. */
+async function note(book: Book, { outcome, key, cause, delivered }: Verdict): Promise<void> {
+  const reason = book.reviewReason();
+  const text = `in review (${reason}): a person decides`;
+  const webhook =
+    delivered && ({ eventId: delivered.eventId, status: 'parked', note: text } as const);
+  await book.write({
+    key: delivered === null ? `noted/${reason}/${outcome.kind}` : key,
+    action: 'payment.outcome_noted',
+    actor: 'provider',
+    cause: `${cause} says ${outcome.kind}; ${text}`,
     webhook,
   });
 }

@@ -57,6 +57,22 @@ test('a failure says why, in our words and with the provider’s code', async ()
   });
 });
 
+test('a claim that its workflow did not know of makes review of what was called unsent', async () => {
+  const payment = await storePaymentIn(pool, 'processing');
+  const unsent = { action: 'payment.settled', reviewReason: 'no_answer' } as const;
+  const outcome = makeOutcome('declined', { failure: failure('provider_unavailable') });
+  await recordEvent(pool, payment, 'gave_up', { ...unsent, outcome });
+  expect(await reread(pool, payment)).toMatchObject({
+    status: 'needs_review',
+    reviewReason: 'no_answer',
+    failureCode: null,
+  });
+  expect(await listAttempts(database, payment)).toMatchObject([{ status: 'dispatched' }]);
+  const entry = (await listEntries(database, payment)).at(-1);
+  expect(entry).toMatchObject({ action: 'payment.review_needed' });
+  expect(entry?.details).toEqual({ review_reason: 'no_answer' });
+});
+
 test('a failure without a code of the provider shows none of an earlier attempt', async () => {
   const payment = await storePaymentIn(pool, 'processing');
   const { provider, credentialsRef, policy } = payment;

@@ -58,8 +58,8 @@ describe('a callback after the payment’s workflow has closed', () => {
     await stage.env.sleep('1h');
     expect([story.status, story.entries.length]).toEqual(['needs_review', 2]);
     expect(story.entries[1]).toMatchObject({ event: null, webhook: { status: 'applied' } });
-    await handle.signal(providerEventSignal, delivered(outcome('declined')));
-    expect(await handle.result()).toEqual({ status: 'failed' });
+    const decision = { decision: 'failed', by: 'ops', reason: 'no', receipt: null } as const;
+    expect(await handle.executeUpdate(decideUpdate, { args: [decision] })).toBe('failed');
   });
 
   it('is decided anew each time that it comes to review', async () => {

@@ -1,0 +1,21 @@
+import { isMoney, type Outcome } from './outcome.ts';
+import type { ReviewReason } from './payment.ts';
+
+/**
+ * Which word of the provider ends a review without a person, by why it was raised. Money that was
+ * told of once is not let go by a later word that tells of none: one of the two is wrong.
+ */
+const ENDED_BY = {
+  no_answer: () => true,
+  history_lost: () => true,
+  // An amount that was wrong is made good only by one that is told, and right.
+  amount_mismatch: (outcome) => isMoney(outcome) && outcome.money !== null,
+  contradiction: isMoney,
+  // What to do with late money is no question to the provider.
+  late_success: () => false,
+} as const satisfies Record<ReviewReason, (outcome: Outcome) => boolean>;
+
+/** Whether a provider's word may end a review; else it is noted, and a person decides. */
+export function mayEndReview(reason: ReviewReason | null, outcome: Outcome): boolean {
+  return reason === null || ENDED_BY[reason](outcome);
+}

@@ -1,0 +1,143 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import type { Decision } from '../../domain/decision.ts';
+import { ProviderError } from '../../domain/error.ts';
+import type { ProviderPolicy } from '../../domain/policy.ts';
+import {
+  decideUpdate,
+  lateOutcomeStart,
+  paymentStart,
+  providerEventSignal,
+  verifyUpdate,
+} from '../../workflows/messages.ts';
+import {
+  chargeFailure,
+  delivered,
+  openStage,
+  outcome,
+  PENDING,
+  type Script,
+  type Stage,
+  type Story,
+} from './stage.ts';
+
+/** What may end a review, and what is only noted: nothing is guessed while a person is asked. */
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+});
+afterAll(() => stage.close());
+
+async function start(script: Partial<Script>, policy: Partial<ProviderPolicy> = {}) {
+  const { input, story } = stage.prepare(
+    { charge: () => PENDING, lookup: () => null, ...script },
+    policy,
+  );
+  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  return { input, story, handle };
+}
+
+const noted = ({ entries }: Story) =>
+  entries.filter(({ action }) => action === 'payment.outcome_noted');
+const reasonOf = ({ entries }: Story) =>
+  entries.findLast(({ event }) => event !== null)?.reviewReason;
+const UNPRICED = outcome('succeeded', { money: null });
+const DECISION: Decision = {
+  decision: 'succeeded',
+  by: 'ops',
+  reason: 'seen in the portal',
+  receipt: null,
+};
+const decide = (handle: WorkflowHandle) => handle.executeUpdate(decideUpdate, { args: [DECISION] });
+
+it('for a wrong amount is not ended by a status query that names none', async () => {
+  const { handle, story } = await start({ lookup: () => UNPRICED });
+  while (story.sends === 0) await stage.env.sleep('1s');
+  const wrong = outcome('succeeded', { money: { amountMinor: 1, currency: 'KES' } });
+  await handle.signal(providerEventSignal, delivered(wrong));
+  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  expect(await handle.executeUpdate(verifyUpdate)).toBe('needs_review');
+  await stage.env.sleep('30h');
+  expect([story.status, reasonOf(story)]).toEqual(['needs_review', 'amount_mismatch']);
+  expect(noted(story)[0]?.cause).toMatch(/says succeeded; in review \(amount_mismatch\)/);
+  await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+});
+
+it('for a contradiction is not ended by the same contradiction', async () => {
+  const { handle, story } = await start(
+    { lookup: () => outcome('declined') },
+    { confirm_callback_from_minor: 5_000 },
+  );
+  await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
+  await stage.env.sleep('90h');
+  expect([story.status, reasonOf(story)]).toEqual(['needs_review', 'contradiction']);
+  // Asked many times, written once.
+  expect(story.questions).toBeGreaterThan(3);
+  expect(noted(story)).toHaveLength(1);
+  expect(await decide(handle)).toBe('succeeded');
+});
+
+it('for money that came after a cancel, in one run, waits for a person', async () => {
+  let answer = () => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const charge = async () => {
+    await answered;
+    return PENDING;
+  };
+  const { handle, story } = await start({ charge, lookup: () => outcome('canceled') });
+  await handle.signal(providerEventSignal, delivered(outcome('canceled')));
+  await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
+  answer();
+  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  await stage.env.sleep('30h');
+  expect([story.status, reasonOf(story)]).toEqual(['needs_review', 'late_success']);
+  expect(await decide(handle)).toBe('succeeded');
+});
+
+it('for late money is not ended by a word that tells of none', async () => {
+  const success = outcome('succeeded');
+  const { input, story } = stage.prepare({ charge: () => PENDING, lookup: () => success });
+  Object.assign(story, { status: 'canceled' });
+  const first = lateOutcomeStart(input, delivered(success));
+  const handle = await stage.env.client.workflow.signalWithStart('lateOutcome', first);
+  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  await handle.signal(providerEventSignal, delivered(outcome('declined')));
+  await handle.signal(providerEventSignal, delivered(outcome('canceled')));
+  await stage.env.sleep('1h');
+  expect(story.status).toBe('needs_review');
+  expect(story.entries.slice(1).map(({ event }) => event)).toEqual([null, null]);
+  expect(await decide(handle)).toBe('succeeded');
+});
+
+describe('a callback of success that names no amount', () => {
+  it('is asked about, and settled by the answer', async () => {
+    const { handle, story } = await start({ lookup: () => UNPRICED });
+    await handle.signal(providerEventSignal, delivered(UNPRICED));
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+    expect(story.questions).toBeGreaterThan(0);
+    expect(story.entries.at(-1)?.cause).toBe('the provider’s status query');
+  });
+
+  it('needs review when the provider does not tell', async () => {
+    const { handle, story } = await start({});
+    await handle.signal(providerEventSignal, delivered(UNPRICED));
+    while (story.status !== 'needs_review') await stage.env.sleep('1m');
+    expect(story.entries.map(({ action }) => action)).not.toContain('payment.settled');
+    await handle.terminate();
+  });
+});
+
+it('a charge that nobody took to the provider fails with a reason', async () => {
+  const lost = () => {
+    throw chargeFailure(new ProviderError('ambiguous', 'no worker took it'), false);
+  };
+  const { handle, story } = await start({ charge: lost });
+  story.status = 'created';
+  expect(await handle.result()).toEqual({ status: 'failed' });
+  expect(story.entries.at(-1)).toMatchObject({
+    action: 'payment.settled',
+    outcome: { kind: 'declined', failure: { code: 'provider_unavailable' } },
+  });
+});
