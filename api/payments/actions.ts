@@ -58,9 +58,12 @@ export async function verifyPayment(deps: ApiDeps, payment: Payment): Promise<vo
   if (!HAS_ENDED.includes(standing.status)) requireDone('verified', standing, answer);
 }
 
-/** A workflow that is not there may have ended a moment ago, and the payment with it. */
+/**
+ * A workflow that is not there may have ended a moment ago, and the payment with it; so may one that
+ * took the update and did not come to answer it.
+ */
 async function reread({ pool }: ApiDeps, payment: Payment, answer: UpdateAnswer): Promise<Payment> {
-  if (answer.kind !== 'not_running') return payment;
+  if (answer.kind !== 'not_running' && answer.kind !== 'unavailable') return payment;
   return (await findAnyPayment(pool, payment.id)) ?? payment;
 }
 
@@ -75,13 +78,14 @@ export function requireDone(
   subject: { readonly status: string },
   answer: UpdateAnswer,
 ): void {
+  const isLost = answer.kind === 'not_running' || answer.kind === 'unavailable';
+  if (isLost && HAS_ENDED.includes(subject.status)) {
+    throw new ApiError('payment_closed', `it is ${subject.status}`);
+  }
   switch (answer.kind) {
     case 'done':
       return;
     case 'not_running':
-      if (HAS_ENDED.includes(subject.status)) {
-        throw new ApiError('payment_closed', `it is ${subject.status}`);
-      }
       // Stored and not begun, or its workflow was lost: the sweeper sees to both.
       throw new ApiError('temporarily_unavailable', 'its workflow is being started; try again');
     case 'unavailable':

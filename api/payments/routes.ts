@@ -16,6 +16,12 @@ const tag = 'Payments';
 const reading = { kind: 'merchant', scope: 'payments:read' } as const;
 const writing = { kind: 'merchant', scope: 'payments:write' } as const;
 const asItStands = { 200: { description: 'The payment as it stands now', schema: paymentShape } };
+const UNPAID = {
+  amount_captured: 0,
+  amount_refundable: 0,
+  provider_payment_id: null,
+  provider_receipt: null,
+};
 
 type OnPayment = {
   readonly caller: { readonly merchantId: string };
@@ -44,7 +50,11 @@ export const paymentOperations: readonly Operation[] = [
     answers: {
       200: { description: 'The key was used before: its payment', schema: paymentShape },
       201: { description: 'The payment with its first meaningful status', schema: paymentShape },
-      202: { description: 'Stored; it goes on, and has no news yet', schema: paymentShape },
+      202: {
+        description: 'Stored; it goes on, and has no news yet',
+        schema: paymentShape,
+        example: { ...UNPAID, status: 'created', completed_at: null },
+      },
     },
     problems: ['provider_limits', 'provider_inactive'],
     async handle(deps, { caller: { merchantId }, idempotencyKey, body }) {
@@ -94,7 +104,7 @@ export const paymentOperations: readonly Operation[] = [
     summary: 'Cancel what is not paid yet',
     description: 'A second cancel of a canceled payment changes nothing.',
     access: writing,
-    answers: asItStands,
+    answers: { 200: { ...asItStands[200], example: { ...UNPAID, status: 'canceled' } } },
     problems: ['already_sent', 'payment_closed'],
     async handle(deps, call) {
       await cancelPayment(deps, await paymentOf(deps, call));

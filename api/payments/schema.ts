@@ -59,7 +59,7 @@ const commaList = z
   .pipe(z.array(z.enum(PAYMENT_STATUSES)));
 
 export const listPaymentsQuery = pageQuery.extend({
-  status: commaList.optional(),
+  status: commaList.optional().meta({ description: 'Only these, separated by commas' }),
   provider: z.string().refine(isProviderName, 'no such provider').optional(),
   phone: text(30).optional(),
   reference: text(50).optional(),

@@ -170,6 +170,27 @@ test('a verify of what ends in that moment shows how it ended', async () => {
 });
 
 test.each([
+  ['not_running', 'capture', 409, 'payment_closed'],
+  ['unavailable', 'capture', 409, 'payment_closed'],
+  ['unavailable', 'cancel', 200, undefined],
+  ['unavailable', 'verify', 200, undefined],
+] as const)(
+  '%s, as it was canceled in that moment: a %s is %i',
+  async (kind, what, status, code) => {
+    const payment = await store('authorized');
+    const own = { ...api.engine };
+    const end = async () => {
+      await recordEvent(api.pool, payment, 'canceled', { outcome: makeOutcome('canceled') });
+      return { kind } as const;
+    };
+    Object.assign(api.engine, { cancelPayment: end, capturePayment: end, verifyPayment: end });
+    const answer = await ask(payment.id, what);
+    Object.assign(api.engine, own);
+    expect([answer.status, answer.body.code]).toEqual([status, code]);
+  },
+);
+
+test.each([
   [4_000, 200, undefined],
   [3_000, 409, 'payment_closed'],
 ])('a capture of %i whose payment was just captured of 4000: %i', async (amount, status, code) => {
