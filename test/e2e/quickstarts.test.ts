@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -157,6 +158,31 @@ describe.each([
     expect(code).toBe(1);
     expect(complaint.split('\n').find((line) => line.startsWith('quickstart:'))).toMatch(expected);
   });
+});
+
+/** What stays the same of an answer: ids, receipts and addresses are each run's own. */
+const masked = (line: string) =>
+  line
+    .replaceAll(/127\.0\.0\.1:\d+/g, 'HOST')
+    .replaceAll(/\b(pay|ref|pi)_[0-9a-z]+/g, '$1_ID')
+    .replace(/provider_receipt=[A-Z0-9]{10}$/, 'provider_receipt=RECEIPT');
+
+test.concurrent('docs/trying-it.md runs as it is written, and comes to what it says', async () => {
+  const page = readFileSync(join(ROOT, 'docs', 'trying-it.md'), 'utf8');
+  const [head = ''] = page.split('## Your own account');
+  const blocks = [...head.matchAll(/```sh\n(.*?)```/gs)].map(([, block = '']) => block);
+  const script = blocks.join('\n').replaceAll('http://127.0.0.1:8080', apiUrl());
+  const env = { PATH: process.env.PATH ?? '', KEY: apiKey() };
+  const child = spawn('bash', ['-u', '-c', script], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const said = Buffer.concat(await child.stdout.toArray())
+    .toString()
+    .trim()
+    .split('\n');
+  const told = blocks
+    .slice(1)
+    .flatMap((block) => block.split('\n').filter((line) => line.startsWith('# ')));
+  expect(told.length).toBeGreaterThan(20);
+  expect(said.map(masked)).toEqual(told.map((line) => masked(line.slice(2))));
 });
 
 test('what Malipo POSTs is verified by the client, and only with the secret', async () => {
