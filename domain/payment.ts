@@ -218,6 +218,7 @@ export const AUDIT_ACTIONS = [
   'refund.callback_unclear',
   'refund.callback_refused',
   'refund.decided',
+  'refund.outcome_noted',
   'refund.recovered',
   'refund.transition_refused',
 ] as const;

@@ -1,5 +1,6 @@
 import { isMoney, type Outcome } from './outcome.ts';
 import type { ReviewReason } from './payment.ts';
+import type { RefundOutcome, RefundReviewReason } from './refund.ts';
 
 /**
  * Which word of the provider ends a review without a person, by why it was raised. Money that was
@@ -18,4 +19,20 @@ const ENDED_BY = {
 /** Whether a provider's word may end a review; else it is noted, and a person decides. */
 export function mayEndReview(reason: ReviewReason | null, outcome: Outcome): boolean {
   return reason === null || ENDED_BY[reason](outcome);
+}
+
+/** The same for refunds. */
+const REFUND_ENDED_BY = {
+  no_answer: () => true,
+  amount_mismatch: ({ kind, amountMinor }) => kind === 'succeeded' && amountMinor !== null,
+  late_success: () => false,
+  over_refunded: () => false,
+} as const satisfies Record<RefundReviewReason, (outcome: RefundOutcome) => boolean>;
+
+/** As `mayEndReview`, for a refund. */
+export function mayEndRefundReview(
+  reason: RefundReviewReason | null,
+  outcome: RefundOutcome,
+): boolean {
+  return reason === null || REFUND_ENDED_BY[reason](outcome);
 }

@@ -13,7 +13,8 @@ export async function lateRefund(
   input: LateRefundInput,
 ): Promise<{ readonly status: RefundStatus }> {
   const refund: RefundInput = input;
-  const book = openRefundBook(refund, input.status);
+  const reason = input.status === 'needs_review' ? 'late_success' : null;
+  const book = openRefundBook(refund, input.status, reason);
   const desk = openRefundDesk(book);
   desk.isAnswerable = true;
   do {

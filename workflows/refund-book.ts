@@ -1,5 +1,10 @@
 import { setCurrentDetails } from '@temporalio/workflow';
-import type { RefundInput, RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
+import type {
+  RefundInput,
+  RefundRecordRequest,
+  RefundRecordResult,
+  RefundReviewReason,
+} from '../domain/refund.ts';
 import type { RefundStatus } from '../domain/refund-states.ts';
 import { recordRefund } from './proxies.ts';
 
@@ -10,6 +15,8 @@ type Entry = Pick<RefundRecordRequest, 'key' | 'action' | 'cause'> &
 export type RefundBook = {
   status(): RefundStatus;
   providerRefundId(): string | null;
+  /** As a payment's. */
+  reviewReason(): RefundReviewReason | null;
   write(entry: Entry): Promise<RefundRecordResult>;
 };
 
@@ -24,20 +31,28 @@ const BLANK = {
   webhook: null,
 } as const;
 
-/** @param status where the refund stands when the workflow takes it up. */
-export function openRefundBook(input: RefundInput, status: RefundStatus): RefundBook {
+/** @param status where the refund stands when the workflow takes it up, and why in review. */
+export function openRefundBook(
+  input: RefundInput,
+  status: RefundStatus,
+  review: RefundReviewReason | null = null,
+): RefundBook {
   const { refundId, paymentId } = input;
   let current = status;
   let knownId: string | null = null;
+  let reviewReason = review;
   return {
     status: () => current,
     providerRefundId: () => knownId,
+    reviewReason: () => reviewReason,
     async write(entry) {
       const key = `${refundId}/${entry.key}`;
       const request: RefundRecordRequest = { ...BLANK, ...entry, key, refundId, paymentId };
       knownId ??= request.providerRefundId ?? request.outcome?.providerRefundId ?? null;
       const result = await recordRefund(request);
       current = result.status;
+      const isInReview = current === 'needs_review';
+      reviewReason = isInReview ? (request.reviewReason ?? reviewReason) : null;
       const { cause, waitingFor } = request;
       setCurrentDetails(
         `**${current}** — ${cause}${waitingFor ? `\n\nWaits for: ${waitingFor}` : ''}`,

@@ -1,4 +1,5 @@
 import { patched, workflowInfo } from '@temporalio/workflow';
+import { scheduleAt } from '../domain/policy.ts';
 import {
   isRefundOutcome,
   type RefundInput,
@@ -6,6 +7,7 @@ import {
   refundFailure,
 } from '../domain/refund.ts';
 import { isRefundClosed } from '../domain/refund-states.ts';
+import { mayEndRefundReview } from '../domain/review.ts';
 import type { DeliveredRefundEvent } from '../domain/webhook-event.ts';
 import { keepEvent } from './proxies.ts';
 import type { RefundBook } from './refund-book.ts';
@@ -100,12 +102,17 @@ async function isWrittenOff(
   return true;
 }
 
-/** Applies an outcome, unless it speaks of another refund or of other money: a person must look. */
+/**
+ * Applies an outcome, unless it speaks of another refund or of other money: a person must look. What
+ * a review is not ended by is only noted.
+ */
 export async function settleRefund(
   input: RefundInput,
   book: RefundBook,
-  { outcome, key, cause, eventId }: RefundVerdict,
+  verdict: RefundVerdict,
 ): Promise<void> {
+  const { outcome, key, cause, eventId } = verdict;
+  if (!mayEndRefundReview(book.reviewReason(), outcome)) return await note(input, book, verdict);
   const doubt = doubtOf(input, book, outcome);
   const isOpen = !isRefundClosed(book.status());
   if (doubt !== null) {
@@ -132,6 +139,21 @@ export async function settleRefund(
     reviewReason: book.status() === 'failed' ? 'late_success' : null,
     waitingFor: book.status() === 'failed' ? 'review' : null,
     webhook: eventId === null ? null : { eventId, status: 'applied', note: null },
+  });
+}
+
+async function note(input: RefundInput, book: RefundBook, verdict: RefundVerdict): Promise<void> {
+  const { outcome, key, cause, eventId } = verdict;
+  const reason = book.reviewReason();
+  const text = `in review (${reason}): a person decides`;
+  await book.write({
+    key: eventId === null ? `noted/${reason}/${outcome.kind}` : key,
+    action: 'refund.outcome_noted',
+    actor: 'provider',
+    cause: `${cause} says ${outcome.kind}; ${text}`,
+    waitingFor: 'review',
+    waitMs: scheduleAt(input.policy.review.ask_every_ms, 0),
+    webhook: eventId === null ? null : { eventId, status: 'parked', note: text },
   });
 }
 

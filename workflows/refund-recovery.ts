@@ -18,7 +18,7 @@ type Case = {
 export async function recoverRefund(
   input: RefundRecoveryInput,
 ): Promise<{ readonly status: RefundStatus }> {
-  const book = openRefundBook(input, input.status);
+  const book = openRefundBook(input, input.status, input.reviewReason);
   const desk = openRefundDesk(book);
   let steps = 0;
   const keyOf = (step: string) => {

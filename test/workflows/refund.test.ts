@@ -155,6 +155,22 @@ it.each([
   expect(await handle.result()).toEqual({ status: 'succeeded' });
 });
 
+it('a review for a wrong amount is not ended by a status query that names none', async () => {
+  const lookupRefund = () => outcome('succeeded', { amountMinor: null });
+  const { handle, story } = await start({ lookupRefund }, {}, ASKS);
+  while (story.entries.length === 0) await stage.env.sleep('1s');
+  const wrong = outcome('succeeded', { amountMinor: 4_001 });
+  await handle.signal(refundEventSignal, delivered(wrong));
+  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  await handle.signal(refundEventSignal, delivered(outcome('failed')));
+  await stage.env.sleep('30h');
+  expect(story.status).toBe('needs_review');
+  const noted = story.entries.filter(({ action }) => action === 'refund.outcome_noted');
+  expect(noted.map(({ webhook }) => webhook?.status)).toEqual(['parked', undefined]);
+  await handle.signal(refundEventSignal, delivered(outcome('succeeded')));
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+});
+
 it('a success that the provider takes back is a failure', async () => {
   const { input, story } = stage.prepare({ refund: () => PENDING, lookupRefund: () => null });
   story.status = 'succeeded';
