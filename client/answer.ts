@@ -55,20 +55,16 @@ function judge(status: number, problem: Problem | null): Verdict {
   return status < 300 ? 'doubtful' : 'final';
 }
 
-/** Nothing at all is known to have left when the connection did not come about. */
-const UNSENT: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-]);
+/**
+ * Nothing has left when the connection did not come about. The system's own errors tell by the call
+ * that failed; a code tells nothing, since a connection that stands may report a refusal too.
+ */
+const CONNECTING: ReadonlySet<string> = new Set(['connect', 'getaddrinfo']);
+const CONNECT_TIMEOUT = 'UND_ERR_CONNECT_TIMEOUT';
 
 /** What it means that `fetch`, or reading its answer, threw. */
 export function readSilence(error: unknown, timeoutMs: number, isAborted: boolean): Failure {
-  const { name, code } = describe(error);
-  const isSent = !UNSENT.has(code);
+  const { name, code, isSent } = describe(error);
   const reason =
     name === 'TimeoutError' ? `no answer within ${timeoutMs} ms` : `no answer, ${code}`;
   return {
@@ -82,14 +78,26 @@ export function readSilence(error: unknown, timeoutMs: number, isAborted: boolea
   };
 }
 
-type Thrown = Readonly<Partial<Record<'name' | 'code' | 'message' | 'cause', unknown>>>;
+type Thrown = Readonly<
+  Partial<Record<'name' | 'code' | 'message' | 'cause' | 'syscall' | 'errors', unknown>>
+>;
 const isThrown = (it: unknown): it is Thrown => typeof it === 'object' && it !== null;
 
+type Described = { readonly name: string; readonly code: string; readonly isSent: boolean };
+
 /** The cause of a failed `fetch` says more than the failure. */
-function describe(error: unknown): { readonly name: string; readonly code: string } {
+function describe(error: unknown): Described {
   const outer: Thrown = isThrown(error) ? error : { message: error };
-  const { code, message } = isThrown(outer.cause) ? outer.cause : outer;
-  return { name: String(outer.name), code: String(typeof code === 'string' ? code : message) };
+  const cause = isThrown(outer.cause) ? outer.cause : outer;
+  const code = String(typeof cause.code === 'string' ? cause.code : cause.message);
+  return { name: String(outer.name), code, isSent: code !== CONNECT_TIMEOUT && !isUnsent(cause) };
+}
+
+/** A host of several addresses is told of by one error for each. */
+function isUnsent({ syscall, errors }: Thrown): boolean {
+  if (syscall !== undefined) return CONNECTING.has(String(syscall));
+  const each = Array.isArray(errors) ? errors.filter(isThrown) : [];
+  return each.length > 0 && each.every(isUnsent);
 }
 
 function readObject<T extends object>(text: string): T | null {

@@ -21,13 +21,12 @@ export type Http = {
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const RETRY_AFTER_MAX_MS = 5 * 60_000;
-/** Errors that come before a connection stands: nothing of the request can have been read. */
-const NEVER_CONNECTED = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'UND_ERR_CONNECT_TIMEOUT',
-]);
+/**
+ * Calls of the system that fail before a connection stands: nothing of the request can have been
+ * read. A code proves nothing: one that stands may report an unreachable host, or a refusal, too.
+ */
+const CONNECTING = new Set(['connect', 'getaddrinfo']);
+const CONNECT_TIMEOUT = 'UND_ERR_CONNECT_TIMEOUT';
 
 /** HTTP to CPay. A connection for each call: once reused, a reset means nothing. */
 export function openHttp({ base_url, api_key }: CPayCredentials): Http {
@@ -84,8 +83,7 @@ function secondsOf(header: string | string[] | undefined): number | null {
 }
 
 function toProviderError(error: unknown): ProviderError {
-  const code = codeOf(error);
-  const isUnsent = code !== null && NEVER_CONNECTED.has(code);
+  const { code, isUnsent } = causeOf(error);
   const name = code ?? (error instanceof Error ? error.name : 'unknown');
   const message = isUnsent
     ? `CPay could not be reached (${name})`
@@ -93,8 +91,19 @@ function toProviderError(error: unknown): ProviderError {
   return new ProviderError(isUnsent ? 'unsent' : 'ambiguous', message, { providerCode: code });
 }
 
-function codeOf(error: unknown): string | null {
-  if (typeof error !== 'object' || error === null) return null;
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  return 'cause' in error ? codeOf(error.cause) : null;
+type Cause = { readonly code: string | null; readonly isUnsent: boolean };
+
+function causeOf(error: unknown): Cause {
+  if (typeof error !== 'object' || error === null) return { code: null, isUnsent: false };
+  if ('code' in error && typeof error.code === 'string') {
+    return { code: error.code, isUnsent: error.code === CONNECT_TIMEOUT || isOfConnecting(error) };
+  }
+  return causeOf('cause' in error ? error.cause : null);
+}
+
+/** A host of several addresses is told of by one error for each. */
+function isOfConnecting(error: object): boolean {
+  if ('syscall' in error) return CONNECTING.has(String(error.syscall));
+  const each = 'errors' in error && Array.isArray(error.errors) ? error.errors : [];
+  return each.length > 0 && each.every(isOfConnecting);
 }

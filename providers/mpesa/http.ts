@@ -29,17 +29,17 @@ const RETRY_AFTER_MAX_MS = 5 * 60_000;
 
 /** Errors that come before a connection stands: nothing of the request can have been read. */
 const NEVER_CONNECTED = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
   'CERT_HAS_EXPIRED',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'ERR_TLS_CERT_ALTNAME_INVALID',
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ]);
+/**
+ * The system's own errors prove the same by the call that failed, never by their code: a connection
+ * that stands may report an unreachable host, or even a refusal, long after the request was read.
+ */
+const CONNECTING = new Set(['connect', 'getaddrinfo']);
 
 /**
  * HTTP to Daraja. Each call has a connection of its own: on a reused one a reset could mean that
@@ -112,8 +112,8 @@ function readRetryAfter(header: string | string[] | undefined): number | null {
 }
 
 function toProviderError(error: unknown, timeoutMs: number): ProviderError {
-  const code = codeOf(error);
-  if (code !== null && NEVER_CONNECTED.has(code)) {
+  const { code, isUnsent } = causeOf(error);
+  if (isUnsent) {
     return new ProviderError('unsent', `Daraja could not be reached (${code})`, {
       providerCode: code,
     });
@@ -125,8 +125,20 @@ function toProviderError(error: unknown, timeoutMs: number): ProviderError {
   });
 }
 
-function codeOf(error: unknown): string | null {
-  if (typeof error !== 'object' || error === null) return null;
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  return 'cause' in error ? codeOf(error.cause) : null;
+type Cause = { readonly code: string | null; readonly isUnsent: boolean };
+
+function causeOf(error: unknown): Cause {
+  if (typeof error !== 'object' || error === null) return { code: null, isUnsent: false };
+  if ('code' in error && typeof error.code === 'string') {
+    const { code } = error;
+    return { code, isUnsent: NEVER_CONNECTED.has(code) || isOfConnecting(error) };
+  }
+  return causeOf('cause' in error ? error.cause : null);
+}
+
+/** A host of several addresses is told of by one error for each. */
+function isOfConnecting(error: object): boolean {
+  if ('syscall' in error) return CONNECTING.has(String(error.syscall));
+  const each = 'errors' in error && Array.isArray(error.errors) ? error.errors : [];
+  return each.length > 0 && each.every(isOfConnecting);
 }

@@ -1,8 +1,11 @@
 import Stripe from 'stripe';
 import { ProviderError } from '../../domain/error.ts';
 
-/** Errors that come before a connection stands: nothing of the request can have been read. */
-const NEVER_CONNECTED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']);
+/**
+ * Calls of the system that fail before a connection stands: nothing of the request can have been
+ * read. A code proves nothing: one that stands may report an unreachable host, or a refusal, too.
+ */
+const CONNECTING = new Set(['connect', 'getaddrinfo']);
 const BUSY_MS = 1_000;
 
 /**
@@ -48,20 +51,30 @@ export function toProviderError(error: unknown): ProviderError {
 }
 
 function connectionError(error: Stripe.errors.StripeConnectionError): ProviderError {
-  const code = codeOf(error);
-  const isUnsent = code !== null && NEVER_CONNECTED.has(code);
+  const { code, isUnsent } = causeOf(error);
   const message = isUnsent
     ? `Stripe could not be reached (${code})`
     : `Stripe’s answer was lost (${code ?? 'connection'})`;
   return new ProviderError(isUnsent ? 'unsent' : 'ambiguous', message, { providerCode: code });
 }
 
+type Cause = { readonly code: string | null; readonly isUnsent: boolean };
+
 /** The SDK keeps the connection's own error in `detail`. */
-function codeOf(error: unknown): string | null {
-  if (typeof error !== 'object' || error === null) return null;
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  if ('detail' in error && typeof error.detail === 'object') return codeOf(error.detail);
-  return 'cause' in error ? codeOf(error.cause) : null;
+function causeOf(error: unknown): Cause {
+  if (typeof error !== 'object' || error === null) return { code: null, isUnsent: false };
+  if ('code' in error && typeof error.code === 'string') {
+    return { code: error.code, isUnsent: isOfConnecting(error) };
+  }
+  if ('detail' in error && typeof error.detail === 'object') return causeOf(error.detail);
+  return causeOf('cause' in error ? error.cause : null);
+}
+
+/** A host of several addresses is told of by one error for each. */
+function isOfConnecting(error: object): boolean {
+  if ('syscall' in error) return CONNECTING.has(String(error.syscall));
+  const each = 'errors' in error && Array.isArray(error.errors) ? error.errors : [];
+  return each.length > 0 && each.every(isOfConnecting);
 }
 
 const RETRY_AFTER_MAX_MS = 5 * 60_000;

@@ -123,11 +123,13 @@ test('the timeline tells the story in order', async () => {
 });
 
 test('with Temporal there, the execution shows what is being tried', async () => {
-  const tried = { type: 'charge', attempt: 3, lastError: 'timeout', nextTryAt: null };
+  const nextTryAt = '2026-11-24T08:15:09.999Z';
+  const tried = { type: 'charge', attempt: 3, lastError: 'timeout', nextTryAt };
+  const asked = { type: 'lookup', attempt: 1, attemptsMax: 5, lastError: null, nextTryAt: null };
   api.engine.execution = {
     status: 'running',
     historyLength: 17,
-    activities: [{ ...tried, attemptsMax: 0 }],
+    activities: [{ ...tried, attemptsMax: 0 }, asked],
   };
   const { status, body } = await api.send('GET', `/api/v1/payments/${ids.phone}/execution`);
   expect(status).toBe(200);
@@ -136,7 +138,16 @@ test('with Temporal there, the execution shows what is being tried', async () =>
     payment_id: ids.phone,
     status: 'needs_review',
     workflow: { status: 'running', history_length: 17, url: expect.stringContaining('payment-') },
-    activities: [{ type: 'charge', attempt: 3, attempts_max: null, last_error: 'timeout' }],
+    activities: [
+      {
+        type: 'charge',
+        attempt: 3,
+        attempts_max: null,
+        last_error: 'timeout',
+        next_try_at: nextTryAt,
+      },
+      { type: 'lookup', attempt: 1, attempts_max: 5, last_error: null, next_try_at: null },
+    ],
   });
 });
 

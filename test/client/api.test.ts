@@ -94,7 +94,7 @@ test('accounts at providers', async () => {
     secret_key: 'sk_test_ofOneMerchantAlone',
     webhook_secrets: 'whsec_ofOneMerchantAlone',
   };
-  const put = await providerConfigs.put('stripe', { environment: 'production', credentials });
+  const put = await providerConfigs.put('stripe', { environment: 'sandbox', credentials });
   expect(put).toMatchObject({ provider: 'stripe', active: true });
   expect((await providerConfigs.patch('stripe', { active: false })).active).toBe(false);
   expect((await providerConfigs.get('stripe')).id).toBe(put.id);

@@ -97,6 +97,20 @@ describe('what has no key and makes a second thing', () => {
     expect(server.received).toHaveLength(2);
   });
 
+  it.each(['ECONNREFUSED', 'EHOSTUNREACH'])(
+    'is not sent twice after %s of a line',
+    async (code) => {
+      const cause = Object.assign(new Error(`read ${code}`), { code, syscall: 'read' });
+      let tries = 0;
+      const fetch = () => {
+        tries += 1;
+        return Promise.reject(new TypeError('fetch failed', { cause }));
+      };
+      const error = await thrownBy(server.client({ fetch }).apiKeys.create({ name: 'Web shop' }));
+      expect([tries, error]).toMatchObject([1, { isUnsent: false }]);
+    },
+  );
+
   it('is sent again while nobody listens, and then says that nothing was sent', async () => {
     const other = await openServer();
     const client = other.client({ retries: 2 });

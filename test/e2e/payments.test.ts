@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { defaultPayloadConverter } from '@temporalio/common';
 import { untilThere } from './handset.ts';
 import { openShop, type Shop } from './shop.ts';
 
@@ -18,12 +19,58 @@ async function closedHistory(workflowId: string) {
   return (await history(workflowId)).events ?? [];
 }
 
+type Events = Awaited<ReturnType<typeof closedHistory>>;
+
+/** What operators read beside the steps of a history, by the kind of step. */
+function summariesOf(events: Events) {
+  const of = (isIt: (event: Events[number]) => unknown) =>
+    events.flatMap((event) => {
+      const summary = event.userMetadata?.summary;
+      return summary && isIt(event) ? [defaultPayloadConverter.fromPayload<string>(summary)] : [];
+    });
+  return {
+    activities: of((event) => event.activityTaskScheduledEventAttributes),
+    records: of((event) => event.markerRecordedEventAttributes),
+    timers: of((event) => event.timerStartedEventAttributes),
+  };
+}
+
+/** What is written down on the main path, once it was sent. */
+const RECORDS = ['payment.provider_accepted', 'payment.settled'];
+
+/** What stands at the head of the workflow's page in the Web UI. */
+async function currentDetails(workflowId: string): Promise<string> {
+  const handle = shop.temporal.workflow.getHandle(workflowId);
+  const told = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+  return told.currentDetails;
+}
+
+/** Of GET …/execution, once something was tried in vain. */
+async function untilTriedInVain(id: string) {
+  return await untilThere(async () => {
+    const askedMs = Date.now();
+    const none: readonly Tried[] = [];
+    const shown = Object.assign({ activities: none }, await shop.get(`${id}/execution`));
+    const tried = shown.activities.find(({ last_error }) => last_error !== null);
+    return tried === undefined ? null : { askedMs, tried };
+  }, 'a try in vain');
+}
+type Tried = {
+  readonly type: string;
+  readonly attempt: number;
+  readonly last_error: string | null;
+  readonly next_try_at: string | null;
+};
+
 async function prompted(phone: string) {
   const { prompts } = await shop.book(phone);
   const [prompt] = prompts;
   if (prompt === undefined) throw new Error('no prompt');
   return prompt;
 }
+
+const actionsOf = async (id: string) => (await shop.timeline(id)).map(({ action }) => action);
+const MAIN_PATH = ['payment.created', 'payment.dispatched', ...RECORDS];
 
 describe('the main path', () => {
   it.concurrent('succeeds with a receipt in at most 21 events, and shows each step', async () => {
@@ -34,25 +81,42 @@ describe('the main path', () => {
     const { prompts, charges } = await shop.book(phone);
     expect(prompts).toHaveLength(1);
     expect(charges).toMatchObject([{ receipt: paid.provider_receipt, amount: 100 }]);
-    expect((await shop.timeline(body.id)).map(({ action }) => action)).toEqual([
-      'payment.created',
-      'payment.dispatched',
-      'payment.provider_accepted',
-      'payment.settled',
-    ]);
+    expect(await actionsOf(body.id)).toEqual(MAIN_PATH);
     const events = await closedHistory(body.workflow.id);
     expect(events.length).toBeLessThanOrEqual(21);
     expect(JSON.stringify(events)).not.toContain(phone);
     const described = await shop.temporal.workflow.getHandle(body.workflow.id).describe();
     expect(await described.staticSummary()).toBe('KES 100.00 by mpesa');
+    expect(summariesOf(events)).toMatchObject({ activities: ['charge mpesa'], records: RECORDS });
+    expect(await currentDetails(body.workflow.id)).toBe('**succeeded** — callback');
   });
 
   it.concurrent('is settled by asking in at most 26 events when the callback is lost', async () => {
     const phone = shop.phone('08');
+    // The first question is refused, and for so long one can see when the next one comes.
+    const slower = { on: 'query', phone, fault: '429', retry_after_s: 2 };
+    await shop.simulate('POST', 'faults', slower);
     const { body } = await shop.pay(phone);
+    expect(await currentDetails(body.workflow.id)).toBe(
+      '**processing** — the prompt is on its way to the payer\n\nWaits for: callback, 4 s at most',
+    );
+    const { askedMs, tried } = await untilTriedInVain(body.id);
+    expect(tried).toMatchObject({
+      type: 'lookup',
+      attempt: 2,
+      last_error: expect.stringContaining('too many requests'),
+    });
+    expect(tried.next_try_at).toMatch(/^\d{4}-\d\d-\d\dT[\d:]+\.\d{3}Z$/);
+    expect(Date.parse(tried.next_try_at ?? '')).toBeGreaterThan(askedMs);
     const paid = await shop.until(body.id, ['succeeded']);
     expect(paid.provider_receipt).toBeNull();
-    expect((await closedHistory(body.workflow.id)).length).toBeLessThanOrEqual(26);
+    const events = await closedHistory(body.workflow.id);
+    expect(events.length).toBeLessThanOrEqual(26);
+    expect(summariesOf(events)).toEqual({
+      activities: ['charge mpesa', 'ask mpesa for the outcome'],
+      records: RECORDS,
+      timers: ['wait for the callback'],
+    });
 
     // The late callback still tells the receipt.
     const { checkout_request_id } = await prompted(phone);
@@ -137,6 +201,33 @@ describe('callbacks', () => {
     );
     expect(rows.rows).toEqual([{ status: 'applied', duplicate_count: 100 }]);
     expect(await shop.timeline(body.id)).toHaveLength(4);
+  });
+
+  it.concurrent('100 at once, the first among them, settle an open payment once', async () => {
+    const phone = shop.phone('08');
+    await shop.simulate('POST', 'faults', {
+      on: 'query',
+      phone,
+      fault: 'being_processed',
+      times: 50,
+    });
+    const { body } = await shop.pay(phone);
+    const charge = await untilThere(async () => (await shop.book(phone)).charges[0], 'a charge');
+    const { checkout_request_id } = await prompted(phone);
+    expect((await shop.get(body.id)).status).toBe('processing');
+    const sent = await shop.simulate('POST', `callbacks/${checkout_request_id}/resend`, {
+      times: 100,
+    });
+    expect(sent).toEqual({ statuses: Array.from({ length: 100 }, () => 200) });
+    expect((await shop.until(body.id, ['succeeded'])).provider_receipt).toBe(charge.receipt);
+    const { rows } = await shop.db.query(
+      'SELECT status, duplicate_count FROM webhook_events WHERE payment_id = $1',
+      [body.id],
+    );
+    expect(rows).toEqual([{ status: 'applied', duplicate_count: 99 }]);
+    expect(await actionsOf(body.id)).toEqual(MAIN_PATH);
+    const events = await closedHistory(body.workflow.id);
+    expect(events.filter((it) => it.workflowExecutionSignaledEventAttributes)).toHaveLength(1);
   });
 
   it.concurrent('with a wrong amount are not believed, and kept', async () => {

@@ -1,10 +1,13 @@
+import { openRaw, parseAnswer, readAll } from '../api/raw.ts';
 import { openShop, type Shop } from './shop.ts';
+
+const ONE_SEND = { timeout_ms: 2_500, deadline_ms: 60_000, max_sends: 1, resend_after_ms: [500] };
 
 let shop: Shop;
 let url: string;
 let authorization: string;
 beforeAll(async () => {
-  shop = await openShop();
+  shop = await openShop(1, { policies: { mpesa: { charge: ONE_SEND } } });
   const { api_url, api_key } = shop.world.details();
   url = `${api_url}/api/v1`;
   authorization = `Bearer ${api_key}`;
@@ -93,6 +96,21 @@ describe('a request that is not in order', () => {
 describe('a callback', () => {
   const call = async (token: string, body: string) =>
     (await fetch(`${url}/webhooks/stk/${token}`, { method: 'POST', body })).status;
+  /** By hand: a client library may take the answer that comes early for a broken connection. */
+  const callAtLength = async (token: string, bytes: number) => {
+    const socket = await openRaw(url);
+    const read = readAll(socket);
+    const path = `${new URL(url).pathname}/webhooks/stk/${token}`;
+    socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${bytes}\r\n\r\n`);
+    socket.write('x'.repeat(bytes));
+    // The connection goes on, so that nothing of the answer is lost.
+    socket.write('GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    const [refused = '', alive = ''] = (await read).split(/(?=HTTP\/1\.1 200)/);
+    expect(parseAnswer(alive).status).toBe(200);
+    return parseAnswer(refused);
+  };
+  const listStored = async (paymentId: string) =>
+    (await shop.db.query('SELECT * FROM webhook_events WHERE payment_id = $1', [paymentId])).rows;
 
   it('with a forged token is 404 and leaves nothing', async () => {
     // Those that were made before have heard their callbacks.
@@ -108,11 +126,23 @@ describe('a callback', () => {
     const { body } = await shop.pay(phone);
     const token = (await shop.book(phone)).prompts[0]?.callback_url.split('/').at(-1) ?? '';
     expect(await call(token, 'not json')).toBe(200);
-    const kept = await shop.db.query('SELECT status FROM webhook_events WHERE payment_id = $1', [
-      body.id,
-    ]);
-    expect(kept.rows).toEqual([{ status: 'parked' }]);
-    expect(await call(token, 'x'.repeat(10_000_000)).catch(() => 413)).toBe(413);
+    const kept = await listStored(body.id);
+    expect(kept).toMatchObject([{ status: 'parked' }]);
+    const refused = { status: 413, body: { status: 413, code: 'body_too_large' } };
+    expect(await callAtLength(token, 10_000_000)).toMatchObject(refused);
+    expect(await listStored(body.id)).toEqual(kept);
     expect((await shop.get(body.id)).status).toBe('processing');
   });
+});
+
+it('of a payer who is busy ends the payment once the policy allows no more sends', async () => {
+  const phone = shop.phone('06');
+  const { body } = await shop.pay(phone);
+  const failed = await shop.until(body.id, ['failed', 'needs_review', 'succeeded']);
+  expect([failed.status, failed.failure]).toMatchObject([
+    'failed',
+    { code: 'payer_busy', retry: 'later', retry_at: expect.any(String) },
+  ]);
+  const { prompts, charges } = await shop.book(phone);
+  expect([prompts, charges]).toEqual([[], []]);
 });

@@ -71,13 +71,16 @@ describe('access tokens', () => {
     expect((await readBook()).requests).toMatchObject({ oauth: 1, push: 2, query: 1 });
   });
 
-  it('asks for a new one when Daraja refuses the held one, and rings the phone once', async () => {
-    await spoil({ on: 'push', fault: 'invalid_token' });
-    await expect(charge()).resolves.toMatchObject({ kind: 'pending' });
-    const { requests, prompts } = await readBook();
-    expect(requests).toMatchObject({ oauth: 2, push: 2 });
-    expect(prompts).toHaveLength(1);
-  });
+  it.each(['invalid_token', 'invalid_token_400', 'invalid_token_401'])(
+    'asks for a new one when Daraja refuses the held one, and rings the phone once: %s',
+    async (fault) => {
+      await spoil({ on: 'push', fault });
+      await expect(charge()).resolves.toMatchObject({ kind: 'pending' });
+      const { requests, prompts } = await readBook();
+      expect(requests).toMatchObject({ oauth: 2, push: 2 });
+      expect(prompts).toHaveLength(1);
+    },
+  );
 
   it('gives up when Daraja refuses the new one too: nothing was sent', async () => {
     await spoil({ on: 'push', fault: 'invalid_token', times: 2 });
@@ -174,6 +177,7 @@ describe('what is asked of Daraja', () => {
     ['html_403', true, 'ambiguous'],
     ['system_busy', false, 'unsent'],
     ['spike_arrest', false, 'rate_limited'],
+    ['quota', false, 'rate_limited'],
   ])('answered with %s (acted on: %s), calls it %s', async (fault, act, kind) => {
     await spoil({ on: 'push', fault, act });
     expect(await errorOf(charge())).toMatchObject({ kind });

@@ -39,6 +39,23 @@ describe('a fault', () => {
     expect(await listPrompts()).toHaveLength(0);
   });
 
+  // biome-ignore format: table, one error of the documentation per line: fault, status, code, text
+  const DOCUMENTED = [
+    ['invalid_token_400', 400, '400.003.01', 'Invalid Access Token'],
+    ['invalid_token_401', 401, '401.002.01', 'Error Occurred - Invalid Access Token'],
+    ['quota', 500, '500.003.03', 'Error Occurred: Quota Violation'],
+  ] as const;
+  it.each(DOCUMENTED)(
+    'answers as documented: %s',
+    async (fault, status, errorCode, errorMessage) => {
+      await order({ on: 'push', fault });
+      const heard = await desk.push();
+      const requestId = expect.any(String);
+      expect([heard.status, heard.body]).toEqual([status, { requestId, errorCode, errorMessage }]);
+      expect(await listPrompts()).toHaveLength(0);
+    },
+  );
+
   it('of a wrong key or secret says nothing at all, as Daraja', async () => {
     await order({ on: 'oauth', fault: 'wrong_credentials' });
     const heard = await desk.grant();
@@ -158,6 +175,8 @@ describe('an order', () => {
     [{ answer_delay_ms: '20' }, /^answer_delay_ms takes a whole number from 0/],
     [{ duplicates: 0 }, /^duplicates takes a whole number from 1/],
     [{ masked_phone: 1 }, /^masked_phone takes true or false/],
+    [{ callback: 'late' }, /^callback takes send, never, early, forged, not "late"/],
+    [{ query_code: 1032 }, /^query_code takes a text or null/],
     [{ query_rate: { count: 1 } }, /^query_rate takes .*count.*per_ms.* or null/],
     [{ query_rate: { count: 1, per_ms: 1, burst: 1 } }, /^query_rate takes/],
     [{ callback: 'never', strictness: 'lax' }, /^strictness takes strict, observed/],

@@ -150,6 +150,16 @@ describe('a callback', () => {
     expect((await desk.query(id)).body.ResultCode).toBe('0');
   });
 
+  it('that is forged comes as ever, to an address with another token', async () => {
+    await open({ callback: 'forged', duplicates: 2 });
+    const { id } = await ring('99');
+    expect(codesOf(await receiver.take(2))).toEqual([0, 0]);
+    expect(receiver.paths).toEqual(['/stk/00f0', '/stk/00f0']);
+    await desk.control('PATCH', 'settings', { callback: 'send' });
+    await desk.control('POST', `callbacks/${id}/resend`, {});
+    expect(receiver.paths.at(-1)).toBe('/stk/00ff');
+  });
+
   it('masks the phone when told to', async () => {
     await open({ masked_phone: true });
     await ring('99');
@@ -173,7 +183,7 @@ describe('a callback', () => {
 
 describe('a person with the phone', () => {
   it('who looks away keeps it from answering by itself', async () => {
-    await open({ answer_delay_ms: 100, prompt_lifetime_ms: 300 });
+    await open({ answer_delay_ms: 700, prompt_lifetime_ms: 900 });
     const { id } = await ring('99');
     expect((await press(id, 'ignore')).status).toBe(200);
     expect(codesOf(await receiver.take(1))).toEqual([1037]);
@@ -181,7 +191,7 @@ describe('a person with the phone', () => {
   });
 
   it('who takes all phones over keeps them from answering by themselves', async () => {
-    await open({ answer_delay_ms: 100, prompt_lifetime_ms: 300 });
+    await open({ answer_delay_ms: 700, prompt_lifetime_ms: 900 });
     await ring('99');
     await desk.control('PATCH', 'settings', { answer_mode: 'manual' });
     expect(codesOf(await receiver.take(1))).toEqual([1037]);

@@ -4,6 +4,7 @@ import {
   type Desk,
   idOf,
   openDesk,
+  openReceiver,
   PUSH,
   PUSH_PATH,
   QUERY_PATH,
@@ -200,6 +201,23 @@ describe('a query', () => {
     await desk.control('POST', `prompts/${id}/answer`, { answer: 'approve' });
     expect((await desk.query(id)).body.ResultCode).toBe('4999');
     await desk.control('PATCH', 'settings', { query_lag_ms: 0 });
+    expect((await desk.query(id)).body.ResultCode).toBe('0');
+  });
+
+  it('contradicts the payer and the callback when told to, and the book stays true', async () => {
+    const receiver = await openReceiver();
+    const id = idOf(await desk.push({ CallBackURL: receiver.url }));
+    await desk.control('PATCH', 'settings', { query_code: '1032' });
+    expect((await desk.query(id)).body).toEqual({
+      ...Object(readFixture('stk-query-done-cancelled-1032').body),
+      MerchantRequestID: expect.any(String),
+      CheckoutRequestID: id,
+    });
+    await desk.control('POST', `prompts/${id}/answer`, { answer: 'approve' });
+    expect(await receiver.take(1)).toMatchObject([{ ResultCode: 0 }]);
+    expect((await desk.query(id)).body.ResultCode).toBe('1032');
+    expect((await desk.book()).charges).toHaveLength(1);
+    await desk.control('PATCH', 'settings', { query_code: null });
     expect((await desk.query(id)).body.ResultCode).toBe('0');
   });
 

@@ -61,9 +61,18 @@ async function endBySignal({ child, said }: Started, details: SandboxDetails): P
   expect([code, said()]).toEqual([130, expect.stringContaining('Ended; the data is kept')]);
   const alive = Object.entries(details.pids).filter(([, pid]) => isAlive(pid));
   expect(alive).toEqual([]);
-  const addresses = [details.api_url, details.database_url, `tcp://${details.temporal_address}`];
-  for (const address of addresses)
+  for (const address of addressesOf(details)) {
     expect([address, await isOpen(new URL(address))]).toEqual([address, false]);
+  }
+}
+
+/** All that is listened at. */
+function addressesOf(details: SandboxDetails): readonly string[] {
+  const { api_url, database_url, temporal_address, temporal_ui_url } = details;
+  const simulators = Object.values(details.simulators).map(({ url = '' }) => url);
+  const metrics = Object.values(details.metrics_urls);
+  const temporal = [`tcp://${temporal_address}`, temporal_ui_url ?? ''];
+  return [api_url, database_url, ...temporal, ...simulators, ...metrics];
 }
 
 function isAlive(pid: number): boolean {
@@ -101,6 +110,13 @@ const pay = async ({ api_url, api_key }: SandboxDetails) => {
   return { status: answer.status, id: body.id };
 };
 
+async function show({ api_url, api_key }: SandboxDetails, path: string) {
+  const headers = { authorization: `Bearer ${api_key}` };
+  const answer = await fetch(`${api_url}/api/v1/payments${path}`, { headers });
+  const { workflow: _newPorts, ...shown } = JSON.parse(await answer.text());
+  return { status: answer.status, shown };
+}
+
 test('it prints one document, replaces a taken port, keeps the data, leaves nothing', async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
@@ -124,13 +140,20 @@ test('it prints one document, replaces a taken port, keeps the data, leaves noth
   const paid = await pay(details);
   expect(paid.status).toBe(201);
   expect((await fetch(details.temporal_ui_url ?? '')).status).toBe(200);
+  for (const address of addressesOf(details)) {
+    expect([address, await isOpen(new URL(address))]).toEqual([address, true]);
+  }
+  const before = await show(details, `/${paid.id}`);
+  expect(before).toMatchObject({ status: 200, shown: { status: 'succeeded' } });
   await endBySignal(first, details);
 
   const second = start(['--port', '0']);
   await untilPrinted(second, 'Ctrl-C ends it all.');
   const again: SandboxDetails = JSON.parse(readFileSync(join(home, 'sandbox.json'), 'utf8'));
   expect(second.printed()).toContain(again.api_key);
+  expect(await show(again, `/${paid.id}`)).toEqual(before);
   expect(await pay(again)).toEqual({ status: 200, id: paid.id });
+  expect((await show(again, '')).shown.data).toMatchObject([{ id: paid.id }]);
   await endBySignal(second, again);
 }, 180_000);
 

@@ -15,6 +15,8 @@ const ERRORS = {
   bad_auth_scheme: [400, '400.008.01', 'Invalid Authentication passed'],
   bad_grant_type: [400, '400.008.02', 'Invalid grant type passed'],
   invalid_token: [404, '404.001.03', 'Invalid Access Token'],
+  invalid_token_400: [400, '400.003.01', 'Invalid Access Token'],
+  invalid_token_401: [401, '401.002.01', 'Error Occurred - Invalid Access Token'],
   no_token: [404, '404.001.04', 'Invalid Authentication Header'],
   not_found: [404, '404.001.01', 'Resource not found'],
   method: [405, '405.001', 'Method Not Allowed'],
@@ -30,6 +32,7 @@ const ERRORS = {
   does_not_exist: [500, '500.001.1001', 'The transaction does not Exist'],
   system_busy: [500, '500.003.02', 'System is busy. Please try again in few minutes.'],
   spike_arrest: [500, '500.003.02', 'Error Occurred: Spike Arrest Violation'],
+  quota: [500, '500.003.03', 'Error Occurred: Quota Violation'],
   unreachable_1001: [500, '500.003.1001', 'Internal Server Error'],
 } as const satisfies Record<string, readonly [number, string, string]>;
 

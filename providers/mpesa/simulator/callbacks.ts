@@ -2,6 +2,7 @@ import { Agent, request } from 'undici';
 import { type CallbackChanges, callbackBody } from './answers.ts';
 import { type Book, findCharge, type Prompt } from './book.ts';
 import { amount, countFrom, isRecord, readFields, text } from './fields.ts';
+import { forgeToken } from './ids.ts';
 import type { Settings } from './settings.ts';
 
 export type Callbacks = {
@@ -47,7 +48,7 @@ export function openCallbacks(book: Book, settings: Settings): Callbacks {
     const { checkout_request_id } = prompt;
     const receipt = findCharge(book, prompt)?.receipt ?? null;
     const body = callbackBody(prompt, receipt, settings.masked_phone, changes);
-    const status = await post(agent, prompt, raw ?? JSON.stringify(body));
+    const status = await post(agent, addressed(prompt, settings), raw ?? JSON.stringify(body));
     const at = new Date().toISOString();
     const callback = { checkout_request_id, status, at, body: raw ?? body };
     book.write({ kind: 'callback', callback });
@@ -66,6 +67,11 @@ export function openCallbacks(book: Book, settings: Settings): Callbacks {
       await Promise.allSettled(sending);
     },
   };
+}
+
+function addressed(prompt: Prompt, { callback }: Settings): Prompt {
+  const { callback_url } = prompt;
+  return callback === 'forged' ? { ...prompt, callback_url: forgeToken(callback_url) } : prompt;
 }
 
 /** One try, as Daraja makes; 0 when nobody could be reached. */

@@ -38,6 +38,11 @@ export function transactionDate(nowMs: number): number {
   return Number(eatParts(nowMs).join(''));
 }
 
+/** The same address with another token, as of one who guesses. */
+export function forgeToken(url: string): string {
+  return `${url.slice(0, -1)}${url.endsWith('0') ? '1' : '0'}`;
+}
+
 export function makeAccessToken(): string {
   return randomBytes(21).toString('base64url').slice(0, 28);
 }

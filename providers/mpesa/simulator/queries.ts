@@ -38,6 +38,7 @@ export function openQueries({ book, settings, merchant }: Parts): Queries {
       if (refusal !== null) return refusal;
       const prompt = book.prompts.get(String(body?.CheckoutRequestID));
       if (prompt === undefined) return invalidField('CheckoutRequestID');
+      if (settings.query_code !== null) return queryResult(prompt, settings.query_code);
       const { result_code, answered_at } = prompt;
       const isLagging =
         answered_at !== null && Date.now() < Date.parse(answered_at) + settings.query_lag_ms;

@@ -25,7 +25,8 @@ export type Settings = {
   /** A prompt that nobody answers ends as 1037 after this long. */
   prompt_lifetime_ms: number;
   callback_delay_ms: number;
-  callback: 'send' | 'never' | 'early';
+  /** `forged`: every callback goes to an address with another token. */
+  callback: 'send' | 'never' | 'early' | 'forged';
   /** How often each callback is sent. */
   duplicates: number;
   pending_shape: 'rotate' | '500' | '200' | '4999';
@@ -34,6 +35,8 @@ export type Settings = {
   masked_phone: boolean;
   /** The query keeps saying pending for this long after the result. */
   query_lag_ms: number;
+  /** What the query tells of every prompt, also of one that rings; null: by the book. */
+  query_code: string | null;
   query_rate: { count: number; per_ms: number } | null;
   /** How reversals end: told, timed out in the queue, never told of, or not taken at all. */
   reversal: 'tell' | 'queue_timeout' | 'never' | 'busy';
@@ -55,6 +58,7 @@ export const DEFAULT_SETTINGS: Settings = {
   strictness: 'strict',
   masked_phone: false,
   query_lag_ms: 0,
+  query_code: null,
   query_rate: null,
   reversal: 'tell',
   reversal_delay_ms: 1_000,
@@ -76,12 +80,13 @@ const FIELDS: { readonly [Name in keyof Settings]: Field<Settings[Name]> } = {
   answer_delay_ms: count,
   prompt_lifetime_ms: count,
   callback_delay_ms: count,
-  callback: oneOf('send', 'never', 'early'),
+  callback: oneOf('send', 'never', 'early', 'forged'),
   duplicates: countFrom(1),
   pending_shape: oneOf('rotate', '500', '200', '4999'),
   strictness: oneOf('strict', 'observed'),
   masked_phone: flag,
   query_lag_ms: count,
+  query_code: orNull(text),
   query_rate: orNull(rate),
   reversal: oneOf('tell', 'queue_timeout', 'never', 'busy'),
   reversal_delay_ms: count,

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { invalidField, type WireAnswer } from './answers.ts';
 import type { Book } from './book.ts';
+import { forgeToken } from './ids.ts';
 import { textOf } from './json.ts';
 import type { Merchant } from './push-request.ts';
 import type { Settings, StatusManner } from './settings.ts';
@@ -42,7 +43,7 @@ export function takeStatusQuery(parts: Parts, body: Body, tell: Tell): WireAnswe
 
 function addressesOf(url: string, manner: StatusManner): readonly string[] {
   if (manner === 'never') return [];
-  if (manner === 'forged') return [`${url.slice(0, -1)}${url.endsWith('0') ? '1' : '0'}`];
+  if (manner === 'forged') return [forgeToken(url)];
   return manner === 'twice' ? [url, url] : [url];
 }
 
