@@ -81,7 +81,7 @@ describe('waiting for a payment', () => {
 
   it('gives it as it stands when time is over', async () => {
     server.play(as('processing'));
-    const options = { everyMs: 20, timeoutMs: 100 };
+    const options = { everyMs: 20, timeoutMs: 1_500 };
     const seen = await server.client().payments.waitFor('pay_1', options);
     expect(seen.status).toBe('processing');
     expect(server.received.length).toBeGreaterThan(2);
