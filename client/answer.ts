@@ -95,7 +95,7 @@ function describe(error: unknown): Described {
 
 /** A host of several addresses is told of by one error for each. */
 function isUnsent({ syscall, errors }: Thrown): boolean {
-  if (syscall !== undefined) return CONNECTING.has(String(syscall));
+  if (typeof syscall === 'string') return CONNECTING.has(syscall);
   const each = Array.isArray(errors) ? errors.filter(isThrown) : [];
   return each.length > 0 && each.every(isUnsent);
 }

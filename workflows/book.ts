@@ -63,23 +63,16 @@ export function openBook(
 ): Book {
   let current = status;
   let reviewReason = review;
-  let attemptId = input.attemptId;
-  let ordinal = input.attemptOrdinal ?? 1;
-  let route: Route = input;
+  let attempt: Attempt = { id: input.attemptId, ordinal: input.attemptOrdinal ?? 1, route: input };
   const ids = openIds(input);
   let taken: number | null = null;
   let out = false;
   let sendAfterMs: number | null = status === 'created' ? 0 : null;
-  /** The first attempt's entries have plain keys; each later attempt has its own. */
-  const requestOf = (entry: Entry): RecordRequest => {
-    const key = ordinal === 1 ? entry.key : `${ordinal}/${entry.key}`;
-    return { ...BLANK, ...entry, key, paymentId: input.paymentId, attemptId };
-  };
   return {
     status: () => current,
-    attemptId: () => attemptId,
-    route: () => route,
-    attemptOrdinal: () => ordinal,
+    attemptId: () => attempt.id,
+    route: () => attempt.route,
+    attemptOrdinal: () => attempt.ordinal,
     providerPaymentId: ids.current,
     reviewReason: () => reviewReason,
     ownerOf: ids.ownerOf,
@@ -93,7 +86,7 @@ export function openBook(
     },
     sendAfterMs: () => sendAfterMs,
     async write(entry) {
-      const request = requestOf(entry);
+      const request = requestOf(input, attempt, entry);
       ids.learn(request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null);
       const result = await record(request);
       current = result.status;
@@ -104,9 +97,9 @@ export function openBook(
       return result;
     },
     async openAttempt(entry) {
-      const request = requestOf(entry);
-      const next = onlyRoute(input.fallbacks?.[ordinal - 1] ?? route);
-      const opened = await recordReattempt({ ...request, route: next });
+      const request = requestOf(input, attempt, entry);
+      const route = onlyRoute(input.fallbacks?.[attempt.ordinal - 1] ?? attempt.route);
+      const opened = await recordReattempt({ ...request, route });
       // Results of earlier versions hold the id alone.
       current = opened.status ?? current;
       if (opened.isOpened === false) {
@@ -115,14 +108,20 @@ export function openBook(
       }
       ids.learn(entry.outcome.providerPaymentId);
       ids.leave();
-      ({ attemptId } = opened);
-      ordinal += 1;
-      route = next;
+      attempt = { id: opened.attemptId, ordinal: attempt.ordinal + 1, route };
       out = false;
       sendAfterMs = request.waitMs ?? 0;
       setCurrentDetails(describe(current, request));
     },
   };
+}
+
+type Attempt = { readonly id: string; readonly ordinal: number; readonly route: Route };
+
+/** The first attempt's entries have plain keys; each later attempt has its own. */
+function requestOf({ paymentId }: PaymentInput, { id, ordinal }: Attempt, entry: Entry) {
+  const key = ordinal === 1 ? entry.key : `${ordinal}/${entry.key}`;
+  return { ...BLANK, ...entry, key, paymentId, attemptId: id } satisfies RecordRequest;
 }
 
 function takenBy({ amountMinor }: PaymentInput, { outcome }: RecordRequest, to: RecordResult) {

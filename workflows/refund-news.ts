@@ -103,8 +103,8 @@ async function isWrittenOff(
 }
 
 /**
- * Applies an outcome, unless it speaks of another refund or of other money: a person must look. What
- * a review is not ended by is only noted.
+ * Applies an outcome, unless it speaks of another refund or of other money: a person must look.
+ * What a review is not ended by is only noted.
  */
 export async function settleRefund(
   input: RefundInput,

@@ -59,8 +59,8 @@ export async function verifyPayment(deps: ApiDeps, payment: Payment): Promise<vo
 }
 
 /**
- * A workflow that is not there may have ended a moment ago, and the payment with it; so may one that
- * took the update and did not come to answer it.
+ * A workflow that is not there may have ended a moment ago, and the payment with it; so may one
+ * that took the update and did not come to answer it.
  */
 async function reread({ pool }: ApiDeps, payment: Payment, answer: UpdateAnswer): Promise<Payment> {
   if (answer.kind !== 'not_running' && answer.kind !== 'unavailable') return payment;

@@ -57,7 +57,7 @@ test('a failure says why, in our words and with the provider’s code', async ()
   });
 });
 
-test('a claim that its workflow did not know of makes review of what was called unsent', async () => {
+test('what was claimed without the workflow’s knowledge is not called unsent', async () => {
   const payment = await storePaymentIn(pool, 'processing');
   const unsent = { action: 'payment.settled', reviewReason: 'no_answer' } as const;
   const outcome = makeOutcome('declined', { failure: failure('provider_unavailable') });
