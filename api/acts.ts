@@ -69,16 +69,15 @@ type Signing = {
   /** Whom it is about, by what was sent. */
   readonly find: (deps: ApiDeps, body: unknown) => Promise<Operator | null>;
 };
+const findByEmail: Signing['find'] = async ({ pool }, body) =>
+  (await findOperatorByEmail(pool, textIn(body, 'email')))?.operator ?? null;
 const findBySession: Signing['find'] = ({ pool }, body) =>
   findOperatorOfSession(pool, textIn(body, 'refresh_token'));
 
 /** Operations that nobody is let in to, and that operators are known after. */
 const SIGNING: Readonly<Record<string, Signing>> = {
-  signIn: {
-    statuses: [201, 401],
-    find: async ({ pool }, body) =>
-      (await findOperatorByEmail(pool, textIn(body, 'email')))?.operator ?? null,
-  },
+  signIn: { statuses: [201, 401], find: findByEmail },
+  changePassword: { statuses: [201, 401], find: findByEmail },
   // Each session is renewed all day; only a token that is no longer good tells something.
   refreshSession: { statuses: [401], find: findBySession },
   signOut: { statuses: [204], find: findBySession },

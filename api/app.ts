@@ -15,6 +15,7 @@ const EXPOSED = [
   'Location',
   'Retry-After',
   'RateLimit',
+  'RateLimit-Policy',
   'Content-Disposition',
 ];
 const ONE_DAY_SECONDS = 86_400;

@@ -10,7 +10,7 @@ export type Batch = {
   readonly failed: number;
 };
 export type Batches = {
-  /** Signals every open payment of a provider; false when Temporal is away. */
+  /** Signals every open payment of a provider. False: nobody answered, and it may have begun. */
   startBatch(id: string, provider: string, control: Control): Promise<boolean>;
   /** Null when Temporal is away. */
   findBatch(id: string): Promise<Batch | 'unknown' | null>;

@@ -25,6 +25,7 @@ export const PROBLEMS = {
   not_in_review: { status: 409, retryable: false, title: 'It is not in review', mend: 'Only what is needs_review can be decided; see its status.' },
   invalid_decision: { status: 409, retryable: false, title: 'The decision cannot be taken', mend: 'The detail says what it lacks.' },
   not_replayable: { status: 409, retryable: false, title: 'The callback cannot be delivered', mend: 'It names no payment that its sender may speak of; look at its bytes.' },
+  not_parked: { status: 409, retryable: false, title: 'The callback is not parked', mend: 'Only a parked callback can be closed; see its status.' },
   endpoint_off: { status: 409, retryable: false, title: 'The endpoint is switched off', mend: 'Switch it on (PATCH with active: true), then recover what it lacks.' },
   email_taken: { status: 409, retryable: false, title: 'The address is taken', mend: 'Change the operator that has it, or use another address.' },
   body_too_large: { status: 413, retryable: false, title: 'The body is too large', mend: 'Send less; metadata is for references, not for documents.' },

@@ -107,6 +107,17 @@ const schema = z.object({
   MALIPO_ENVIRONMENT: z.enum(ENVIRONMENTS).default('production'),
 });
 
+/** What MALIPO_ENVIRONMENT says, for what needs nothing else. @throws EnvError */
+export function readEnvironment(
+  given: Readonly<Record<string, string | undefined>> = process.env,
+): Env['environment'] {
+  const { MALIPO_ENVIRONMENT: said } = given;
+  const source = { MALIPO_ENVIRONMENT: said === '' ? undefined : said };
+  const parsed = schema.pick({ MALIPO_ENVIRONMENT: true }).safeParse(source);
+  if (!parsed.success) throw new EnvError(parsed.error.issues.map(faultOf(source)));
+  return parsed.data.MALIPO_ENVIRONMENT;
+}
+
 export class EnvError extends Error {
   /** @param faults one line for each variable, naming it and how to mend it. */
   constructor(faults: readonly string[]) {

@@ -1,5 +1,6 @@
 import { createHash, randomInt } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import type { Env } from '../config/env.ts';
 
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const RANDOM_DIGITS = 30;
@@ -7,6 +8,12 @@ const CHECK_DIGITS = 6;
 
 /** `test` moves no real money. */
 export type KeyMode = 'test' | 'live';
+
+/** The one mode of key that an environment makes and takes. */
+export const KEY_MODES = {
+  sandbox: 'test',
+  production: 'live',
+} as const satisfies Record<Env['environment'], KeyMode>;
 
 /**
  * A new key such as `sk_test_…`: 30 random digits of base 62 (178 bits) and 6 that check them, so
@@ -23,6 +30,11 @@ const FORM = /^(sk_(?:test|live)_[0-9A-Za-z]{30})([0-9A-Za-z]{6})$/;
 export function isApiKey(text: string): boolean {
   const [, body = '', check] = FORM.exec(text) ?? [];
   return check === checkOf(body);
+}
+
+/** As the key itself says; of one that {@link isApiKey}. */
+export function modeOf(apiKey: string): KeyMode {
+  return apiKey.startsWith('sk_live_') ? 'live' : 'test';
 }
 
 function checkOf(text: string): string {

@@ -1,15 +1,18 @@
 import { z } from 'zod';
 import type { Decision } from '../domain/decision.ts';
 import { newId } from './ids.ts';
+import { SET_BY_CLI } from './operators.ts';
 import type { Connection, Pool } from './pool.ts';
 import { sql } from './sql.ts';
 
-const openRow = z.object({
+const wordRow = z.object({
   id: z.string(),
   decision: z.string(),
   receipt: z.string().nullable(),
   amount: z.int().nullable(),
   proposed_by: z.string(),
+  confirmed_by: z.string().nullable(),
+  is_fresh: z.boolean(),
 });
 
 /** How long a first operator's word waits for the second. */
@@ -24,14 +27,17 @@ export type Standing =
 
 /**
  * Writes an operator's decision down. Where two are needed, the first one's is a proposal, and the
- * same decision with the same receipt and amount by another confirms it; any other replaces it.
+ * same decision with the same receipt and amount by another confirms it; any other replaces it. Two
+ * who agreed agree still when one of them says it again: nobody may have heard them.
  * @param made.madeAt when the payment or refund was made.
+ * @param made.changedAt when it last changed: what was agreed before that has been heard.
  */
 export function recordDecision(
   pool: Pool,
   made: {
     readonly subjectId: string;
     readonly madeAt: string;
+    readonly changedAt: string;
     readonly decision: Decision['decision'];
     readonly receipt: string | null;
     readonly amountMinor: number | null;
@@ -45,22 +51,15 @@ export function recordDecision(
     // Two operators at once: one of them is the second.
     await db.query(sql.typeAlias('none')`
       SELECT FROM pg_advisory_xact_lock(hashtextextended(${subjectId}, 0))`);
-    const open = await db.maybeOne(sql.type(openRow)`
-      SELECT id, decision, receipt, amount, proposed_by FROM decisions
-      WHERE subject_id = ${subjectId} AND confirmed_by IS NULL
-        AND created_at > now() - ${OPEN_HOURS} * interval '1 hour'
-      ORDER BY id DESC LIMIT 1`);
+    const last = await db.maybeOne(sql.type(wordRow)`
+      SELECT id, decision, receipt, amount, proposed_by, confirmed_by,
+        coalesce(confirmed_at >= ${made.changedAt}::timestamptz, false) AS is_fresh
+      FROM (SELECT * FROM decisions WHERE subject_id = ${subjectId} ORDER BY id DESC LIMIT 1) AS w
+      WHERE created_at > now() - ${OPEN_HOURS} * interval '1 hour'`);
     const isSame =
-      open?.decision === decision && open.receipt === receipt && open.amount === amountMinor;
-    if (needsTwo && open !== null && isSame && open.proposed_by !== operatorId) {
-      if (!(await areIndependent(db, [open.proposed_by, operatorId], made.madeAt))) {
-        return { kind: 'not_independent' };
-      }
-      await db.query(sql.typeAlias('none')`
-        UPDATE decisions SET confirmed_by = ${operatorId} WHERE id = ${open.id}`);
-      return { kind: 'agreed', by: [open.proposed_by, operatorId] };
-    }
-    if (needsTwo && isSame) return { kind: 'awaits_second' };
+      last?.decision === decision && last.receipt === receipt && last.amount === amountMinor;
+    const standing = needsTwo && isSame ? await joinWord(db, last, made) : null;
+    if (standing !== null) return standing;
     await db.query(sql.typeAlias('none')`
       INSERT INTO decisions (id, subject_id, decision, receipt, amount, reason, proposed_by,
         confirmed_by)
@@ -70,13 +69,34 @@ export function recordDecision(
   });
 }
 
-/** How long whoever set a password is taken to know it. */
+/** Where the same word stands, said once more. Null where it is over: then it is a new one. */
+async function joinWord(
+  db: Connection,
+  { id, proposed_by, confirmed_by, is_fresh }: z.infer<typeof wordRow>,
+  { operatorId, madeAt }: { readonly operatorId: string; readonly madeAt: string },
+): Promise<Standing | null> {
+  if (confirmed_by !== null) {
+    const both = [proposed_by, confirmed_by];
+    const isOfTwo = proposed_by !== confirmed_by && both.includes(operatorId);
+    return isOfTwo && is_fresh ? { kind: 'agreed', by: both } : null;
+  }
+  if (proposed_by === operatorId) return { kind: 'awaits_second' };
+  if (!(await areIndependent(db, [proposed_by, operatorId], madeAt))) {
+    return { kind: 'not_independent' };
+  }
+  await db.query(sql.typeAlias('none')`
+    UPDATE decisions SET confirmed_by = ${operatorId}, confirmed_at = now() WHERE id = ${id}`);
+  return { kind: 'agreed', by: [proposed_by, operatorId] };
+}
+
+/** How long an operator's own new password is no proof that nobody else came by it. */
 const KNOWN_HOURS = 24;
 
 /**
  * False where one person may be signed in as both: as who set their passwords, or set the password
- * of who did. What was set since the payment was made counts however long ago, so that nobody waits
- * a day for a puppet; what was set before, for a day.
+ * of who did. It counts until the operator sets its own; then it goes on for a day, and for
+ * payments that were there before: else a puppet made for one would only have to change its
+ * password. Who used the command line may be any of them.
  */
 async function areIndependent(
   db: Connection,
@@ -87,9 +107,13 @@ async function areIndependent(
     WITH RECURSIVE knows (who, id) AS (
       SELECT id, id FROM unnest(${sql.array([one, other], 'text')}) AS id
       UNION
-      SELECT who, password_set_by FROM knows JOIN operators USING (id)
-      WHERE password_set_by IS NOT NULL AND password_set_at
+      SELECT who, by FROM knows JOIN operators USING (id), LATERAL (VALUES
+        (password_set_by, 'infinity'::timestamptz),
+        (former_password_set_by, former_password_until)) AS set (by, until)
+      WHERE by IS NOT NULL AND until
         > least(${madeAt}::timestamptz, now() - ${KNOWN_HOURS} * interval '1 hour'))
+    SELECT id FROM knows WHERE id = ${SET_BY_CLI}
+    UNION ALL
     SELECT ones.id FROM knows ones JOIN knows others USING (id)
     WHERE ones.who = ${one} AND others.who = ${other} LIMIT 1`);
   return shared === null;

@@ -12,11 +12,18 @@ const operatorRow = z.object({
   role: z.enum(ROLES),
   active: z.boolean(),
   last_signed_in_at: z.string().nullable(),
+  /** Who chose the password and so may know it; null: the operator itself. */
+  password_set_by: z.string().nullable(),
+  password_set_at: z.string(),
   created_at: z.string(),
 });
 export type Operator = z.infer<typeof operatorRow>;
 const withPassword = operatorRow.extend({ password_hash: z.string() });
-const OPERATOR = sql.fragment`id, email, name, role, active, last_signed_in_at, created_at`;
+const OPERATOR = sql.fragment`id, email, name, role, active, last_signed_in_at, password_set_by,
+  password_set_at, created_at`;
+
+/** As who set a password: whoever ran `npm run admin`, which may be any operator. */
+export const SET_BY_CLI = 'cli';
 
 /** Null when the address is taken. */
 export async function insertOperator(
@@ -26,7 +33,7 @@ export async function insertOperator(
     readonly name: string;
     readonly role: Role;
     readonly passwordHash: string;
-    /** The operator who chose it, and so knows it; left out: none. */
+    /** Who chose it and so knows it: an operator, {@link SET_BY_CLI}; left out: itself. */
     readonly passwordSetBy?: string;
   },
 ): Promise<Operator | null> {
@@ -43,7 +50,10 @@ export async function listOperators(db: Connection): Promise<readonly Operator[]
     SELECT ${OPERATOR} FROM operators ORDER BY id DESC LIMIT 1000`);
 }
 
-/** Changes what is given; a new password or being switched off ends all sessions. */
+/**
+ * Changes what is given; a new password or being switched off ends all sessions. Who set the
+ * password before stays known: for a while that one still counts as knowing it (db/decisions.ts).
+ */
 export function updateOperator(
   pool: Pool,
   id: string,
@@ -51,22 +61,30 @@ export function updateOperator(
     readonly role?: Role | undefined;
     readonly active?: boolean | undefined;
     readonly passwordHash?: string | undefined;
-    /** The operator who chose it; left out: none. */
+    /** Who chose it; left out: itself. */
     readonly passwordSetBy?: string;
+    /** The change counts only while this is the password; else the answer is null. */
+    readonly knownHash?: string;
   },
 ): Promise<Operator | null> {
-  const { passwordHash: hash = null, passwordSetBy: setBy = null } = changes;
+  const { passwordHash: hash = null, passwordSetBy: setBy = null, knownHash = null } = changes;
+  const isSetByOther = sql.fragment`${hash}::text IS NOT NULL AND password_set_by IS NOT NULL`;
   return pool.transaction(async (db) => {
     const operator = await db.maybeOne(sql.type(operatorRow)`
       UPDATE operators SET role = coalesce(${changes.role ?? null}, role),
         active = coalesce(${changes.active ?? null}::boolean, active),
         password_hash = coalesce(${hash}, password_hash),
+        former_password_set_by = CASE WHEN ${isSetByOther} THEN password_set_by
+          ELSE former_password_set_by END,
+        former_password_until = CASE WHEN ${isSetByOther} THEN now()
+          ELSE former_password_until END,
         password_set_by = CASE WHEN ${hash}::text IS NULL THEN password_set_by
           ELSE nullif(${setBy}, id) END,
         password_set_at = CASE WHEN ${hash}::text IS NULL THEN password_set_at ELSE now() END,
         updated_at = now()
-      WHERE id = ${id} RETURNING ${OPERATOR}`);
-    if (changes.active === false || hash !== null) {
+      WHERE id = ${id} AND password_hash = coalesce(${knownHash}, password_hash)
+      RETURNING ${OPERATOR}`);
+    if (operator !== null && (changes.active === false || hash !== null)) {
       await db.query(sql.typeAlias('none')`
         UPDATE refresh_tokens SET revoked_at = now() WHERE operator_id = ${id}
           AND revoked_at IS NULL`);

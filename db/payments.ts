@@ -189,19 +189,22 @@ function placeAsked(filter: PaymentFilter) {
 }
 
 /**
- * Payments that are silent for longer than they said they would be, the longest silent first; those
- * in review have a queue of their own. The caller asks Temporal what their workflows do.
+ * Payments that are silent for longer than they said they would be, oldest first; those in review
+ * have a queue of their own. The caller asks Temporal what their workflows do.
+ * @param afterId goes on after this one of an earlier page.
  */
 export async function listStuck(
   db: Connection,
   graceMs: number,
   limit: number,
+  afterId: string | null = null,
 ): Promise<readonly Payment[]> {
   const rows = await db.any(sql.typeAlias('payment')`
     SELECT ${PAYMENT_COLUMNS} FROM payments p
     WHERE status IN ('created', 'processing', 'requires_action', 'authorized')
       AND coalesce(wait_until, updated_at + interval '10 minutes')
         < now() - ${graceMs} * interval '1 millisecond'
-    ORDER BY updated_at LIMIT ${limit}`);
+      AND (${afterId}::text IS NULL OR id > ${afterId})
+    ORDER BY id LIMIT ${limit}`);
   return rows.map(toPayment);
 }

@@ -84,7 +84,13 @@ function countRescued({ from, before }: Window) {
       AND payment_id < ${idsFrom('payment', before, DAY_MS)})) AS poll_rescued`;
 }
 
-/** Counts and sums by step of time, provider, currency, status and failure. */
+/** More groups than this fill no answer: whoever asked takes another step or window. */
+export const STATISTICS_GROUPS_MAX = 5_000;
+
+/**
+ * Counts and sums by step of time, provider, currency, status and failure.
+ * @returns one more than {@link STATISTICS_GROUPS_MAX} where there are more.
+ */
 export async function summarizePayments(
   db: Connection,
   asked: Window & { readonly step: (typeof STATISTICS_STEPS)[number] },
@@ -94,7 +100,8 @@ export async function summarizePayments(
       p.failure_code, count(p.id) AS payments, sum(p.amount)::bigint AS amount,
       sum(p.amount_refunded)::bigint AS amount_refunded, ${ELAPSED}, ${countRescued(asked)}
     FROM payments p WHERE ${isWithin(asked)}
-    GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5 LIMIT 5000`);
+    GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
+    LIMIT ${STATISTICS_GROUPS_MAX + 1}`);
 }
 
 /** How each provider does, with its most frequent failures; those without payments are left out. */

@@ -4,6 +4,8 @@ export type SandboxDetails = {
   readonly api_key: string;
   /** Who may sign in at POST /api/v1/sessions. */
   readonly operator: { readonly email: string; readonly password: string };
+  /** Where two have to agree. */
+  readonly second_operator: { readonly email: string; readonly password: string };
   readonly temporal_address: string;
   readonly temporal_namespace: string;
   readonly temporal_ui_url: string | null;

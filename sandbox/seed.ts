@@ -10,8 +10,10 @@ const SANDBOX_MERCHANT = {
 } as const;
 
 export const SANDBOX_OPERATOR = 'admin@sandbox.malipo.test';
+/** Has the same password, and counts as another: for what takes two. */
+export const SECOND_SANDBOX_OPERATOR = 'second@sandbox.malipo.test';
 
-/** Makes the sandbox's merchant with its key, and its operator; a second time changes nothing. */
+/** Makes the sandbox's merchant with its key, and its operators; a second time changes nothing. */
 export async function seed(options: {
   readonly databaseUrl: string;
   readonly apiKey: string;
@@ -22,24 +24,32 @@ export async function seed(options: {
   try {
     await ensureMerchant(pool, SANDBOX_MERCHANT);
     await ensureApiKey(pool, { merchantId: SANDBOX_MERCHANT.id, apiKey });
-    await seedOperator(pool, operatorPassword);
+    await seedOperator(pool, SANDBOX_OPERATOR, 'Sandbox admin', operatorPassword);
+    await seedOperator(pool, SECOND_SANDBOX_OPERATOR, 'Second sandbox admin', operatorPassword);
     return { merchantId: SANDBOX_MERCHANT.id };
   } finally {
     await pool.end();
   }
 }
 
-async function seedOperator(pool: Pool, password: string): Promise<void> {
-  const found = await findOperatorByEmail(pool, SANDBOX_OPERATOR);
+/** Whoever runs a sandbox is everybody in it, so each is taken to have chosen its own password. */
+async function seedOperator(
+  pool: Pool,
+  email: string,
+  name: string,
+  password: string,
+): Promise<void> {
+  const found = await findOperatorByEmail(pool, email);
   if (found !== null) {
     // The database may be older than this home, and know another password.
-    if (await isPassword(password, found.passwordHash)) return;
+    const isOwn = found.operator.password_set_by === null;
+    if (isOwn && (await isPassword(password, found.passwordHash))) return;
     await updateOperator(pool, found.operator.id, { passwordHash: await hashPassword(password) });
     return;
   }
   await insertOperator(pool, {
-    email: SANDBOX_OPERATOR,
-    name: 'Sandbox admin',
+    email,
+    name,
     role: 'admin',
     passwordHash: await hashPassword(password),
   });

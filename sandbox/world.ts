@@ -11,7 +11,7 @@ import {
   writePrivately,
 } from './home.ts';
 import { type Lock, takeLock } from './lock.ts';
-import { SANDBOX_OPERATOR } from './seed.ts';
+import { SANDBOX_OPERATOR, SECOND_SANDBOX_OPERATOR } from './seed.ts';
 import { Supervisor } from './supervisor.ts';
 import type { WorldOptions } from './world-options.ts';
 
@@ -110,6 +110,10 @@ function describe(home: Home, supervisor: Supervisor, booted: Booted): SandboxDe
     api_url: booted.apiUrls[0] ?? '',
     api_key: booted.secrets.api_key,
     operator: { email: SANDBOX_OPERATOR, password: booted.secrets.operator_password },
+    second_operator: {
+      email: SECOND_SANDBOX_OPERATOR,
+      password: booted.secrets.operator_password,
+    },
     temporal_address: booted.temporal.address,
     temporal_namespace: booted.temporal.namespace,
     temporal_ui_url: booted.temporal.uiUrl,

@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { moment, text } from '../api/schema.ts';
-import { makeApiKey } from '../db/api-key.ts';
+import { readEnvironment } from '../config/env.ts';
+import { KEY_MODES, makeApiKey } from '../db/api-key.ts';
 import { newId } from '../db/ids.ts';
 import { ensureApiKey, ensureMerchant, findMerchant } from '../db/merchants.ts';
-import { finishAct, insertAct } from '../db/operator-acts.ts';
-import { insertOperator } from '../db/operators.ts';
+import { insertOperator, SET_BY_CLI } from '../db/operators.ts';
 import { hashPassword } from '../db/password.ts';
 import { openPool, type Pool } from '../db/pool.ts';
 import { ROLES, SCOPE_NAMES } from '../domain/access.ts';
+import { keepAct } from './act.ts';
 import { Refusal, runToExitCode } from './refusal.ts';
 
 /**
@@ -21,7 +21,8 @@ const USAGE = `Usage: npm run admin -- <what>
   create-user --email E --name N --role ${ROLES.join('|')}   prints a password
   create-merchant --name N
   create-key --merchant mer_… --name N [--live] [--scopes payments:read,…] [--expires TIME]
-                                                         prints the key, of all scopes by default
+                             prints the key: of all scopes by default, live in production (that
+                             is, unless MALIPO_ENVIRONMENT is sandbox); --live refuses any other
   rotate-keys                                            as npm run rotate-keys`;
 
 const OPTION = { type: 'string' } as const;
@@ -48,9 +49,16 @@ const VERBS: Readonly<Record<string, Verb>> = {
     async (pool, { email, name, role }) => {
       const password = randomBytes(15).toString('base64url');
       const passwordHash = await hashPassword(password);
-      const operator = await insertOperator(pool, { email, name, role, passwordHash });
+      const passwordSetBy = SET_BY_CLI;
+      const operator = await insertOperator(pool, {
+        email,
+        name,
+        role,
+        passwordHash,
+        passwordSetBy,
+      });
       if (operator === null) throw new Refusal(`${email} is taken`);
-      return `${operator.id} ${operator.email} ${role}\npassword: ${password}`;
+      return `${operator.id} ${operator.email} ${role}\npassword: ${password}\nits own: POST /api/v1/sessions/password`;
     },
   ),
   'create-merchant': verb(z.strictObject({ name: nameOf(200) }), async (pool, { name }) => {
@@ -71,9 +79,14 @@ const VERBS: Readonly<Record<string, Verb>> = {
       expires: moment.optional(),
     }),
     async (pool, { merchant: merchantId, name, live, scopes = SCOPE_NAMES, expires = null }) => {
+      const environment = readEnvironment();
+      const mode = KEY_MODES[environment];
+      if (live && mode !== 'live') {
+        throw new Refusal(`MALIPO_ENVIRONMENT is ${environment}, which takes ${mode} keys alone`);
+      }
       const merchant = await findMerchant(pool, merchantId);
       if (merchant === null) throw new Refusal(`there is no merchant ${merchantId}`);
-      const apiKey = makeApiKey(live ? 'live' : 'test');
+      const apiKey = makeApiKey(mode);
       const createdBy = 'npm run admin';
       await ensureApiKey(pool, { merchantId, apiKey, name, scopes, expiresAt: expires, createdBy });
       return `${merchant.id} ${merchant.name}\nkey: ${apiKey}`;
@@ -122,28 +135,14 @@ async function run(): Promise<number> {
   if (databaseUrl === undefined) throw new Refusal('set DATABASE_URL');
   const pool = await openPool({ databaseUrl, size: 1, statementTimeoutMs: 10_000 });
   try {
-    const id = await insertAct(pool, actOf(what, values));
-    console.log(await act(pool, { ...values }));
-    await finishAct(pool, id, 200);
+    await keepAct(pool, what, values, async () => {
+      console.log(await act(pool, { ...values }));
+      return true;
+    });
     return 0;
   } finally {
     await pool.end();
   }
-}
-
-/** Kept as operators' acts are; one that was refused stays without an end. */
-function actOf(what: string, { name, role, merchant }: Readonly<Record<string, unknown>>) {
-  return {
-    operatorId: 'cli',
-    email: userInfo().username,
-    role: null,
-    action: `npm run admin -- ${what}`,
-    target: typeof merchant === 'string' ? merchant.slice(0, 100) : null,
-    details: { asked: JSON.stringify({ name, role }).slice(0, 1_000) },
-    requestId: newId('request'),
-    remoteAddress: 'local',
-    userAgent: null,
-  };
 }
 
 await runToExitCode(run);

@@ -3,6 +3,7 @@ import { openPool, type Pool } from '../db/pool.ts';
 import { countByKey, resealTable, SEALED_TABLES } from '../db/reseal.ts';
 import { createVault, type Vault } from '../db/vault.ts';
 import { PROVIDER_NAMES } from '../providers/index.ts';
+import { keepAct } from './act.ts';
 import { runToExitCode } from './refusal.ts';
 
 /**
@@ -62,8 +63,13 @@ async function rotate(): Promise<number> {
   const pool = await openPool(options);
   try {
     const vault = createVault(dataKeys, hashKey);
-    const damaged = await resealAll(pool, vault);
-    return report(vault, await countLeft(pool, vault), damaged) ? 0 : 1;
+    let isDone = false;
+    await keepAct(pool, 'rotate-keys', {}, async () => {
+      const damaged = await resealAll(pool, vault);
+      isDone = report(vault, await countLeft(pool, vault), damaged);
+      return isDone;
+    });
+    return isDone ? 0 : 1;
   } finally {
     await pool.end();
   }

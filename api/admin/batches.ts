@@ -44,9 +44,13 @@ export const batchOperations: readonly Operation[] = [
       }
       const id = newId('batch');
       const control = { ...body, by: caller.operatorId };
-      if (!(await engine.startBatch(id, provider.name, control))) throw away();
+      const isAnswered = await engine.startBatch(id, provider.name, control);
       const batch = await engine.findBatch(id);
-      return { status: 202, body: presentBatch(id, batch === 'unknown' ? STARTED : batch) };
+      if (batch !== null && batch !== 'unknown') {
+        return { status: 202, body: presentBatch(id, batch) };
+      }
+      if (isAnswered) return { status: 202, body: presentBatch(id, STARTED) };
+      throw away(batch === null ? `whether it began is unknown: ${look(id)}` : 'nothing has begun');
     },
   }),
   declare({
@@ -60,6 +64,7 @@ export const batchOperations: readonly Operation[] = [
     async handle({ engine }, { param }) {
       const batch = await engine.findBatch(param('id'));
       if (batch === 'unknown') throw new ApiError('not_found', 'no batch has this id');
+      if (batch === null) throw away('try again');
       return { status: 200, body: presentBatch(param('id'), batch) };
     },
   }),
@@ -67,11 +72,12 @@ export const batchOperations: readonly Operation[] = [
 
 const STARTED: Batch = { status: 'running', payments: 0, done: 0, failed: 0 };
 
-function away(): ApiError {
-  return new ApiError('temporarily_unavailable', 'Temporal does not answer; nothing has begun');
+const look = (id: string) => `see GET /api/v1/admin/batches/${id} before you begin another`;
+
+function away(andSo: string): ApiError {
+  return new ApiError('temporarily_unavailable', `Temporal does not answer; ${andSo}`);
 }
 
-function presentBatch(id: string, batch: Batch | null): z.input<typeof batchShape> {
-  if (batch === null) throw away();
+function presentBatch(id: string, batch: Batch): z.input<typeof batchShape> {
   return { id, object: 'batch', ...batch };
 }

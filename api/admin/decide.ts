@@ -44,6 +44,7 @@ type Subject = {
   readonly amountMinor: number;
   readonly currency: Currency;
   readonly createdAt: string;
+  readonly updatedAt: string;
   /** Of a payment. */
   readonly captureMethod?: CaptureMethod;
 };
@@ -76,13 +77,13 @@ export async function decide<D extends Decision['decision']>(
   if (subject.status !== 'needs_review') {
     throw new ApiError('not_in_review', `it is ${subject.status}`);
   }
-  const { id: subjectId, createdAt: madeAt, currency } = subject;
+  const { id: subjectId, createdAt: madeAt, updatedAt: changedAt, currency } = subject;
   const from = policies.api.two_operators_from_minor;
   const needsTwo = subject.amountMinor >= (from[currency] ?? from.default);
   const said = { decision, reason, receipt: receipt ?? null, amountMinor: amount ?? null };
   const fault = faultOfDecision({ ...said, by: operatorId }, subject);
   if (fault !== null) throw new ApiError('invalid_decision', fault);
-  const made = { subjectId, madeAt, ...said, operatorId, needsTwo };
+  const made = { subjectId, madeAt, changedAt, ...said, operatorId, needsTwo };
   const standing = await recordDecision(pool, made);
   if (standing.kind === 'not_independent') {
     const detail = 'one person may know the passwords of both of you: it takes somebody else';

@@ -10,14 +10,11 @@ import { ROLES } from '../../domain/access.ts';
 import { isId } from '../../domain/id.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { text } from '../schema.ts';
-import { presentWholeList, time, timeOrNull, wholeListOf } from '../shape.ts';
+import { newPassword as password, text } from '../schema.ts';
+import { presentWholeList, textOrNull, time, timeOrNull, wholeListOf } from '../shape.ts';
 
 const tag = 'Operators';
 const ruling = { kind: 'operator', role: 'admin' } as const;
-
-/** NIST SP 800-63B: length counts, rules about kinds of characters do not. */
-const password = z.string().min(12, 'takes 12 characters or more').max(200);
 
 const operatorShape = z
   .strictObject({
@@ -28,6 +25,10 @@ const operatorShape = z
     role: z.enum(ROLES),
     active: z.boolean(),
     last_signed_in_at: timeOrNull,
+    password_set_by: textOrNull.meta({
+      description: 'Who may know it: an operator’s id, cli for npm run admin; null: it alone',
+    }),
+    password_set_at: time,
     created_at: time,
   })
   .meta({ id: 'Operator' });
@@ -87,7 +88,7 @@ export const operatorOperations: readonly Operation[] = [
     tag,
     summary: 'Change an operator’s role or password, or switch it off',
     description:
-      'A new password, or being switched off, ends all sessions of the operator. Who set it is no second operator for it (see the decision of a payment).',
+      'A new password, or being switched off, ends all sessions of the operator. Who set it is no second operator for it (see the decision of a payment), until it changes it by itself; so an admin changes its own at POST /api/v1/sessions/password.',
     access: ruling,
     body: z
       .strictObject({
@@ -101,6 +102,9 @@ export const operatorOperations: readonly Operation[] = [
       const id = param('id');
       if (id === caller.operatorId && (body.active === false || body.role !== undefined)) {
         throw new ApiError('forbidden', 'another admin has to change your role or switch you off');
+      }
+      if (id === caller.operatorId && body.password !== undefined) {
+        throw new ApiError('forbidden', 'change your own at POST /api/v1/sessions/password');
       }
       const { role, active } = body;
       const passwordHash =

@@ -1,15 +1,19 @@
 import { z } from 'zod';
 import { listStuck } from '../../db/payments.ts';
+import { listStuckRefunds } from '../../db/refunds.ts';
+import type { IdKind } from '../../domain/id.ts';
 import { spellOut } from '../../domain/policy.ts';
 import { declare, type Operation } from '../operation.ts';
 import { showExecution } from '../payments/execution.ts';
 import { executionShape } from '../payments/shape.ts';
-import { presentWholeList, wholeListOf } from '../shape.ts';
+import { showRefundExecution } from '../refunds/execution.ts';
+import { refundExecutionShape } from '../refunds/shape.ts';
+import { pageQuery } from '../schema.ts';
+import { makeCursor, pageOf, presentPage, readCursor } from '../shape.ts';
 
 const tag = 'Operators';
 const access = { kind: 'operator', role: 'viewer' } as const;
 const STUCK_GRACE_MS = 60_000;
-const STUCK_LIMIT = 100;
 
 /** What is stuck, and the policies that are in force. */
 export const overviewOperations: readonly Operation[] = [
@@ -18,13 +22,34 @@ export const overviewOperations: readonly Operation[] = [
     method: 'get',
     path: '/api/v1/admin/stuck',
     tag,
-    summary: 'List what is silent for longer than it said, and why',
+    summary: 'List payments that are silent for longer than they said, and why, oldest first',
+    description: 'Those in review are not among them: they have a queue of their own.',
     access,
-    answers: { 200: { description: 'Up to 100', schema: wholeListOf(executionShape) } },
-    async handle({ pool, engine }) {
-      const payments = await listStuck(pool, STUCK_GRACE_MS, STUCK_LIMIT);
-      const stuck = await Promise.all(payments.map((payment) => showExecution(engine, payment)));
-      return { status: 200, body: presentWholeList(stuck) };
+    query: pageQuery,
+    answers: { 200: { description: 'A page', schema: pageOf(executionShape) } },
+    async handle({ pool, engine }, { query }) {
+      const body = await presentStuck('payment', query, {
+        list: (limit, afterId) => listStuck(pool, STUCK_GRACE_MS, limit, afterId),
+        present: (payment) => showExecution(engine, payment),
+      });
+      return { status: 200, body };
+    },
+  }),
+  declare({
+    id: 'adminListStuckRefunds',
+    method: 'get',
+    path: '/api/v1/admin/stuck/refunds',
+    tag,
+    summary: 'The same of refunds',
+    access,
+    query: pageQuery,
+    answers: { 200: { description: 'A page', schema: pageOf(refundExecutionShape) } },
+    async handle({ pool, engine }, { query }) {
+      const body = await presentStuck('refund', query, {
+        list: (limit, afterId) => listStuckRefunds(pool, STUCK_GRACE_MS, limit, afterId),
+        present: (refund) => showRefundExecution(engine, refund),
+      });
+      return { status: 200, body };
     },
   }),
   declare({
@@ -39,6 +64,10 @@ export const overviewOperations: readonly Operation[] = [
         description:
           'As config/policies.yaml spells them, overlays applied, and the rule of each failure code',
         schema: z.record(z.string(), z.unknown()),
+        example: {
+          api: { start_wait_ms: 8_000 },
+          providers: { mpesa: { late_success: 'review' } },
+        },
       },
     },
     handle({ policies }) {
@@ -51,3 +80,20 @@ export const overviewOperations: readonly Operation[] = [
     },
   }),
 ];
+
+/** One page of it: each is asked about at Temporal, so only of those that are shown. */
+async function presentStuck<T extends { readonly id: string }, P>(
+  kind: IdKind,
+  { limit, cursor }: z.output<typeof pageQuery>,
+  {
+    list,
+    present,
+  }: {
+    readonly list: (limit: number, afterId: string | null) => Promise<readonly T[]>;
+    readonly present: (item: T) => Promise<P>;
+  },
+) {
+  const found = await list(limit + 1, cursor === undefined ? null : readCursor(kind, cursor));
+  const page = presentPage(found, limit, present, ({ id }) => makeCursor(id));
+  return { ...page, data: await Promise.all(page.data) };
+}

@@ -126,7 +126,7 @@ export const adminPaymentOperations: readonly Operation[] = [
     tag,
     summary: 'Decide a payment in review',
     description:
-      'For what nobody but a person can say. From the amount on that `api.two_operators_from_minor` names for the currency the policy asks for two operators: the first one’s word waits a day for the same word of another. They do not count as two where one person may know both passwords: set by the other or by one third, within a day or since the payment was made.',
+      'For what nobody but a person can say. From the amount on that `api.two_operators_from_minor` names for the currency the policy asks for two operators: the first one’s word waits a day for the same word of another. They do not count as two where one person may know both passwords: set by the other, by one third or by `npm run admin`, and not changed by themselves a day ago and before the payment was made.',
     access: acting,
     body: paymentDecisionBody,
     answers: { ...answers, 202: { description: 'A second is needed', schema: awaitingShape } },

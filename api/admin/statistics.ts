@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   type ProviderSummary,
+  STATISTICS_GROUPS_MAX,
   STATISTICS_STEPS,
   type StatisticsGroup,
   summarizePayments,
@@ -9,6 +10,7 @@ import {
 import { FAILURES } from '../../domain/error.ts';
 import { CURRENCIES } from '../../domain/money.ts';
 import { PAYMENT_STATUSES } from '../../domain/payment-states.ts';
+import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { providerName } from '../payments/shape.ts';
 import { moment, text } from '../schema.ts';
@@ -77,12 +79,13 @@ export const statisticsOperations: readonly Operation[] = [
     path: '/api/v1/admin/statistics',
     tag,
     summary: 'Count payments by time, provider, status and failure',
-    description,
+    description: `${description} More than ${STATISTICS_GROUPS_MAX} groups are refused: they take a longer step or a shorter window.`,
     access,
     query: windowQuery.extend({ step: z.enum(STATISTICS_STEPS).default('day') }),
     answers: { 200: { description: 'The groups', schema: wholeListOf(groupShape) } },
     async handle({ pool }, { query }) {
       const groups = await summarizePayments(pool, { ...readAsked(query), step: query.step });
+      if (groups.length > STATISTICS_GROUPS_MAX) throw tooMany();
       return { status: 200, body: presentWholeList(groups.map(presentGroup)) };
     },
   }),
@@ -104,6 +107,11 @@ export const statisticsOperations: readonly Operation[] = [
     },
   }),
 ];
+
+function tooMany(): ApiError {
+  const detail = `makes more than ${STATISTICS_GROUPS_MAX} groups: take a longer step or a shorter window`;
+  return new ApiError('invalid_request', `step ${detail}`, [{ pointer: '/step', detail }]);
+}
 
 function readAsked({ created_from, created_before, merchant_id }: z.output<typeof windowQuery>) {
   const window = readWindow('created_from', { from: created_from, before: created_before });

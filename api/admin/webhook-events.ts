@@ -147,9 +147,14 @@ export const webhookEventOperations: readonly Operation[] = [
       .strictObject({ reason: text(500) })
       .meta({ example: { reason: 'a test of the provider’s' } }),
     answers,
+    problems: ['not_parked'],
     async handle(deps, { param, body, caller }) {
       const { id } = await requireCallback(deps, param('id'));
-      await resolveCallback(deps.pool, id, `${caller.operatorId}: ${body.reason}`);
+      const note = `${caller.operatorId}: ${body.reason}`;
+      if (!(await resolveCallback(deps.pool, id, note))) {
+        const { status: standing } = await requireCallback(deps, id);
+        throw new ApiError('not_parked', `nothing was closed: it is ${standing}`);
+      }
       return { status: 200, body: presentCallback(await requireCallback(deps, id)) };
     },
   }),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { makeApiKey } from '../../db/api-key.ts';
+import { KEY_MODES, makeApiKey } from '../../db/api-key.ts';
 import { type ApiKey, ensureApiKey } from '../../db/merchants.ts';
 import { SCOPE_NAMES } from '../../domain/access.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -59,7 +59,7 @@ export async function createApiKey(
   body: z.output<typeof createApiKeyBody>,
   createdBy: string,
 ): Promise<z.input<typeof newApiKeyShape>> {
-  const apiKey = makeApiKey(environment === 'sandbox' ? 'test' : 'live');
+  const apiKey = makeApiKey(KEY_MODES[environment]);
   const stored = await ensureApiKey(pool, {
     merchantId,
     apiKey,

@@ -4,11 +4,11 @@ import { addressOf, subjectOf } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { requireRate } from '../middleware/rate-limit.ts';
-import { findLiveCaller, type LiveCaller } from './caller.ts';
+import { findLiveCaller, LIVE_ACCESS, type LiveCaller } from './caller.ts';
 import type { CLOSE } from './messages.ts';
 import type { LiveSettings } from './settings.ts';
 
-const PATH = '/api/v1/live';
+const PATH = LIVE_ACCESS.path;
 
 /** Who comes in, as the request says; `refused` and `closed` are told why, before and after it. */
 export type Admission =

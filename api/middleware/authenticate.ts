@@ -1,5 +1,5 @@
 import type { RouterContext } from '@koa/router';
-import { isApiKey } from '../../db/api-key.ts';
+import { isApiKey, KEY_MODES, modeOf } from '../../db/api-key.ts';
 import { authenticate } from '../../db/merchants.ts';
 import { findActiveOperator } from '../../db/operators.ts';
 import {
@@ -32,7 +32,7 @@ export async function admit(
   const token = BEARER.exec(ctx.get('Authorization'))?.[1] ?? '';
   if (access.kind === 'merchant') {
     const caller = await readApiKey(deps, token);
-    if (caller === null) throw await refuse(deps, ctx, 'a valid API key (sk_…)');
+    if (caller === null) throw await refuse(deps, ctx, describeNeededKey(deps, token));
     ctx.state.caller = caller;
     await limitRate(deps, ctx, 'key', caller.apiKeyId);
     if (caller.scopes.includes(access.scope)) return caller;
@@ -59,16 +59,29 @@ async function refuse(
   return new ApiError('unauthorized', `send Authorization: Bearer and ${needed}`);
 }
 
-/** Whose API key this is. A mistyped one is known by its check digits, without a question. */
+function describeNeededKey({ environment }: Pick<ApiDeps, 'environment'>, token: string): string {
+  const mode = KEY_MODES[environment];
+  if (!isApiKey(token) || modeOf(token) === mode) return 'a valid API key (sk_…)';
+  return `a ${mode} key (sk_${mode}_…): here is ${environment}, which takes no other`;
+}
+
+/**
+ * Whose API key this is. A mistyped one is known by its check digits, without a question; a test
+ * key opens nothing where real money moves, nor a live one where none does.
+ */
 export async function readApiKey(
-  { pool }: Pick<ApiDeps, 'pool'>,
+  { pool, environment }: Pick<ApiDeps, 'pool' | 'environment'>,
   token: string,
 ): Promise<MerchantCaller | null> {
-  const found = isApiKey(token) ? await authenticate(pool, token) : null;
+  const isOurs = isApiKey(token) && modeOf(token) === KEY_MODES[environment];
+  const found = isOurs ? await authenticate(pool, token) : null;
   return found === null ? null : { kind: 'merchant', ...found };
 }
 
-/** Whose access token this is. Role and activity are read anew, so a change counts at once. */
+/**
+ * Whose access token this is. Role, activity and password are read anew, so a change counts at
+ * once.
+ */
 export async function readAccessToken(
   { pool, accessTokens }: Pick<ApiDeps, 'pool' | 'accessTokens'>,
   token: string,
@@ -81,7 +94,7 @@ export async function readAccessToken(
     return { kind: 'operator', operatorId: id, email, role, expiresAtMs };
   }
   const operator = await findActiveOperator(pool, subject.operatorId);
-  if (operator === null) return null;
+  if (operator === null || operator.password_set_at !== subject.passwordSetAt) return null;
   const { id, email, role } = operator;
   return { kind: 'operator', operatorId: id, email, role, expiresAtMs };
 }

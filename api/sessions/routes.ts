@@ -5,13 +5,15 @@ import {
   type Operator,
   openSession,
   renewSession,
+  updateOperator,
 } from '../../db/operators.ts';
-import { isPassword } from '../../db/password.ts';
+import { hashPassword, isPassword } from '../../db/password.ts';
 import { ROLES } from '../../domain/access.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { requireRate } from '../middleware/rate-limit.ts';
 import { declare, type Operation } from '../operation.ts';
+import { newPassword } from '../schema.ts';
 import { ACCESS_TOKEN_SECONDS } from './token.ts';
 
 const tag = 'Signing in';
@@ -49,13 +51,43 @@ export const sessionOperations: readonly Operation[] = [
     answers,
     problems: ['sign_in_refused'],
     async handle(deps, { body: { email, password } }) {
-      await refuseGuessing(deps, email);
-      const found = await findOperatorByEmail(deps.pool, email);
-      if (!(await isPassword(password, found?.passwordHash ?? null)) || found === null) {
-        throw new ApiError('sign_in_refused', 'the e-mail address or the password is wrong');
+      const { operator } = await requirePassword(deps, email, password);
+      const token = await openSession(deps.pool, operator.id);
+      return { status: 201, body: await presentSession(deps, operator, token) };
+    },
+  }),
+  declare({
+    id: 'changePassword',
+    method: 'post',
+    path: '/api/v1/sessions/password',
+    tag,
+    summary: 'Change your own password',
+    description:
+      'All sessions and access tokens of before end. From now on nobody else counts as knowing it (see the decision of a payment), after a day and for payments made since.',
+    access,
+    limit: 'sign_in',
+    body: signInBody.extend({ new_password: newPassword }).meta({
+      example: {
+        email: 'you@example.com',
+        password: 'your pass phrase',
+        new_password: 'another pass phrase',
+      },
+    }),
+    answers,
+    problems: ['sign_in_refused'],
+    async handle(deps, { body: { email, password, new_password } }) {
+      const { operator, passwordHash: knownHash } = await requirePassword(deps, email, password);
+      if (new_password === password) {
+        const detail = 'is the old one';
+        const faults = [{ pointer: '/new_password', detail }];
+        throw new ApiError('invalid_request', `new_password ${detail}`, faults);
       }
-      const token = await openSession(deps.pool, found.operator.id);
-      return { status: 201, body: await presentSession(deps, found.operator, token) };
+      const passwordHash = await hashPassword(new_password);
+      const changes = { passwordHash, passwordSetBy: operator.id, knownHash };
+      const changed = await updateOperator(deps.pool, operator.id, changes);
+      if (changed === null) throw refuseSignIn();
+      const token = await openSession(deps.pool, changed.id);
+      return { status: 201, body: await presentSession(deps, changed, token) };
     },
   }),
   declare({
@@ -96,6 +128,20 @@ export const sessionOperations: readonly Operation[] = [
     },
   }),
 ];
+
+/** @throws ApiError sign_in_refused, rate_limited. */
+async function requirePassword(deps: ApiDeps, email: string, password: string) {
+  await refuseGuessing(deps, email);
+  const found = await findOperatorByEmail(deps.pool, email);
+  if (!(await isPassword(password, found?.passwordHash ?? null)) || found === null) {
+    throw refuseSignIn();
+  }
+  return found;
+}
+
+function refuseSignIn(): ApiError {
+  return new ApiError('sign_in_refused', 'the e-mail address or the password is wrong');
+}
 
 /**
  * One place has few tries, whatever accounts it tries: `sign_in` counts by address. Here all places

@@ -17,10 +17,12 @@ const AUDIENCE = 'malipo-operators';
 /** Symmetric algorithms are out: a public key must never serve as a shared secret. */
 const FOREIGN_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519'];
 const CLOCK_SKEW_SECONDS = 5;
+/** When the password was set that was good at issue: exact, where `iat` has another's clock. */
+const PASSWORD_CLAIM = 'password_set_at';
 
 /** Who a token speaks for. `external`: the role is the issuer's word; else our table has it. */
 export type TokenSubject = { readonly expiresAtMs: number } & (
-  | { readonly kind: 'own'; readonly operatorId: string }
+  | { readonly kind: 'own'; readonly operatorId: string; readonly passwordSetAt: string | null }
   | { readonly kind: 'external'; readonly id: string; readonly email: string; readonly role: Role }
 );
 
@@ -55,7 +57,9 @@ export function createAccessTokens({ tokenKeys, publicUrl, oidc }: Config): Acce
       requiredClaims: ['sub', 'exp', 'iat'],
       clockTolerance: CLOCK_SKEW_SECONDS,
     });
-    return { kind: 'own', operatorId: payload.sub ?? '', expiresAtMs: expiryOf(payload) };
+    const { sub: operatorId = '', [PASSWORD_CLAIM]: set } = payload;
+    const passwordSetAt = typeof set === 'string' ? set : null;
+    return { kind: 'own', operatorId, passwordSetAt, expiresAtMs: expiryOf(payload) };
   };
   const readForeign = async (token: string): Promise<TokenSubject | null> => {
     if (oidc === null || foreignKeys === null) return null;
@@ -69,8 +73,8 @@ export function createAccessTokens({ tokenKeys, publicUrl, oidc }: Config): Acce
     return toExternal(payload, oidc.roleClaim);
   };
   return {
-    issue: ({ id }) =>
-      new SignJWT({})
+    issue: ({ id, password_set_at }) =>
+      new SignJWT({ [PASSWORD_CLAIM]: password_set_at })
         .setProtectedHeader({ alg: 'HS256', kid: current.id, typ: 'at+jwt' })
         .setIssuer(publicUrl)
         .setAudience(AUDIENCE)

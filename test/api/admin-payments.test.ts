@@ -2,7 +2,7 @@ import { sealCustomer } from '../../db/customers.ts';
 import { newId } from '../../db/ids.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { PROVIDER_NAMES } from '../../providers/index.ts';
-import { storePaymentIn, VAULT } from '../factories.ts';
+import { MERCHANT, storePaymentIn, VAULT } from '../factories.ts';
 import { listStored, makeStkCallback, stkPath } from './callbacks.ts';
 import { openOperator } from './operators.ts';
 import { openTestApi, type Send, type TestApi } from './server.ts';
@@ -94,6 +94,50 @@ test('when the workflow is away the operator is told to come again', async () =>
   expect((await decide(first.send, payment)).status).toBe(200);
 });
 
+describe('a word of two that could not be carried out', () => {
+  const agree = async () => {
+    const payment = await storePaymentIn(api.pool, 'needs_review', LARGE);
+    await decide(first.send, payment);
+    api.engine.update = { kind: 'unavailable' };
+    expect(await decide(second.send, payment)).toMatchObject({ status: 503 });
+    api.engine.update = { kind: 'done' };
+    api.engine.decided.length = 0;
+    return payment;
+  };
+
+  test.each([
+    ['second', () => second],
+    ['first', () => first],
+  ])('is carried out when the %s says it again', async (_who, who) => {
+    const payment = await agree();
+    expect((await decide(who().send, payment)).status).toBe(200);
+    expect(api.engine.decided).toMatchObject([
+      { decision: { by: `${first.id} and ${second.id}` } },
+    ]);
+  });
+
+  test('is none for another word, nor for a payment that changed since', async () => {
+    const payment = await agree();
+    const other = { ...paid, receipt: 'ANOTHER001' };
+    expect((await decide(second.send, payment, other)).status).toBe(202);
+    expect((await decide(second.send, payment)).status).toBe(202);
+    const changed = await agree();
+    await api.database.queryAsOwner('UPDATE payments SET updated_at = now()');
+    expect((await decide(second.send, changed)).status).toBe(202);
+    expect(api.engine.decided).toEqual([]);
+  });
+});
+
+test('an earlier word that another took the place of waits no longer', async () => {
+  const payment = await storePaymentIn(api.pool, 'needs_review', LARGE);
+  const failed = { decision: 'failed', reason: 'not there' };
+  expect((await decide(first.send, payment)).status).toBe(202);
+  expect((await decide(first.send, payment, failed)).status).toBe(202);
+  api.engine.update = { kind: 'unavailable' };
+  expect((await decide(second.send, payment, failed)).status).toBe(503);
+  expect((await decide(second.send, payment)).status).toBe(202);
+});
+
 test('a refund in review is decided like a payment', async () => {
   const payment = await storePaymentIn(api.pool, 'succeeded');
   const { body } = await api.send('POST', `/api/v1/payments/${payment.id}/refunds`, { body: {} });
@@ -114,7 +158,7 @@ test('the queue holds what waits for a decision, of all merchants', async () => 
   const { id } = await storePaymentIn(api.pool, 'needs_review');
   const queue = await first.send('GET', '/api/v1/admin/payments?status=needs_review');
   expect(queue.body.data.map((it) => it.id)).toEqual([id]);
-  expect(queue.body.data[0]).toMatchObject({ merchant_id: 'mer_1' });
+  expect(queue.body.data[0]).toMatchObject({ merchant_id: MERCHANT.id });
   const other = await first.send('GET', `/api/v1/admin/payments?merchant_id=${newId('merchant')}`);
   expect(other.body.data).toEqual([]);
   const timeline = await first.send('GET', path({ id }, '/timeline'));
@@ -164,6 +208,10 @@ test('a parked callback is looked into, closed or delivered once more', async ()
   await api.database.queryAsOwner("UPDATE webhook_events SET status = 'parked'");
   const closed = await first.send('POST', `${one}/resolve`, { body: { reason: 'a test' } });
   expect(closed.body).toMatchObject({ status: 'applied', note: `${first.id}: a test` });
+  const again = await second.send('POST', `${one}/resolve`, { body: { reason: 'mine' } });
+  expect(again).toMatchObject({ status: 409, body: { code: 'not_parked' } });
+  expect(again.body.detail).toContain('it is applied');
+  expect((await first.send('GET', one)).body.note).toBe(`${first.id}: a test`);
 });
 
 test('a callback that names no payment of its sender is not delivered again', async () => {

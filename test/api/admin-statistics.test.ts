@@ -69,3 +69,25 @@ test.each(['', '/summary'])('of statistics%s only so much time is asked at once'
   const widest = 'created_from=2026-01-01T00:00:00Z&created_before=2026-04-04T00:00:00Z';
   expect(await ask(widest)).toMatchObject({ status: 200, body: { data: [] } });
 });
+
+test('what is more than one answer holds is refused, not cut off at its newest end', async () => {
+  await storePaymentIn(api.pool, 'created');
+  // One payment an hour in each of three currencies: more than 5000 groups, in 70 days.
+  await api.database.queryAsOwner(`
+    INSERT INTO payments SELECT (jsonb_populate_record(p, jsonb_build_object(
+      'id', overlay(p.id PLACING lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0')
+        FROM 5 FOR 12) || unit,
+      'idempotency_key', at || unit, 'workflow_id', at || unit,
+      'currency', unit, 'created_at', at))).*
+    FROM payments p, unnest(ARRAY['KES', 'UGX', 'USD']) AS unit,
+      generate_series(now() - interval '69 days 12 hours', now(), interval '1 hour') AS at`);
+  const from = new Date(Date.now() - 70 * 86_400_000).toISOString();
+  const ask = (step: string) => viewer('GET', `${PATH}?created_from=${from}&step=${step}`);
+  const refused = await ask('hour');
+  expect(refused).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+  expect(refused.body.errors?.[0]?.pointer).toBe('/step');
+  expect(refused.body.detail).toContain('a longer step or a shorter window');
+  const { body } = await ask('day');
+  expect(new Set(body.data.map(({ at }) => at)).size).toBeGreaterThan(69);
+  expect(body).toMatchObject({ has_more: false });
+});

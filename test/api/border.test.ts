@@ -152,7 +152,9 @@ test('pages of listed origins may call from a browser, others get no leave', asy
     });
   const known = await from('https://shop.example.test');
   expect(known.headers.get('access-control-allow-origin')).toBe('https://shop.example.test');
-  expect(known.headers.get('access-control-expose-headers')).toContain('X-Request-Id');
+  const exposed = known.headers.get('access-control-expose-headers')?.split(',') ?? [];
+  expect(exposed).toContain('X-Request-Id');
+  expect(exposed).toEqual(expect.arrayContaining(['RateLimit', 'RateLimit-Policy']));
   const preflight = await from('https://shop.example.test', 'OPTIONS');
   expect(preflight.status).toBe(204);
   expect(preflight.headers.get('access-control-allow-headers')).toContain('Idempotency-Key');

@@ -86,11 +86,13 @@ const forge = (header: object, claims: object, secret: Buffer = key) => {
 };
 const nowSeconds = Math.floor(Date.now() / 1000);
 const HEADER = { alg: 'HS256', kid: 'today', typ: 'at+jwt' };
+let passwordSetAt: string;
 const claimsOf = (sub: string, changes: object = {}) => ({
   iss: TOKEN_CONFIG.publicUrl,
   aud: 'malipo-operators',
   sub,
   iat: nowSeconds,
+  password_set_at: passwordSetAt,
   exp: nowSeconds + 600,
   ...changes,
 });
@@ -98,7 +100,7 @@ const claimsOf = (sub: string, changes: object = {}) => ({
 describe('a token', () => {
   let id: string;
   beforeEach(async () => {
-    ({ id } = await enrollOperator(api, 'admin'));
+    ({ id, password_set_at: passwordSetAt } = await enrollOperator(api, 'admin'));
   });
 
   test('of any key of the ring is good', async () => {

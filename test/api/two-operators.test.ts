@@ -13,6 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => api.close());
 
+const OWN = 'a pass phrase of its own';
 const WORD = { decision: 'failed', reason: 'the statement does not hold it' };
 const decide = (send: Send, id: string) =>
   send('POST', `/api/v1/admin/payments/${id}/decision`, { body: WORD });
@@ -41,10 +42,8 @@ async function openMade(name: string, by: Send = admin.send, role: Role = 'opera
   const made = await by('POST', '/api/v1/admin/operators', { body });
   return { id: made.body.id, send: await signIn(email) };
 }
-async function signIn(email: string): Promise<Send> {
-  const session = await api.send('POST', '/api/v1/sessions', {
-    body: { email, password: PASSWORD },
-  });
+async function signIn(email: string, password = PASSWORD): Promise<Send> {
+  const session = await api.send('POST', '/api/v1/sessions', { body: { email, password } });
   const authorization = `Bearer ${session.body.access_token}`;
   return (method, path, sending = {}) =>
     api.send(method, path, { ...sending, headers: { authorization } });
@@ -87,28 +86,50 @@ test('two whose passwords one person knows are one, over several hands as well',
   expect(await decide(two.send, id)).toMatchObject(REFUSED);
 });
 
+const change = (email: string, from: string, to: string) =>
+  api.send('POST', '/api/v1/sessions/password', {
+    body: { email, password: from, new_password: to },
+  });
+
 test('an admin who changes its own password is nobody’s puppet', async () => {
-  await reset(admin.send, admin.id);
-  const other = await openOperator(api, 'operator');
+  const { email } = await enrollOperator(api, 'viewer');
+  expect((await change(email, PASSWORD, OWN)).status).toBe(201);
+  const self = await signIn(email, OWN);
+  await api.database.queryAsOwner("UPDATE operators SET role = 'admin'");
   const { id } = await store(LARGE);
-  expect((await decide(other.send, id)).status).toBe(202);
+  expect((await decide(self, id)).status).toBe(202);
   expect((await decide(admin.send, id)).status).toBe(200);
 });
 
 // biome-ignore format: table, one case per line
-test.each([
-  ['a payment that is younger', '25 hours', '1 hour', 200],
-  ['a payment that is younger, too soon', '23 hours', '1 hour', 409],
-  ['a payment that was there before, however long ago', '30 days', '31 days', 409],
-])('a password set long ago counts no longer for %s', async (_what, setAgo, madeAgo, status) => {
+test.each<readonly [string, string, string | null, string, number]>([
+  ['of another’s choice, however long ago', '30 days', null, '1 hour', 409],
+  ['of its own since, for a payment that is younger', '30 days', '25 hours', '1 hour', 200],
+  ['of its own since, too soon', '30 days', '23 hours', '1 hour', 409],
+  ['of its own since the payment was made, however long ago', '30 days', '29 days', '31 days', 409],
+])('who has a password %s', async (_what, setAgo, ownAgo, madeAgo, status) => {
   const puppet = await openMade('puppet');
+  const email = 'puppet@example.test';
+  if (ownAgo !== null) expect((await change(email, PASSWORD, OWN)).status).toBe(201);
   const { id } = await store(LARGE);
   await api.database.queryAsOwner(
-    'UPDATE operators SET password_set_at = now() - $1::interval WHERE password_set_by IS NOT NULL',
-    [setAgo],
+    `UPDATE operators SET password_set_at = now() - $1::interval,
+       former_password_until = now() - $2::interval WHERE id = $3`,
+    [setAgo, ownAgo ?? '0 hours', puppet.id],
   );
+  const send = await signIn(email, ownAgo === null ? PASSWORD : OWN);
   const madeAt = 'UPDATE payments SET created_at = now() - $1::interval';
   await api.database.queryAsOwner(madeAt, [madeAgo]);
   expect((await decide(admin.send, id)).status).toBe(202);
-  expect((await decide(puppet.send, id)).status).toBe(status);
+  expect((await decide(send, id)).status).toBe(status);
+});
+
+test('what somebody with the command line set may be known to anybody', async () => {
+  const { send } = await openMade('made');
+  await api.database.queryAsOwner(
+    "UPDATE operators SET password_set_by = 'cli' WHERE name = 'made'",
+  );
+  const { id } = await store(LARGE);
+  expect((await decide(send, id)).status).toBe(202);
+  expect(await decide(admin.send, id)).toMatchObject(REFUSED);
 });

@@ -84,6 +84,19 @@ test('the way down leaves nothing, and the way up works again after it', async (
   expect(await listTables()).toEqual(TABLES);
 });
 
+test('a password of before 0014 may be known to somebody, whoever set it', async () => {
+  await migrate(database.adminUrl);
+  const run = (way: string) =>
+    query(readFileSync(join(MIGRATIONS, `0014_own-passwords.${way}.sql`), 'utf8'));
+  await run('down');
+  await query(`INSERT INTO operators (id, email, name, role, password_hash, password_set_by) VALUES
+    ('opr_1', 'a@example.test', 'A', 'admin', 'none', NULL),
+    ('opr_2', 'b@example.test', 'B', 'admin', 'none', 'opr_1')`);
+  await run('up');
+  const setBy = await query('SELECT password_set_by FROM operators ORDER BY id');
+  expect(setBy).toEqual([{ password_set_by: 'cli' }, { password_set_by: 'opr_1' }]);
+});
+
 test('a database is ready when it has our schema, and not before', async () => {
   const options = { databaseUrl: database.adminUrl, size: 1, statementTimeoutMs: 5_000 };
   const early = await openPool(options);

@@ -18,8 +18,15 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
+let environment: 'sandbox' | 'production' = 'sandbox';
+beforeEach(() => {
+  environment = 'sandbox';
+});
 const admin = (...args: readonly string[]) =>
-  runScript('admin.ts', args, { DATABASE_URL: database.adminUrl });
+  runScript('admin.ts', args, {
+    DATABASE_URL: database.adminUrl,
+    MALIPO_ENVIRONMENT: environment,
+  });
 
 /** What it told, the one word that a pattern names. */
 async function tell(pattern: RegExp, ...args: readonly string[]): Promise<string> {
@@ -37,7 +44,8 @@ test('a new merchant gets a key that opens everything, told once', async () => {
   const key = await tell(/^key: (sk_test_\w+)$/m, ...named);
   const opened = await authenticate(database.pool, key);
   expect(opened).toMatchObject({ merchantId: id, scopes: SCOPE_NAMES });
-  const live = await tell(/^key: (sk_live_\w+)$/m, ...named, '--live');
+  environment = 'production';
+  const live = await tell(/^key: (sk_live_\w+)$/m, ...named);
   expect((await authenticate(database.pool, live))?.merchantId).toBe(id);
   const acts = await database.queryAsOwner(
     "SELECT action, target, status FROM operator_acts WHERE operator_id = 'cli' ORDER BY id",
@@ -58,6 +66,20 @@ test('a new merchant gets a key that opens everything, told once', async () => {
   expect(rows.map(({ row }) => row).join()).not.toContain(key);
 });
 
+test('a key is of the environment’s mode; asked for another, none is made', async () => {
+  const named = ['create-key', '--merchant', MERCHANT.id, '--name', 'Web shop'];
+  const refused = await admin(...named, '--live');
+  expect([refused.code, refused.stdout]).toEqual([2, '']);
+  expect(refused.stderr).toContain('MALIPO_ENVIRONMENT is sandbox');
+  environment = 'production';
+  await tell(/^key: (sk_live_\w+)$/m, ...named, '--live');
+  const unsaid = await runScript('admin.ts', named, { DATABASE_URL: database.adminUrl });
+  expect(unsaid.stdout).toMatch(/^key: sk_live_/m);
+  const unknown = { DATABASE_URL: database.adminUrl, MALIPO_ENVIRONMENT: 'live' };
+  const wrong = await runScript('admin.ts', named, unknown);
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('MALIPO_ENVIRONMENT')]);
+});
+
 test('a key may be given less, and an end', async () => {
   const scopes = ['--scopes', 'payments:read,refunds:write'];
   const ends = ['--expires', '2030-01-01T00:00:00Z'];
@@ -76,6 +98,7 @@ test.each(['viewer', 'operator', 'admin'])('a new %s can sign in', async (role) 
   const found = await findOperatorByEmail(database.pool, email);
   expect(found?.operator).toMatchObject({ email: email.toLowerCase(), name: 'Amina', role });
   expect(await isPassword(password, found?.passwordHash ?? null)).toBe(true);
+  expect(found?.operator.password_set_by).toBe('cli');
   const again = await admin(...given);
   expect([again.code, again.stderr]).toEqual([2, `${email} is taken\n`]);
 });
@@ -95,6 +118,10 @@ test('it also rotates the data keys', async () => {
   });
   expect(told).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing is sealed') });
   expect(await openCustomer(database.pool, createVault([next], hashKey), id)).toEqual(payer);
+  const [act] = await database.queryAsOwner('SELECT * FROM operator_acts ORDER BY id DESC LIMIT 1');
+  const action = 'npm run admin -- rotate-keys';
+  expect(act).toMatchObject({ operator_id: 'cli', action, status: 200 });
+  expect(JSON.stringify(act)).not.toContain(next.key.toString('base64'));
 });
 
 const USER = ['create-user', '--email', 'a@example.test', '--name', 'A', '--role'];

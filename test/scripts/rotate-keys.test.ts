@@ -67,6 +67,7 @@ function saveConfig(vault: Vault, secret: string) {
     policyOverride: {},
     credentials: { secret_key: secret },
     shown: {},
+    account: 'sandbox',
   });
 }
 
