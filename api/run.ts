@@ -7,7 +7,7 @@ import { createCallbackTokens } from '../db/callback-token.ts';
 import { openLazyPool } from '../db/pool.ts';
 import { openRateLimits } from '../db/rate-limits.ts';
 import { createVault } from '../db/vault.ts';
-import { POLICY_DEFAULTS, PROVIDER_NAMES } from '../providers/index.ts';
+import { faultsOfOwn, POLICY_DEFAULTS, PROVIDER_NAMES } from '../providers/index.ts';
 import { createApp } from './app.ts';
 import { createEngine } from './engine.ts';
 import { openLive } from './live/server.ts';
@@ -27,7 +27,11 @@ const STATEMENT_TIMEOUT_MS = 10_000;
  */
 export async function runApi(): Promise<void> {
   const env = readEnv(PROVIDER_NAMES);
-  if (env.tokenKeys.length === 0) throw new EnvError(['MALIPO_TOKEN_KEYS: is missing']);
+  const faults = [
+    ...(env.tokenKeys.length === 0 ? ['MALIPO_TOKEN_KEYS: is missing'] : []),
+    ...faultsOfOwn(env.providers),
+  ];
+  if (faults.length > 0) throw new EnvError(faults);
   const log = createLog('api', env.logLevel);
   const { connectionOptions, namespace } = readTemporalConfig(env.temporal);
   const connection = Connection.lazy(connectionOptions);

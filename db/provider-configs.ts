@@ -1,11 +1,9 @@
 import { z } from 'zod';
+import { ENVIRONMENTS, type Environment } from '../domain/provider.ts';
 import { newId } from './ids.ts';
 import type { Connection, Pool } from './pool.ts';
 import { sql } from './sql.ts';
 import type { Vault } from './vault.ts';
-
-export const ENVIRONMENTS = ['simulator', 'sandbox', 'production'] as const;
-export type Environment = (typeof ENVIRONMENTS)[number];
 
 const textMap = z.record(z.string(), z.string());
 const configRow = z.object({
@@ -37,6 +35,8 @@ export type NewProviderConfig = {
   readonly policyOverride: Readonly<Record<string, unknown>>;
   readonly credentials: Readonly<Record<string, string>>;
   readonly shown: Readonly<Record<string, string>>;
+  /** What tells the account at the provider from any other, and stays when its secrets change. */
+  readonly account: string;
 };
 
 /**
@@ -60,8 +60,10 @@ export function saveProviderConfig(
       RETURNING id, version`);
     const sealed = vault.encrypt(placeOfCredentials(id, version), JSON.stringify(next.credentials));
     await db.query(sql.typeAlias('none')`
-      INSERT INTO provider_credentials (config_id, version, credentials_cipher, key_id, shown)
-      VALUES (${id}, ${version}, ${sql.binary(sealed)}, ${vault.keyId}, ${sql.jsonb(next.shown)})`);
+      INSERT INTO provider_credentials (config_id, version, credentials_cipher, key_id, shown,
+        account)
+      VALUES (${id}, ${version}, ${sql.binary(sealed)}, ${vault.keyId}, ${sql.jsonb(next.shown)},
+        ${next.account})`);
     return await db.one(sql.type(configRow)`SELECT ${COLUMNS} ${FROM} WHERE c.id = ${id}`);
   });
 }
@@ -132,6 +134,21 @@ export function referTo({ id, version }: Pick<ProviderConfig, 'id' | 'version'>)
 /** Which configuration a reference is to; null for the deployment's own credentials. */
 export function configIdOf(credentialsRef: string): string | null {
   return REFERENCE.exec(credentialsRef)?.[1] ?? null;
+}
+
+/**
+ * The newest credentials of the account that a reference opens, as a reference: what goes out today
+ * must not need a key that was changed long ago. Of another account's it is never one.
+ */
+export async function referToNewest(db: Connection, credentialsRef: string): Promise<string> {
+  const [, id, version] = REFERENCE.exec(credentialsRef) ?? [];
+  if (id === undefined || version === undefined) return credentialsRef;
+  const newest = await db.maybeOne(sql.type(z.object({ version: z.int() }))`
+    SELECT k.version FROM provider_credentials k
+    JOIN provider_credentials known USING (config_id, account)
+    WHERE known.config_id = ${id} AND known.version = ${Number(version)}
+    ORDER BY k.version DESC LIMIT 1`);
+  return newest === null ? credentialsRef : referTo({ id, version: newest.version });
 }
 
 /**

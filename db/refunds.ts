@@ -2,6 +2,7 @@ import type { Payment } from '../domain/payment.ts';
 import { type Refund, refundableMinor } from '../domain/refund.ts';
 import { appendAudit } from './audit.ts';
 import type { Connection, Pool } from './pool.ts';
+import { referToNewest } from './provider-configs.ts';
 import { toPayment, toRefund } from './rows.ts';
 import { PAYMENT_COLUMNS, REFUND_COLUMNS, sql } from './sql.ts';
 
@@ -26,7 +27,8 @@ export type RefundInsertion =
 /**
  * Writes a refund down and reserves its money on the payment, or finds the refund that the
  * merchant's key already made. The payment's row lock puts any number of refunds in a row, and a
- * CHECK of the database stands behind the arithmetic.
+ * CHECK of the database stands behind the arithmetic. It keeps the credentials that it is written
+ * down with (ADR 0007).
  */
 export function insertRefund(pool: Pool, next: NewRefund): Promise<RefundInsertion> {
   return pool.transaction(async (db) => {
@@ -43,10 +45,11 @@ export function insertRefund(pool: Pool, next: NewRefund): Promise<RefundInserti
     if (amountMinor > leftMinor || leftMinor === 0) return { kind: 'too_much', payment, leftMinor };
     const row = await db.maybeOne(sql.typeAlias('refund')`
       INSERT INTO refunds AS r (id, payment_id, merchant_id, idempotency_key, fingerprint,
-        workflow_id, status, amount, currency, reason, metadata)
+        workflow_id, credentials_ref, status, amount, currency, reason, metadata)
       VALUES (${next.id}, ${payment.id}, ${next.merchantId}, ${next.idempotencyKey},
-        ${next.fingerprint}, ${next.workflowId}, 'pending', ${amountMinor}, ${payment.currency},
-        ${next.reason}, ${sql.jsonb(next.metadata)})
+        ${next.fingerprint}, ${next.workflowId},
+        ${await referToNewest(db, payment.credentialsRef)}, 'pending', ${amountMinor},
+        ${payment.currency}, ${next.reason}, ${sql.jsonb(next.metadata)})
       ON CONFLICT DO NOTHING
       RETURNING ${REFUND_COLUMNS}`);
     if (row === null) {
@@ -119,4 +122,20 @@ export async function findRefundByWorkflow(
   const payment = await db.one(sql.typeAlias('payment')`
     SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE id = ${row.payment_id}`);
   return { refund: toRefund(row), payment: toPayment(payment) };
+}
+
+/** Refunds that are silent for longer than they said they would be; else as `listStuck`. */
+export async function listStuckRefunds(
+  db: Connection,
+  graceMs: number,
+  limit: number,
+  afterId: string | null,
+): Promise<readonly Refund[]> {
+  const rows = await db.any(sql.typeAlias('refund')`
+    SELECT ${REFUND_COLUMNS} FROM refunds r
+    WHERE status = 'pending' AND coalesce(wait_until, updated_at + interval '10 minutes')
+        < now() - ${graceMs} * interval '1 millisecond'
+      AND (${afterId}::text IS NULL OR id > ${afterId})
+    ORDER BY id LIMIT ${limit}`);
+  return rows.map(toRefund);
 }

@@ -70,9 +70,10 @@ export async function replayCallback(db: Connection, id: string): Promise<void> 
     WHERE id = ${id} AND event IS NOT NULL AND payment_id IS NOT NULL`);
 }
 
-/** Closes a parked callback that somebody looked at. */
-export async function resolveCallback(db: Connection, id: string, note: string): Promise<void> {
-  await db.query(sql.typeAlias('none')`
+/** Closes a parked callback that somebody looked at. @returns false where it is not parked. */
+export async function resolveCallback(db: Connection, id: string, note: string): Promise<boolean> {
+  const closed = await db.maybeOne(sql.typeAlias('id')`
     UPDATE webhook_events SET status = 'applied', applied_at = now(), error = ${note}
-    WHERE id = ${id} AND status = 'parked'`);
+    WHERE id = ${id} AND status = 'parked' RETURNING id`);
+  return closed !== null;
 }

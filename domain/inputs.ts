@@ -54,7 +54,7 @@ export function refundInput(
     merchantId: payment.merchantId,
     workflowId: refund.workflowId,
     provider: payment.provider,
-    credentialsRef: payment.credentialsRef,
+    credentialsRef: refund.credentialsRef,
     amountMinor: refund.amountMinor,
     currency: refund.currency,
     providerPaymentId: payment.providerPaymentId,

@@ -21,12 +21,23 @@ export type Provider = {
   /** Fields of the credentials that are no secrets and may be shown. */
   readonly shownFields: readonly string[];
   /**
+   * Which of the shown ones tell one account from another; none where only secrets could. Whatever
+   * else changes, it is the same account with new credentials.
+   */
+  readonly accountFields: readonly string[];
+  /**
    * True when its ids of payments hold something of the payer: inside they are sealed (ADR 0003).
    * Its ids of refunds never are.
    */
   readonly idsArePersonal?: true;
   /** Checks credentials by field. Faults name the field and how to mend it, never its value. */
   readCredentials(record: Readonly<Record<string, string>>): CredentialsReading;
+  /**
+   * What else is wrong with credentials that somebody gives us, in the words of readCredentials.
+   * Stored ones are not held against it: payments are open with them.
+   * @param environment null for the deployment's own, of which nobody says it.
+   */
+  refuseNew?(credentials: Credentials, environment: Environment | null): readonly string[];
   /** Opens a client; it may keep tokens and connections as long as it lives. */
   connect(credentials: Credentials): ProviderClient;
   /** Where the provider tells about payments, and about refunds when it has one address for all. */
@@ -34,6 +45,10 @@ export type Provider = {
   /** Addresses of their own for what becomes of refunds; none where `webhook` tells. */
   readonly refundWebhooks: readonly ProviderWebhook[];
 };
+
+/** Where an account at a provider is: live money is in production alone. */
+export const ENVIRONMENTS = ['simulator', 'sandbox', 'production'] as const;
+export type Environment = (typeof ENVIRONMENTS)[number];
 
 /** How a provider's callbacks are proven and read. */
 export type ProviderWebhook = {

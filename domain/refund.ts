@@ -136,6 +136,8 @@ export type Refund = {
   readonly idempotencyKey: string;
   readonly fingerprint: string;
   readonly workflowId: string;
+  /** The newest of the payment's account when the refund was made; it keeps them. */
+  readonly credentialsRef: string;
   readonly status: RefundStatus;
   readonly amountMinor: number;
   /** What of it goes beyond the money that was taken; it counts in none of the payment's sums. */

@@ -29,6 +29,30 @@ export function capabilitiesOf(name: string): Capabilities {
   return provider.capabilities;
 }
 
+/**
+ * What is wrong with the deployment's own accounts, by the variables that hold them. An account of
+ * which nothing is set is none, and no fault.
+ */
+export function faultsOfOwn(
+  accounts: Readonly<Record<string, Readonly<Record<string, string>>>>,
+): readonly string[] {
+  return PROVIDER_NAMES.flatMap((name) => {
+    const record = accounts[name] ?? {};
+    if (Object.keys(record).length === 0) return [];
+    const provider: Provider = PROVIDERS[name];
+    const reading = provider.readCredentials(record);
+    if (!reading.ok) return reading.faults.map((fault) => ofVariable(name, fault));
+    const faults = provider.refuseNew?.(reading.credentials, null) ?? [];
+    return faults.map((fault) => ofVariable(name, fault));
+  });
+}
+
+/** `field: how to mend it` as a fault of the variable MALIPO_<NAME>_<FIELD>. */
+function ofVariable(name: string, fault: string): string {
+  const [field = ''] = fault.split(':', 1);
+  return `MALIPO_${name}_${field}`.toUpperCase() + fault.slice(field.length);
+}
+
 /** Whether a provider's ids of payments are kept sealed; a name that nobody has holds no ids. */
 export function hasPersonalIds(name: string): boolean {
   return findProvider(name)?.idsArePersonal === true;

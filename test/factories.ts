@@ -44,7 +44,7 @@ export const POLICY: ProviderPolicy = {
   confirm_callback_from_minor: null,
 };
 
-export const MERCHANT = { id: 'mer_1', name: 'Duka la Mama Njeri' };
+export const MERCHANT = { id: 'mer_0193e0d5a1c27d3f8c1e2b3a4d5e6f70', name: 'Duka la Mama Njeri' };
 
 /** A payment of KES 100.00 with keys of its own, without personal data. */
 export function makeNewPayment(changes: Partial<NewPayment> = {}): NewPayment {

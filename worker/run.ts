@@ -1,10 +1,10 @@
 import { Runtime } from '@temporalio/worker';
 import type { ActivityDeps } from '../activities/index.ts';
-import { type Env, readEnv } from '../config/env.ts';
+import { type Env, EnvError, readEnv } from '../config/env.ts';
 import { createLog } from '../config/log.ts';
 import { readPolicies } from '../config/policies.ts';
 import { readTemporalConfig } from '../config/temporal.ts';
-import { POLICY_DEFAULTS, PROVIDER_NAMES } from '../providers/index.ts';
+import { faultsOfOwn, POLICY_DEFAULTS, PROVIDER_NAMES } from '../providers/index.ts';
 import { loadWorkflowBundle } from './bundle.ts';
 import { connectTemporal } from './connection.ts';
 import { openDeps } from './deps.ts';
@@ -26,6 +26,8 @@ export async function runWorker(
   adapt: (deps: ActivityDeps) => ActivityDeps = (deps) => deps,
 ): Promise<number> {
   const env = readEnv(PROVIDER_NAMES);
+  const faults = faultsOfOwn(env.providers);
+  if (faults.length > 0) throw new EnvError(faults);
   const log = createLog('worker', env.logLevel);
   const policies = readPolicies(POLICY_DEFAULTS, env.policiesPath);
   Runtime.install({

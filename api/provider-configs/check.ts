@@ -14,17 +14,25 @@ import type { PutConfigBody } from './schema.ts';
 export function checkConfig(deps: ApiDeps, provider: Provider, body: PutConfigBody): PutConfigBody {
   const { baseUrl, faults: addressFaults } = addressOf(deps, provider, body);
   const credentials = { ...body.credentials, ...(baseUrl === null ? {} : { base_url: baseUrl }) };
-  const reading = provider.readCredentials(credentials);
+  const credentialFaults = addressFaults.length > 0 ? [] : faultsIn(provider, credentials, body);
   const faults = [
     ...addressFaults,
-    ...(reading.ok || addressFaults.length > 0
-      ? []
-      : reading.faults.map((fault) => toFault('/credentials', fault))),
+    ...credentialFaults.map((fault) => toFault('/credentials', fault)),
     ...policyFaults(deps, provider, body.policy_override),
   ];
   if (faults.length === 0) return { ...body, credentials };
   const detail = faults.map((fault) => `${fault.pointer} ${fault.detail}`).join('; ');
   throw new ApiError('invalid_request', detail, faults);
+}
+
+function faultsIn(
+  provider: Provider,
+  credentials: PutConfigBody['credentials'],
+  { environment }: PutConfigBody,
+): readonly string[] {
+  const reading = provider.readCredentials(credentials);
+  if (!reading.ok) return reading.faults;
+  return provider.refuseNew?.(reading.credentials, environment) ?? [];
 }
 
 type Address = { readonly baseUrl: string | null; readonly faults: readonly Fault[] };
@@ -67,12 +75,23 @@ function policyFaults(
 ): readonly Fault[] {
   const policy = policies.providers[name];
   if (policy === undefined) return [];
-  const overlaid = overlayPolicy(policy, override);
-  if (!overlaid.ok) return overlaid.faults.map((fault) => toFault('/policy_override', fault));
+  const { rate_limit_per_second: rate, ...own } = override;
+  const faults = rate === undefined ? [] : [refuseRate(name)];
+  const overlaid = overlayPolicy(policy, own);
+  if (!overlaid.ok) {
+    return [...faults, ...overlaid.faults.map((fault) => toFault('/policy_override', fault))];
+  }
   const pointer = '/policy_override/reattempt/fallback';
-  return overlaid.policy.reattempt.fallback
+  const unknown = overlaid.policy.reattempt.fallback
     .filter((other) => findProvider(other) === null)
     .map(() => ({ pointer, detail: `must name providers: ${PROVIDER_NAMES.join(', ')}` }));
+  return [...faults, ...unknown];
+}
+
+/** The rate is that of the provider's queue, which no single merchant's policy can change. */
+function refuseRate(name: string): Fault {
+  const detail = `is the deployment’s: all merchants share one queue to ${name}; leave it out`;
+  return { pointer: '/policy_override/rate_limit_per_second', detail };
 }
 
 /** `field.path: how to mend it` becomes a pointer and its detail. */

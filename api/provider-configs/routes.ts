@@ -52,7 +52,7 @@ export const providerConfigOperations: readonly Operation[] = [
     tag,
     summary: 'Configure your account at a provider',
     description:
-      'Replaces what was there. Payments that are open finish with the credentials they began with.',
+      'Replaces what was there. Payments that are open finish with the credentials they began with; refunds are made with the newest of the same account.',
     access: writing,
     body: putConfigBody,
     answers,

@@ -34,7 +34,13 @@ export async function saveConfig(
     policyOverride: body.policy_override,
     credentials: body.credentials,
     shown: showCredentials(provider, body.credentials),
+    account: nameAccount(provider, body),
   });
+}
+
+/** Refunds are made with the newest credentials under the same name. */
+function nameAccount({ accountFields }: Provider, { environment, credentials }: PutConfigBody) {
+  return [environment, ...accountFields.map((field) => credentials[field] ?? '')].join(' ');
 }
 
 function showCredentials(

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ENVIRONMENTS } from '../../db/provider-configs.ts';
+import { ENVIRONMENTS } from '../../domain/provider.ts';
 import { providerName } from '../payments/shape.ts';
 import { textMap, time } from '../shape.ts';
 
@@ -17,7 +17,8 @@ export const putConfigBody = z
       .record(z.string().regex(/^\w{1,100}$/, 'is no field'), credential)
       .meta({ description: 'By the provider’s own fields; they never come out again' }),
     policy_override: z.record(z.string(), z.unknown()).default({}).meta({
-      description: 'Laid over the provider’s policy, such as {"callback_wait_ms": 45000}',
+      description:
+        'Laid over the provider’s policy, such as {"callback_wait_ms": 45000}. Without rate_limit_per_second, which is the deployment’s: all merchants share one queue',
     }),
   })
   .meta({

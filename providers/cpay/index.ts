@@ -27,6 +27,7 @@ export const cpay: Provider = {
   policy,
   baseUrls: {},
   shownFields: ['base_url'],
+  accountFields: [],
   readCredentials,
   connect: (credentials) => createCPayClient(asCPay(credentials)),
   webhook,

@@ -1,3 +1,4 @@
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import type { CredentialsReading } from '../../domain/provider.ts';
 
@@ -39,6 +40,30 @@ export function readCredentials(record: Readonly<Record<string, string>>): Crede
     return `${issue.path.join('.')}: ${issue.message}`;
   });
   return { ok: false, faults };
+}
+
+const INITIATOR = ['initiator_name', 'initiator_password', 'certificate'] as const;
+
+/** Without its whole initiator an account takes payments and gives nothing back. */
+export function refuseNew(credentials: MpesaCredentials): readonly string[] {
+  const missing = INITIATOR.filter((field) => credentials[field] === undefined);
+  const faults =
+    missing.length === INITIATOR.length
+      ? []
+      : missing.map((field) => `${field}: is missing: refunds need all of ${INITIATOR.join(', ')}`);
+  const { certificate } = credentials;
+  if (certificate === undefined || readCertificate(certificate) !== null) return faults;
+  return [...faults, 'certificate: must be the whole PEM of an RSA certificate or public key'];
+}
+
+/** The key that passwords are sealed with; null when it is none. It may have expired long ago. */
+export function readCertificate(pem: string): KeyObject | null {
+  try {
+    const key = createPublicKey(pem.replaceAll('\\n', '\n'));
+    return key.asymmetricKeyType === 'rsa' ? key : null;
+  } catch {
+    return null;
+  }
 }
 
 /** @throws TypeError for another provider's credentials. */

@@ -1,6 +1,6 @@
 import type { Provider } from '../../domain/provider.ts';
 import { createMpesaClient } from './client.ts';
-import { asMpesa, readCredentials } from './credentials.ts';
+import { asMpesa, readCredentials, refuseNew } from './credentials.ts';
 import { policy } from './policy.ts';
 import { receiptWebhooks } from './receipt.ts';
 import { reversalWebhooks } from './reversal-webhook.ts';
@@ -30,8 +30,10 @@ export const mpesa: Provider = {
     production: 'https://api.safaricom.co.ke',
   },
   shownFields: ['base_url', 'short_code', 'transaction_type', 'till_number', 'initiator_name'],
+  accountFields: ['short_code'],
   idsArePersonal: true,
   readCredentials,
+  refuseNew: (credentials) => refuseNew(asMpesa(credentials)),
   connect: (credentials) => createMpesaClient(asMpesa(credentials)),
   webhook,
   refundWebhooks: [...reversalWebhooks, ...receiptWebhooks],

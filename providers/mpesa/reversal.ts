@@ -1,4 +1,4 @@
-import { constants, createPublicKey, publicEncrypt } from 'node:crypto';
+import { constants, publicEncrypt } from 'node:crypto';
 import { ProviderError } from '../../domain/error.ts';
 import { wholeUnits } from '../../domain/money.ts';
 import {
@@ -7,7 +7,7 @@ import {
   type RefundResult,
   refundFailure,
 } from '../../domain/refund.ts';
-import type { MpesaCredentials } from './credentials.ts';
+import { type MpesaCredentials, readCertificate } from './credentials.ts';
 import type { HttpAnswer } from './http.ts';
 import { rejectionOf } from './map.ts';
 import { acknowledgement, type ReversalRequest, type StatusRequest } from './wire.ts';
@@ -91,17 +91,18 @@ function initiatorOf({ initiator_name, initiator_password, certificate }: MpesaC
   return { Initiator: initiator_name, SecurityCredential };
 }
 
-/** RSA PKCS#1 v1.5 with the environment's key. Its certificate may have expired long ago. */
+/** RSA PKCS#1 v1.5 with the environment's key. */
 function sealPassword(password: string, certificate: string): string {
+  const key = readCertificate(certificate);
+  if (key === null) {
+    const message = 'certificate is no PEM of an RSA certificate or public key';
+    throw new ProviderError('misconfigured', message);
+  }
   try {
-    const key = createPublicKey(certificate.replaceAll('\\n', '\n'));
     const options = { key, padding: constants.RSA_PKCS1_PADDING };
     return publicEncrypt(options, Buffer.from(password)).toString('base64');
   } catch {
-    throw new ProviderError(
-      'misconfigured',
-      'certificate is no PEM of a certificate or public key',
-    );
+    throw new ProviderError('misconfigured', 'initiator_password is too long for certificate');
   }
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Credentials, CredentialsReading } from '../../domain/provider.ts';
+import type { Credentials, CredentialsReading, Environment } from '../../domain/provider.ts';
 
 /** What a Stripe account needs. Several webhook secrets are for their rotation. */
 const schema = z.strictObject({
@@ -32,6 +32,20 @@ export function readCredentials(record: Readonly<Record<string, string>>): Crede
     return `${field}: ${record[field] === undefined ? 'is missing' : issue.message}`;
   });
   return { ok: false, faults };
+}
+
+/** Which keys an account is opened with: Stripe's own address is the same for both. */
+const KEYS = { simulator: 'test', sandbox: 'test', production: 'live' } as const;
+
+/** A key of the other kind would move real money in a sandbox, or none in production. */
+export function refuseNew(
+  { secret_key }: StripeCredentials,
+  environment: Environment | null,
+): readonly string[] {
+  if (environment === null) return [];
+  const kind = KEYS[environment];
+  if (secret_key.split('_')[1] === kind) return [];
+  return [`secret_key: must be a ${kind} key in ${environment}: sk_${kind}_… or rk_${kind}_…`];
 }
 
 /** @throws TypeError for another provider's credentials. */

@@ -1,6 +1,6 @@
 import type { AmountRule, Provider } from '../../domain/provider.ts';
 import { cancel, capture, charge, lookup } from './charge.ts';
-import { asStripe, readCredentials } from './credentials.ts';
+import { asStripe, readCredentials, refuseNew } from './credentials.ts';
 import { policy } from './policy.ts';
 import { lookupRefund, refund } from './refund.ts';
 import { openSdk } from './sdk.ts';
@@ -40,7 +40,9 @@ export const stripe: Provider = {
   policy,
   baseUrls: { sandbox: 'https://api.stripe.com', production: 'https://api.stripe.com' },
   shownFields: ['base_url'],
+  accountFields: [],
   readCredentials,
+  refuseNew: (credentials, environment) => refuseNew(asStripe(credentials), environment),
   connect(credentials) {
     const sdk = openSdk(asStripe(credentials));
     return {

@@ -1,3 +1,5 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { TEST_CERTIFICATE } from '../../providers/mpesa/simulator/test-key.ts';
 import { openTestApi, type TestApi } from './server.ts';
 import { takePaymentsIn } from './takers.ts';
 
@@ -16,11 +18,19 @@ const MPESA = {
   passkey: 'passkey-of-one-merchant',
   initiator_name: 'apiop37',
   initiator_password: 'Pa55word!',
+  certificate: TEST_CERTIFICATE,
 };
+/** A public key, and none that a password can be sealed with. */
+const EC_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({
+  type: 'spki',
+  format: 'pem',
+});
 const STRIPE = {
   secret_key: 'sk_test_ofOneMerchantAlone',
   webhook_secrets: 'whsec_ofOneMerchantAlone,whsec_ofTheSameMerchant',
 };
+const without = (...fields: readonly string[]) =>
+  Object.fromEntries(Object.entries(MPESA).filter(([field]) => !fields.includes(field)));
 const SECRETS = [
   MPESA.consumer_secret,
   MPESA.consumer_key,
@@ -101,12 +111,46 @@ test.each<readonly [string, string, object, readonly string[]]>([
   ['two fields of nobody', 'stripe', { ...STRIPE, a: 'x', b: 'y' }, ['/credentials/a', '/credentials/b']],
   ['another address', 'stripe', { ...STRIPE, base_url: 'https://10.0.0.1' }, ['/credentials/base_url']],
   ['a NUL', 'mpesa', { ...MPESA, passkey: 'a\u0000b' }, ['/credentials/passkey']],
+  ['half of a certificate', 'mpesa', { ...MPESA, certificate: '-----BEGIN CERTIFICATE-----junk' }, ['/credentials/certificate']],
+  ['a key that seals nothing', 'mpesa', { ...MPESA, certificate: EC_KEY }, ['/credentials/certificate']],
+  ['no certificate of the initiator', 'mpesa', without('certificate'), ['/credentials/certificate']],
+  ['an initiator’s name alone', 'mpesa', without('certificate', 'initiator_password'), ['/credentials/initiator_password', '/credentials/certificate']],
+  ['a certificate alone', 'mpesa', without('initiator_name', 'initiator_password'), ['/credentials/initiator_name', '/credentials/initiator_password']],
+  ['a live key in a sandbox', 'stripe', { ...STRIPE, secret_key: 'sk_live_ofOneMerchantAlone' }, ['/credentials/secret_key']],
   ['half a character', 'mpesa', { ...MPESA, passkey: 'a\ud800' }, ['/credentials/passkey']],
 ])('%s as credentials is refused by field', async (_what, provider, credentials, pointers) => {
   const answer = await configure(provider, credentials);
   expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
   expect(answer.body.errors?.map(({ pointer }) => pointer)).toEqual(pointers);
   expect((await api.send('GET', path(provider))).status).toBe(404);
+});
+
+// biome-ignore format: table, one case per line
+test.each([
+  ['sandbox', 'sk_test_ofOneMerchantAlone', 200],
+  ['sandbox', 'rk_live_ofOneMerchantAlone', 400],
+  ['production', 'sk_test_ofOneMerchantAlone', 400],
+  ['production', 'rk_test_ofOneMerchantAlone', 400],
+  ['production', 'rk_live_ofOneMerchantAlone', 200],
+  ['simulator', 'sk_live_ofOneMerchantAlone', 400],
+  ['simulator', 'rk_test_ofOneMerchantAlone', 200],
+])('%s with the key %s answers %i', async (environment, secret_key, status) => {
+  const address = environment === 'simulator' ? { base_url: 'http://127.0.0.1:8091' } : {};
+  const credentials = { ...STRIPE, ...address, secret_key };
+  const answer = await put('stripe', { environment, credentials });
+  expect(answer.status).toBe(status);
+  if (status === 200) return;
+  const [fault] = answer.body.errors ?? [];
+  expect(fault?.pointer).toBe('/credentials/secret_key');
+  expect(fault?.detail).toContain(environment);
+  expect(answer.text).not.toContain(secret_key);
+});
+
+test('M-Pesa’s initiator may be left out, and its PEM may stand in one line', async () => {
+  const charging = without('initiator_name', 'initiator_password', 'certificate');
+  expect((await configure('mpesa', charging)).status).toBe(200);
+  const certificate = TEST_CERTIFICATE.replaceAll('\n', '\\n');
+  expect((await configure('mpesa', { ...MPESA, certificate })).status).toBe(200);
 });
 
 test.each([
@@ -129,6 +173,7 @@ test.each([
   [{ lookup: { 'a.b': 1 } }, '/policy_override/lookup/a/b'],
   [{ reattempt: { fallback: ['paypal'] } }, '/policy_override/reattempt/fallback'],
   [{ reattempt: { fallback: ['\u0000'] } }, '/policy_override/reattempt/fallback'],
+  [{ rate_limit_per_second: 5 }, '/policy_override/rate_limit_per_second'],
 ])('a policy that says %j is refused', async (policy_override, pointer) => {
   const answer = await configure('mpesa', MPESA, { policy_override });
   expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer }] } });

@@ -36,6 +36,7 @@ function save(changes: Partial<NewProviderConfig> = {}) {
     policyOverride: {},
     credentials: { secret_key: 'sk_test_first' },
     shown: { secret_key: '••••irst' },
+    account: 'sandbox',
     ...changes,
   });
 }

@@ -91,6 +91,7 @@ const refund: Refund = {
   idempotencyKey: 'refund-1',
   fingerprint: '',
   workflowId: `refund-${'0'.repeat(32)}`,
+  credentialsRef: payment.credentialsRef,
   status: 'succeeded',
   amountMinor: 4_000,
   amountOverMinor: 0,
