@@ -14,6 +14,8 @@ export type Method = (typeof METHODS)[number];
 export type Answer = {
   readonly description: string;
   readonly schema?: z.ZodType;
+  /** Laid over the example that is made of the schema, where that would mislead. */
+  readonly example?: object;
   /** `application/json` unless another is named. Of several, the reply's headers tell which. */
   readonly contentType?: string | readonly string[];
 };
@@ -138,12 +140,21 @@ export function listProblems(operation: Operation): readonly ProblemCode[] {
     [body !== null, BODY_PROBLEMS],
     [isIdempotent === true, KEY_PROBLEMS],
     [path.includes('{'), ['not_found']],
-    [true, ['rate_limited', 'internal_error', 'temporarily_unavailable']],
+    [true, COMMON_PROBLEMS],
   ];
   const codes = follow.flatMap(([applies, of]) => (applies ? of : []));
   return [...new Set([...codes, ...problems])];
 }
 
+/** Some are answered before anybody knows which operation was meant. */
+const COMMON_PROBLEMS = [
+  'malformed_request',
+  'request_timeout',
+  'headers_too_large',
+  'rate_limited',
+  'internal_error',
+  'temporarily_unavailable',
+] as const;
 const BODY_PROBLEMS = [
   'malformed_json',
   'unsupported_media_type',

@@ -11,6 +11,9 @@ export function text(lengthMax: number) {
     .refine((it) => it.isWellFormed() && !/\p{Cc}/u.test(it), 'must hold no control characters');
 }
 
+/** NIST SP 800-63B: length counts, rules about kinds of characters do not. */
+export const newPassword = z.string().min(12, 'takes 12 characters or more').max(200);
+
 const AMOUNT = 'must be a positive integer of minor units (KES 100.50 is 10050), below 2^53';
 
 export const positiveAmount = z.int({ error: AMOUNT }).positive({ error: AMOUNT });

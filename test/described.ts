@@ -2,24 +2,30 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { OPERATIONS } from '../api/operations.ts';
 import { describeApi } from '../api/reference/openapi.ts';
 
+type Body = {
+  readonly headers?: object;
+  readonly content?: Readonly<Record<string, Media>>;
+};
+type Media = {
+  readonly schema: { readonly example?: unknown };
+  readonly example?: unknown;
+  readonly examples?: Readonly<Record<string, { readonly $ref: string }>>;
+};
 type Described = {
   readonly operationId: string;
-  readonly responses: Readonly<
-    Record<
-      string,
-      {
-        readonly headers?: object;
-        readonly content?: Readonly<Record<string, { readonly schema: object }>>;
-      }
-    >
-  >;
+  readonly parameters?: readonly { readonly name: string; readonly description?: string }[];
+  readonly requestBody?: Body;
+  readonly responses: Readonly<Record<string, Body>>;
 };
 /** The OpenAPI document, as far as tests look into it. */
 export type Document = {
   readonly openapi: string;
   readonly paths: Readonly<Record<string, Readonly<Record<string, Described>>>>;
   readonly webhooks: Readonly<Record<string, Readonly<Record<string, Described>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, object>> };
+  readonly components: {
+    readonly schemas: Readonly<Record<string, object>>;
+    readonly examples: Readonly<Record<string, { readonly value: unknown }>>;
+  };
 };
 export type Answered = {
   readonly method: string;

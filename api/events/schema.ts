@@ -4,7 +4,11 @@ import { isEventCursor } from '../../db/outgoing-events.ts';
 import { pageQuery, text } from '../schema.ts';
 
 export const listEventsQuery = pageQuery.extend({
-  cursor: z.string().refine(isEventCursor, 'must be the cursor of an event').optional(),
+  cursor: z
+    .string()
+    .refine(isEventCursor, 'must be the cursor of an event')
+    .optional()
+    .meta({ description: 'A `next_cursor`, or the `cursor` of any event: what came after it' }),
   payment_id: text(100).optional(),
 });
 

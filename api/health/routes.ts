@@ -61,7 +61,14 @@ export const healthOperations: readonly Operation[] = [
     limit,
     answers: {
       200: { description: 'Payments are taken', schema: healthShape },
-      503: { description: 'None can be taken', schema: healthShape },
+      503: {
+        description: 'None can be taken',
+        schema: healthShape,
+        example: {
+          status: 'unavailable',
+          components: { database: 'unavailable', temporal: 'ok' },
+        },
+      },
     },
     async handle({ pool, engine }) {
       const [fault, temporal] = await Promise.all([findDatabaseFault(pool), engine.isReachable()]);

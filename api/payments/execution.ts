@@ -4,7 +4,7 @@ import type { Payment } from '../../domain/payment.ts';
 import { isClosed } from '../../domain/payment-states.ts';
 import { spellOut } from '../../domain/policy.ts';
 import type { Engine } from '../engine.ts';
-import type { Execution } from '../execution.ts';
+import { findRunning, presentRunning } from '../running.ts';
 import type { executionShape } from './shape.ts';
 
 const WAITS = {
@@ -23,7 +23,9 @@ export async function showExecution(
   engine: Engine,
   payment: Payment,
 ): Promise<z.input<typeof executionShape>> {
-  const { workflowId, execution } = await findRunning(engine, payment);
+  const { workflowId, status } = payment;
+  const lateId = isClosed(status) ? null : lateOutcomeWorkflowId(workflowId);
+  const running = await findRunning(engine, workflowId, lateId);
   const isOverdue = payment.waitUntil !== null && Date.parse(payment.waitUntil) < Date.now();
   const asks = payment.waitingFor === 'callback' && isOverdue;
   const waitingFor = asks ? 'lookup' : payment.waitingFor;
@@ -32,38 +34,13 @@ export async function showExecution(
   return {
     object: 'execution',
     payment_id: payment.id,
-    status: payment.status,
+    status,
     waiting_for: waitingFor,
     explanation: waitingFor === null ? explainRest(payment) : WAITS[waitingFor],
     wait_until: isPast ? null : payment.waitUntil,
-    activities: (execution?.activities ?? []).map((activity) => ({
-      type: activity.type,
-      attempt: activity.attempt,
-      attempts_max: activity.attemptsMax === 0 ? null : activity.attemptsMax,
-      last_error: activity.lastError,
-      next_try_at: activity.nextTryAt,
-    })),
-    workflow: {
-      id: workflowId,
-      url: engine.workflowUrl(workflowId),
-      status: execution?.status ?? 'unknown',
-      history_length: execution?.historyLength ?? null,
-    },
+    ...presentRunning(engine, running),
     policy: spellOut(payment.policy),
   };
-}
-
-/** The workflow that works on it: its own, or the one that took what came late. */
-async function findRunning(
-  engine: Engine,
-  { workflowId, status }: Payment,
-): Promise<{ readonly workflowId: string; readonly execution: Execution | null }> {
-  const execution = await engine.describe(workflowId);
-  const own = { workflowId, execution };
-  if (isClosed(status) || execution === null || execution.status === 'running') return own;
-  const lateId = lateOutcomeWorkflowId(workflowId);
-  const late = await engine.describe(lateId);
-  return late?.status === 'running' ? { workflowId: lateId, execution: late } : own;
 }
 
 function explainRest({ status }: Payment): string {

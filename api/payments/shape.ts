@@ -6,6 +6,7 @@ import { ACTORS, AUDIT_ACTIONS, REVIEW_REASONS, WAITING_FOR } from '../../domain
 import { PAYMENT_STATUSES } from '../../domain/payment-states.ts';
 import { SURPLUS_STATUSES } from '../../domain/surplus.ts';
 import { PROVIDER_NAMES } from '../../providers/index.ts';
+import { runningShape } from '../running.ts';
 import { minor, namesOf, textMap, textOrNull, time, timeOrNull, workflowShape } from '../shape.ts';
 
 export const providerName = z.string().meta({ enum: PROVIDER_NAMES, example: 'mpesa' });
@@ -107,21 +108,7 @@ export const executionShape = z
     waiting_for: z.enum(WAITING_FOR).nullable(),
     explanation: z.string(),
     wait_until: timeOrNull,
-    activities: z.array(
-      z.strictObject({
-        type: z.string(),
-        attempt: z.int(),
-        attempts_max: z.int().nullable(),
-        last_error: textOrNull,
-        next_try_at: timeOrNull,
-      }),
-    ),
-    workflow: z.strictObject({
-      id: z.string(),
-      url: textOrNull,
-      status: z.string(),
-      history_length: z.int().nullable(),
-    }),
+    ...runningShape,
     policy: z.record(z.string(), z.unknown()).meta({ description: 'The policy it goes by' }),
   })
   .meta({ id: 'Execution' });

@@ -1,3 +1,4 @@
+import { PROBLEMS } from '../errors.ts';
 import type { Operation } from '../operation.ts';
 
 type HeaderName = keyof typeof HEADERS;
@@ -16,9 +17,16 @@ const HEADERS = {
   'Idempotency-Replayed': text('`true` when this key had made it before'),
 } as const;
 
+/** Answered before anything was read that could be counted. */
+const UNREAD: readonly number[] = [
+  PROBLEMS.request_timeout.status,
+  PROBLEMS.headers_too_large.status,
+];
+
 /** The headers that an answer of this operation with this status carries. */
 export function headersOf(operation: Operation, status: number): Record<string, Header> {
-  const isCounted = operation.access.kind !== 'open' || operation.limit !== undefined;
+  const isLimited = operation.access.kind !== 'open' || operation.limit !== undefined;
+  const isCounted = isLimited && !UNREAD.includes(status);
   const isMade = operation.isIdempotent === true && status < 300;
   const carried: readonly (readonly [HeaderName, boolean])[] = [
     ['X-Request-Id', true],

@@ -6,9 +6,18 @@ import {
   type ZodOpenApiResponsesObject,
 } from 'zod-openapi';
 import { type Access, SCOPES } from '../../domain/access.ts';
-import { PROBLEMS, type ProblemCode, problemShape } from '../errors.ts';
-import { listProblems, type Operation, TAGS } from '../operation.ts';
+import {
+  ApiError,
+  PROBLEM_CODES,
+  PROBLEMS,
+  type ProblemCode,
+  presentProblem,
+  problemShape,
+} from '../errors.ts';
+import { type Answer, listProblems, type Operation, TAGS } from '../operation.ts';
+import { exampleId, makeExample } from './examples.ts';
 import { headersOf } from './headers.ts';
+import { describePath, describeQuery } from './parameters.ts';
 import { describeWebhooks } from './webhooks.ts';
 
 const DESCRIPTION = `Each payment is one durable workflow. Amounts are integers of minor units: KES
@@ -39,6 +48,7 @@ export function describeApi(operations: readonly Operation[], serverUrl: string)
     paths,
     webhooks: describeWebhooks(),
     components: {
+      examples: exampleProblems(serverUrl),
       securitySchemes: {
         apiKey: { type: 'http', scheme: 'bearer', description: 'A merchant’s API key, `sk_…`' },
         accessToken: {
@@ -59,8 +69,8 @@ const SECURITY: Readonly<Record<Access['kind'], Record<string, string[]>[]>> = {
 };
 
 function describeOperation(operation: Operation): ZodOpenApiOperationObject {
-  const { id, tag, summary, access, query, body, path } = operation;
-  const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
+  const { id, tag, summary, access, query, body } = operation;
+  const path = describePath(operation.path);
   return {
     operationId: id,
     tags: [tag],
@@ -68,8 +78,8 @@ function describeOperation(operation: Operation): ZodOpenApiOperationObject {
     description: [operation.description, describeAccess(access)].filter(Boolean).join('\n\n'),
     security: SECURITY[access.kind],
     requestParams: {
-      ...(names.length === 0 ? {} : { path: z.object(parametersOf(names)) }),
-      ...(query instanceof z.ZodObject ? { query } : {}),
+      ...(path === null ? {} : { path }),
+      ...(query instanceof z.ZodObject ? { query: describeQuery(query) } : {}),
       ...(operation.isIdempotent === true ? { header: keyHeader } : {}),
     },
     ...(body === null
@@ -97,16 +107,12 @@ const keyHeader = z.object({
     .meta({ description: 'New for each payment or refund, the same in repetitions' }),
 });
 
-function parametersOf(names: readonly string[]) {
-  return Object.fromEntries(names.map((name) => [name, z.string()]));
-}
-
 function describeAnswers(operation: Operation): ZodOpenApiResponsesObject {
   const described: ZodOpenApiResponsesObject = {};
   for (const [status, answer] of Object.entries(operation.answers)) {
-    const { description, schema, contentType = JSON_TYPE } = answer;
+    const { description, contentType = JSON_TYPE } = answer;
     const types = typeof contentType === 'string' ? [contentType] : contentType;
-    const media = types.map((type) => [type, { schema: schema ?? schemaOf(type) }] as const);
+    const media = types.map((type) => [type, mediaOf(answer, type)] as const);
     const content = status === '204' ? {} : { content: Object.fromEntries(media) };
     described[`${Number(status)}` as `${1 | 2 | 3 | 4 | 5}${string}`] = {
       description,
@@ -119,9 +125,13 @@ function describeAnswers(operation: Operation): ZodOpenApiResponsesObject {
 
 const JSON_TYPE = 'application/json';
 
-/** Of what is not ours to describe: JSON of others, or no JSON. */
-function schemaOf(contentType: string) {
-  return { type: contentType === JSON_TYPE ? ('object' as const) : ('string' as const) };
+/** Without a schema it is not ours to describe: JSON of others, or no JSON. */
+function mediaOf({ schema, example }: Answer, contentType: string) {
+  if (schema !== undefined) {
+    return { schema, example: Object.assign({}, makeExample(schema), example) };
+  }
+  if (contentType !== JSON_TYPE) return { schema: { type: 'string' as const } };
+  return { schema: { type: 'object' as const }, example };
 }
 
 /** One response for each status, naming the codes that it may carry. */
@@ -133,10 +143,35 @@ function describeProblems(operation: Operation): ZodOpenApiResponsesObject {
     described[`${status}` as `${1 | 2 | 3 | 4 | 5}${string}`] = {
       description: codes.map(describeProblem).join('\n'),
       headers: headersOf(operation, status),
-      content: { 'application/problem+json': { schema: problemShape } },
+      content: {
+        'application/problem+json': { schema: problemShape, examples: exampleRefsOf(codes) },
+      },
     };
   }
   return described;
+}
+
+/** Each problem's example stands once, and each answer points to those that it may be. */
+function exampleRefsOf(codes: readonly ProblemCode[]) {
+  return Object.fromEntries(
+    codes.map((code) => [code, { $ref: `#/components/examples/${code}` }] as const),
+  );
+}
+
+function exampleProblems(serverUrl: string) {
+  const fault = { pointer: '/amount', detail: 'must be a positive integer of minor units' };
+  return Object.fromEntries(
+    PROBLEM_CODES.map((code) => {
+      const { title, mend } = PROBLEMS[code];
+      const faults = code === 'invalid_request' ? [fault] : [];
+      const value = presentProblem(
+        new ApiError(code, mend, faults),
+        exampleId('request'),
+        serverUrl,
+      );
+      return [code, { summary: title, value }] as const;
+    }),
+  );
 }
 
 function describeProblem(code: ProblemCode): string {

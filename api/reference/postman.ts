@@ -13,6 +13,7 @@ const GIVEN = {
   api_key: '',
   email: 'admin@sandbox.malipo.test',
   password: '',
+  new_password: '',
   provider: 'cpay',
   url: 'https://shop.example.com/malipo',
   code: 'rate_limited',
@@ -24,6 +25,7 @@ const FROM_VARIABLES: Readonly<Record<string, string>> = {
   mpesa: '{{provider}}',
   'you@example.com': '{{email}}',
   'your pass phrase': '{{password}}',
+  'another pass phrase': '{{new_password}}',
   'rt_…': '{{refresh_token}}',
   'https://shop.example.com/malipo': '{{url}}',
 };

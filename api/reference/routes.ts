@@ -12,18 +12,17 @@ const html = (description: string) => ({ 200: { description, contentType: HTML }
 
 /** The document, its page, and pages about problems. @param list all operations, these too. */
 export function createReferenceOperations(list: () => readonly Operation[]): readonly Operation[] {
-  const common = {
-    method: 'get',
-    tag,
-    access,
-    answers: { 200: { description: 'The document', contentType: 'application/json' } },
-  } as const;
+  const common = { method: 'get', tag, access } as const;
+  const answers = (example: object) => ({
+    200: { description: 'The document', contentType: 'application/json', example },
+  });
   return [
     declare({
       ...common,
       id: 'getOpenApi',
       path: '/openapi.json',
       summary: 'This API in OpenAPI 3.1',
+      answers: answers({ openapi: '3.1.0', info: { title: 'Malipo', version: 'v1' }, paths: {} }),
       handle: serveDocument((publicUrl) => describeApi(list(), publicUrl)),
     }),
     declare({
@@ -31,6 +30,7 @@ export function createReferenceOperations(list: () => readonly Operation[]): rea
       id: 'getPostman',
       path: '/postman.json',
       summary: 'This API as a Postman collection',
+      answers: answers({ info: { name: 'Malipo' }, variable: [], item: [] }),
       handle: serveDocument((publicUrl) => describeCollection(list(), publicUrl)),
     }),
     ...PAGES,

@@ -1,8 +1,31 @@
 import type { ZodOpenApiPathItemObject } from 'zod-openapi';
-import { EVENT_TYPES, WEBHOOK_EVENT_TYPES } from '../../domain/outgoing-event.ts';
+import { EVENT_TYPES, type EventType, WEBHOOK_EVENT_TYPES } from '../../domain/outgoing-event.ts';
+import type { PaymentStatus } from '../../domain/payment-states.ts';
+import type { RefundStatus } from '../../domain/refund-states.ts';
 import { deliveredEventShape } from '../events/present.ts';
+import { exampleId } from './examples.ts';
 
 const header = (description: string) => ({ description, schema: { type: 'string' } as const });
+
+/** What it tells of, in short; `status` is the one that the type names, where it names one. */
+function exampleEvent(type: EventType) {
+  const [subject = '', news = ''] = type.split('.');
+  const status = (subject === 'payment' ? PAYMENT_NEWS : REFUND_NEWS)[news] ?? news;
+  const money = { status, amount: 10_050, currency: 'KES', metadata: {} };
+  const payment = { id: exampleId('payment'), object: 'payment', ...money };
+  const data: Readonly<Record<string, object>> = {
+    payment,
+    refund: { id: exampleId('refund'), object: 'refund', payment_id: payment.id, ...money },
+    endpoint: { id: exampleId('webhook_endpoint'), object: 'webhook_endpoint' },
+  };
+  const timestamp = '2026-11-24T09:00:00.123Z';
+  return { id: exampleId('message'), type, timestamp, data: data[subject] ?? {} };
+}
+const PAYMENT_NEWS: Readonly<Record<string, PaymentStatus>> = {
+  disputed: 'succeeded',
+  surplus: 'succeeded',
+};
+const REFUND_NEWS: Readonly<Record<string, RefundStatus>> = { created: 'pending' };
 
 /** What is POSTed to merchants' endpoints, signed by Standard Webhooks; one entry a type. */
 export function describeWebhooks(): Record<string, ZodOpenApiPathItemObject> {
@@ -36,7 +59,11 @@ export function describeWebhooks(): Record<string, ZodOpenApiPathItemObject> {
               ),
             },
           ],
-          requestBody: { content: { 'application/json': { schema: deliveredEventShape } } },
+          requestBody: {
+            content: {
+              'application/json': { schema: deliveredEventShape, example: exampleEvent(type) },
+            },
+          },
           responses: {
             '2XX': { description: 'Taken; anything else is tried again' },
             '410': { description: 'Gone: the endpoint is switched off' },

@@ -30,7 +30,11 @@ export const refundOperations: readonly Operation[] = [
     answers: {
       200: { description: 'The key was used before: its refund', schema: refundShape },
       201: { description: 'The refund with its first meaningful status', schema: refundShape },
-      202: { description: 'Stored; it goes on, and has no news yet', schema: refundShape },
+      202: {
+        description: 'Stored; it goes on, and has no news yet',
+        schema: refundShape,
+        example: { status: 'pending', completed_at: null },
+      },
     },
     problems: ['not_refundable', 'refund_too_much', 'provider_limits'],
     async handle(deps, call) {

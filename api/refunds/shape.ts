@@ -4,6 +4,7 @@ import { WAITING_FOR } from '../../domain/payment.ts';
 import { REFUND_FAILURES, REFUND_REVIEW_REASONS } from '../../domain/refund.ts';
 import { REFUND_STATUSES } from '../../domain/refund-states.ts';
 import { paymentId } from '../payments/shape.ts';
+import { runningShape } from '../running.ts';
 import { minor, namesOf, textMap, textOrNull, time, timeOrNull, workflowShape } from '../shape.ts';
 
 /** A refund as it leaves the API; the only shape that does. */
@@ -40,3 +41,17 @@ export const refundShape = z
     completed_at: timeOrNull,
   })
   .meta({ id: 'Refund' });
+
+/** Why a refund is where it is. */
+export const refundExecutionShape = z
+  .strictObject({
+    object: z.literal('refund_execution'),
+    refund_id: z.string(),
+    payment_id: paymentId,
+    status: z.enum(REFUND_STATUSES),
+    waiting_for: z.enum(WAITING_FOR).nullable(),
+    explanation: z.string(),
+    wait_until: timeOrNull,
+    ...runningShape,
+  })
+  .meta({ id: 'RefundExecution' });

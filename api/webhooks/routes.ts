@@ -14,6 +14,7 @@ const common = {
     200: {
       description: 'It is kept: what the provider wants to read',
       contentType: 'application/json',
+      example: { ResultCode: 0, ResultDesc: 'Accepted' },
     },
   },
   problems: ['not_found', 'webhook_refused', 'body_too_large'],

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { createLog } from '../../config/log.ts';
-import { storePaymentIn } from '../factories.ts';
+import { MERCHANT, storePaymentIn } from '../factories.ts';
 import { makeStkCallback, stkPath } from './callbacks.ts';
 import { openOperator, PASSWORD } from './operators.ts';
 import { openTestApi, type TestApi } from './server.ts';
@@ -46,7 +46,7 @@ test('a merchant’s request is told with payment, workflow, merchant and addres
     headers: headersOf('request-made'),
   });
   const { id, workflow } = made.body;
-  const about = { payment_id: id, merchant_id: 'mer_1', remote_address: '203.0.113.9' };
+  const about = { payment_id: id, merchant_id: MERCHANT.id, remote_address: '203.0.113.9' };
   expect(lineOf('request-made')).toMatchObject({
     ...about,
     workflow_id: (workflow as { id: string }).id,

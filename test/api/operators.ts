@@ -7,9 +7,12 @@ export const PASSWORD = 'a long enough password';
 let passwordHash: Promise<string> | null = null;
 
 /** Makes an operator of this role; hashing takes long, so all have one password. */
-export async function enrollOperator({ pool }: Pick<TestApi, 'pool'>, role: Role) {
+export async function enrollOperator(
+  { pool }: Pick<TestApi, 'pool'>,
+  role: Role,
+  email = `${role}@example.test`,
+) {
   passwordHash ??= hashPassword(PASSWORD);
-  const email = `${role}@example.test`;
   const operator = await insertOperator(pool, {
     email,
     name: role,

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 export type RawAnswer = {
   readonly status: number;
   readonly headers: Headers;
+  readonly text: string;
   readonly body: Readonly<Record<string, unknown>>;
 };
 
@@ -44,6 +45,7 @@ export function parseAnswer(text: string): RawAnswer {
   return {
     status: Number(first.split(' ')[1] ?? 0),
     headers: new Headers(pairs),
+    text: body,
     body: isJson ? JSON.parse(body) : {},
   };
 }

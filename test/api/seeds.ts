@@ -1,6 +1,7 @@
 import { newId } from '../../db/ids.ts';
+import { saveProviderConfig } from '../../db/provider-configs.ts';
 import { insertWebhookEvent } from '../../db/webhook-events.ts';
-import { MERCHANT, makeWebhookEvent, storePaymentIn } from '../factories.ts';
+import { MERCHANT, makeWebhookEvent, storePaymentIn, VAULT } from '../factories.ts';
 import type { TestApi } from './server.ts';
 
 /** The id of one thing of each kind that has an address of its own, by the noun before it. */
@@ -10,6 +11,7 @@ export type Seeds = Readonly<Record<string, string>>;
 export async function storeOneOfEach(api: TestApi): Promise<Seeds> {
   const make = async (path: string, body: object) =>
     (await api.send('POST', `/api/v1/${path}`, { body })).body.id;
+  await storeConfigs(api);
   const endpoint = await make('webhook-endpoints', { url: 'https://shop.example.test/malipo' });
   const payment = await storePaymentIn(api.pool, 'succeeded');
   const { event } = await insertWebhookEvent(
@@ -38,14 +40,43 @@ export async function storeOneOfEach(api: TestApi): Promise<Seeds> {
     'webhook-events': event.id,
     merchants: MERCHANT.id,
     operators: operator?.id ?? '',
-    // Temporal keeps these; the engine of the tests knows any.
-    batches: newId('batch'),
+    batches: beginBatch(api),
   };
+}
+
+/** An account of the merchant's own, and the default. */
+async function storeConfigs(api: TestApi): Promise<void> {
+  const base_url = 'http://127.0.0.1:1';
+  const credentials = {
+    base_url,
+    api_key: 'cpay_test_ofSeeds',
+    webhook_secrets: 'a-secret-of-the-seeds',
+  };
+  const body = { environment: 'simulator', credentials };
+  const { status, text } = await api.send('PUT', '/api/v1/provider-configs/cpay', { body });
+  if (status !== 200) throw new Error(text);
+  await saveProviderConfig(api.pool, VAULT, {
+    merchantId: null,
+    provider: 'cpay',
+    environment: 'simulator',
+    active: true,
+    policyOverride: {},
+    credentials,
+    account: 'simulator',
+    shown: {},
+  });
+}
+
+function beginBatch({ engine }: TestApi): string {
+  const id = newId('batch');
+  const control = { action: 'look_up', reason: 'the provider is back', by: 'opr_1' } as const;
+  engine.batches.push({ id, provider: 'cpay', control });
+  return id;
 }
 
 /** Parts of a path that are no ids. */
 const NAMES: Readonly<Record<string, string>> = {
-  provider: 'mpesa',
+  provider: 'cpay',
   channel: 'stripe',
   proof: 'none',
   code: 'rate_limited',

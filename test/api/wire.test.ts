@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { OPERATIONS } from '../../api/operations.ts';
+import { requireDescribed } from '../described.ts';
 import { until } from './live-client.ts';
 import { exchange, openRaw, parseAnswer, readAll } from './raw.ts';
 import { openTestApi, type TestApi } from './server.ts';
@@ -56,8 +58,10 @@ test.each([
 ])(
   'a payment whose body %s is refused, and none is made',
   async (_how, line, body, status, code) => {
-    const answer = await exchange(api.url, head('/api/v1/payments', line) + body);
+    const path = '/api/v1/payments';
+    const answer = await exchange(api.url, head(path, line) + body);
     expect(answer).toMatchObject({ status, body: { code } });
+    requireDescribed({ method: 'POST', path, ...answer });
     expect(await api.database.queryAsOwner('SELECT id FROM payments')).toEqual([]);
   },
 );
@@ -102,6 +106,18 @@ test.each([
   const [chunk] = await once(socket, 'data');
   socket.destroy();
   expect(parseAnswer(String(chunk))).toMatchObject({ status: 200, body: { status: 'ok' } });
+});
+
+test('what Node itself refuses is described for each operation', async () => {
+  const much = `X-Much: ${'x'.repeat(17_000)}\r\n`;
+  for (const { method, path } of OPERATIONS) {
+    const answer = await exchange(
+      api.url,
+      `${method.toUpperCase()} ${path.replaceAll(/[{}]/g, '')} HTTP/1.1\r\n${HOST}${much}\r\n`,
+    );
+    expect(answer.status).toBe(431);
+    requireDescribed({ method, path, ...answer });
+  }
 });
 
 describe('a process that ends', () => {

@@ -11,6 +11,7 @@ import { hashOfPaymentWorkflowId } from '../../domain/id.ts';
 import { makeCPayEvent, sign } from '../api/callbacks.ts';
 import { until } from '../api/live-client.ts';
 import { exchange, openRaw, parseAnswer, readAll, upgradeTo } from '../api/raw.ts';
+import { requireDescribed } from '../described.ts';
 import { storePaymentIn } from '../factories.ts';
 import { type ApiProcess, startApi } from './api-process.ts';
 
@@ -61,10 +62,11 @@ type Odd = {
   readonly body?: string | Buffer<ArrayBuffer>;
 };
 
-async function ask({ path = '/api/v1/payments', headers, ...init }: Odd) {
+/** What the reference does not describe is not even an answer. */
+async function ask({ path = '/api/v1/payments', method = 'POST', headers, body }: Odd) {
   const answer = await fetch(`${api.url}${path}`, {
-    method: 'POST',
-    ...init,
+    method,
+    ...(body === undefined ? {} : { body }),
     headers: {
       authorization: `Bearer ${api.apiKey}`,
       'content-type': 'application/json',
@@ -72,8 +74,9 @@ async function ask({ path = '/api/v1/payments', headers, ...init }: Odd) {
       ...headers,
     },
   });
-  const text = await answer.text();
-  return { status: answer.status, headers: answer.headers, text, body: JSON.parse(text) };
+  const told = { status: answer.status, headers: answer.headers, text: await answer.text() };
+  requireDescribed({ method, path, ...told });
+  return { ...told, body: JSON.parse(told.text) };
 }
 const post = (body: object | string) =>
   ask({ body: typeof body === 'string' ? body : JSON.stringify(body) });
@@ -108,6 +111,7 @@ describe('a request is refused with a problem', () => {
     ['line breaks in an id', 20, { path: '/api/v1/payments/a%0d%0aSet-Cookie:%20b=c', method: 'GET' }, 404, 'not_found'],
     ['NUL in an id', 20, { path: '/api/v1/payments/%00', method: 'GET' }, 404, 'not_found'],
     ['an id that is no UTF-8', 20, { path: '/api/v1/payments/%E0%A4%A', method: 'GET' }, 404, 'not_found'],
+    ['headers of 20 KB', 20, { headers: { 'x-much': 'x'.repeat(20_000) } }, 431, 'headers_too_large'],
     ['an id of 8 KB', 20, { path: `/api/v1/payments/${'a'.repeat(8_000)}`, method: 'GET' }, 404, 'not_found'],
     ['a path that climbs', 20, { path: '/docs/..%2f..%2fpackage.json', method: 'GET' }, 404, 'not_found'],
     ['a query of 4 000 parts', 20, { path: `/api/v1/payments?${'a=1&'.repeat(4_000).slice(0, 15_000)}`, method: 'GET' }, 400, 'invalid_request'],
@@ -234,6 +238,7 @@ test.concurrent('who sends slowly is told after a while, and is in nobody’s wa
   }
   for (const answer of await Promise.all(answers)) {
     expect(answer).toMatchObject({ status: 408, body: { code: 'request_timeout' } });
+    requireDescribed({ method: 'POST', path: '/api/v1/payments', ...answer });
   }
   await expectCalm();
 }, 60_000);
