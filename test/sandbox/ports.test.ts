@@ -32,3 +32,11 @@ test('what is picked can be bound', async () => {
   const { port } = await pickPort(0);
   await expect(occupy(port)).resolves.toBeUndefined();
 });
+
+test('any free port is one that no outgoing connection is given, and another each time', async () => {
+  const ports = new Set<number>();
+  for (let round = 0; round < 50; round += 1) ports.add((await pickPort(0)).port);
+  expect(ports.size).toBe(50);
+  expect(Math.max(...ports)).toBeLessThan(32_768);
+  expect(Math.min(...ports)).toBeGreaterThan(10_000);
+});
