@@ -33,7 +33,7 @@ export const PROBLEMS = {
   idempotency_key_reused: { status: 422, retryable: false, title: 'The key belongs to another request', mend: 'Repeat the very same request, or use a new key for a new one.' },
   refund_too_much: { status: 422, retryable: false, title: 'More than is left to refund', mend: 'The detail says how much is left.' },
   provider_inactive: { status: 422, retryable: false, title: 'The provider is switched off', mend: 'Switch it on in its configuration, or use another provider.' },
-  card_number: { status: 422, retryable: false, title: 'Card numbers are not taken', mend: 'Send a token of the provider, such as pm_…; take the number out of your logs as well.' },
+  card_number: { status: 422, retryable: false, title: 'Card numbers are not taken', mend: 'Send a token of the provider, such as pm_… or tok_…; take the number out of your logs as well.' },
   provider_limits: { status: 422, retryable: false, title: 'The provider does not take this', mend: 'The detail says what the provider takes.' },
   rate_limited: { status: 429, retryable: true, title: 'Too many requests', mend: 'Wait for as many seconds as Retry-After says; RateLimit tells how many are left.' },
   headers_too_large: { status: 431, retryable: false, title: 'The headers are too large', mend: 'Send at most 16 KB of path and headers together.' },

@@ -8,13 +8,15 @@ import { loadSimulator } from '../sandbox/simulators.ts';
 import { findNameFault } from './provider-name.ts';
 
 /**
- * Makes a provider's folder out of CPay's, its contract tests and its line in the registry: all of
- * it, or nothing. Until somebody writes its client, nothing leaves through it. The walk through
- * it: docs/adding-a-provider.md.
+ * Makes a provider's folder out of CPay's, its contract tests, its line in the registry and its
+ * account's variables: all of it, or nothing. Until somebody writes its client, nothing leaves
+ * through it. The walk through it: docs/adding-a-provider.md.
  */
 const TEMPLATE = 'cpay';
 const REGISTRY = 'providers/index.ts';
 const GENERATED = 'docs/generated';
+/** Where every variable of an account is named, each on a line of its own. */
+const SETTINGS = ['.env.example', 'docker-compose.yml'] as const;
 /** What moves money or asks: methods of the client, or functions that it calls. */
 const CLIENT = `providers/${TEMPLATE}/client.ts`;
 const STEPS = ['charge', 'lookup', 'capture', 'cancel', 'refund', 'lookupRefund'] as const;
@@ -43,7 +45,7 @@ async function makeProvider(root: string, name: string): Promise<void> {
     ...listFiles(root, `providers/${TEMPLATE}`),
     `test/providers/${TEMPLATE}.test.ts`,
   ];
-  const changed = [REGISTRY, ...listFiles(root, GENERATED)];
+  const changed = [REGISTRY, ...SETTINGS, ...listFiles(root, GENERATED)];
   const before = changed.map((path) => [path, read(root, path)] as const);
   try {
     for (const path of templates) {
@@ -51,6 +53,7 @@ async function makeProvider(root: string, name: string): Promise<void> {
       write(root, rename(path, name), adapt(path, text, name, port));
     }
     write(root, REGISTRY, register(read(root, REGISTRY), name));
+    for (const path of SETTINGS) write(root, path, addVariables(read(root, path), name));
     runTool(root, 'node_modules/.bin/biome', ['check', '--write', folder, test, REGISTRY]);
     runTool(root, process.execPath, ['scripts/generate.ts']);
   } catch (error) {
@@ -122,6 +125,13 @@ function register(registry: string, name: string): string {
   return replaceOnce(imported, /,\n\} as const satisfies Record/, `,\n  ${name}$&`);
 }
 
+/** Those of its account, after the template's. */
+function addVariables(text: string, name: string): string {
+  const templates = new RegExp(`(?:^ *MALIPO_${TEMPLATE.toUpperCase()}_.*\\n)+`, 'm');
+  const [lines = ''] = templates.exec(text) ?? [];
+  return replaceOnce(text, templates, `$&${rename(lines, name)}`);
+}
+
 function replaceOnce(text: string, what: string | RegExp, by: string): string {
   const replaced = text.replace(what, by);
   if (replaced !== text) return replaced;
@@ -147,7 +157,8 @@ function runTool(root: string, command: string, args: readonly string[]): void {
 
 function tell(folder: string, test: string): void {
   process.stdout.write(`Made ${folder}/,
-${test} and a line in ${REGISTRY}; ${GENERATED}/ names it too.
+${test} and a line in ${REGISTRY}; ${GENERATED}/ names it too, and
+${SETTINGS.join(' and ')} name its account’s variables.
 It is a copy of ${TEMPLATE}, the mock provider; nothing leaves through it until
 ${folder}/client.ts is written. What comes next:
 

@@ -83,7 +83,10 @@ function faultsOf(
     faults.push({ pointer: '/capture_method', detail: `${name} captures at once: use automatic` });
   }
   if (body.payment_method === undefined && capabilities.needs.includes('payment_method')) {
-    faults.push({ pointer: '/payment_method', detail: `is required for ${name}: a token, pm_…` });
+    faults.push({
+      pointer: '/payment_method',
+      detail: `is required for ${name}: a token, pm_… or tok_…`,
+    });
   }
   const takesMethod = [name, ...fallback].some((it) =>
     findProvider(it)?.capabilities.needs.includes('payment_method'),

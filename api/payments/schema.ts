@@ -24,7 +24,9 @@ export const createPaymentBody = z
       .refine(isCurrency, `must be one of ${CURRENCIES.join(', ')}, in capitals`)
       .meta({ enum: CURRENCIES, example: 'KES' }),
     customer: customer.default({}),
-    payment_method: text(100).optional(),
+    payment_method: text(100)
+      .optional()
+      .meta({ description: 'What the provider’s own form made of a card, such as pm_… or tok_…' }),
     capture_method: z.enum(CAPTURE_METHODS).default('automatic'),
     reference: z
       .string()

@@ -18,7 +18,7 @@ export function toProviderError(error: unknown): ProviderError {
     const name = error instanceof Error ? error.name : 'unknown';
     return new ProviderError('ambiguous', `Stripe’s answer was lost (${name})`);
   }
-  const providerCode = error.code ?? error.type;
+  const providerCode = error.code ?? error.rawType ?? error.type;
   const retryAfterMs = retryAfterOf(error.headers);
   const said = (kind: ProviderError['kind'], message: string) =>
     new ProviderError(kind, message, { providerCode, retryAfterMs });

@@ -1,6 +1,14 @@
 import { SANDBOX as CPAY } from '../../providers/cpay/simulator.ts';
 import { SANDBOX as STRIPE } from '../../providers/stripe/simulator.ts';
-import { lengthOf, payByCard, readCardBook, untilRefund, untilSent } from './cards.ts';
+import {
+  CARD_PROVIDERS,
+  type CardProvider,
+  lengthOf,
+  payByCard,
+  readCardBook,
+  untilRefund,
+  untilSent,
+} from './cards.ts';
 import { openShop, type Shop } from './shop.ts';
 
 let shop: Shop;
@@ -12,26 +20,25 @@ beforeAll(async () => {
 }, 150_000);
 afterAll(() => shop?.close(), 60_000);
 
-const PROVIDERS = ['stripe', 'cpay'] as const;
-const takenOf = async (provider: 'stripe' | 'cpay', id: string) =>
+const takenOf = async (provider: CardProvider, id: string) =>
   (await readCardBook(shop, provider, id)).taken.map(({ amountMinor }) => amountMinor);
 const settings = (provider: string, changes: object) =>
   shop.control(provider, 'PATCH', 'settings', changes);
 
-type ProviderName = (typeof PROVIDERS)[number];
-const fault = (provider: ProviderName, kind: string) =>
+const fault = (provider: CardProvider, kind: string, more: object = {}) =>
   shop.control(provider, 'POST', 'faults', {
     on: provider === 'stripe' ? 'create' : 'charge',
     kind,
+    ...more,
   });
 
 describe('each provider', () => {
   /** The same of both at once: their simulators know nothing of each other. */
-  const both = (what: string, run: (provider: ProviderName) => Promise<void>, limitMs?: number) =>
+  const both = (what: string, run: (provider: CardProvider) => Promise<void>, limitMs?: number) =>
     describe(what, () => {
-      it.concurrent.each(PROVIDERS)('%s', run, limitMs);
+      it.concurrent.each(CARD_PROVIDERS)('%s', run, limitMs);
       afterAll(async () => {
-        for (const provider of PROVIDERS) await shop.control(provider, 'DELETE', 'faults');
+        for (const provider of CARD_PROVIDERS) await shop.control(provider, 'DELETE', 'faults');
       });
     });
 
@@ -89,14 +96,24 @@ describe('each provider', () => {
     );
   }
 
-  for (const kind of ['429', '500_before']) {
-    both(`that was told ${kind} is paid once`, async (provider) => {
-      await fault(provider, kind);
-      const { body } = await payByCard(shop, provider);
-      await shop.until(body.id, ['succeeded'], 30_000);
-      expect(await takenOf(provider, body.id)).toEqual([5_000]);
-    });
-  }
+  both('that was told 500_before is paid once', async (provider) => {
+    await fault(provider, '500_before');
+    const { body } = await payByCard(shop, provider);
+    await shop.until(body.id, ['succeeded'], 30_000);
+    expect(await takenOf(provider, body.id)).toEqual([5_000]);
+  });
+
+  both('that was told 429 is paid once, and not before Retry-After', async (provider) => {
+    // Longer than the policy's own pause.
+    await fault(provider, '429', { retry_after_s: 2 });
+    const { body } = await payByCard(shop, provider);
+    await shop.until(body.id, ['succeeded'], 30_000);
+    expect(await takenOf(provider, body.id)).toEqual([5_000]);
+    const sends = (await shop.timeline(body.id)).filter((it) => it.action === 'payment.dispatched');
+    const [first = Number.NaN, second = Number.NaN] = sends.map(({ at }) => Date.parse(at));
+    expect(sends).toHaveLength(2);
+    expect(second - first).toBeGreaterThanOrEqual(2_000);
+  });
 
   both('takes a hundred copies of each event for one', async (provider) => {
     await settings(provider, { duplicates: 100 });
@@ -148,6 +165,12 @@ describe('stripe', () => {
   const back = { return_url: 'https://shop.example.test/back' };
   const authenticate = (body: { provider_payment_id: string | null }, passed: boolean) =>
     shop.control('stripe', 'POST', `3ds/${body.provider_payment_id}`, { passed });
+
+  it('is paid by a token as well', async () => {
+    const { body } = await card('tok_mastercard_debit');
+    expect([body.status, body.payment_method]).toEqual(['succeeded', 'tok_mastercard_debit']);
+    expect(await takenOf('stripe', body.id)).toEqual([5_000]);
+  });
 
   it.each([
     ['visa_chargeDeclinedInsufficientFunds', 'insufficient_funds', 'payer'],
@@ -282,7 +305,7 @@ describe('with an account of its own', () => {
     },
   };
   const configure = async (
-    provider: 'stripe' | 'cpay',
+    provider: CardProvider,
     credentials: object,
     policy_override: object = {},
   ) => {
@@ -299,8 +322,8 @@ describe('with an account of its own', () => {
     return body;
   };
 
-  it.each(PROVIDERS)(
-    '%s: what was open when its credentials changed is finished with the former ones',
+  it.each(CARD_PROVIDERS)(
+    '%s: what was open when its credentials changed ends with the former ones, a refund is new',
     async (provider) => {
       await settings('cpay', { decide_after_ms: 1_000 });
       const { first, later } = ACCOUNTS[provider];
@@ -318,13 +341,6 @@ describe('with an account of its own', () => {
       // The simulator knows the former key alone, and signs by the former secret.
       const captured = await shop.send('POST', `payments/${held.id}/capture`, { amount: 3_000 });
       expect([captured.status, captured.body.status]).toEqual([200, 'succeeded']);
-      const { body: refund } = await shop.send('POST', `payments/${held.id}/refunds`, {
-        amount: 1_000,
-      });
-      await untilRefund(shop, refund.id, ['succeeded']);
-      const { taken, refunds } = await readCardBook(shop, provider, held.id);
-      expect(taken.map(({ amountMinor }) => amountMinor)).toEqual([3_000]);
-      expect(refunds.map(({ amountMinor }) => amountMinor)).toEqual([1_000]);
 
       const pi = waiting.provider_payment_id;
       if (provider === 'stripe')
@@ -342,6 +358,20 @@ describe('with an account of its own', () => {
       const { body: next } = await payByCard(shop, provider);
       const failed = await shop.until(next.id, ['failed', 'succeeded']);
       expect(failed).toMatchObject({ status: 'failed', failure: { code: 'misconfigured' } });
+
+      // A refund is new: it goes by what is in force, and once that is put right, it comes through.
+      const refund = async () => {
+        const body = { amount: 1_000 };
+        const made = await shop.send('POST', `payments/${held.id}/refunds`, body);
+        return await untilRefund(shop, made.body.id, ['succeeded', 'failed']);
+      };
+      const refused = await refund();
+      expect(refused).toMatchObject({ status: 'failed', failure: { code: 'misconfigured' } });
+      expect(await configure(provider, first)).toMatchObject({ id, version: 3 });
+      expect((await refund()).status).toBe('succeeded');
+      const { taken, refunds } = await readCardBook(shop, provider, held.id);
+      expect(taken.map(({ amountMinor }) => amountMinor)).toEqual([3_000]);
+      expect(refunds.map(({ amountMinor }) => amountMinor)).toEqual([1_000]);
     },
     60_000,
   );

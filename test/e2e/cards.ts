@@ -1,5 +1,9 @@
 import type { PaymentBody, Shop } from './shop.ts';
 
+/** Those whose simulators' books are read here: they take our key, hold money and take a part. */
+export const CARD_PROVIDERS = ['stripe', 'cpay'] as const;
+export type CardProvider = (typeof CARD_PROVIDERS)[number];
+
 /** What the books of Stripe's and CPay's simulators have in common. */
 export type CardBook = {
   readonly taken: readonly { readonly id: string; readonly amountMinor: number }[];
@@ -24,7 +28,7 @@ type CPayBook = {
 /** The money that moved for one payment, by the simulator's own book. */
 export async function readCardBook(
   shop: Shop,
-  provider: 'stripe' | 'cpay',
+  provider: CardProvider,
   paymentId: string,
 ): Promise<CardBook> {
   const book = await shop.control(provider, 'GET', 'book');
@@ -64,7 +68,7 @@ type Sent = { readonly id: string; readonly type: string; readonly about: string
 /** What the simulator sent about one of its objects, in the order in which it was answered. */
 async function listSent(
   shop: Shop,
-  provider: 'stripe' | 'cpay',
+  provider: CardProvider,
   about: string | null,
 ): Promise<readonly Sent[]> {
   const book = await shop.control(provider, 'GET', 'book');
@@ -78,7 +82,7 @@ async function listSent(
 /** Waits until so many events about it were answered. */
 export async function untilSent(
   shop: Shop,
-  provider: 'stripe' | 'cpay',
+  provider: CardProvider,
   about: string | null,
   count: number,
 ): Promise<readonly Sent[]> {
@@ -102,7 +106,7 @@ function isBook<B>(book: unknown, field: string): book is B {
 /** Makes a payment of 50.00. */
 export async function payByCard(
   shop: Shop,
-  provider: 'stripe' | 'cpay',
+  provider: CardProvider,
   changes: object = {},
   key?: string,
 ) {

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { payByCard, readCardBook, untilRefund } from './cards.ts';
+import {
+  CARD_PROVIDERS,
+  type CardProvider,
+  payByCard,
+  readCardBook,
+  untilRefund,
+} from './cards.ts';
 import { untilPrompted, untilThere } from './handset.ts';
 import { type Answer, openShop, type Shop } from './shop.ts';
 
@@ -7,20 +13,18 @@ import { type Answer, openShop, type Shop } from './shop.ts';
  * Two faults on one send: after a lost answer, a later refusal proves nothing about the first. What
  * comes of it takes a while, so all is begun here before anything is looked at.
  */
-const PROVIDERS = ['stripe', 'cpay'] as const;
-type ProviderName = (typeof PROVIDERS)[number];
 const CHARGE = { stripe: 'create', cpay: 'charge' } as const;
 type Lost = { readonly refunded: Answer; readonly charge: Answer; readonly refund: Answer };
 
 let shop: Shop;
 let prompted: { readonly phone: string; readonly answer: Answer };
-const lost = new Map<ProviderName, Lost>();
+const lost = new Map<CardProvider, Lost>();
 
 beforeAll(async () => {
   shop = await openShop();
   prompted = await losePush();
-  const losses = await Promise.all(PROVIDERS.map(loseThenVanish));
-  for (const [place, provider] of PROVIDERS.entries()) {
+  const losses = await Promise.all(CARD_PROVIDERS.map(loseThenVanish));
+  for (const [place, provider] of CARD_PROVIDERS.entries()) {
     const loss = losses[place];
     if (loss !== undefined) lost.set(provider, loss);
   }
@@ -46,7 +50,7 @@ async function losePush() {
  * A charge and a refund act and are not answered; then nobody is there for as long as all sends
  * take.
  */
-async function loseThenVanish(provider: ProviderName): Promise<Lost> {
+async function loseThenVanish(provider: CardProvider): Promise<Lost> {
   await shop.control(provider, 'PATCH', 'settings', { webhook: 'never' });
   const refunded = await payByCard(shop, provider);
   for (const on of [CHARGE[provider], 'refund']) {
@@ -66,7 +70,7 @@ async function loseThenVanish(provider: ProviderName): Promise<Lost> {
 }
 
 /** Both were carried out, by the provider's book. */
-async function untilActed(provider: ProviderName, refundedId: string): Promise<void> {
+async function untilActed(provider: CardProvider, refundedId: string): Promise<void> {
   await untilThere(async () => {
     const { rows } = await shop.db.query('SELECT id FROM payments WHERE idempotency_key = $1', [
       `lost-${provider}`,
@@ -77,7 +81,7 @@ async function untilActed(provider: ProviderName, refundedId: string): Promise<v
   }, `${provider} carries both out`);
 }
 
-describe.each(PROVIDERS)('%s', (provider) => {
+describe.each(CARD_PROVIDERS)('%s', (provider) => {
   it('takes a charge for lost, not for failed, and finds it by asking', async () => {
     const { id } = find(provider).charge.body;
     const paid = await shop.until(id, ['succeeded', 'failed', 'needs_review'], 60_000);
@@ -99,7 +103,7 @@ describe.each(PROVIDERS)('%s', (provider) => {
   }, 90_000);
 });
 
-function find(provider: ProviderName): Lost {
+function find(provider: CardProvider): Lost {
   const found = lost.get(provider);
   if (found === undefined) throw new Error(`nothing of ${provider} was lost`);
   return found;

@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { lengthOf, payByCard, readCardBook, untilRefund } from './cards.ts';
+import {
+  CARD_PROVIDERS,
+  type CardProvider,
+  lengthOf,
+  payByCard,
+  readCardBook,
+  untilRefund,
+} from './cards.ts';
 import { openShop, type Shop } from './shop.ts';
 
 let shop: Shop;
@@ -10,10 +17,10 @@ afterAll(() => shop?.close(), 60_000);
 
 const refund = (id: string, body: object, key?: string) =>
   shop.send('POST', `payments/${id}/refunds`, body, key);
-const givenBy = async (provider: 'stripe' | 'cpay', id: string) =>
+const givenBy = async (provider: CardProvider, id: string) =>
   (await readCardBook(shop, provider, id)).refunds.reduce((sum, it) => sum + it.amountMinor, 0);
 
-describe.each(['stripe', 'cpay'] as const)('%s', (provider) => {
+describe.each(CARD_PROVIDERS)('%s', (provider) => {
   const pay = async (changes: object = {}) => {
     const { body } = await payByCard(shop, provider, changes);
     return await shop.until(body.id, ['succeeded']);

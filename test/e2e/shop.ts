@@ -80,7 +80,7 @@ export type Shop = {
   readonly db: pg.Pool;
   pay(phone: string, options?: { key?: string; amount?: number; api?: number }): Promise<Answer>;
   get(id: string): Promise<PaymentBody>;
-  timeline(id: string): Promise<{ action: string; sequence: number; cause: string }[]>;
+  timeline(id: string): Promise<{ action: string; sequence: number; cause: string; at: string }[]>;
   /** Waits until the payment has one of these statuses. */
   until(id: string, statuses: readonly string[], withinMs?: number): Promise<PaymentBody>;
   book(phone: string): Promise<BookBody>;

@@ -33,7 +33,7 @@ test('what is picked can be bound', async () => {
   await expect(occupy(port)).resolves.toBeUndefined();
 });
 
-test('any free port is one that no outgoing connection is given, and another each time', async () => {
+test('any free port is none of those for outgoing connections, and another each time', async () => {
   const ports = new Set<number>();
   for (let round = 0; round < 50; round += 1) ports.add((await pickPort(0)).port);
   expect(ports.size).toBe(50);

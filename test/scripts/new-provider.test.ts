@@ -13,6 +13,7 @@ const LEFT_OUT = new Set(['node_modules', '.git', '.malipo', 'coverage']);
 const NAME = 'abcdefghijklmnopqrs2';
 const TESTS = `test/providers/${NAME}.test.ts`;
 const CLIENT = `providers/${NAME}/client.ts`;
+const COMPOSE = 'test/operations/compose.test.ts';
 
 let copy: string;
 beforeAll(() => {
@@ -36,16 +37,23 @@ const make = (...args: readonly string[]) =>
 const read = (path: string) => fs.readFileSync(join(copy, path), 'utf8');
 const write = (path: string, text: string) => fs.writeFileSync(join(copy, path), text);
 
-/** The contract suite, in a process of its own that must end. */
-function runContract() {
+/**
+ * Test files of the copy, in a process of its own that must end. They need no servers, so neither
+ * does the run.
+ */
+function runTests(...files: readonly string[]) {
   const jest = fs.realpathSync(join(ROOT, 'node_modules/.bin/jest'));
-  const { status, stdout } = run(jest, '--json', TESTS);
+  const settings = ['--config=jest.house.config.mjs', '--testMatch=<rootDir>/test/**/*.test.ts'];
+  const { status, stdout } = run(jest, ...settings, '--json', '--runInBand', ...files);
   const report: Report = JSON.parse(stdout);
-  const cases = report.testResults.flatMap(({ assertionResults }) => assertionResults);
+  const cases = report.testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults.map((result) => ({ file: relative(copy, name), ...result })),
+  );
   return { status, failed: cases.filter((it) => it.status === 'failed'), cases };
 }
 type Report = {
   readonly testResults: readonly {
+    readonly name: string;
     readonly assertionResults: readonly {
       readonly status: string;
       readonly duration: number | null;
@@ -146,6 +154,23 @@ describe('makes all or nothing', () => {
   });
 });
 
+/** What the list for operators, the reference and the sandbox make of the registry, in the copy. */
+const ASK = `
+  import { OPERATIONS } from './api/operations.ts';
+  import { describeApi } from './api/reference/openapi.ts';
+  import { loadSimulator } from './sandbox/simulators.ts';
+  const list = OPERATIONS.find(({ id }) => id === 'adminListProviders');
+  const { body } = await list.handle({});
+  const { components } = describeApi(OPERATIONS, 'http://127.0.0.1');
+  const { startSimulator } = await loadSimulator('${NAME}');
+  const simulator = await startSimulator({ port: 0 });
+  const book = await fetch(simulator.url + '/simulator/book').then((answer) => answer.json());
+  await simulator.close();
+  const listed = body.data.map(({ name }) => name);
+  const described = components.schemas.Payment.properties.provider.enum;
+  process.stdout.write(JSON.stringify({ listed, described, book }));
+`;
+
 /** All that the template's client can be asked for. */
 function listSteps(): readonly string[] {
   const record = { ...SANDBOX.credentials, base_url: 'http://127.0.0.1:1' };
@@ -167,6 +192,8 @@ describe('a provider that was made', () => {
       .map(([path]) => path)
       .filter((path) => !path.startsWith(`providers/${NAME}/`));
     expect(elsewhere.toSorted()).toEqual([
+      '.env.example',
+      'docker-compose.yml',
       'docs/generated/openapi.json',
       'providers/index.ts',
       TESTS,
@@ -191,9 +218,21 @@ describe('a provider that was made', () => {
     });
   }, 120_000);
 
-  it('fails its contract at once, by each step that is to be written', () => {
-    const { status, failed, cases } = runContract();
+  it('is listed, described and run in the sandbox', () => {
+    const { said } = run('--input-type=module', '--eval', ASK);
+    const { listed, described, book } = JSON.parse(said);
+    expect([listed, described]).toEqual([
+      expect.arrayContaining([NAME]),
+      expect.arrayContaining([NAME]),
+    ]);
+    expect(book).toMatchObject({ charges: [], refunds: [] });
+  });
+
+  it('fails its contract at once, by each step that is to be written, and no other test', () => {
+    const { status, failed, cases: all } = runTests(TESTS, COMPOSE);
+    const cases = all.filter(({ file }) => file === TESTS);
     expect(status).toBe(1);
+    expect(all.length - cases.length).toBeGreaterThan(5);
     expect(failed.length).toBeGreaterThan(cases.length / 2);
     for (const { failureMessages } of failed) {
       expect(failureMessages.join()).toContain(`is to be written in ${CLIENT}`);
@@ -210,7 +249,7 @@ describe('a provider that was made', () => {
     const broken = good.replace(/connect: .*/, "connect: () => { throw new Error('no'); },");
     expect(broken).not.toBe(good);
     write(index, broken);
-    const { status, failed, cases } = runContract();
+    const { status, failed, cases } = runTests(TESTS);
     write(index, good);
     expect({ status, failed: failed.length }).toEqual({ status: 1, failed: cases.length });
   }, 30_000);
@@ -219,6 +258,6 @@ describe('a provider that was made', () => {
     const title = `A${NAME.slice(1)}`;
     const cpay = fs.readFileSync(join(ROOT, 'providers/cpay/client.ts'), 'utf8');
     write(CLIENT, cpay.replaceAll('CPay', title));
-    expect(runContract()).toMatchObject({ status: 0, failed: [] });
+    expect(runTests(TESTS)).toMatchObject({ status: 0, failed: [] });
   }, 30_000);
 });

@@ -36,6 +36,12 @@ export function textOf(form: Form, name: string): string | null {
   return typeof value === 'string' ? value : null;
 }
 
+/** An object within it; empty when it is none. */
+export function formOf(form: Form, name: string): Form {
+  const value = form[name];
+  return typeof value === 'object' ? value : {};
+}
+
 export function textsOf(form: Form, name: string): Record<string, string> {
   const value = form[name];
   if (typeof value !== 'object') return {};

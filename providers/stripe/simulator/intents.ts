@@ -1,9 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import type { Book, Intent } from './book.ts';
-import { invalidRequest, missing, noSuch, StripeFault, unexpectedState } from './errors.ts';
+import { CURRENCIES } from './currencies.ts';
+import {
+  invalidRequest,
+  missing,
+  noSuch,
+  StripeFault,
+  unexpectedState,
+  unknownCurrency,
+} from './errors.ts';
 import type { Events } from './events.ts';
 import { type Form, textOf, textsOf } from './form.ts';
-import { METHODS, type Method } from './methods.ts';
+import { findMethod, type Method, readMethod } from './methods.ts';
 import type { Settings } from './settings.ts';
 
 export type Parts = {
@@ -37,7 +45,7 @@ export function openIntents(parts: Parts) {
       const intent = find(id);
       const isReady = ['requires_payment_method', 'requires_confirmation'].includes(intent.status);
       if (!isReady) throw unexpectedState(intent.status);
-      const method = textOf(form, 'payment_method') ?? intent.payment_method;
+      const method = readMethod(form) ?? intent.payment_method;
       return await confirm(parts, save(parts, { ...intent, payment_method: method }), form);
     },
 
@@ -100,23 +108,25 @@ function save({ book }: Parts, intent: Intent): Intent {
 
 function newIntent(form: Form): Intent {
   const amount = Number(textOf(form, 'amount') ?? Number.NaN);
-  const currency = textOf(form, 'currency');
+  const currency = textOf(form, 'currency')?.toLowerCase() ?? null;
   if (textOf(form, 'amount') === null) throw missing('amount');
   if (currency === null) throw missing('currency');
   if (!Number.isSafeInteger(amount) || amount < 1) {
     throw invalidRequest('parameter_invalid_integer', 'Invalid integer.', 'amount');
   }
+  if (!CURRENCIES.has(currency)) throw unknownCurrency(currency, CURRENCIES);
+  const payment_method = readMethod(form);
   const id = newId('pi');
   return {
     id,
     object: 'payment_intent',
-    status: textOf(form, 'payment_method') ? 'requires_confirmation' : 'requires_payment_method',
+    status: payment_method === null ? 'requires_payment_method' : 'requires_confirmation',
     amount,
     amount_received: 0,
     amount_capturable: 0,
     currency,
     capture_method: textOf(form, 'capture_method') ?? 'automatic',
-    payment_method: textOf(form, 'payment_method'),
+    payment_method,
     latest_charge: null,
     last_payment_error: null,
     next_action: null,
@@ -133,8 +143,7 @@ function newIntent(form: Form): Intent {
 async function confirm(parts: Parts, intent: Intent, form: Form): Promise<Intent> {
   const name = intent.payment_method;
   if (name === null) throw missing('payment_method');
-  const method = METHODS[name];
-  if (method === undefined) throw noSuch('PaymentMethod', name);
+  const method = findMethod(name);
   if (method.three_ds) return await askFor3ds(parts, intent, form);
   const isSecondTry = [...parts.book.intents.values()].some(
     (other) =>
@@ -172,7 +181,7 @@ async function askFor3ds(parts: Parts, intent: Intent, form: Form): Promise<Inte
 
 async function authenticate(parts: Parts, intent: Intent, isPassed: boolean): Promise<Intent> {
   if (intent.status !== 'requires_action') return intent;
-  const method = METHODS[intent.payment_method ?? ''] ?? {};
+  const method = findMethod(intent.payment_method ?? '');
   const freed = { ...intent, next_action: null };
   if (isPassed && method.decline === undefined) return await pay(parts, freed, method);
   const failed = { code: 'payment_intent_authentication_failure' };

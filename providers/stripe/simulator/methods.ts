@@ -1,3 +1,6 @@
+import { noSuchIn } from './errors.ts';
+import { type Form, formOf, textOf } from './form.ts';
+
 /** What a test payment method does (docs.stripe.com/testing). */
 export type Method = {
   readonly decline?: {
@@ -16,10 +19,19 @@ const declined = (decline_code: string, advice_code = 'try_again_later'): Method
 });
 
 // table
-export const METHODS: Readonly<Record<string, Method>> = {
+const METHODS: Readonly<Record<string, Method>> = {
   pm_card_visa: {},
+  pm_card_visa_debit: {},
   pm_card_mastercard: {},
+  pm_card_mastercard_debit: {},
+  pm_card_mastercard_prepaid: {},
   pm_card_amex: {},
+  pm_card_discover: {},
+  pm_card_diners: {},
+  pm_card_jcb: {},
+  pm_card_unionpay: {},
+  pm_card_us: {},
+  pm_card_bypassPending: {},
   pm_card_visa_chargeDeclined: declined('generic_decline'),
   pm_card_chargeDeclined: declined('generic_decline'),
   pm_card_visa_chargeDeclinedInsufficientFunds: declined('insufficient_funds'),
@@ -42,3 +54,29 @@ export const METHODS: Readonly<Record<string, Method>> = {
   // Nor this: the code invites to another try, the advice forbids it.
   pm_sim_declinedForGood: declined('try_again_later', 'do_not_try_again'),
 };
+
+/** @throws StripeFault for a method that nobody has. */
+export function findMethod(name: string): Method {
+  const method = Object.hasOwn(METHODS, name) ? METHODS[name] : undefined;
+  if (method === undefined) throw noSuchIn('payment_method', 'PaymentMethod', name);
+  return method;
+}
+
+const TOKEN = 'payment_method_data[card][token]';
+
+/**
+ * Which method a request names: itself, or by the token that one is made of. Each `pm_card_…` has
+ * a token of the same name, `tok_…`. Null for none.
+ * @throws StripeFault for one that nobody has.
+ */
+export function readMethod(form: Form): string | null {
+  const token = textOf(formOf(formOf(form, 'payment_method_data'), 'card'), 'token');
+  if (token !== null) {
+    const name = token.replace(/^tok_/, 'pm_card_');
+    if (name === token || !Object.hasOwn(METHODS, name)) throw noSuchIn(TOKEN, 'token', token);
+    return name;
+  }
+  const name = textOf(form, 'payment_method');
+  if (name !== null) findMethod(name);
+  return name;
+}

@@ -2,7 +2,7 @@ import type { Intent, Refund } from './book.ts';
 import { invalidRequest, missing, noSuch } from './errors.ts';
 import { type Form, textOf, textsOf } from './form.ts';
 import { type Intents, newId, type Parts } from './intents.ts';
-import { METHODS } from './methods.ts';
+import { findMethod } from './methods.ts';
 
 export type Refunds = ReturnType<typeof openRefunds>;
 
@@ -35,7 +35,7 @@ export function openRefunds(parts: Parts, intents: Intents) {
       if (intentId === null) throw missing('payment_intent');
       const intent = intents.find(intentId);
       const amount = checkAmount(parts, intent, textOf(form, 'amount'));
-      const rule = METHODS[intent.payment_method ?? '']?.refund;
+      const rule = findMethod(intent.payment_method ?? '').refund;
       const refund = await save(
         {
           id: newId('re'),
