@@ -310,6 +310,7 @@ describe('a payment', () => {
       { lookup: () => outcome('declined') },
       { confirm_callback_from_minor: 5_000 },
     );
+    while (story.status === 'created') await stage.env.sleep('1s');
     await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
     await stage.env.sleep('10s');
     expect(story.status).toBe('needs_review');

@@ -68,6 +68,7 @@ it('for a contradiction is not ended by the same contradiction', async () => {
     { lookup: () => outcome('declined') },
     { confirm_callback_from_minor: 5_000 },
   );
+  while (story.status === 'created') await stage.env.sleep('1s');
   await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
   await stage.env.sleep('90h');
   expect([story.status, reasonOf(story)]).toEqual(['needs_review', 'contradiction']);
