@@ -9,8 +9,6 @@ import { findNode, installPackages, Stop } from './bootstrap.mjs';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MODULES = join(ROOT, 'node_modules');
 const JEST = join('node_modules', 'jest', 'bin', 'jest.js');
-/** Many of our processes start the same files: what Node made of them is kept. */
-const COMPILED = join(MODULES, '.cache', 'malipo', 'compiled');
 const JEST_OPTIONS = '--experimental-vm-modules --disable-warning=ExperimentalWarning';
 
 const VERBS = {
@@ -64,12 +62,7 @@ function run({ file, bin, args, nodeOptions, endsWithUs = false }) {
     cwd: ROOT,
     // The channel tells the child when this process is gone, even by kill -9.
     stdio: endsWithUs ? ['inherit', 'inherit', 'inherit', 'ipc'] : 'inherit',
-    env: {
-      NODE_COMPILE_CACHE: COMPILED,
-      ...process.env,
-      PATH: path,
-      ...(options && { NODE_OPTIONS: options }),
-    },
+    env: { ...process.env, PATH: path, ...(options && { NODE_OPTIONS: options }) },
   });
   const stopForwarding = forwardSignals(child);
   return new Promise((resolve, reject) => {
