@@ -1,6 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { approve, untilCalledBack, untilPrompted, untilThere } from './handset.ts';
 import { expectPaidOnce } from './paid-once.ts';
 import { openShop, type Shop } from './shop.ts';
+
+const AWAY_MS = 30_000;
 
 /**
  * Each test kills something at the worst moment; the world's supervisor starts it again. Where the
@@ -112,5 +115,42 @@ describe('away', () => {
     const { status, body } = await withTemporalFrozen(() => shop.pay(phone));
     expect([status, body.status]).toEqual([202, 'created']);
     await expectPaidOnce(shop, body, phone);
+  }, 150_000);
+});
+
+describe('away for long', () => {
+  /** Nobody starts anything again here: what the outage ends would stay dead. */
+  let lasting: Shop;
+  beforeAll(async () => {
+    lasting = await openShop(1, {
+      restartsDead: false,
+      // Longer than the outage: it is the callback that settles.
+      policies: { mpesa: { callback_wait_ms: 60_000 } },
+    });
+  }, 150_000);
+  afterAll(() => lasting?.close(), 60_000);
+
+  it('with PostgreSQL away for 30 s callbacks are kept; late money shows', async () => {
+    const [phone, endedPhone] = [lasting.phone('09'), lasting.phone('01')];
+    const [open, ended] = await Promise.all([lasting.pay(phone), lasting.pay(endedPhone)]);
+    await lasting.until(ended.body.id, ['canceled']);
+    const late = (await untilPrompted(lasting, endedPhone)).checkout_request_id;
+    const { pids } = lasting.world.details();
+
+    await lasting.world.kill('postgres', 'SIGKILL');
+    const isOver = sleep(AWAY_MS);
+    await approve(lasting, phone);
+    await lasting.simulate('POST', `prompts/${late}/late-success`);
+    expect(await untilCalledBack(lasting, phone)).toMatchObject({ status: 200 });
+    expect(await untilCalledBack(lasting, endedPhone, 2)).toMatchObject({ status: 200 });
+    await isOver;
+    await lasting.world.start('postgres');
+
+    await expectPaidOnce(lasting, open.body, phone);
+    const review = await lasting.until(ended.body.id, ['needs_review'], 90_000);
+    expect(review.review_reason).toBe('late_success');
+    expect(review.provider_receipt).toBe((await lasting.book(endedPhone)).charges[0]?.receipt);
+    const { worker, api } = lasting.world.details().pids;
+    expect([worker, api]).toEqual([pids.worker, pids.api]);
   }, 150_000);
 });
