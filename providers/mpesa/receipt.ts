@@ -8,7 +8,13 @@ import type { MpesaCredentials } from './credentials.ts';
 import type { HttpAnswer } from './http.ts';
 import { readQuery, rejectionOf } from './map.ts';
 import { statusQuery } from './reversal.ts';
-import { acknowledgement, initiatorResult, queryAnswer, type StatusRequest } from './wire.ts';
+import {
+  acknowledgement,
+  initiatorResult,
+  parseJson,
+  queryAnswer,
+  type StatusRequest,
+} from './wire.ts';
 
 const CHANNELS = { result: 'rcp', timeout: 'rcx' } as const;
 const reply = { ResultCode: 0, ResultDesc: 'Accepted' } as const;
@@ -106,12 +112,4 @@ function translateTimeout(body: Uint8Array): Translation {
   const message = 'the question timed out in Daraja’s queue';
   const event: ReceiptEvent = { kind: 'receipt', ...nothing, providerCode: null, message };
   return { kind: 'refund_event', eventKey: `timeout-${digest}`, event };
-}
-
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body).toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }

@@ -5,7 +5,7 @@ import { type RefundFailureCode, type RefundResult, refundFailure } from '../../
 import { entryOf } from '../../domain/table.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
 import { REVERSAL_CHANNELS } from './reversal.ts';
-import { initiatorResult } from './wire.ts';
+import { initiatorResult, parseJson } from './wire.ts';
 
 /**
  * What a reversal's result code proves. A code that is not here concludes nothing; nor does
@@ -110,12 +110,4 @@ function translateTimeout(body: Uint8Array): Translation {
   const message = 'Daraja’s queue timed out: it may have been reversed or not';
   const event = { kind: 'unknown', providerRefundId: null, providerCode: null, message } as const;
   return { kind: 'refund_event', eventKey: `timeout-${digest}`, event };
-}
-
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body).toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }

@@ -3,7 +3,7 @@ import { fromWholeUnits } from '../../domain/money.ts';
 import type { ProviderWebhook } from '../../domain/provider.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
 import { readResult } from './map.ts';
-import { stkCallback } from './wire.ts';
+import { parseJson, stkCallback } from './wire.ts';
 
 /**
  * STK callbacks carry no signature: the token in the URL is their proof, and the money they name is
@@ -40,14 +40,6 @@ function translate(body: Uint8Array): Translation {
 /** An amount that is no number of shillings stays visible as one that matches nothing. */
 function moneyOf(amount: string | number): { amountMinor: number; currency: string } {
   return { amountMinor: fromWholeUnits(Number(amount), 'KES') ?? 0, currency: 'KES' };
-}
-
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body).toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }
 
 /** CheckoutRequestIDs end in the payer's phone number, so the key is a digest. */

@@ -119,3 +119,12 @@ export type QueryRequest = {
   readonly Timestamp: string;
   readonly CheckoutRequestID: string;
 };
+
+/** A callback's body; undefined when it is no JSON. */
+export function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
