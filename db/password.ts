@@ -10,9 +10,7 @@ const FORM = /^\$scrypt\$ln=(\d+),r=(\d+),p=(\d+)\$([\w+/]+)\$([\w+/]+)$/;
 /** A password's hash with its salt and costs, in PHC's string format. */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(16);
-  const hash = await derive(password, salt, { N: COST, r: BLOCK, p: PARALLEL });
-  const costs = `ln=${Math.log2(COST)},r=${BLOCK},p=${PARALLEL}`;
-  return `$scrypt$${costs}$${bare(salt)}$${bare(hash)}`;
+  return format(salt, await derive(password, salt, { N: COST, r: BLOCK, p: PARALLEL }));
 }
 
 /**
@@ -20,14 +18,20 @@ export async function hashPassword(password: string): Promise<string> {
  * @param stored null for an account that does not exist: the answer then takes as long.
  */
 export async function isPassword(password: string, stored: string | null): Promise<boolean> {
-  const [, ln, r, p, salt, hash] = FORM.exec(stored ?? (await NOBODY)) ?? [];
+  const [, ln, r, p, salt, hash] = FORM.exec(stored ?? NOBODY) ?? [];
   if (salt === undefined || hash === undefined) throw new Error('this is no password hash');
   const costs = { N: 2 ** Number(ln), r: Number(r), p: Number(p) };
   const found = await derive(password, Buffer.from(salt, 'base64'), costs);
   return timingSafeEqual(found, Buffer.from(hash, 'base64')) && stored !== null;
 }
 
-const NOBODY = hashPassword(randomBytes(16).toString('hex'));
+// Costs what any other does, and is nobody's: who has no account is refused whatever comes out.
+const NOBODY = format(Buffer.alloc(16), Buffer.alloc(HASH_BYTES));
+
+function format(salt: Buffer, hash: Buffer): string {
+  const costs = `ln=${Math.log2(COST)},r=${BLOCK},p=${PARALLEL}`;
+  return `$scrypt$${costs}$${bare(salt)}$${bare(hash)}`;
+}
 
 function bare(bytes: Buffer): string {
   return bytes.toString('base64').replaceAll('=', '');

@@ -4,7 +4,7 @@ import { openPool, type Pool } from '../db/pool.ts';
 
 const TEMPLATE = 'malipo_template';
 
-export type EmptyDatabase = {
+export type CreatedDatabase = {
   /** Superuser and owner of all that is in it. */
   readonly adminUrl: string;
   readonly drop: () => Promise<void>;
@@ -25,7 +25,7 @@ export type TestDatabase = {
 
 /** A database of one's own with the newest schema and nothing in it. Close it at the end. */
 export async function openTestDatabase(): Promise<TestDatabase> {
-  const { adminUrl, drop } = await createDatabase(TEMPLATE);
+  const { adminUrl, drop } = await createMigratedDatabase();
   const openOne = () => openPool({ databaseUrl: adminUrl, size: 10, statementTimeoutMs: 10_000 });
   const pools = [await openOne()];
   const [pool] = pools;
@@ -62,11 +62,16 @@ export async function openTestDatabase(): Promise<TestDatabase> {
 }
 
 /** A database without any schema, for tests of what makes the schema. */
-export function createEmptyDatabase(): Promise<EmptyDatabase> {
+export function createEmptyDatabase(): Promise<CreatedDatabase> {
   return createDatabase('template0');
 }
 
-async function createDatabase(template: string): Promise<EmptyDatabase> {
+/** The same with the newest schema, for processes that open pools of their own. */
+export function createMigratedDatabase(): Promise<CreatedDatabase> {
+  return createDatabase(TEMPLATE);
+}
+
+async function createDatabase(template: string): Promise<CreatedDatabase> {
   const serverUrl = process.env.MALIPO_TEST_DATABASE_URL;
   if (serverUrl === undefined) throw new Error('test/global-setup.ts names the test server');
   const name = `malipo_test_${randomBytes(6).toString('hex')}`;

@@ -53,7 +53,7 @@ export function openDocument(serverUrl = 'https://pay.example.test') {
   const ajv = new Ajv2020({ allErrors: true, strict: true, strictTypes: false, formats: FORMATS });
   ajv.addVocabulary(['example', ...Object.keys(document)]);
   ajv.addSchema(document, KEY);
-  return { document, ajv };
+  return { document, ajv, routes: listRoutes(document) };
 }
 
 /** A place in the document, as `$ref` names it. */
@@ -62,7 +62,8 @@ export function pointTo(...steps: readonly string[]): string {
   return `${KEY}#/${escaped.map(encodeURIComponent).join('/')}`;
 }
 
-let opened: ReturnType<typeof openDocument> | null = null;
+type Opened = ReturnType<typeof openDocument>;
+let opened: Opened | null = null;
 
 /** @throws Error for an answer whose status, content type or body the reference does not have. */
 export function requireDescribed(answered: Answered): void {
@@ -73,9 +74,8 @@ export function requireDescribed(answered: Answered): void {
   throw new Error(`${method} ${path} answered ${status}: ${fault}\n${text.slice(0, 500)}`);
 }
 
-type Opened = ReturnType<typeof openDocument>;
-
-function findFault({ document, ajv }: Opened, answered: Answered): string | null {
+function findFault(api: Opened, answered: Answered): string | null {
+  const { document, ajv } = api;
   const { status, headers, text } = answered;
   const method = answered.method.toLowerCase();
   if (method === 'options') return null;
@@ -87,7 +87,7 @@ function findFault({ document, ajv }: Opened, answered: Answered): string | null
     return ajv.errorsText(isValid.errors, { dataVar: 'body' });
   };
   const named = method === 'head' ? 'get' : method;
-  const path = findPath(document, answered.path, named);
+  const path = findPath(api, answered.path, named);
   if (path === null) {
     if (!WITHOUT_OPERATION.includes(status)) return 'there is no such operation';
     return type === 'application/problem+json' ? validate(PROBLEM) : `it is ${type}`;
@@ -103,14 +103,22 @@ function findFault({ document, ajv }: Opened, answered: Answered): string | null
   return validate(pointTo(...within));
 }
 
+type Route = { readonly path: string; readonly pattern: RegExp };
+
 /** What is spelled out goes before what varies, as in OpenAPI. */
-function findPath({ paths }: Document, asked: string, method: string): string | null {
+function listRoutes({ paths }: Document): readonly Route[] {
+  return Object.keys(paths)
+    .toSorted((one, other) => one.split('{').length - other.split('{').length)
+    .map((path) => {
+      const pattern = path.replaceAll(/[.]/g, '\\.').replaceAll(/\{\w+\}/g, '[^/]+');
+      return { path, pattern: new RegExp(`^${pattern}/?$`, 'i') };
+    });
+}
+
+function findPath({ document, routes }: Opened, asked: string, method: string): string | null {
   const [plain = ''] = asked.split('?');
-  const fitting = Object.keys(paths).filter((path) => {
-    const pattern = path.replaceAll(/[.]/g, '\\.').replaceAll(/\{\w+\}/g, '[^/]+');
-    return new RegExp(`^${pattern}/?$`, 'i').test(plain) && paths[path]?.[method] !== undefined;
-  });
-  return (
-    fitting.toSorted((one, other) => one.split('{').length - other.split('{').length)[0] ?? null
+  const found = routes.find(
+    ({ path, pattern }) => document.paths[path]?.[method] !== undefined && pattern.test(plain),
   );
+  return found?.path ?? null;
 }

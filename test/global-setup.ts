@@ -23,8 +23,14 @@ type TestWorld = {
   readonly guard: Guard;
 };
 
-// Data that lives for one run need not survive a power cut.
-const QUICK = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_wal_size=128MB'];
+// Data that lives for one run need not survive a power cut; whole worlds share the connections.
+const QUICK = [
+  'fsync=off',
+  'synchronous_commit=off',
+  'full_page_writes=off',
+  'max_wal_size=128MB',
+  'max_connections=400',
+];
 /** Linux keeps files here in memory: a database for each test is made ten times as fast. */
 const IN_MEMORY = '/dev/shm';
 /** Several times what a run holds there at once; containers often have less. */

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { findDatabaseFault } from '../../db/health.ts';
 import { migrate } from '../../db/migrate.ts';
 import { openPool } from '../../db/pool.ts';
-import { createEmptyDatabase, type EmptyDatabase } from '../database.ts';
+import { type CreatedDatabase, createEmptyDatabase } from '../database.ts';
 
 const TABLES = [
   'api_keys',
@@ -30,7 +30,7 @@ const TABLES = [
 ];
 const MIGRATIONS = join(import.meta.dirname, '../../db/migrations');
 
-let database: EmptyDatabase;
+let database: CreatedDatabase;
 beforeEach(async () => {
   database = await createEmptyDatabase();
 });

@@ -10,6 +10,7 @@ import { pickPort } from '../../sandbox/ports.ts';
 import type { Exit } from '../../sandbox/process.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { MERCHANT } from '../factories.ts';
+import { temporalAddress } from '../temporal.ts';
 
 /** The API as one process of its own, with a database and without any worker. */
 export type ApiProcess = {
@@ -52,7 +53,7 @@ export async function startApi(
     healthUrl: `${url}${doorPort === null ? '/readyz' : '/livez'}`,
     env: {
       DATABASE_URL: databaseUrl.toString(),
-      TEMPORAL_ADDRESS: process.env.MALIPO_TEST_TEMPORAL_ADDRESS,
+      TEMPORAL_ADDRESS: temporalAddress(),
       TEMPORAL_NAMESPACE: 'default',
       MALIPO_ENVIRONMENT: 'sandbox',
       MALIPO_API_PORT: String(port),

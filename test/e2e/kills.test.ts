@@ -12,7 +12,10 @@ const AWAY_MS = 30_000;
 let shop: Shop;
 beforeAll(async () => {
   // So long that what was kept meanwhile is delivered before anybody asks for the outcome.
-  shop = await openShop(1, { policies: { mpesa: { callback_wait_ms: 60_000 } } });
+  shop = await openShop(1, {
+    isAlone: true,
+    policies: { mpesa: { callback_wait_ms: 60_000 } },
+  });
 }, 150_000);
 afterAll(() => shop?.close(), 60_000);
 
@@ -123,6 +126,7 @@ describe('away for long', () => {
   let lasting: Shop;
   beforeAll(async () => {
     lasting = await openShop(1, {
+      isAlone: true,
       restartsDead: false,
       // Longer than the outage: it is the callback that settles.
       policies: { mpesa: { callback_wait_ms: 60_000 } },

@@ -202,19 +202,17 @@ describe('mpesa', () => {
     });
 
     it('takes no queue timeout from an address that is forged, or its payment’s own', async () => {
-      const { id, phone, reversed, refundId } = find('no word');
+      const { phone, reversed, refundId } = find('no word');
       await untilRefund(shop, refundId, ['needs_review']);
       const lastOf = (url = '') => url.slice(url.lastIndexOf('/') + 1);
       const url = (await reversed())[0]?.timeout_url ?? '';
       const token = lastOf(url);
       const ofPayment = lastOf((await shop.book(phone)).prompts[0]?.callback_url);
       const forged = `${token.slice(0, -1)}${token.endsWith('0') ? '1' : '0'}`;
-      const workflows = [await shop.get(id), (await shop.send('GET', `refunds/${refundId}`)).body];
-      const ids = workflows.map(({ workflow }) => workflow.id);
-      // What other cases are told of meanwhile belongs to workflows of their own.
-      const ofThese =
-        "SELECT id FROM webhook_events WHERE provider = 'mpesa' AND (workflow_id IS NULL OR workflow_id = ANY($1))";
-      const read = async () => (await shop.db.query(ofThese, [ids])).rows.length;
+      // Nothing real is malformed as '{}' is; what is asked about meanwhile may well be answered.
+      const malformed =
+        "SELECT id FROM webhook_events WHERE provider = 'mpesa' AND status = 'parked' AND event IS NULL";
+      const read = async () => (await shop.db.query(malformed)).rows;
       const before = await read();
       for (const wrong of [forged, ofPayment]) {
         const answer = await fetch(url.replace(token, wrong), {
@@ -223,7 +221,7 @@ describe('mpesa', () => {
         });
         expect(answer.status).toBe(404);
       }
-      expect(await read()).toBe(before);
+      expect(await read()).toEqual(before);
       expect((await shop.send('GET', `refunds/${refundId}`)).body.status).toBe('needs_review');
     });
   });

@@ -95,7 +95,7 @@ async function loseWorker(): Promise<void> {
 }
 
 beforeAll(async () => {
-  shop = await openShop();
+  shop = await openShop(1, { isAlone: true });
   const { email, password } = shop.world.details().operator;
   const session = await shop.send('POST', 'sessions', { email, password });
   const hook = await shop.send('POST', 'webhook-endpoints', { url: 'http://127.0.0.1:9/hook' });

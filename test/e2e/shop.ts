@@ -8,7 +8,9 @@ import pg from 'pg';
 import { removePostgresData } from '../../sandbox/postgres-files.ts';
 import { startWorld, type World } from '../../sandbox/world.ts';
 import { FREE_PORTS, type WorldOptions } from '../../sandbox/world-options.ts';
+import { createMigratedDatabase } from '../database.ts';
 import { type Answered, requireDescribed } from '../described.ts';
+import { openNamespace, temporalAddress } from '../temporal.ts';
 
 /** Short times, so that a whole life takes seconds. */
 const CARD = {
@@ -94,18 +96,24 @@ export type Shop = {
   close(): Promise<void>;
 };
 
-type ShopOptions = Partial<WorldOptions> & { readonly policies?: PolicyChanges };
+type ShopOptions = Partial<WorldOptions> & {
+  readonly policies?: PolicyChanges;
+  /** PostgreSQL and Temporal are its own too, for tests that end them or read all they keep. */
+  readonly isAlone?: boolean;
+};
 
 /** @param changes to its policies, and to the world that it stands in. */
 export async function openShop(
   apiProcesses = 1,
-  { policies = {}, environment, ...changes }: ShopOptions = {},
+  { policies = {}, environment, isAlone = false, ...changes }: ShopOptions = {},
 ): Promise<Shop> {
   const home = mkdtempSync(join(tmpdir(), 'malipo-e2e-'));
   chmodSync(home, 0o755);
   const policiesPath = join(home, 'policies.yaml');
   writeFileSync(policiesPath, renderPolicies(policies));
+  const servers = isAlone ? null : await openServers();
   const world = await startWorld({
+    ...servers?.places,
     home,
     ports: FREE_PORTS,
     apiProcesses,
@@ -133,10 +141,20 @@ export async function openShop(
       await db.end();
       await connection.close();
       await world.stop();
+      await servers?.drop();
       removePostgresData(join(home, 'postgres'));
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+/** A part of the run's own PostgreSQL and Temporal; each costs seconds of CPU to start. */
+async function openServers() {
+  const namespace = `shop-${randomUUID()}`;
+  await openNamespace(namespace);
+  const { adminUrl, drop } = await createMigratedDatabase();
+  const temporal = { address: temporalAddress(), namespace };
+  return { places: { databaseUrl: adminUrl, temporal }, drop };
 }
 
 /** JSON is YAML. */

@@ -4,11 +4,12 @@ import { makeStkCallback } from '../api/callbacks.ts';
 import { type Door, openDoor } from '../api/door.ts';
 import { until } from '../api/live-client.ts';
 import { openRaw } from '../api/raw.ts';
+import { temporalAddress } from '../temporal.ts';
 import { type ApiProcess, startApi } from './api-process.ts';
 
 /** The API starts before what it needs, keeps callbacks meanwhile, and ends as it is told. */
 const NOWHERE = '127.0.0.1:1';
-const address = process.env.MALIPO_TEST_TEMPORAL_ADDRESS ?? '';
+const address = temporalAddress();
 
 let api: ApiProcess;
 let door: Door | null = null;

@@ -5,7 +5,7 @@ import { openShop, type PaymentBody, type Shop } from './shop.ts';
 /** What the sweeper finds when a workflow has ended before its payment did. */
 let shop: Shop;
 beforeAll(async () => {
-  shop = await openShop();
+  shop = await openShop(1, { isAlone: true });
 }, 150_000);
 afterAll(() => shop?.close(), 60_000);
 

@@ -1,5 +1,4 @@
-import { Client, Connection } from '@temporalio/client';
-import { msToTs } from '@temporalio/common/lib/time.js';
+import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
 import type { ActivityDeps } from '../../activities/index.ts';
 import { createLog } from '../../config/log.ts';
@@ -12,6 +11,7 @@ import { createWorkers } from '../../worker/workers.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { MERCHANT, VAULT } from '../factories.ts';
 import { type Hook, openHook, silent } from '../hook.ts';
+import { openNamespace, temporalAddress } from '../temporal.ts';
 
 /** The worker’s own parts on a real Temporal, with endpoints that never answer. */
 const NAMESPACE = 'deliveries';
@@ -26,9 +26,8 @@ const ending = new AbortController();
 
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const address = process.env.MALIPO_TEST_TEMPORAL_ADDRESS ?? '';
-  connection = await NativeConnection.connect({ address });
-  await openNamespace(address);
+  connection = await NativeConnection.connect({ address: temporalAddress() });
+  await openNamespace(NAMESPACE);
   database = await openTestDatabase();
   hooks = [await openHook(), await openHook()];
   await ensureMerchant(database.pool, MERCHANT);
@@ -58,14 +57,6 @@ afterAll(async () => {
   await connection.close();
   await database.close();
 }, 120_000);
-
-async function openNamespace(address: string): Promise<void> {
-  const admin = await Connection.connect({ address });
-  const workflowExecutionRetentionPeriod = msToTs('1 day');
-  const named = { namespace: NAMESPACE, workflowExecutionRetentionPeriod };
-  await admin.workflowService.registerNamespace(named);
-  await admin.close();
-}
 
 /** A number of deliveries to one endpoint, as so many events would make them. */
 async function deliver(endpoint: { id: string; merchantId: string }, count: number) {

@@ -1,5 +1,4 @@
-import { Client, Connection } from '@temporalio/client';
-import { msToTs } from '@temporalio/common/lib/time.js';
+import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
 import type { ActivityDeps } from '../../activities/index.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
@@ -11,6 +10,7 @@ import { createWorkers } from '../../worker/workers.ts';
 import { TASK_QUEUE } from '../../workflows/messages.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { MERCHANT, makeOutcome, POLICY, storePayment, VAULT } from '../factories.ts';
+import { openNamespace, temporalAddress } from '../temporal.ts';
 
 /** The worker on a real Temporal, with a provider that takes so many calls a second and no more. */
 const NAMESPACE = 'rate-limit';
@@ -24,9 +24,8 @@ let workers: readonly Worker[];
 let running: Promise<unknown>;
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const address = process.env.MALIPO_TEST_TEMPORAL_ADDRESS ?? '';
-  connection = await NativeConnection.connect({ address });
-  await openNamespace(address);
+  connection = await NativeConnection.connect({ address: temporalAddress() });
+  await openNamespace(NAMESPACE);
   database = await openTestDatabase();
   await ensureMerchant(database.pool, MERCHANT);
   temporal = new Client({ connection, namespace: NAMESPACE });
@@ -61,16 +60,6 @@ function openDeps(): ActivityDeps {
     refundCallbackUrls: () => ({}),
     clientFor: () => Promise.resolve(client),
   };
-}
-
-async function openNamespace(address: string): Promise<void> {
-  const admin = await Connection.connect({ address });
-  const workflowExecutionRetentionPeriod = msToTs('1 day');
-  await admin.workflowService.registerNamespace({
-    namespace: NAMESPACE,
-    workflowExecutionRetentionPeriod,
-  });
-  await admin.close();
 }
 
 /** Pays, and answers when the provider's part of it began, as the history has it. */

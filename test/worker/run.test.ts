@@ -3,12 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Connection } from '@temporalio/client';
-import { msToTs } from '@temporalio/common/lib/time.js';
 import { pickPort } from '../../sandbox/ports.ts';
 import { type Part, runTogether } from '../../worker/together.ts';
 import { openDoor } from '../api/door.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
+import { openNamespace, temporalAddress } from '../temporal.ts';
 
 /** Runs until it is told to shut down; `fail` ends it as a worker ends that lost its namespace. */
 function openPart() {
@@ -71,7 +70,6 @@ test('when all are told to end, it ends well, and dispatches nothing more', asyn
 });
 
 describe('the process ends while its parent still listens', () => {
-  const address = process.env.MALIPO_TEST_TEMPORAL_ADDRESS ?? '';
   let database: TestDatabase;
   let child: ChildProcess;
   let lines = '';
@@ -87,7 +85,7 @@ describe('the process ends while its parent still listens', () => {
       env: {
         PATH: process.env.PATH,
         DATABASE_URL: database.adminUrl,
-        TEMPORAL_ADDRESS: address,
+        TEMPORAL_ADDRESS: temporalAddress(),
         TEMPORAL_NAMESPACE: namespace,
         MALIPO_PUBLIC_URL: 'https://pay.example.test',
         MALIPO_DATA_KEYS: `k1:${randomBytes(32).toString('base64')}`,
@@ -105,13 +103,6 @@ describe('the process ends while its parent still listens', () => {
       if (child.exitCode !== null) throw new Error(`it ended: ${lines}`);
       await sleep(20);
     }
-  };
-  const openNamespace = async (namespace: string) => {
-    const admin = await Connection.connect({ address });
-    const workflowExecutionRetentionPeriod = msToTs('1 day');
-    const named = { namespace, workflowExecutionRetentionPeriod };
-    await admin.workflowService.registerNamespace(named);
-    await admin.close();
   };
   const untilReady = () => once(child, 'message', { signal: AbortSignal.timeout(60_000) });
   const end = async () => {
@@ -147,7 +138,7 @@ describe('the process ends while its parent still listens', () => {
       DATABASE_URL: 'postgres://malipo@127.0.0.1:1/nowhere',
     });
     await untilLogged('the worker waits for Temporal');
-    const door = await openDoor(`tcp://${address}`, port);
+    const door = await openDoor(`tcp://${temporalAddress()}`, port);
     await untilReady();
     await untilLogged('the worker waits for the database');
     child.kill('SIGTERM');
