@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Decision } from '../domain/decision.ts';
 import { newId } from './ids.ts';
-import { SET_BY_CLI } from './operators.ts';
+import { EXTERNAL, SET_BY_CLI } from './operators.ts';
 import type { Connection, Pool } from './pool.ts';
 import { sql } from './sql.ts';
 
@@ -90,13 +90,19 @@ async function joinWord(
 }
 
 /** How long an operator's own new password is no proof that nobody else came by it. */
-const KNOWN_HOURS = 24;
+export const KNOWN_HOURS = 24;
+/**
+ * The same for what was there before that password: else a puppet made for one payment would only
+ * have to change it. Not for ever: in a team whose first passwords one person set, nobody could
+ * ever decide about what is older than their own.
+ */
+export const KNOWN_DAYS = 30;
 
 /**
- * False where one person may be signed in as both: as who set their passwords, or set the password
- * of who did. It counts until the operator sets its own; then it goes on for a day, and for
- * payments that were there before: else a puppet made for one would only have to change its
- * password. Who used the command line may be any of them.
+ * False where one person may be signed in as both: as who ever set their passwords, or set the
+ * password of who did. All of them count until the operator sets its own, and then for as long as
+ * the constants above say. Who used the command line may be any of them, and so may, of those with
+ * an account here, who has a token of an external issuer: nothing tells whose that is.
  */
 async function areIndependent(
   db: Connection,
@@ -107,14 +113,14 @@ async function areIndependent(
     WITH RECURSIVE knows (who, id) AS (
       SELECT id, id FROM unnest(${sql.array([one, other], 'text')}) AS id
       UNION
-      SELECT who, by FROM knows JOIN operators USING (id), LATERAL (VALUES
-        (password_set_by, 'infinity'::timestamptz),
-        (former_password_set_by, former_password_until)) AS set (by, until)
-      WHERE by IS NOT NULL AND until
-        > least(${madeAt}::timestamptz, now() - ${KNOWN_HOURS} * interval '1 hour'))
-    SELECT id FROM knows WHERE id = ${SET_BY_CLI}
-    UNION ALL
-    SELECT ones.id FROM knows ones JOIN knows others USING (id)
-    WHERE ones.who = ${one} AND others.who = ${other} LIMIT 1`);
+      SELECT who, setter FROM knows JOIN operators USING (id),
+        unnest(former_password_set_by || password_set_by) AS setter
+      WHERE setter IS NOT NULL AND (password_set_by IS NOT NULL OR former_password_until > least(
+        greatest(${madeAt}::timestamptz, now() - ${KNOWN_DAYS} * interval '1 day'),
+        now() - ${KNOWN_HOURS} * interval '1 hour')))
+    SELECT ones.id FROM knows ones, knows others
+    WHERE ones.who = ${one} AND others.who = ${other}
+      AND (ones.id = others.id OR ${SET_BY_CLI} IN (ones.id, others.id)
+        OR starts_with(ones.id, ${EXTERNAL}) <> starts_with(others.id, ${EXTERNAL})) LIMIT 1`);
   return shared === null;
 }

@@ -12,7 +12,7 @@ const operatorRow = z.object({
   role: z.enum(ROLES),
   active: z.boolean(),
   last_signed_in_at: z.string().nullable(),
-  /** Who chose the password and so may know it; null: the operator itself. */
+  /** Who chose the password; null: the operator itself. */
   password_set_by: z.string().nullable(),
   password_set_at: z.string(),
   created_at: z.string(),
@@ -24,6 +24,14 @@ const OPERATOR = sql.fragment`id, email, name, role, active, last_signed_in_at, 
 
 /** As who set a password: whoever ran `npm run admin`, which may be any operator. */
 export const SET_BY_CLI = 'cli';
+/** Begins the id of who has no account here, but a token of an external issuer. */
+export const EXTERNAL = 'external:';
+
+type NewPassword = {
+  readonly hash: string;
+  /** Who chose it and so knows it: an operator, {@link SET_BY_CLI}, or null for itself. */
+  readonly setBy: string | null;
+};
 
 /** Null when the address is taken. */
 export async function insertOperator(
@@ -32,15 +40,13 @@ export async function insertOperator(
     readonly email: string;
     readonly name: string;
     readonly role: Role;
-    readonly passwordHash: string;
-    /** Who chose it and so knows it: an operator, {@link SET_BY_CLI}; left out: itself. */
-    readonly passwordSetBy?: string;
+    readonly password: NewPassword;
   },
 ): Promise<Operator | null> {
   return await db.maybeOne(sql.type(operatorRow)`
     INSERT INTO operators (id, email, name, role, password_hash, password_set_by)
     VALUES (${newId('operator')}, ${next.email.toLowerCase()}, ${next.name}, ${next.role},
-      ${next.passwordHash}, ${next.passwordSetBy ?? null})
+      ${next.password.hash}, ${next.password.setBy})
     ON CONFLICT (email) DO NOTHING RETURNING ${OPERATOR}`);
 }
 
@@ -51,8 +57,8 @@ export async function listOperators(db: Connection): Promise<readonly Operator[]
 }
 
 /**
- * Changes what is given; a new password or being switched off ends all sessions. Who set the
- * password before stays known: for a while that one still counts as knowing it (db/decisions.ts).
+ * Changes what is given; a new password or being switched off ends all sessions. All who ever set
+ * the password stay known: for a while they still count as knowing it (db/decisions.ts).
  */
 export function updateOperator(
   pool: Pool,
@@ -60,26 +66,26 @@ export function updateOperator(
   changes: {
     readonly role?: Role | undefined;
     readonly active?: boolean | undefined;
-    readonly passwordHash?: string | undefined;
-    /** Who chose it; left out: itself. */
-    readonly passwordSetBy?: string;
+    readonly password?: NewPassword | undefined;
     /** The change counts only while this is the password; else the answer is null. */
     readonly knownHash?: string;
   },
 ): Promise<Operator | null> {
-  const { passwordHash: hash = null, passwordSetBy: setBy = null, knownHash = null } = changes;
+  const { knownHash = null } = changes;
+  const { hash, setBy } = changes.password ?? { hash: null, setBy: null };
   const isSetByOther = sql.fragment`${hash}::text IS NOT NULL AND password_set_by IS NOT NULL`;
   return pool.transaction(async (db) => {
     const operator = await db.maybeOne(sql.type(operatorRow)`
       UPDATE operators SET role = coalesce(${changes.role ?? null}, role),
         active = coalesce(${changes.active ?? null}::boolean, active),
         password_hash = coalesce(${hash}, password_hash),
-        former_password_set_by = CASE WHEN ${isSetByOther} THEN password_set_by
+        former_password_set_by = CASE WHEN ${isSetByOther}
+          THEN array_remove(former_password_set_by, password_set_by) || password_set_by
           ELSE former_password_set_by END,
         former_password_until = CASE WHEN ${isSetByOther} THEN now()
           ELSE former_password_until END,
         password_set_by = CASE WHEN ${hash}::text IS NULL THEN password_set_by
-          ELSE nullif(${setBy}, id) END,
+          ELSE ${setBy} END,
         password_set_at = CASE WHEN ${hash}::text IS NULL THEN password_set_at ELSE now() END,
         updated_at = now()
       WHERE id = ${id} AND password_hash = coalesce(${knownHash}, password_hash)
@@ -115,11 +121,26 @@ export async function findOperatorByEmail(
 const REFRESH_DAYS = 14;
 const hashOf = (token: string) => createHash('sha256').update(token).digest();
 
-/** Opens a session. @returns its refresh token, which is stored nowhere in clear. */
-export async function openSession(db: Connection, operatorId: string): Promise<string> {
-  await db.query(sql.typeAlias('none')`
-    UPDATE operators SET last_signed_in_at = now() WHERE id = ${operatorId}`);
-  return await insertToken(db, operatorId, randomBytes(16).toString('hex'));
+/**
+ * Opens a session. As all that touches an operator's sessions it locks the operator first, so that
+ * no token slips in while others are being ended.
+ * @param knownHash of the password that was shown: checking it takes time, and it may be another's
+ * by now.
+ * @returns its refresh token, which is stored nowhere in clear. Null when that is the password no
+ * longer, or the operator is switched off.
+ */
+export function openSession(
+  pool: Pool,
+  operatorId: string,
+  knownHash: string,
+): Promise<string | null> {
+  return pool.transaction(async (db) => {
+    const operator = await db.maybeOne(sql.typeAlias('id')`
+      UPDATE operators SET last_signed_in_at = now()
+      WHERE id = ${operatorId} AND active AND password_hash = ${knownHash} RETURNING id`);
+    if (operator === null) return null;
+    return await insertToken(db, operator.id, randomBytes(16).toString('hex'));
+  });
 }
 
 async function insertToken(db: Connection, operatorId: string, family: string): Promise<string> {
@@ -132,7 +153,6 @@ async function insertToken(db: Connection, operatorId: string, family: string): 
 }
 
 const tokenRow = z.object({
-  operator_id: z.string(),
   family: z.string(),
   is_used: z.boolean(),
   is_open: z.boolean(),
@@ -147,21 +167,28 @@ export function renewSession(
   token: string,
 ): Promise<{ readonly operator: Operator; readonly refreshToken: string } | null> {
   return pool.transaction(async (db) => {
+    const operator = await lockOperatorOf(db, token);
     const found = await db.maybeOne(sql.type(tokenRow)`
-      SELECT operator_id, family, used_at IS NOT NULL AS is_used,
+      SELECT family, used_at IS NOT NULL AS is_used,
         expires_at > now() AND revoked_at IS NULL AS is_open
-      FROM refresh_tokens WHERE hash = ${sql.binary(hashOf(token))} FOR UPDATE`);
-    if (found === null || !found.is_open) return null;
+      FROM refresh_tokens WHERE hash = ${sql.binary(hashOf(token))}`);
+    if (operator === null || found === null || !found.is_open) return null;
     if (found.is_used) {
       await endFamily(db, found.family);
       return null;
     }
     await db.query(sql.typeAlias('none')`
       UPDATE refresh_tokens SET used_at = now() WHERE hash = ${sql.binary(hashOf(token))}`);
-    const operator = await findActiveOperator(db, found.operator_id);
-    if (operator === null) return null;
     return { operator, refreshToken: await insertToken(db, operator.id, found.family) };
   });
+}
+
+/** Null when the token is nobody's, or of who is switched off. */
+async function lockOperatorOf(db: Connection, token: string): Promise<Operator | null> {
+  return await db.maybeOne(sql.type(operatorRow)`
+    SELECT ${OPERATOR} FROM operators WHERE active AND id = (
+      SELECT operator_id FROM refresh_tokens WHERE hash = ${sql.binary(hashOf(token))})
+    FOR NO KEY UPDATE`);
 }
 
 /** Whose session the token belongs to, whether or not it still opens anything. */
@@ -175,10 +202,13 @@ export async function findOperatorOfSession(
 }
 
 /** Ends the session that the token belongs to, if any. */
-export async function endSession(db: Connection, token: string): Promise<void> {
-  const found = await db.maybeOne(sql.type(tokenRow.pick({ family: true }))`
-    SELECT family FROM refresh_tokens WHERE hash = ${sql.binary(hashOf(token))}`);
-  if (found !== null) await endFamily(db, found.family);
+export async function endSession(pool: Pool, token: string): Promise<void> {
+  await pool.transaction(async (db) => {
+    await lockOperatorOf(db, token);
+    const found = await db.maybeOne(sql.type(tokenRow.pick({ family: true }))`
+      SELECT family FROM refresh_tokens WHERE hash = ${sql.binary(hashOf(token))}`);
+    if (found !== null) await endFamily(db, found.family);
+  });
 }
 
 async function endFamily(db: Connection, family: string): Promise<void> {

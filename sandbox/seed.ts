@@ -44,13 +44,14 @@ async function seedOperator(
     // The database may be older than this home, and know another password.
     const isOwn = found.operator.password_set_by === null;
     if (isOwn && (await isPassword(password, found.passwordHash))) return;
-    await updateOperator(pool, found.operator.id, { passwordHash: await hashPassword(password) });
+    const next = { hash: await hashPassword(password), setBy: null };
+    await updateOperator(pool, found.operator.id, { password: next });
     return;
   }
   await insertOperator(pool, {
     email,
     name,
     role: 'admin',
-    passwordHash: await hashPassword(password),
+    password: { hash: await hashPassword(password), setBy: null },
   });
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { recordDecision } from '../../db/decisions.ts';
+import { KNOWN_DAYS, KNOWN_HOURS, recordDecision } from '../../db/decisions.ts';
 import type { CaptureMethod } from '../../domain/capture.ts';
 import { DECISIONS, type Decision, faultOfDecision } from '../../domain/decision.ts';
 import type { Currency } from '../../domain/money.ts';
@@ -9,6 +9,9 @@ import { ApiError } from '../errors.ts';
 import type { Reply } from '../operation.ts';
 import { requireDone } from '../payments/actions.ts';
 import { positiveAmount, text } from '../schema.ts';
+
+/** The rule of `db/decisions.ts` in a sentence, for all who set a password or need a second. */
+export const WHO_KNOWS_A_PASSWORD = `Who ever set an operator’s password counts as knowing it until the operator sets its own, and then for ${KNOWN_HOURS} hours more, or ${KNOWN_DAYS} days where the payment or refund to decide about is older than that password; what \`npm run admin\` set counts as known to everybody.`;
 
 /** What an operator says about a payment or refund in review. */
 export const decisionBody = z
@@ -86,7 +89,8 @@ export async function decide<D extends Decision['decision']>(
   const made = { subjectId, madeAt, changedAt, ...said, operatorId, needsTwo };
   const standing = await recordDecision(pool, made);
   if (standing.kind === 'not_independent') {
-    const detail = 'one person may know the passwords of both of you: it takes somebody else';
+    const detail =
+      'one person may be both of you, by a password that was set for one or by an account here beside one at the issuer of tokens: it takes somebody else';
     throw new ApiError('invalid_decision', detail);
   }
   if (standing.kind === 'awaits_second') {

@@ -12,6 +12,7 @@ import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { newPassword as password, text } from '../schema.ts';
 import { presentWholeList, textOrNull, time, timeOrNull, wholeListOf } from '../shape.ts';
+import { WHO_KNOWS_A_PASSWORD } from './decide.ts';
 
 const tag = 'Operators';
 const ruling = { kind: 'operator', role: 'admin' } as const;
@@ -26,7 +27,8 @@ const operatorShape = z
     active: z.boolean(),
     last_signed_in_at: timeOrNull,
     password_set_by: textOrNull.meta({
-      description: 'Who may know it: an operator’s id, cli for npm run admin; null: it alone',
+      description:
+        'Who chose it: an operator’s id, cli for npm run admin; null: the operator itself',
     }),
     password_set_at: time,
     created_at: time,
@@ -74,9 +76,10 @@ export const operatorOperations: readonly Operation[] = [
     problems: ['email_taken'],
     async handle({ pool }, { body, caller }) {
       const { password: plain, ...next } = body;
-      const passwordHash = await hashPassword(plain);
-      const passwordSetBy = caller.operatorId;
-      const operator = await insertOperator(pool, { ...next, passwordHash, passwordSetBy });
+      const operator = await insertOperator(pool, {
+        ...next,
+        password: { hash: await hashPassword(plain), setBy: caller.operatorId },
+      });
       if (operator === null) throw new ApiError('email_taken', 'an operator has this address');
       return { status: 201, body: presentOperator(operator) };
     },
@@ -87,8 +90,7 @@ export const operatorOperations: readonly Operation[] = [
     path: '/api/v1/admin/operators/{id}',
     tag,
     summary: 'Change an operator’s role or password, or switch it off',
-    description:
-      'A new password, or being switched off, ends all sessions of the operator. Who set it is no second operator for it (see the decision of a payment), until it changes it by itself; so an admin changes its own at POST /api/v1/sessions/password.',
+    description: `A new password, or being switched off, ends all sessions of the operator. ${WHO_KNOWS_A_PASSWORD} So an admin changes its own at POST /api/v1/sessions/password.`,
     access: ruling,
     body: z
       .strictObject({
@@ -106,10 +108,12 @@ export const operatorOperations: readonly Operation[] = [
       if (id === caller.operatorId && body.password !== undefined) {
         throw new ApiError('forbidden', 'change your own at POST /api/v1/sessions/password');
       }
-      const { role, active } = body;
-      const passwordHash =
-        body.password === undefined ? undefined : await hashPassword(body.password);
-      const changes = { role, active, passwordHash, passwordSetBy: caller.operatorId };
+      const { password: plain, ...rest } = body;
+      const next =
+        plain === undefined
+          ? undefined
+          : { hash: await hashPassword(plain), setBy: caller.operatorId };
+      const changes = { ...rest, password: next };
       const operator = isId('operator', id) ? await updateOperator(pool, id, changes) : null;
       if (operator === null) throw new ApiError('not_found', 'no operator has this id');
       return { status: 200, body: presentOperator(operator) };

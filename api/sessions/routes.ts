@@ -9,6 +9,7 @@ import {
 } from '../../db/operators.ts';
 import { hashPassword, isPassword } from '../../db/password.ts';
 import { ROLES } from '../../domain/access.ts';
+import { WHO_KNOWS_A_PASSWORD } from '../admin/decide.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { requireRate } from '../middleware/rate-limit.ts';
@@ -51,9 +52,8 @@ export const sessionOperations: readonly Operation[] = [
     answers,
     problems: ['sign_in_refused'],
     async handle(deps, { body: { email, password } }) {
-      const { operator } = await requirePassword(deps, email, password);
-      const token = await openSession(deps.pool, operator.id);
-      return { status: 201, body: await presentSession(deps, operator, token) };
+      const { operator, passwordHash } = await requirePassword(deps, email, password);
+      return { status: 201, body: await startSession(deps, operator, passwordHash) };
     },
   }),
   declare({
@@ -62,8 +62,7 @@ export const sessionOperations: readonly Operation[] = [
     path: '/api/v1/sessions/password',
     tag,
     summary: 'Change your own password',
-    description:
-      'All sessions and access tokens of before end. From now on nobody else counts as knowing it (see the decision of a payment), after a day and for payments made since.',
+    description: `All sessions and access tokens of before end. ${WHO_KNOWS_A_PASSWORD}`,
     access,
     limit: 'sign_in',
     body: signInBody.extend({ new_password: newPassword }).meta({
@@ -77,17 +76,17 @@ export const sessionOperations: readonly Operation[] = [
     problems: ['sign_in_refused'],
     async handle(deps, { body: { email, password, new_password } }) {
       const { operator, passwordHash: knownHash } = await requirePassword(deps, email, password);
-      if (new_password === password) {
+      // By the hash: letters that are the same to Unicode's NFKC open the same door.
+      if (await isPassword(new_password, knownHash)) {
         const detail = 'is the old one';
         const faults = [{ pointer: '/new_password', detail }];
         throw new ApiError('invalid_request', `new_password ${detail}`, faults);
       }
-      const passwordHash = await hashPassword(new_password);
-      const changes = { passwordHash, passwordSetBy: operator.id, knownHash };
+      const hash = await hashPassword(new_password);
+      const changes = { password: { hash, setBy: null }, knownHash };
       const changed = await updateOperator(deps.pool, operator.id, changes);
       if (changed === null) throw refuseSignIn();
-      const token = await openSession(deps.pool, changed.id);
-      return { status: 201, body: await presentSession(deps, changed, token) };
+      return { status: 201, body: await startSession(deps, changed, hash) };
     },
   }),
   declare({
@@ -151,6 +150,13 @@ function refuseSignIn(): ApiError {
 async function refuseGuessing(deps: ApiDeps, email: string): Promise<void> {
   const subject = deps.vault.hash('sign-in', email.toLowerCase()).toString('hex').slice(0, 32);
   await requireRate(deps, 'sign_in_email', subject);
+}
+
+/** @throws ApiError sign_in_refused: another has set the password since it was checked. */
+async function startSession(deps: ApiDeps, operator: Operator, knownHash: string) {
+  const token = await openSession(deps.pool, operator.id, knownHash);
+  if (token === null) throw refuseSignIn();
+  return await presentSession(deps, operator, token);
 }
 
 async function presentSession(

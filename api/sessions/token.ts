@@ -8,7 +8,7 @@ import {
 } from 'jose';
 import type { Env } from '../../config/env.ts';
 import { newId } from '../../db/ids.ts';
-import type { Operator } from '../../db/operators.ts';
+import { EXTERNAL, type Operator } from '../../db/operators.ts';
 import { ROLES, type Role } from '../../domain/access.ts';
 import { ApiError } from '../errors.ts';
 
@@ -120,7 +120,7 @@ function toExternal(payload: JWTPayload, roleClaim: string): TokenSubject | null
   if (role === undefined || typeof payload.sub !== 'string' || payload.sub === '') return null;
   const email = typeof payload.email === 'string' ? payload.email : payload.sub;
   const expiresAtMs = expiryOf(payload);
-  return { kind: 'external', id: `external:${payload.sub}`, email, role, expiresAtMs };
+  return { kind: 'external', id: `${EXTERNAL}${payload.sub}`, email, role, expiresAtMs };
 }
 
 /** Required of every token, so it is there. */

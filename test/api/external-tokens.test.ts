@@ -2,7 +2,8 @@ import { createHmac, createPublicKey } from 'node:crypto';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { createAccessTokens } from '../../api/sessions/token.ts';
-import { openOperator } from './operators.ts';
+import { storePaymentIn } from '../factories.ts';
+import { openOperator, PASSWORD } from './operators.ts';
 import { openTestApi, type TestApi, TOKEN_CONFIG } from './server.ts';
 
 /** Operators with tokens of an issuer of the deployment's own, whose keys are read over HTTP. */
@@ -100,6 +101,52 @@ test('what its bearer does is kept under the issuer’s name for it', async () =
   expect(await api.database.queryAsOwner('SELECT * FROM operator_acts')).toMatchObject([
     { operator_id: 'external:u-17', email: CLAIMS.email, role: 'admin', status: 201 },
   ]);
+});
+
+describe('where two operators have to agree', () => {
+  const decide = async (id: string, token: string) =>
+    await api.send('POST', `/api/v1/admin/payments/${id}/decision`, {
+      body: { decision: 'failed', reason: 'the statement does not hold it' },
+      headers: { authorization: `Bearer ${token}` },
+    });
+  const storeLarge = async () =>
+    (await storePaymentIn(api.pool, 'needs_review', { amountMinor: 10_000_000 })).id;
+  const expectRefused = async (first: string, second: string) => {
+    const id = await storeLarge();
+    expect((await decide(id, first)).status).toBe(202);
+    const answer = await decide(id, second);
+    expect(answer).toMatchObject({ status: 409, body: { code: 'invalid_decision' } });
+    expect(answer.body.detail).toContain('issuer');
+    expect(api.engine.decided).toEqual([]);
+  };
+
+  test('an account of ours and a token may be one person’s', async () => {
+    const { token: own } = await openOperator(api, 'operator');
+    const foreign = await sign(rsa);
+    await expectRefused(own, foreign);
+    await expectRefused(foreign, own);
+  });
+
+  test('so may an account of ours and the token that set another’s password', async () => {
+    const { token: own } = await openOperator(api, 'operator');
+    const session = { email: 'puppet@example.test', password: PASSWORD };
+    const made = await api.send('POST', OPERATORS, {
+      body: { ...session, name: 'puppet', role: 'operator' },
+      headers: { authorization: `Bearer ${await sign(rsa)}` },
+    });
+    expect(made.status).toBe(201);
+    const puppet = await api.send('POST', '/api/v1/sessions', { body: session });
+    await expectRefused(own, puppet.body.access_token ?? '');
+  });
+
+  test('two of the issuer’s are two', async () => {
+    const id = await storeLarge();
+    expect((await decide(id, await sign(rsa))).status).toBe(202);
+    expect((await decide(id, await sign(rsa, { sub: 'u-18' }))).status).toBe(200);
+    expect(api.engine.decided).toMatchObject([
+      { decision: { by: 'external:u-17 and external:u-18' } },
+    ]);
+  });
 });
 
 // biome-ignore format: table, one case per line

@@ -5,7 +5,7 @@ import type { Send, TestApi } from './server.ts';
 
 export const PASSWORD = 'a long enough password';
 /** What is hashed at this cost is checked at it too, and tests sign in often. */
-const PASSWORD_HASH = hashCheaply(PASSWORD);
+export const PASSWORD_HASH = hashCheaply(PASSWORD);
 
 function hashCheaply(password: string): string {
   const salt = Buffer.alloc(16);
@@ -24,7 +24,7 @@ export async function enrollOperator(
     email,
     name: role,
     role,
-    passwordHash: PASSWORD_HASH,
+    password: { hash: PASSWORD_HASH, setBy: null },
   });
   if (operator === null) throw new Error(`${email} was taken`);
   return operator;

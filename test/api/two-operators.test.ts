@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { WHO_KNOWS_A_PASSWORD } from '../../api/admin/decide.ts';
+import { findOperatorByEmail } from '../../db/operators.ts';
 import type { Role } from '../../domain/access.ts';
 import type { Currency } from '../../domain/money.ts';
 import { storePaymentIn } from '../factories.ts';
@@ -45,6 +48,14 @@ async function openMade(name: string, by: Send = admin.send, role: Role = 'opera
 async function signIn(email: string, password = PASSWORD): Promise<Send> {
   const session = await api.send('POST', '/api/v1/sessions', { body: { email, password } });
   const authorization = `Bearer ${session.body.access_token}`;
+  return (method, path, sending = {}) =>
+    api.send(method, path, { ...sending, headers: { authorization } });
+}
+/** Without its password, which takes its time. */
+async function openAs(email: string): Promise<Send> {
+  const found = await findOperatorByEmail(api.pool, email);
+  if (found === null) throw new Error(`there is no ${email}`);
+  const authorization = `Bearer ${await api.accessTokens.issue(found.operator)}`;
   return (method, path, sending = {}) =>
     api.send(method, path, { ...sending, headers: { authorization } });
 }
@@ -106,7 +117,8 @@ test.each<readonly [string, string, string | null, string, number]>([
   ['of another’s choice, however long ago', '30 days', null, '1 hour', 409],
   ['of its own since, for a payment that is younger', '30 days', '25 hours', '1 hour', 200],
   ['of its own since, too soon', '30 days', '23 hours', '1 hour', 409],
-  ['of its own since the payment was made, however long ago', '30 days', '29 days', '31 days', 409],
+  ['of its own since the payment was made', '60 days', '29 days', '31 days', 409],
+  ['of its own for 30 days, for a payment that is older', '60 days', '31 days', '50 days', 200],
 ])('who has a password %s', async (_what, setAgo, ownAgo, madeAgo, status) => {
   const puppet = await openMade('puppet');
   const email = 'puppet@example.test';
@@ -122,6 +134,35 @@ test.each<readonly [string, string, string | null, string, number]>([
   await api.database.queryAsOwner(madeAt, [madeAgo]);
   expect((await decide(admin.send, id)).status).toBe(202);
   expect((await decide(send, id)).status).toBe(status);
+});
+
+test('who ever set a password stays known, whoever has set it since', async () => {
+  const email = 'puppet@example.test';
+  const body = { email, name: 'puppet', role: 'operator', password: PASSWORD };
+  const { id: puppetId } = (await admin.send('POST', '/api/v1/admin/operators', { body })).body;
+  const expectRefused = async () => {
+    const { id } = await store(LARGE);
+    expect((await decide(admin.send, id)).status).toBe(202);
+    expect(await decide(await openAs(email), id)).toMatchObject(REFUSED);
+  };
+  const { email: honest } = await enrollOperator(api, 'admin', 'honest@example.test');
+  await reset(await openAs(honest), puppetId);
+  await api.database.queryAsOwner(
+    "UPDATE operators SET former_password_until = now() - interval '60 days' WHERE id = $1",
+    [puppetId],
+  );
+  await expectRefused();
+  expect((await change(email, PASSWORD, OWN)).status).toBe(201);
+  await expectRefused();
+});
+
+test('the guide tells the rule in the words of the reference', () => {
+  const guide = readFileSync(new URL('../../docs/trying-it.md', import.meta.url), 'utf8').replace(
+    /\s+/g,
+    ' ',
+  );
+  const rule = WHO_KNOWS_A_PASSWORD.replaceAll('’', "'").replace(/\.$/, '');
+  expect(guide.includes(rule)).toBe(true);
 });
 
 test('what somebody with the command line set may be known to anybody', async () => {

@@ -8,6 +8,9 @@ import {
   updateOperator,
 } from '../../db/operators.ts';
 import { hashPassword, isPassword } from '../../db/password.ts';
+import type { Pool } from '../../db/pool.ts';
+import { until } from '../api/live-client.ts';
+import { countWaiting } from '../api/locks.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 
 let database: TestDatabase;
@@ -17,10 +20,17 @@ beforeEach(async () => {
 afterEach(() => database.close());
 
 const enroll = async (email = 'Amina@example.test') => {
-  const next = { email, name: 'Amina', role: 'operator', passwordHash: 'none' } as const;
+  const password = { hash: 'none', setBy: null };
+  const next = { email, name: 'Amina', role: 'operator', password } as const;
   const operator = await insertOperator(database.pool, next);
   if (operator === null) throw new Error('the address was taken');
   return operator;
+};
+
+const enter = async (id: string, pool: Pool = database.pool) => {
+  const token = await openSession(pool, id, 'none');
+  if (token === null) throw new Error('the password was not taken');
+  return token;
 };
 
 test('an address is one operator’s, however it is spelled', async () => {
@@ -33,7 +43,7 @@ test('an address is one operator’s, however it is spelled', async () => {
 test('a refresh token is good once; a second use ends the session', async () => {
   const { pool } = database;
   const { id } = await enroll();
-  const first = await openSession(pool, id);
+  const first = await enter(id);
   const second = await renewSession(pool, first);
   expect(second).toMatchObject({ operator: { id } });
   expect(await renewSession(pool, first)).toBeNull();
@@ -42,20 +52,89 @@ test('a refresh token is good once; a second use ends the session', async () => 
 
 test('of the same token used ten times at once, one use succeeds', async () => {
   const { pool } = database;
-  const token = await openSession(pool, (await enroll()).id);
+  const token = await enter((await enroll()).id);
   const all = await Promise.all(Array.from({ length: 10 }, () => renewSession(pool, token)));
   expect(all.filter((it) => it !== null)).toHaveLength(1);
 });
 
-test.each([
-  ['a new password', { passwordHash: 'other' }],
+const NEW_PASSWORD = { password: { hash: 'other', setBy: null } };
+const ENDS = [
+  ['a new password', NEW_PASSWORD],
   ['being switched off', { active: false }],
-])('%s ends all sessions', async (_what, changes) => {
+] as const;
+type Tokens = { readonly id: string; readonly first: string; readonly second: string };
+
+test.each(ENDS)('%s ends all sessions', async (_what, changes) => {
   const { pool } = database;
   const { id } = await enroll();
-  const token = await openSession(pool, id);
+  const token = await enter(id);
   await updateOperator(pool, id, changes);
   expect(await renewSession(pool, token)).toBeNull();
+});
+
+test.each(ENDS)(
+  'a password that was read before %s opens nothing after it',
+  async (_what, changes) => {
+    const { pool } = database;
+    const { id } = await enroll();
+    await updateOperator(pool, id, changes);
+    expect(await openSession(pool, id, 'none')).toBeNull();
+    expect(await database.queryAsOwner('SELECT * FROM refresh_tokens')).toEqual([]);
+  },
+);
+
+/** What opened it is done, but for the end of its transaction, when `after` comes. */
+async function raceBeforeCommit<Value>(
+  open: (pool: Pool) => Promise<Value>,
+  after: (pool: Pool) => Promise<unknown>,
+): Promise<Value> {
+  const [reached, commit] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const holding: Pool = {
+    ...database.pool,
+    transaction: (work) =>
+      database.pool.transaction(async (db) => {
+        const value = await work(db);
+        reached.resolve();
+        await commit.promise;
+        return value;
+      }),
+  };
+  const opening = open(holding);
+  await reached.promise;
+  const ending = after(await database.openAnotherPool());
+  await until(async () => (await countWaiting({ database })) > 0);
+  commit.resolve();
+  await ending;
+  return await opening;
+}
+
+test.each(ENDS)('%s ends a session that is just being opened', async (_what, changes) => {
+  const { id } = await enroll();
+  const token = await raceBeforeCommit(
+    (pool) => enter(id, pool),
+    (pool) => updateOperator(pool, id, changes),
+  );
+  expect(await renewSession(database.pool, token)).toBeNull();
+});
+
+// biome-ignore format: table, one case per line
+test.each<readonly [string, (pool: Pool, of: Tokens) => Promise<unknown>]>([
+  ['a new password', (pool, { id }) => updateOperator(pool, id, NEW_PASSWORD)],
+  ['being switched off', (pool, { id }) => updateOperator(pool, id, { active: false })],
+  ['signing out', (pool, { second }) => endSession(pool, second)],
+  ['a token of before it', (pool, { first }) => renewSession(pool, first)],
+])('%s ends a session that is just being renewed', async (_what, end) => {
+  const { id } = await enroll();
+  const first = await enter(id);
+  const second = (await renewSession(database.pool, first))?.refreshToken ?? '';
+  const renewed = await raceBeforeCommit(
+    (pool) => renewSession(pool, second),
+    (pool) => end(pool, { id, first, second }),
+  );
+  expect(renewed).toMatchObject({ operator: { id } });
+  expect(await renewSession(database.pool, renewed?.refreshToken ?? '')).toBeNull();
+  const open = 'SELECT hash FROM refresh_tokens WHERE used_at IS NULL AND revoked_at IS NULL';
+  expect(await database.queryAsOwner(open)).toEqual([]);
 });
 
 test('who is switched off is found no more', async () => {
@@ -69,10 +148,10 @@ test('who is switched off is found no more', async () => {
 test('a session that was ended is over; one that is too old as well', async () => {
   const { pool } = database;
   const { id } = await enroll();
-  const ended = await openSession(pool, id);
+  const ended = await enter(id);
   await endSession(pool, ended);
   expect(await renewSession(pool, ended)).toBeNull();
-  const old = await openSession(pool, id);
+  const old = await enter(id);
   await database.queryAsOwner('UPDATE refresh_tokens SET expires_at = now()');
   expect(await renewSession(pool, old)).toBeNull();
 });
