@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { DispatchClaim, EarlierSend } from '../db/dispatch.ts';
 import type { ChargeContext } from '../domain/provider.ts';
-import { sendFailure } from './failure.ts';
+import { lostSend, sendFailure } from './failure.ts';
 
 const CLAIM_TRIES = 4;
 const CLAIM_PAUSE_MS = 500;
@@ -31,6 +31,11 @@ export type Send<T> = {
    */
   readonly dedupeWindowMs: number | null;
   make(context: ChargeContext): Promise<T>;
+  /**
+   * Whether an earlier run may itself have brought about this answer, should the provider have
+   * forgotten our key: given to a repeat, it proves nothing.
+   */
+  readonly isOfEarlier?: (answer: T) => boolean;
   /** What is to be said of a send that is not made again. Returns or throws. */
   leave(claim: DispatchClaim): T;
 };
@@ -51,19 +56,25 @@ export async function makeSend<T>(send: Send<T>): Promise<T> {
     if (isLeft) throw new ClaimRefused(earlier);
     if (earlier !== null) Object.assign(run, { dispatched: true, isRepeat: true });
     const dispatch = bindDispatch(send, run);
-    return await send.make({ dispatch, signal: activity.cancellationSignal });
+    const answer = await send.make({ dispatch, signal: activity.cancellationSignal });
+    const isDoubtful = run.isRepeat && send.isOfEarlier?.(answer) === true;
+    if (!isDoubtful) return answer;
   } catch (error) {
     if (error instanceof ClaimRefused) return send.leave(error.claim);
     throw sendFailure(error, run);
   } finally {
     clearInterval(beat);
   }
+  throw lostSend('what the provider tells may have been done by an earlier run');
 }
 
 type Run = { dispatched: boolean; isRepeat: boolean };
 
 /** What a provider's client awaits right before its first byte leaves. */
-function bindDispatch(send: Send<unknown>, run: Run): () => Promise<void> {
+function bindDispatch(
+  send: Pick<Send<unknown>, 'claim' | 'dedupeWindowMs'>,
+  run: Run,
+): () => Promise<void> {
   const nonce = randomUUID();
   return async () => {
     const claim = await askPatiently(() => send.claim(nonce));

@@ -60,13 +60,11 @@ export function createLookup(deps: Pick<ActivityDeps, 'clientFor' | 'refundCallb
       return await ask<ReceiptAnswer>(input, always, async (signal) => {
         try {
           const provider = await deps.clientFor(input.provider, input.credentialsRef);
+          if (provider.learnReceipt === undefined) {
+            return { kind: 'unknown', providerCode: null, message: 'it cannot be asked' };
+          }
           const callbackUrls = deps.refundCallbackUrls(input.provider, input.workflowId);
-          const nobody = {
-            kind: 'unknown',
-            providerCode: null,
-            message: 'it cannot be asked',
-          } as const;
-          return (await provider.learnReceipt?.({ ...input, callbackUrls }, signal)) ?? nobody;
+          return await provider.learnReceipt({ ...input, callbackUrls }, signal);
         } catch (error) {
           if (!(error instanceof ProviderError) || error.kind !== 'misconfigured') throw error;
           const { kind, providerCode, message } = error;

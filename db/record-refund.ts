@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import {
   type Refund,
-  type RefundOutcome,
   type RefundRecordRequest,
   type RefundRecordResult,
   refundableMinor,
@@ -12,11 +11,14 @@ import {
   REFUND_COUNTS_AS,
   type RefundStatus,
 } from '../domain/refund-states.ts';
+import { reasonAfter } from '../domain/review.ts';
+import { failureAfter } from '../domain/shown-failure.ts';
 import { appendAudit, findAuditAction } from './audit.ts';
 import type { Connection, Pool } from './pool.ts';
 import { notify } from './record.ts';
 import { toRefund } from './rows.ts';
 import { REFUND_COLUMNS, sql } from './sql.ts';
+import { waitAfter } from './wait.ts';
 import { markWebhookEvent } from './webhook-events.ts';
 
 /**
@@ -34,7 +36,7 @@ export function recordRefund(
     if (earlier !== null) {
       const refused = earlier === 'refund.transition_refused';
       const learned = await keepReceipt(db, request);
-      return { status: refund.status, changed: false, refused, ...learned };
+      return { ...standingOf(refund), changed: false, refused, ...learned };
     }
     const transition = request.event === null ? null : nextRefund(refund.status, request.event);
     const refused = transition?.kind === 'refused';
@@ -42,7 +44,13 @@ export function recordRefund(
     const moved = await moveMoney(db, refund, to);
     const isOver = moved.overMinor > 0 && to === 'needs_review';
     const settled = isOver ? overRefunded(refund, request) : request;
-    if (!refused) await updateRefund(db, refund, to, settled, moved.overMinor);
+    const reviewReason = reasonAfter(
+      to,
+      refused ? null : settled.reviewReason,
+      refund.reviewReason,
+    );
+    const after = { status: to, reviewReason };
+    if (!refused) await updateRefund(db, refund, after, settled, moved.overMinor);
     const learned = await keepReceipt(db, request);
     await appendAudit(db, {
       paymentId: request.paymentId,
@@ -59,8 +67,14 @@ export function recordRefund(
       await markWebhookEvent(db, webhook, request.paymentId);
     }
     await notify(db, request.paymentId);
-    return { status: to, changed: to !== refund.status, refused, ...learned };
+    return { ...standingOf(after), changed: to !== refund.status, refused, ...learned };
   });
+}
+
+type After = Pick<Refund, 'status' | 'reviewReason'>;
+
+function standingOf({ status, reviewReason }: After) {
+  return { status, ...(reviewReason === null ? {} : { reviewReason }) };
 }
 
 /** The payment first: refunds and changes of one payment go one after the other. */
@@ -101,18 +115,15 @@ function overRefunded(refund: Refund, request: RefundRecordRequest): RefundRecor
 async function updateRefund(
   db: Connection,
   refund: Refund,
-  to: RefundStatus,
+  { status: to, reviewReason }: After,
   request: RefundRecordRequest,
   overMinor: number,
 ): Promise<void> {
   const { outcome } = request;
-  const failure = failureAfter(refund, to, outcome);
-  const waits = !isRefundClosed(to);
-  const review = to === 'needs_review' ? (request.reviewReason ?? refund.reviewReason) : null;
-  const waitUntil =
-    waits && request.waitMs !== null
-      ? sql.fragment`now() + ${request.waitMs} * interval '1 millisecond'`
-      : sql.fragment`NULL`;
+  const known = { ...refund, isFailureFinal: false };
+  const failure = failureAfter(known, outcome, to === 'succeeded');
+  const isOver = isRefundClosed(to);
+  const wait = waitAfter(isOver, refund.waitingFor, request);
   await db.query(sql.typeAlias('none')`
     UPDATE refunds SET
       status = ${to},
@@ -123,27 +134,12 @@ async function updateRefund(
       provider_code = ${failure.providerCode},
       failure_code = ${failure.failureCode},
       failure_message = ${failure.failureMessage},
-      review_reason = ${review},
-      waiting_for = ${waits ? request.waitingFor : null},
-      wait_until = ${waitUntil},
-      completed_at = ${waits ? sql.fragment`NULL` : sql.fragment`coalesce(completed_at, now())`},
+      review_reason = ${reviewReason},
+      waiting_for = ${wait.for},
+      wait_until = ${wait.until},
+      completed_at = ${isOver ? sql.fragment`coalesce(completed_at, now())` : sql.fragment`NULL`},
       updated_at = now()
     WHERE id = ${refund.id}`);
-}
-
-type FailureParts = Pick<Refund, 'failureCode' | 'failureMessage' | 'providerCode'>;
-
-/** A failure brings its own code of the provider, or none: an earlier word's would mislead. */
-function failureAfter(
-  refund: Refund,
-  to: RefundStatus,
-  outcome: RefundOutcome | null,
-): FailureParts {
-  const providerCode = outcome?.providerCode ?? refund.providerCode;
-  if (to === 'succeeded') return { failureCode: null, failureMessage: null, providerCode };
-  if (!outcome?.failure) return { ...refund, providerCode };
-  const { code: failureCode, message: failureMessage } = outcome.failure;
-  return { failureCode, failureMessage, providerCode: outcome.providerCode };
 }
 
 type Moved = {

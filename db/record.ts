@@ -3,12 +3,15 @@ import { type AttemptEvent, nextAttempt } from '../domain/attempt-states.ts';
 import { takenMinor } from '../domain/capture.ts';
 import type { RecordRequest, RecordResult } from '../domain/payment.ts';
 import { isClosed, next, type PaymentStatus } from '../domain/payment-states.ts';
+import { reasonAfter } from '../domain/review.ts';
+import { failureAfter } from '../domain/shown-failure.ts';
 import { addSurplus, type Surplus } from '../domain/surplus.ts';
 import { eventIdOf } from '../domain/webhook-event.ts';
 import { appendAudit, findAuditAction } from './audit.ts';
 import type { Connection, Pool } from './pool.ts';
-import { attemptRow, type paymentRow } from './rows.ts';
+import { attemptRow, type paymentRow, toPayment } from './rows.ts';
 import { PAYMENT_COLUMNS, sql } from './sql.ts';
+import { waitAfter } from './wait.ts';
 import { findEventProvider, markWebhookEvent } from './webhook-events.ts';
 
 type PaymentRow = z.infer<typeof paymentRow>;
@@ -24,14 +27,14 @@ export function record(pool: Pool, asked: RecordRequest): Promise<RecordResult> 
     const earlier = await findAuditAction(db, payment.id, asked.key);
     if (earlier !== null) {
       const refused = earlier === 'payment.transition_refused';
-      return { status: payment.status, changed: false, refused };
+      return { ...standingOf(payment), changed: false, refused };
     }
     if (asked.isSilent === true) return await recordSilently(db, payment, asked);
     const transition = asked.event === null ? null : next(payment.status, asked.event);
     if (transition?.kind === 'refused') return await refuse(db, payment, asked);
     const to = transition?.kind === 'moved' ? transition.to : payment.status;
     const request = asked.event === 'gave_up' && to === 'needs_review' ? doubt(asked) : asked;
-    await updatePayment(db, payment, to, request);
+    const reason = await updatePayment(db, payment, to, request);
     await updateAttempt(db, request.attemptId, request);
     await appendAudit(db, {
       paymentId: payment.id,
@@ -45,15 +48,22 @@ export function record(pool: Pool, asked: RecordRequest): Promise<RecordResult> 
     });
     if (request.webhook !== null) await markWebhookEvent(db, request.webhook, payment.id);
     await notify(db, payment.id);
-    return { status: to, changed: to !== payment.status, refused: false };
+    const changed = to !== payment.status;
+    return { ...standingOf({ status: to, review_reason: reason }), changed, refused: false };
   });
+}
+
+type Standing = Pick<PaymentRow, 'status' | 'review_reason'>;
+
+function standingOf({ status, review_reason }: Standing) {
+  return { status, ...(review_reason === null ? {} : { reviewReason: review_reason }) };
 }
 
 /** Who gives up what may have been sent knows no outcome, whatever it took for one. */
 function doubt(request: RecordRequest): RecordRequest {
-  return request.outcome === null
-    ? request
-    : { ...request, action: 'payment.review_needed', outcome: null };
+  if (request.outcome === null) return request;
+  const cause = 'it may have been sent, and nobody told the outcome';
+  return { ...request, action: 'payment.review_needed', cause, outcome: null };
 }
 
 /** A payment's row, locked: whatever changes it goes one after the other. */
@@ -76,7 +86,7 @@ async function recordSilently(
     await notify(db, payment.id);
   }
   if (request.webhook !== null) await markWebhookEvent(db, request.webhook, payment.id);
-  return { status: payment.status, changed: false, refused: false };
+  return { ...standingOf(payment), changed: false, refused: false };
 }
 
 /** Writes down that an event does not fit where the payment stands, and changes nothing else. */
@@ -99,22 +109,24 @@ export async function refuse(
     const note = `${request.event ?? request.action} refused while ${payment.status}`;
     await markWebhookEvent(db, { ...request.webhook, status: 'parked', note }, payment.id);
   }
-  return { status: payment.status, changed: false, refused: true };
+  return { ...standingOf(payment), changed: false, refused: true };
 }
 
+/** @returns why it is in review now. */
 async function updatePayment(
   db: Connection,
   payment: PaymentRow,
   to: PaymentStatus,
   request: RecordRequest,
-): Promise<void> {
+): Promise<PaymentRow['review_reason']> {
   const { outcome } = request;
-  const failure = failureAfter(payment, to, request);
+  const isPaid = to === 'succeeded' || to === 'authorized';
+  const failure = failureAfter(toPayment(payment), outcome, isPaid);
   const isTaken = to === 'succeeded' && payment.status !== 'succeeded';
   const captured = isTaken ? takenMinor(payment.amount, outcome) : payment.amount_captured;
   const surplus = await surplusAfter(db, payment, request);
-  const wait = waitAfter(payment, to, request);
-  const review = to === 'needs_review' ? (request.reviewReason ?? payment.review_reason) : null;
+  const wait = waitAfter(isClosed(to), payment.waiting_for, request);
+  const reason = reasonAfter(to, request.reviewReason, payment.review_reason);
   await db.query(sql.typeAlias('none')`
     UPDATE payments SET
       status = ${to},
@@ -122,56 +134,19 @@ async function updatePayment(
       provider_payment_id = coalesce(provider_payment_id,
         ${request.providerPaymentId ?? outcome?.providerPaymentId ?? null}),
       provider_receipt = coalesce(provider_receipt, ${outcome?.receipt ?? null}),
-      provider_code = ${failure.provider_code},
+      provider_code = ${failure.providerCode},
       next_action = ${nextActionOf(payment, to, request)},
-      failure_code = ${failure.failure_code},
-      failure_message = ${failure.failure_message},
-      failure_is_final = ${failure.failure_is_final},
-      review_reason = ${review},
+      failure_code = ${failure.failureCode},
+      failure_message = ${failure.failureMessage},
+      failure_is_final = ${failure.isFailureFinal},
+      review_reason = ${reason},
       surplus = ${sql.jsonb(surplus)},
       waiting_for = ${wait.for},
       wait_until = ${wait.until},
       completed_at = CASE WHEN ${isClosed(to)} THEN coalesce(completed_at, now()) END,
       updated_at = now()
     WHERE id = ${payment.id}`);
-}
-
-type FailureColumns = Pick<
-  PaymentRow,
-  'failure_code' | 'failure_message' | 'failure_is_final' | 'provider_code'
->;
-
-/** A failure brings its own code of the provider, or none: that of another one would mislead. */
-function failureAfter(
-  payment: PaymentRow,
-  to: PaymentStatus,
-  { outcome }: RecordRequest,
-): FailureColumns {
-  const isPaid = to === 'succeeded' || to === 'authorized';
-  const provider_code = outcome?.providerCode ?? payment.provider_code;
-  if (isPaid) {
-    return { failure_code: null, failure_message: null, failure_is_final: false, provider_code };
-  }
-  if (!outcome?.failure) return { ...payment, provider_code };
-  return {
-    failure_code: outcome.failure.code,
-    failure_message: outcome.failure.message,
-    failure_is_final: outcome.isFinal === true,
-    provider_code: outcome.providerCode,
-  };
-}
-
-/** A note that neither moves the payment nor names a wait leaves the wait as it is. */
-function waitAfter(payment: PaymentRow, to: PaymentStatus, request: RecordRequest) {
-  if (isClosed(to)) return { for: null, until: sql.fragment`NULL` };
-  if (request.event === null && request.waitingFor === null) {
-    return { for: payment.waiting_for, until: sql.fragment`wait_until` };
-  }
-  const until =
-    request.waitMs === null
-      ? sql.fragment`NULL`
-      : sql.fragment`now() + ${request.waitMs} * interval '1 millisecond'`;
-  return { for: request.waitingFor, until };
+  return reason;
 }
 
 async function surplusAfter(

@@ -34,7 +34,8 @@ export const FAILURES = {
 export type FailureCode = keyof typeof FAILURES;
 export const FAILURE_CODES = Object.keys(FAILURES).filter(isFailureCode);
 
-function isFailureCode(text: string): text is FailureCode {
+/** Whether a text from outside, such as a row, is one of ours. */
+export function isFailureCode(text: string): text is FailureCode {
   return Object.hasOwn(FAILURES, text);
 }
 

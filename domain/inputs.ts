@@ -36,8 +36,9 @@ export function paymentInput(payment: Payment, capabilitiesOf: CapabilitiesOf): 
   };
 }
 
-function standingOf({ status, providerPaymentId, earlierProviderIds }: Payment): Standing {
-  return { status, providerPaymentId, earlierProviderIds };
+function standingOf(payment: Payment): Standing {
+  const { status, reviewReason, providerPaymentId, earlierProviderIds } = payment;
+  return { status, reviewReason, providerPaymentId, earlierProviderIds };
 }
 
 type CapabilitiesOf = (provider: string) => Capabilities;
@@ -70,7 +71,8 @@ export function lateRefundInput(
   payment: Payment,
   capabilities: Capabilities,
 ): LateRefundInput {
-  return { ...refundInput(refund, payment, capabilities), status: refund.status };
+  const { status, reviewReason } = refund;
+  return { ...refundInput(refund, payment, capabilities), status, reviewReason };
 }
 
 /** What a payment is recovered with. @param nowMs the time, since this room has no clock. */

@@ -39,16 +39,15 @@ export function isOutcome(result: ChargeResult): result is Outcome {
   return result.kind in OUTCOME_EVENTS;
 }
 
+/** A payment that took nothing, by our own word and not by a result of the provider's. */
+export function unpaid(kind: 'declined' | 'canceled', failure: Failure): Outcome {
+  const nothing = { providerPaymentId: null, receipt: null, money: null };
+  return { kind, ...nothing, failure, providerCode: failure.providerCode };
+}
+
 /** Nothing ever reached the provider, so no money moved. @param message says why. */
 export function neverSent(message: string): Outcome {
-  return {
-    kind: 'declined',
-    providerPaymentId: null,
-    receipt: null,
-    money: null,
-    failure: failure('provider_unavailable', null, message),
-    providerCode: null,
-  };
+  return unpaid('declined', failure('provider_unavailable', null, message));
 }
 
 /** Whether it tells of money that was taken or is held. */

@@ -32,6 +32,8 @@ export type PaymentInput = {
 /** Where a payment stood when its workflow was built anew, or was started for late news. */
 export type Standing = {
   readonly status: PaymentStatus;
+  /** Why it was in review; absent in workflows that were started without it. */
+  readonly reviewReason?: ReviewReason | null;
   /** The provider's id of the current attempt. */
   readonly providerPaymentId: string | null;
   /** Its ids of the attempts before; they may be of another provider. */
@@ -174,6 +176,8 @@ export type RecordRequest = {
 };
 export type RecordResult = {
   readonly status: PaymentStatus;
+  /** Why it is in review; absent where it is not, and in results of earlier versions. */
+  readonly reviewReason?: ReviewReason;
   readonly changed: boolean;
   readonly refused: boolean;
 };

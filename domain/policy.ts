@@ -100,6 +100,11 @@ export function retryRuleOf(
   return { ...rule, after_ms: formerMs, auto: true };
 }
 
+/** The policy for who must not send: no failure opens another attempt. */
+export function withoutReattempts(policy: ProviderPolicy): ProviderPolicy {
+  return { ...policy, reattempt: { ...policy.reattempt, max_attempts: 1 } };
+}
+
 /** The policy with the rule of each of our codes written out, as people read it. */
 export function spellOut(policy: ProviderPolicy): ProviderPolicy {
   const by_code: Partial<Record<FailureCode, RetryRule>> = {};

@@ -33,6 +33,8 @@ export type ReceiptEvent = {
   readonly receiver: string | null;
   readonly providerCode: string | null;
   readonly message: string;
+  /** The provider refused our configuration: only a person can mend that. */
+  readonly isMisconfigured?: true;
 };
 
 /**

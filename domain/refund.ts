@@ -59,6 +59,14 @@ export type RefundOutcome = {
   readonly failure: RefundFailure | null;
   readonly providerCode: string | null;
 };
+/** A refund that gave nothing back; `providerCode` is the wire's own. */
+export function refundFailed(
+  failure: RefundFailure,
+  providerCode: string | null = failure.providerCode,
+): RefundOutcome {
+  const nothing = { providerRefundId: null, receipt: null, amountMinor: null };
+  return { kind: 'failed', ...nothing, failure, providerCode };
+}
 /** Nothing definite. `pending`: the provider is at it. `unknown`: we could not understand. */
 export type RefundInconclusive = {
   readonly kind: 'pending' | 'unknown';
@@ -118,7 +126,11 @@ export type RefundInput = {
 };
 
 /** What takes late news of a refund also needs where the refund stands. */
-export type LateRefundInput = RefundInput & { readonly status: RefundStatus };
+export type LateRefundInput = RefundInput & {
+  readonly status: RefundStatus;
+  /** Why it is in review; absent in workflows started before 0.3.0. */
+  readonly reviewReason?: RefundReviewReason | null;
+};
 
 /** What a refund is taken up with whose own workflow ended before it did. */
 export type RefundRecoveryInput = LateRefundInput & {
@@ -192,6 +204,13 @@ export type RefundRecordResult = {
   /** Where one was written down: the receipt that counts, which is the one known first. */
   readonly paymentReceipt?: string;
   readonly status: RefundStatus;
+  /** Why it is in review; absent where it is not, and in results of earlier versions. */
+  readonly reviewReason?: RefundReviewReason;
   readonly changed: boolean;
   readonly refused: boolean;
 };
+
+/** Whether a text from outside, such as a row, is one of ours. */
+export function isRefundFailureCode(text: string): text is RefundFailureCode {
+  return Object.hasOwn(REFUND_FAILURES, text);
+}

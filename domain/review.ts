@@ -1,6 +1,8 @@
 import { isMoney, type Outcome } from './outcome.ts';
 import type { ReviewReason } from './payment.ts';
+import type { PaymentStatus } from './payment-states.ts';
 import type { RefundOutcome, RefundReviewReason } from './refund.ts';
+import type { RefundStatus } from './refund-states.ts';
 
 /**
  * Which word of the provider ends a review without a person, by why it was raised. Money that was
@@ -15,6 +17,20 @@ const ENDED_BY = {
   // What to do with late money is no question to the provider.
   late_success: () => false,
 } as const satisfies Record<ReviewReason, (outcome: Outcome) => boolean>;
+
+/** Why something is in review after a step that told a reason or none; null when it is not. */
+export function reasonAfter<R extends string>(
+  status: PaymentStatus | RefundStatus,
+  told: R | null,
+  known: R | null,
+): R | null {
+  return status === 'needs_review' ? (told ?? known) : null;
+}
+
+/** True for a review of what to do with late money: no word of the provider's ends it. */
+export function isLateMoney(reason: ReviewReason | RefundReviewReason | null): boolean {
+  return reason === 'late_success' || reason === 'over_refunded';
+}
 
 /** Whether a provider's word may end a review; else it is noted, and a person decides. */
 export function mayEndReview(reason: ReviewReason | null, outcome: Outcome): boolean {

@@ -9,6 +9,7 @@ import type {
   Route,
 } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
+import { reasonAfter } from '../domain/review.ts';
 import { record, recordReattempt } from './proxies.ts';
 
 export type Entry = Pick<RecordRequest, 'key' | 'action' | 'cause'> &
@@ -90,8 +91,8 @@ export function openBook(
       ids.learn(request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null);
       const result = await record(request);
       current = result.status;
-      const isInReview = current === 'needs_review';
-      reviewReason = isInReview ? (request.reviewReason ?? reviewReason) : null;
+      const told = result.reviewReason ?? request.reviewReason;
+      reviewReason = reasonAfter(current, told, reviewReason);
       taken = takenBy(input, request, result) ?? taken;
       if (request.isSilent !== true) setCurrentDetails(describe(current, request));
       return result;

@@ -1,5 +1,5 @@
 import { failure } from '../domain/error.ts';
-import { type ChargeResult, isOutcome } from '../domain/outcome.ts';
+import { type ChargeResult, isOutcome, unpaid } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import { scheduleAt } from '../domain/policy.ts';
@@ -113,14 +113,7 @@ async function fail(
 ): Promise<void> {
   const { kind, failureCode, providerCode, message } = refused;
   const isProven = kind !== 'not_dispatched';
-  const outcome = {
-    kind: 'declined',
-    providerPaymentId: null,
-    receipt: null,
-    money: null,
-    failure: failure(failureCode, providerCode, message),
-    providerCode,
-  } as const;
+  const outcome = unpaid('declined', failure(failureCode, providerCode, message));
   if (isProven && (await planReattempt(input, book, { outcome, key: 'refused', webhook: null })))
     return;
   if (!isProven) book.setOut(true);

@@ -1,5 +1,8 @@
+import { mismatchOf } from '../domain/capture.ts';
+import { money } from '../domain/money.ts';
 import { isMoney, isOutcome, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
+import type { Book } from './book.ts';
 import { lookup } from './proxies.ts';
 
 /** What the provider says now about money that is told of late. */
@@ -13,17 +16,19 @@ export type Said = {
 const NOTHING = { confirms: false, contradicts: false, isLetGo: false } as const;
 
 /** Late money is asked about before anything rests on it: callbacks may be forged. */
-export async function askAbout(input: PaymentInput, outcome: Outcome): Promise<Said> {
+export async function askAbout(input: PaymentInput, book: Book, outcome: Outcome): Promise<Said> {
   const id = outcome.providerPaymentId;
   if (!isMoney(outcome) || id === null) return { ...NOTHING, text: 'nothing to ask' };
-  const asked = { attemptId: input.attemptId, providerPaymentId: id };
+  const asked = { attemptId: book.attemptId(), providerPaymentId: id };
   const answer = await lookup(input, asked, input.policy.lookup.timeout_ms * 2);
   if (answer === null || !isOutcome(answer)) {
     return { ...NOTHING, text: 'the status query says nothing definite' };
   }
-  const confirms = answer.kind === outcome.kind;
+  const wrong = mismatchOf(answer, money(input.amountMinor, input.currency), input.captureMethod);
+  const confirms = answer.kind === outcome.kind && wrong === null;
   const isLetGo = answer.kind === 'canceled' || answer.kind === 'declined';
-  const text = `the status query says ${answer.kind}`;
+  const other = wrong === null ? '' : `, and its ${wrong} does not match`;
+  const text = `the status query says ${answer.kind}${other}`;
   return { text, confirms, contradicts: !confirms, isLetGo };
 }
 

@@ -1,29 +1,32 @@
-import { allHandlersFinished, condition, proxyActivities } from '@temporalio/workflow';
-import type { Activities } from '../activities/index.ts';
+import { allHandlersFinished, condition, patched } from '@temporalio/workflow';
 import { mismatchOf } from '../domain/capture.ts';
 import { money } from '../domain/money.ts';
 import { isOutcome, OUTCOME_EVENTS, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
-import type { PaymentStatus } from '../domain/payment-states.ts';
-import type { ProviderPolicy } from '../domain/policy.ts';
+import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
+import { type ProviderPolicy, withoutReattempts } from '../domain/policy.ts';
+import { isLateMoney } from '../domain/review.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
 import { applyAside } from './aside.ts';
 import { type Book, openBook } from './book.ts';
 import { openDesk } from './desk.ts';
 import { askAbout, isOvertaken, type Said } from './late-hold.ts';
-import { applyNews } from './news.ts';
+import { isHeldLate, resolveLateSuccess } from './late-success.ts';
+import { applyEvent, applyNews } from './news.ts';
 import { keepEvent } from './proxies.ts';
 
 /**
- * Takes callbacks of a payment whose own workflow has closed. The same table decides: a repetition
- * changes nothing, late money makes the payment visible for review, and the policy or a person
- * resolves that.
+ * Takes callbacks of a payment that has no workflow of its own. Mostly it has ended: the same table
+ * decides, a repetition changes nothing, late money makes the payment visible for review, and the
+ * policy or a person resolves that. Where its workflow was lost before the end, a callback counts
+ * as it would have there.
  */
 export async function lateOutcome(
   input: PaymentInput,
 ): Promise<{ readonly status: PaymentStatus }> {
-  const status = input.standing?.status ?? 'failed';
-  const book = openBook(input, status, status === 'needs_review' ? 'late_success' : null);
+  const { status = 'failed', reviewReason } = input.standing ?? {};
+  const reason = status === 'needs_review' ? (reviewReason ?? 'late_success') : null;
+  const book = openBook(input, status, reason);
   const desk = openDesk(input, book);
   book.setOut(true);
   desk.isAnswerable = true;
@@ -33,7 +36,7 @@ export async function lateOutcome(
       await applyLate(input, book, event);
     }
     await applyNews(input, book, desk);
-  } while (book.status() === 'needs_review' || desk.hasNews());
+  } while (desk.hasNews() || (book.status() === 'needs_review' && isHeldLate(book.reviewReason())));
   await condition(allHandlersFinished);
   return { status: book.status() };
 }
@@ -43,6 +46,10 @@ async function applyLate(
   book: Book,
   delivered: DeliveredEvent,
 ): Promise<void> {
+  const isOver = isClosed(book.status()) || isLateMoney(book.reviewReason());
+  if (!isOver && patched('late-but-open')) {
+    return await applyEvent({ ...input, policy: policyWhileLost(input) }, book, delivered);
+  }
   const { event, eventId } = delivered;
   if (delivered.unstored !== null) await keepEvent(delivered.unstored);
   const key = `event/${eventId}`;
@@ -60,7 +67,22 @@ async function applyLate(
     });
     return;
   }
-  const said = await askAbout(input, event);
+  await applyLateOutcome(input, book, event, eventId);
+}
+
+/** Nobody here would send another attempt, and a review raised here is the sweeper's, at once. */
+function policyWhileLost({ policy }: PaymentInput): ProviderPolicy {
+  return { ...withoutReattempts(policy), review: { ask_every_ms: [0] } };
+}
+
+async function applyLateOutcome(
+  input: PaymentInput,
+  book: Book,
+  event: Outcome,
+  eventId: string,
+): Promise<void> {
+  const key = `event/${eventId}`;
+  const said = await askAbout(input, book, event);
   const cause = `late callback: ${event.kind}; ${said.text}`;
   const note = noteOn(book.status(), event, said);
   if (note !== null) {
@@ -80,17 +102,8 @@ async function applyLate(
     waitingFor: 'review',
     webhook: { eventId, status: 'applied', note: null },
   });
-  if (written.status !== 'needs_review' || !written.changed || event.kind !== 'succeeded') return;
-  const choice = input.policy.late_success;
-  if (!MAY_END[choice](input, event, said)) return;
-  await book.write({
-    key: `late-success/${eventId}`,
-    action: 'payment.decided',
-    cause: `policy late_success: ${choice}`,
-    event: 'succeeded',
-    outcome: event,
-  });
-  if (choice === 'refund') await giveBack(input);
+  if (written.status !== 'needs_review' || !written.changed) return;
+  await resolveLateSuccess(input, book, { outcome: event, said, key: eventId });
 }
 
 /** Why this says nothing that counts; null when it does. */
@@ -99,31 +112,6 @@ function noteOn(status: PaymentStatus, event: Outcome, said: Said): string | nul
   // The review asks what to do with late money: that it came is known, and a word that tells of
   // none does not take it away.
   return status === 'needs_review' ? 'in review already' : null;
-}
-
-/** Whether the policy may end the review of late money; a hold always waits for a person. */
-const MAY_END = {
-  review: () => false,
-  accept: (_input, _event, { contradicts }) => !contradicts,
-  // Money goes out: the provider must have said that it came in, and be able to give it back.
-  refund: ({ can }, event, { confirms }) => {
-    const needs = can?.refund_needs;
-    if (needs === undefined || !confirms) return false;
-    return (needs === 'provider_receipt' ? event.receipt : event.providerPaymentId) !== null;
-  },
-} as const satisfies Record<
-  ProviderPolicy['late_success'],
-  (input: PaymentInput, event: Outcome, said: Said) => boolean
->;
-
-/** Gives back what came late, by a refund like any other. */
-async function giveBack({ paymentId, merchantId }: PaymentInput): Promise<void> {
-  const activities = proxyActivities<Pick<Activities, 'refundLateSuccess'>>({
-    startToCloseTimeout: '10s',
-    retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' },
-    summary: 'give back what came late',
-  });
-  await activities.refundLateSuccess({ paymentId, merchantId });
 }
 
 function faultOf(input: PaymentInput, { event }: DeliveredEvent): string | null {

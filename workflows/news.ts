@@ -59,7 +59,7 @@ export async function writeOffMessages(input: PaymentInput, book: Book, desk: De
 }
 
 /** A callback: believed when it speaks of this payment's money and id. */
-async function applyEvent(
+export async function applyEvent(
   input: PaymentInput,
   book: Book,
   delivered: DeliveredEvent,
@@ -71,7 +71,7 @@ async function applyEvent(
   if (owner !== 'current') return await applyAside(input, book, delivered, owner);
   if (isOutcome(event)) {
     if (await isWrittenOff(input, book, event, eventId)) return;
-    if (isUnpriced(event) && !isClosed(book.status())) {
+    if (isUnpriced(event) && !isClosed(book.status()) && patched('ask-when-unpriced')) {
       return await noteUnclear(book, delivered, `${event.kind}, and it names no amount`);
     }
     return await settleVerdict(input, book, { outcome: event, key, cause: 'callback', delivered });
@@ -111,7 +111,7 @@ async function isWrittenOff(
 ): Promise<boolean> {
   const isLate = book.status() === 'canceled' || book.status() === 'failed';
   if (!isLate || event.kind !== 'authorized' || !patched('ask-about-late-hold')) return false;
-  const said = await askAbout(input, event);
+  const said = await askAbout(input, book, event);
   if (!isOvertaken(event, said)) return false;
   await book.write({
     key: `event/${eventId}`,

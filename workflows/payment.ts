@@ -8,6 +8,7 @@ import { type Book, openBook } from './book.ts';
 import { type Desk, openDesk } from './desk.ts';
 import { handOver } from './hand-over.ts';
 import { sendHoldToReview } from './holds.ts';
+import { isAskedInReview } from './late-success.ts';
 import { applyNews, writeOffMessages } from './news.ts';
 import { holdWhilePaused } from './pause.ts';
 import { lookup } from './proxies.ts';
@@ -44,7 +45,7 @@ export async function payment(input: PaymentInput): Promise<{ readonly status: P
 
     // 2. Answer all who wait, and leave no message unread: one may take the payment up again.
     desk.isAnswerable = true;
-    await writeOffMessages(input, book, desk);
+    await writeOffMessages({ ...input, ...book.route() }, book, desk);
   } while (isOpen(book.status()));
   await condition(allHandlersFinished);
   return { status: book.status() };
@@ -161,7 +162,9 @@ async function awaitReview(input: PaymentInput, book: Book, desk: Desk): Promise
   for (let round = 0; book.status() === 'needs_review'; round += 1) {
     const waitMs = scheduleAt(ask_every_ms, round);
     if (await desk.newsWithin(waitMs, 'in review')) await applyNews(input, book, desk);
-    else if (!desk.isPaused) await askOnce(input, book, desk, `${visit}/${round}`);
+    else if (!desk.isPaused && isAskedInReview(book.reviewReason())) {
+      await askOnce(input, book, desk, `${visit}/${round}`);
+    }
   }
 }
 

@@ -1,17 +1,27 @@
 import { ActivityFailure, proxyActivities } from '@temporalio/workflow';
 import type { Activities, ReceiptInput } from '../activities/index.ts';
 import { type ReceiptAnswer, type ReceiptQuestion, receiptDoubt } from '../domain/receipt.ts';
-import { type RefundInput, type RefundRecordRequest, refundFailure } from '../domain/refund.ts';
+import {
+  type RefundFailureCode,
+  type RefundInput,
+  type RefundRecordRequest,
+  refundFailure,
+} from '../domain/refund.ts';
 import { providerTaskQueue } from './messages.ts';
 import { keepEvent } from './proxies.ts';
-import type { RefundBook } from './refund-book.ts';
+import { failRefund, type RefundBook } from './refund-book.ts';
 import type { RefundDesk } from './refund-desk.ts';
 import { applyRefundEvent } from './refund-news.ts';
 
 type ToLearn = NonNullable<RefundInput['receiptToLearn']>;
-type Told =
-  | { readonly receipt: string }
-  | { readonly why: string; readonly webhook: RefundRecordRequest['webhook'] };
+type Untold = {
+  readonly code: Extract<RefundFailureCode, 'receipt_unknown' | 'misconfigured'>;
+  readonly providerCode: string | null;
+  readonly why: string;
+  /** The callback that told so, where one did. */
+  readonly webhook: RefundRecordRequest['webhook'];
+};
+type Told = { readonly receipt: string } | Untold;
 
 /**
  * Learns the receipt that the refund is made by. Without it the refund fails, and nothing was sent:
@@ -26,8 +36,9 @@ export async function learnReceipt(
 ): Promise<RefundInput | null> {
   const answer = await askForReceipt(input);
   if (answer.kind !== 'asked') {
-    const isOurs = answer.kind === 'misconfigured';
-    await fail(book, isOurs ? 'misconfigured' : 'receipt_unknown', answer.message, null);
+    const code = answer.kind === 'misconfigured' ? 'misconfigured' : 'receipt_unknown';
+    const { providerCode, message: why } = answer;
+    await fail(book, { code, providerCode, why, webhook: null });
     return null;
   }
   const waitMs = input.policy.refund.result_wait_ms;
@@ -42,7 +53,7 @@ export async function learnReceipt(
   const told = await awaitReceipt(input, { ...toLearn, ...answer.question, waitMs }, book, desk);
   if (book.status() !== 'pending') return null;
   if ('receipt' in told) return { ...input, providerReceipt: told.receipt };
-  await fail(book, 'receipt_unknown', told.why, told.webhook);
+  await fail(book, told);
   return null;
 }
 
@@ -95,17 +106,22 @@ async function awaitReceipt(
         continue;
       }
       if (unstored !== null) await keepEvent(unstored);
-      const why = receiptDoubt(event, asked, asked.takenMinor);
-      const { receipt } = event;
-      if (why === null && receipt !== null) return { receipt: await write(book, receipt, eventId) };
+      const doubt = receiptDoubt(event, asked, asked.takenMinor);
+      const { receipt, providerCode } = event;
+      if (doubt === null && receipt !== null) {
+        return { receipt: await keepReceipt(book, receipt, eventId) };
+      }
+      const code = event.isMisconfigured ? 'misconfigured' : 'receipt_unknown';
+      const why = doubt ?? event.message;
       const status = receipt === null ? 'applied' : 'parked';
-      return { why: why ?? event.message, webhook: { eventId, status, note: why } };
+      return { code, providerCode, why, webhook: { eventId, status, note: doubt } };
     }
   }
-  return { why: 'the provider did not tell it in time', webhook: null };
+  const why = 'the provider did not tell it in time';
+  return { code: 'receipt_unknown', providerCode: null, why, webhook: null };
 }
 
-async function write(book: RefundBook, told: string, eventId: string): Promise<string> {
+async function keepReceipt(book: RefundBook, told: string, eventId: string): Promise<string> {
   const { paymentReceipt } = await book.write({
     key: `event/${eventId}`,
     action: 'refund.receipt_learned',
@@ -117,30 +133,11 @@ async function write(book: RefundBook, told: string, eventId: string): Promise<s
   return paymentReceipt ?? told;
 }
 
-async function fail(
-  book: RefundBook,
-  code: 'receipt_unknown' | 'misconfigured',
-  why: string,
-  webhook: RefundRecordRequest['webhook'],
-): Promise<void> {
-  const mend =
+async function fail(book: RefundBook, { code, providerCode, why, webhook }: Untold): Promise<void> {
+  const text =
     code === 'misconfigured'
       ? why
       : `It is refunded by the payment’s receipt, which no callback told; asked for it: ${why}. Nothing was sent. When its late callback comes, refund it anew; else do it in the provider’s portal.`;
-  await book.write({
-    key: 'no-receipt',
-    action: 'refund.settled',
-    actor: webhook === null ? 'workflow' : 'provider',
-    cause: why,
-    event: 'failed',
-    outcome: {
-      kind: 'failed',
-      providerRefundId: null,
-      receipt: null,
-      amountMinor: null,
-      failure: refundFailure(code, null, mend),
-      providerCode: null,
-    },
-    webhook,
-  });
+  const failure = refundFailure(code, providerCode, text);
+  await failRefund(book, { key: 'no-receipt', cause: why, failure, webhook });
 }

@@ -3,9 +3,10 @@ import type { FailureCode } from '../domain/error.ts';
 import { neverSent } from '../domain/outcome.ts';
 import type { RecoveryInput } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
-import { scheduleAt } from '../domain/policy.ts';
+import { scheduleAt, withoutReattempts } from '../domain/policy.ts';
 import { type Book, openBook } from './book.ts';
 import { type Desk, openDesk } from './desk.ts';
+import { isAskedInReview } from './late-success.ts';
 import { applyNews, writeOffMessages } from './news.ts';
 import { lookup } from './proxies.ts';
 import { settle } from './settlement.ts';
@@ -36,8 +37,7 @@ const STAGES = {
 export async function recoverPayment(
   given: RecoveryInput,
 ): Promise<{ readonly status: PaymentStatus }> {
-  const reattempt = { ...given.policy.reattempt, max_attempts: 1 };
-  const input = { ...given, policy: { ...given.policy, reattempt } };
+  const input = { ...given, policy: withoutReattempts(given.policy) };
   let steps = 0;
   const keyOf = (step: string) => {
     steps += 1;
@@ -137,8 +137,9 @@ async function giveUp({ input, book, keyOf }: Case, cause: string): Promise<void
 /** Late money waits for a person: it is known what the provider says of it. */
 async function review(taken: Case): Promise<void> {
   const { input, book, desk } = taken;
-  const isAsked = input.reviewReason !== 'late_success';
+  const wasAsked = input.reviewReason !== 'late_success';
   for (let round = 0; book.status() === 'needs_review'; round += 1) {
+    const isAsked = wasAsked && isAskedInReview(book.reviewReason());
     if (isAsked) await ask(taken, input.policy.lookup.timeout_ms * 2);
     else await applyNews(input, book, desk);
     if (book.status() !== 'needs_review') return;

@@ -1,11 +1,14 @@
 import { setCurrentDetails } from '@temporalio/workflow';
-import type {
-  RefundInput,
-  RefundRecordRequest,
-  RefundRecordResult,
-  RefundReviewReason,
+import {
+  type RefundFailure,
+  type RefundInput,
+  type RefundRecordRequest,
+  type RefundRecordResult,
+  type RefundReviewReason,
+  refundFailed,
 } from '../domain/refund.ts';
 import type { RefundStatus } from '../domain/refund-states.ts';
+import { reasonAfter } from '../domain/review.ts';
 import { recordRefund } from './proxies.ts';
 
 type Entry = Pick<RefundRecordRequest, 'key' | 'action' | 'cause'> &
@@ -15,7 +18,7 @@ type Entry = Pick<RefundRecordRequest, 'key' | 'action' | 'cause'> &
 export type RefundBook = {
   status(): RefundStatus;
   providerRefundId(): string | null;
-  /** As a payment's. */
+  /** Why it is in review; null when it is not, or when that is not known. */
   reviewReason(): RefundReviewReason | null;
   write(entry: Entry): Promise<RefundRecordResult>;
 };
@@ -51,8 +54,8 @@ export function openRefundBook(
       knownId ??= request.providerRefundId ?? request.outcome?.providerRefundId ?? null;
       const result = await recordRefund(request);
       current = result.status;
-      const isInReview = current === 'needs_review';
-      reviewReason = isInReview ? (request.reviewReason ?? reviewReason) : null;
+      const told = result.reviewReason ?? request.reviewReason;
+      reviewReason = reasonAfter(current, told, reviewReason);
       const { cause, waitingFor } = request;
       setCurrentDetails(
         `**${current}** — ${cause}${waitingFor ? `\n\nWaits for: ${waitingFor}` : ''}`,
@@ -60,4 +63,20 @@ export function openRefundBook(
       return result;
     },
   };
+}
+
+/** Ends a refund that gave nothing back. `webhook`: the callback that told so, where one did. */
+export async function failRefund(
+  book: RefundBook,
+  failed: Pick<Entry, 'key' | 'cause'> &
+    Pick<RefundRecordRequest, 'webhook'> & { readonly failure: RefundFailure },
+): Promise<void> {
+  const { failure, ...told } = failed;
+  await book.write({
+    ...told,
+    action: 'refund.settled',
+    actor: told.webhook === null ? 'workflow' : 'provider',
+    event: 'failed',
+    outcome: refundFailed(failure),
+  });
 }

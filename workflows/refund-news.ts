@@ -1,9 +1,11 @@
 import { patched, workflowInfo } from '@temporalio/workflow';
+import type { RefundDecision } from '../domain/decision.ts';
 import { scheduleAt } from '../domain/policy.ts';
 import {
   isRefundOutcome,
   type RefundInput,
   type RefundOutcome,
+  refundFailed,
   refundFailure,
 } from '../domain/refund.ts';
 import { isRefundClosed } from '../domain/refund-states.ts';
@@ -33,22 +35,20 @@ export async function applyRefundNews(
   }
   const decision = desk.takeDecision();
   if (decision === undefined || isRefundClosed(book.status())) return;
-  const hasFailed = decision.decision === 'failed';
   await book.write({
     key: `decided/${workflowInfo().runId}`,
     action: 'refund.decided',
     actor: 'operator',
     cause: `${decision.by}: ${decision.reason}`,
     event: decision.decision,
-    outcome: {
-      kind: decision.decision,
-      providerRefundId: null,
-      receipt: decision.receipt,
-      amountMinor: null,
-      failure: hasFailed ? refundFailure('declined', null, 'An operator decided so.') : null,
-      providerCode: null,
-    },
+    outcome: outcomeOf(decision),
   });
+}
+
+function outcomeOf({ decision, receipt }: RefundDecision): RefundOutcome {
+  const failed = refundFailed(refundFailure('declined', null, 'An operator decided so.'));
+  const decided = { ...failed, receipt };
+  return decision === 'failed' ? decided : { ...decided, kind: decision, failure: null };
 }
 
 /** Applies one word of the provider's, whatever it is about. */

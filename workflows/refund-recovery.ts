@@ -2,6 +2,7 @@ import { allHandlersFinished, condition, workflowInfo } from '@temporalio/workfl
 import { scheduleAt } from '../domain/policy.ts';
 import { isRefundOutcome, type RefundRecoveryInput } from '../domain/refund.ts';
 import type { RefundStatus } from '../domain/refund-states.ts';
+import { isAskedInReview } from './late-success.ts';
 import { openRefundBook, type RefundBook } from './refund-book.ts';
 import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
 import { applyRefundNews, settleRefund } from './refund-news.ts';
@@ -36,8 +37,10 @@ export async function recoverRefund(
     waitingFor: input.status === 'needs_review' ? 'review' : 'lookup',
   });
   if (book.status() === 'pending') await awaitResult(taken);
-  if (book.status() === 'needs_review') await review(taken);
-  await applyRefundNews(input, book, desk);
+  do {
+    if (book.status() === 'needs_review') await review(taken);
+    await applyRefundNews(input, book, desk);
+  } while (book.status() === 'needs_review');
   await condition(allHandlersFinished);
   return { status: book.status() };
 }
@@ -66,8 +69,9 @@ async function awaitResult(taken: Case): Promise<void> {
 /** Late money, and money beyond what was taken, wait for a person. */
 async function review(taken: Case): Promise<void> {
   const { input, book, desk } = taken;
-  const isAsked = input.reviewReason === null || input.reviewReason === 'no_answer';
+  const wasAsked = input.reviewReason === null || input.reviewReason === 'no_answer';
   for (let round = 0; book.status() === 'needs_review'; round += 1) {
+    const isAsked = wasAsked && isAskedInReview(book.reviewReason());
     if (isAsked) await ask(taken, input.policy.lookup.timeout_ms * 2);
     else await applyRefundNews(input, book, desk);
     if (book.status() !== 'needs_review') return;

@@ -7,9 +7,10 @@ import {
   refundFailure,
 } from '../domain/refund.ts';
 import { isRefundClosed, type RefundStatus } from '../domain/refund-states.ts';
+import { isAskedInReview } from './late-success.ts';
 import type { SendFailure } from './proxies.ts';
 import { learnReceipt } from './receipt.ts';
-import { openRefundBook, type RefundBook } from './refund-book.ts';
+import { failRefund, openRefundBook, type RefundBook } from './refund-book.ts';
 import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
 import { applyRefundNews, settleRefund } from './refund-news.ts';
 import { lookupRefund, sendRefund } from './refund-proxies.ts';
@@ -34,11 +35,13 @@ export async function refund(input: RefundInput): Promise<{ readonly status: Ref
   // 3. Wait for its result, and ask when that stays away.
   if (book.status() === 'pending') await awaitResult(input, book, desk);
 
-  // 4. Nobody knows: a late result, a late answer or a person's decision will tell.
-  if (!isRefundClosed(book.status())) await awaitReview(input, book, desk);
+  do {
+    // 4. Nobody knows: a late result, a late answer or a person's decision will tell.
+    if (!isRefundClosed(book.status())) await awaitReview(input, book, desk);
 
-  // 5. Leave no message unread.
-  await applyRefundNews(input, book, desk);
+    // 5. Leave no message unread: one may ask a person anew.
+    await applyRefundNews(input, book, desk);
+  } while (!isRefundClosed(book.status()));
   await condition(allHandlersFinished);
   return { status: book.status() };
 }
@@ -124,20 +127,8 @@ async function loseAnswer(input: RefundInput, book: RefundBook, lost: SendFailur
 async function fail(book: RefundBook, refused: SendFailure): Promise<void> {
   const { kind, providerCode, message } = refused;
   const code = kind === 'misconfigured' ? 'misconfigured' : 'provider_unavailable';
-  await book.write({
-    key: 'refused',
-    action: 'refund.settled',
-    cause: message,
-    event: 'failed',
-    outcome: {
-      kind: 'failed',
-      providerRefundId: null,
-      receipt: null,
-      amountMinor: null,
-      failure: refundFailure(code, providerCode, message),
-      providerCode,
-    },
-  });
+  const failure = refundFailure(code, providerCode, message);
+  await failRefund(book, { key: 'refused', cause: message, failure, webhook: null });
 }
 
 async function awaitResult(input: RefundInput, book: RefundBook, desk: RefundDesk): Promise<void> {
@@ -182,7 +173,7 @@ async function awaitReview(input: RefundInput, book: RefundBook, desk: RefundDes
   const { ask_every_ms } = input.policy.review;
   for (let round = 0; !isRefundClosed(book.status()); round += 1) {
     const hasNews = await desk.newsWithin(scheduleAt(ask_every_ms, round), 'in review');
-    if (!hasNews && canAsk(input)) {
+    if (!hasNews && canAsk(input) && isAskedInReview(book.reviewReason())) {
       const windowMs = input.policy.lookup.timeout_ms * 2;
       const answer = await desk.unlessNews(() => lookupRefund(input, book, windowMs));
       if (answer) await takeLookup(input, book, answer, `review/${round}`);

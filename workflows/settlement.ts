@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow';
 import { mismatchOf } from '../domain/capture.ts';
 import { money } from '../domain/money.ts';
 import {
@@ -13,6 +14,8 @@ import { retryRuleOf, scheduleAt } from '../domain/policy.ts';
 import { mayEndReview } from '../domain/review.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
 import type { Book } from './book.ts';
+import { askAbout } from './late-hold.ts';
+import { resolveLateSuccess } from './late-success.ts';
 import { lookup } from './proxies.ts';
 
 export type Verdict = {
@@ -44,11 +47,15 @@ export async function settleVerdict(
   book: Book,
   verdict: Verdict,
 ): Promise<void> {
-  const { outcome, key, cause, delivered } = verdict;
+  const { outcome, key, delivered } = verdict;
+  if (!mayEndReview(book.reviewReason(), outcome) && patched('note-in-review')) {
+    return await note(book, verdict);
+  }
   const expected = money(input.amountMinor, input.currency);
   const wrong = mismatchOf(outcome, expected, input.captureMethod);
-  if (!mayEndReview(book.reviewReason(), outcome)) return await note(book, verdict);
   const doubt = isMoney(outcome) && wrong !== null ? `the ${wrong} does not match` : null;
+  const isRepeated = delivered === null && book.reviewReason() === 'amount_mismatch';
+  if (doubt !== null && isRepeated) return await note(book, verdict);
   const contradiction =
     doubt === null && delivered !== null ? await contradictionOf(input, book, outcome) : null;
   if (doubt !== null || contradiction !== null) {
@@ -60,13 +67,28 @@ export async function settleVerdict(
       ? null
       : ({ eventId: delivered.eventId, status: 'applied', note: null } as const);
   if (await planReattempt(input, book, { outcome, key, webhook })) return;
+  await writeOutcome(input, book, verdict, webhook);
+}
+
+/** Money that comes after the end needs review; the policy may know what to do with it. */
+async function writeOutcome(
+  input: PaymentInput,
+  book: Book,
+  { outcome, key, cause }: Verdict,
+  webhook: RecordRequest['webhook'],
+): Promise<void> {
   const isHeld = outcome.kind === 'authorized';
-  const isLate = isMoney(outcome) && isClosed(book.status());
-  await book.write({
+  const isUnpaid = book.status() === 'failed' || book.status() === 'canceled';
+  const isLate = isMoney(outcome) && isUnpaid;
+  const said =
+    isLate && !isHeld && patched('late-success-in-run')
+      ? await askAbout(input, book, outcome)
+      : null;
+  const written = await book.write({
     key,
     action: 'payment.settled',
     actor: 'provider',
-    cause,
+    cause: said === null ? cause : `${cause}; ${said.text}`,
     event: OUTCOME_EVENTS[outcome.kind],
     outcome,
     reviewReason: isLate ? 'late_success' : null,
@@ -74,6 +96,8 @@ export async function settleVerdict(
     waitMs: isHeld ? input.policy.authorization.expires_after_ms : null,
     webhook,
   });
+  if (said === null || written.status !== 'needs_review' || !written.changed) return;
+  await resolveLateSuccess(input, book, { outcome, said, key });
 }
 
 /** A status query says the same each time that it is asked: that is noted once. */

@@ -1,6 +1,6 @@
 import { type FailureCode, failure } from '../domain/error.ts';
 import { formatMoney } from '../domain/money.ts';
-import { isOutcome } from '../domain/outcome.ts';
+import { isOutcome, unpaid } from '../domain/outcome.ts';
 import type { PaymentInput, RecordRequest } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import type { Book } from './book.ts';
@@ -34,14 +34,7 @@ async function cancel(input: PaymentInput, book: Book): Promise<string | null> {
     actor: 'merchant',
     cause: 'canceled before anything was sent',
     event: 'canceled',
-    outcome: {
-      kind: 'canceled',
-      providerPaymentId: null,
-      receipt: null,
-      money: null,
-      failure: failure('canceled_by_merchant'),
-      providerCode: null,
-    },
+    outcome: unpaid('canceled', failure('canceled_by_merchant')),
   });
   return null;
 }

@@ -30,7 +30,7 @@ test('all of it is reserved and started, once however often it is run', async ()
   };
   for (let run = 0; run < 3; run += 1) await refundLate(start);
   expect(starts).toBe(1);
-  expect(await listRefunds(database.pool, payment.id)).toMatchObject([
+  expect(await listRefunds(database.pool, payment.id, null, 100)).toMatchObject([
     { amountMinor: 10_000, reason: 'policy late_success: refund', status: 'pending' },
   ]);
   expect((await reread(database.pool, payment)).amountReservedMinor).toBe(10_000);
@@ -39,5 +39,5 @@ test('all of it is reserved and started, once however often it is run', async ()
 test('with Temporal away it stays written down, for the sweeper to start', async () => {
   await expect(refundLate(() => Promise.reject(new Error('away')))).rejects.toThrow('away');
   await refundLate(() => Promise.reject(new Error('it was not started again')));
-  expect(await listRefunds(database.pool, payment.id)).toHaveLength(1);
+  expect(await listRefunds(database.pool, payment.id, null, 100)).toHaveLength(1);
 });

@@ -75,7 +75,8 @@ test.each([
   ['a part of it', 7_500, 1_500],
 ])('a late success goes to review when %s is more than was taken', async (_what, taken, over) => {
   await tell(await insert(taken), 'succeeded');
-  expect(await tell(late, 'succeeded', 'late')).toMatchObject({ status: 'needs_review' });
+  const row = { status: 'needs_review', reviewReason: 'over_refunded' };
+  expect(await tell(late, 'succeeded', 'late')).toMatchObject(row);
   expect(await sums()).toEqual({
     status: 'needs_review',
     review_reason: 'over_refunded',

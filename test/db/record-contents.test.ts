@@ -69,7 +69,9 @@ test('what was claimed without the workflow’s knowledge is not called unsent',
   });
   expect(await listAttempts(database, payment)).toMatchObject([{ status: 'dispatched' }]);
   const entry = (await listEntries(database, payment)).at(-1);
-  expect(entry).toMatchObject({ action: 'payment.review_needed' });
+  // Nor does the trail say so, in the words of who took it for unsent.
+  const cause = 'it may have been sent, and nobody told the outcome';
+  expect(entry).toMatchObject({ action: 'payment.review_needed', cause });
   expect(entry?.details).toEqual({ review_reason: 'no_answer' });
 });
 
@@ -96,14 +98,32 @@ test('late success puts a failed payment into review and says why', async () => 
     reviewReason: 'late_success',
     waitingFor: 'review',
   });
-  expect(result).toEqual({ status: 'needs_review', changed: true, refused: false });
+  const reviewReason = 'late_success';
+  expect(result).toEqual({ status: 'needs_review', reviewReason, changed: true, refused: false });
   expect(await reread(pool, payment)).toMatchObject({
     reviewReason: 'late_success',
     waitingFor: 'review',
     failureCode: 'insufficient_funds',
+    // The failure's own, not that of the success.
+    providerCode: '1',
     providerReceipt: 'UJ7A1B2C3D',
     amountCapturedMinor: 0,
     completedAt: null,
+  });
+});
+
+test('a person who says that it was paid leaves none of the failure’s codes', async () => {
+  const payment = await storePaymentIn(pool, 'failed');
+  await recordEvent(pool, payment, 'succeeded', {
+    outcome: makeOutcome('succeeded'),
+    reviewReason: 'late_success',
+  });
+  const decided = makeOutcome('succeeded', { providerCode: null });
+  await recordEvent(pool, payment, 'succeeded', { outcome: decided, action: 'payment.decided' });
+  expect(await reread(pool, payment)).toMatchObject({
+    status: 'succeeded',
+    failureCode: null,
+    providerCode: null,
   });
 });
 
@@ -123,7 +143,13 @@ test('the end of a review clears failure and reason, and captures the whole amou
 
 test('a note in a review leaves the reason of the review', async () => {
   const payment = await storePaymentIn(pool, 'needs_review');
-  await record(pool, makeRecord(payment, { action: 'payment.callback_unclear' }));
+  const note = makeRecord(payment, { action: 'payment.callback_unclear' });
+  const known = { status: 'needs_review', reviewReason: 'no_answer' };
+  expect(await record(pool, note)).toMatchObject(known);
+  // Said again, or refused, or silent, it is the same.
+  expect(await record(pool, note)).toMatchObject(known);
+  expect(await recordEvent(pool, payment, 'dispatched')).toMatchObject({ ...known, refused: true });
+  expect(await record(pool, makeRecord(payment, { isSilent: true }))).toMatchObject(known);
   expect(await reread(pool, payment)).toMatchObject({
     status: 'needs_review',
     reviewReason: 'no_answer',

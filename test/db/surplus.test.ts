@@ -115,6 +115,7 @@ test('a payment knows the ids of the attempts before, and so does its workflow',
   expect(second.earlierProviderIds).toEqual(['pi_1']);
   expect(paymentInput(second, capabilitiesOf).standing).toEqual({
     status: 'processing',
+    reviewReason: null,
     providerPaymentId: null,
     earlierProviderIds: ['pi_1'],
   });

@@ -22,6 +22,7 @@ import {
   PROVIDER_PAYMENT_ID,
   type Script,
   type Stage,
+  untilIdle,
 } from './stage.ts';
 
 let stage: Stage;
@@ -56,8 +57,10 @@ async function start(
 }
 const startHeld = (script: Partial<Script>, policy: Partial<ProviderPolicy> = {}) =>
   start({ charge: () => outcome('authorized'), ...script }, policy, { captureMethod: 'manual' });
-const untilHeld = async (story: { status: string }) => {
+type Started = Pick<Awaited<ReturnType<typeof startHeld>>, 'handle' | 'story'>;
+const untilHeld = async ({ handle, story }: Started) => {
   while (story.status !== 'authorized') await new Promise((resolve) => setTimeout(resolve, 20));
+  await untilIdle(handle);
 };
 const refusalOf = async (update: Promise<unknown>) => {
   const error = await update.catch((thrown: unknown) => thrown);
@@ -125,7 +128,7 @@ describe('a held payment', () => {
     const { handle, story } = await startHeld({
       capture: (amountMinor) => outcome('succeeded', { money: { amountMinor, currency: 'KES' } }),
     });
-    await untilHeld(story);
+    await untilHeld({ handle, story });
     const status = await handle.executeUpdate(captureUpdate, { args: [{ amountMinor: 4_000 }] });
     expect(status).toBe('succeeded');
     expect(story.settlements).toEqual(['capture 4000']);
@@ -133,10 +136,11 @@ describe('a held payment', () => {
 
   it('refuses a capture of more, and one before it is held', async () => {
     const held = await startHeld({});
-    await untilHeld(held.story);
+    await untilHeld(held);
     const more = held.handle.executeUpdate(captureUpdate, { args: [{ amountMinor: 10_001 }] });
     expect(await refusalOf(more)).toBe('capture_refused');
     const waiting = await start({});
+    await untilIdle(waiting.handle);
     const early = waiting.handle.executeUpdate(captureUpdate, { args: [{ amountMinor: 1 }] });
     expect(await refusalOf(early)).toBe('not_authorized');
     for (const { handle } of [waiting, held]) {
@@ -152,7 +156,7 @@ describe('a held payment', () => {
         return outcome('succeeded');
       },
     });
-    await untilHeld(story);
+    await untilHeld({ handle, story });
     const capture = () => handle.executeUpdate(captureUpdate, { args: [{ amountMinor: 10_000 }] });
     expect(await refusalOf(capture())).toBe('capture_refused');
     expect(story.status).toBe('authorized');
@@ -161,7 +165,7 @@ describe('a held payment', () => {
 
   it('is canceled', async () => {
     const { handle, story } = await startHeld({ cancel: () => outcome('canceled') });
-    await untilHeld(story);
+    await untilHeld({ handle, story });
     expect(await handle.executeUpdate(cancelUpdate)).toBe('canceled');
   });
 
@@ -178,7 +182,7 @@ describe('a held payment', () => {
           return outcome('canceled');
         },
       });
-      await untilHeld(story);
+      await untilHeld({ handle, story });
       await handle.executeUpdate(cancelUpdate);
       while (story.entries.at(-1)?.action !== action) await stage.env.sleep('100ms');
       expect(story.status).toBe(status);
@@ -209,16 +213,16 @@ describe('a held payment', () => {
 describe('on a merchant’s word', () => {
   it('the provider is asked now, and its answer settles', async () => {
     let isPaid = false;
-    const { handle, story } = await start({ lookup: () => (isPaid ? outcome('succeeded') : null) });
-    while (story.entries.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    const { handle } = await start({ lookup: () => (isPaid ? outcome('succeeded') : null) });
+    await untilIdle(handle);
     isPaid = true;
     expect(await handle.executeUpdate(verifyUpdate)).toBe('succeeded');
     expect(await refusalOf(handle.executeUpdate(verifyUpdate)).catch(() => 'gone')).toBe('gone');
   });
 
   it('a cancel that comes too late says so', async () => {
-    const { handle, story } = await start({ cancel: () => outcome('succeeded') });
-    while (story.entries.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    const { handle } = await start({ cancel: () => outcome('succeeded') });
+    await untilIdle(handle);
     expect(await refusalOf(handle.executeUpdate(cancelUpdate))).toBe('payment_closed');
     expect(await handle.result()).toEqual({ status: 'succeeded' });
   });

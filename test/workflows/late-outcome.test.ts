@@ -99,6 +99,29 @@ describe('a callback after the payment’s workflow has closed', () => {
     await handle.terminate();
   });
 
+  // table
+  it.each([
+    ['confirms it', 'succeeded', outcome('succeeded', { money: null })],
+    ['says nothing', 'needs_review', null],
+    ['says otherwise', 'needs_review', outcome('declined')],
+    [
+      'tells of another amount',
+      'needs_review',
+      outcome('succeeded', { money: { amountMinor: 1, currency: 'KES' } }),
+    ],
+  ] as const)(
+    'that names no amount, where the provider %s, is %s',
+    async (_what, status, answer) => {
+      const policy = { late_success: 'accept' } as const;
+      const unpriced = delivered(outcome('succeeded', { money: null }));
+      const { handle, story } = await arrive('failed', unpriced, answer, policy);
+      while (story.status === 'failed') await stage.env.sleep('1s');
+      await stage.env.sleep('1h');
+      expect(story.status).toBe(status);
+      if (status === 'needs_review') await handle.terminate();
+    },
+  );
+
   const CAN = {
     dedupes_by_our_id: false,
     looks_up_by_our_id: false,

@@ -16,6 +16,7 @@ import {
   PENDING,
   type Script,
   type Stage,
+  untilIdle,
 } from './stage.ts';
 
 let stage: Stage;
@@ -46,7 +47,7 @@ const historyLength = async (handle: WorkflowHandle) => (await handle.describe()
 describe('a payment', () => {
   it('succeeds by its callback, and no question is asked', async () => {
     const { handle, story } = await start({});
-    await stage.env.sleep('2s');
+    await untilIdle(handle);
     await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
     expect(await handle.result()).toEqual({ status: 'succeeded' });
     expect(actions(story)).toEqual(['payment.provider_accepted', 'payment.settled']);
@@ -64,6 +65,7 @@ describe('a payment', () => {
     ['canceled', 'canceled'],
   ] as const)('ends when the callback says %s', async (kind, status) => {
     const { handle } = await start({});
+    await untilIdle(handle);
     await handle.signal(providerEventSignal, delivered(outcome(kind)));
     expect(await handle.result()).toEqual({ status });
   });
@@ -115,7 +117,7 @@ describe('a payment', () => {
 
   it('is never sent twice when the answer was lost, and the callback settles it', async () => {
     const { handle, story } = await start({ charge: fails('ambiguous') });
-    await stage.env.sleep('5s');
+    await untilIdle(handle);
     await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
     expect(await handle.result()).toEqual({ status: 'succeeded' });
     expect(story.sends).toBe(1);
@@ -255,10 +257,11 @@ describe('a payment', () => {
 
   it('parks a callback that names another payment of the provider, and goes on', async () => {
     const { handle, story } = await start({});
-    await stage.env.sleep('1s');
+    await untilIdle(handle);
+    const before = story.entries.length;
     const other = outcome('declined', { providerPaymentId: 'ws_CO_other' });
     await handle.signal(providerEventSignal, delivered(other));
-    await stage.env.sleep('1s');
+    while (story.entries.length === before) await stage.env.sleep('1s');
     expect(story.entries.at(-1)).toMatchObject({
       action: 'payment.callback_refused',
       webhook: { status: 'parked' },
@@ -275,6 +278,7 @@ describe('a payment', () => {
       providerCode: '7777',
       message: 'code 7777',
     } as const;
+    await untilIdle(handle);
     await handle.signal(providerEventSignal, delivered(unclear));
     await stage.env.sleep('30m');
     expect(story.status).toBe('needs_review');
@@ -285,6 +289,7 @@ describe('a payment', () => {
   it('applies the same event once, however often it is signalled', async () => {
     const { handle, story } = await start({ charge: fails('ambiguous') });
     const twin = delivered(outcome('succeeded'));
+    await untilIdle(handle);
     await Promise.all(
       Array.from({ length: 50 }, () => handle.signal(providerEventSignal, twin).catch(() => null)),
     );
@@ -294,11 +299,11 @@ describe('a payment', () => {
 
   it('can be canceled while nothing is out, and not any more once it is', async () => {
     const waiting = await start({ charge: fails('unsent') });
-    await stage.env.sleep('1s');
+    await untilIdle(waiting.handle);
     expect(await waiting.handle.executeUpdate(cancelUpdate)).toBe('canceled');
     expect(waiting.story.sends).toBe(1);
     const out = await start({});
-    await stage.env.sleep('1s');
+    await untilIdle(out.handle);
     await expect(out.handle.executeUpdate(cancelUpdate)).rejects.toMatchObject({
       cause: { type: 'already_sent' },
     });
@@ -345,6 +350,7 @@ describe('a payment', () => {
       remoteAddress: null,
       error: null,
     } as const;
+    await untilIdle(handle);
     await handle.signal(providerEventSignal, { ...event, unstored });
     expect(await handle.result()).toEqual({ status: 'succeeded' });
     expect(story.kept).toContain(event.eventId);

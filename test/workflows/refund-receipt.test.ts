@@ -109,30 +109,44 @@ it.each([
   expect(await handle.result()).toEqual({ status: 'failed' });
   expect(failedWith(story)).toMatchObject({
     code: 'receipt_unknown',
+    providerCode: '0',
     message: expect.stringMatching(`${why}.*Nothing was sent.*portal`),
   });
+  expect(story.entries.at(-1)?.outcome?.providerCode).toBe('0');
   expect(story.entries.at(-1)?.webhook?.status).toBe(fate);
   expect(story.entries.some(({ paymentReceipt }) => paymentReceipt !== undefined)).toBe(false);
 });
 
+it('told of a refused configuration it fails as that, with the provider’s code', async () => {
+  const { story, handle, tell } = await start();
+  const refused = { receipt: null, providerCode: '2001', message: 'check initiator_name' };
+  await tell({ ...TOLD, ...refused, isMisconfigured: true });
+  expect(await handle.result()).toEqual({ status: 'failed' });
+  expect(failedWith(story)).toEqual({
+    code: 'misconfigured',
+    providerCode: '2001',
+    message: 'check initiator_name',
+  });
+});
+
 const said = (kind: 'unknown' | 'misconfigured'): ReceiptAnswer => ({
   kind,
-  providerCode: null,
+  providerCode: '404.001.04',
   message: 'so it said',
 });
 
 // table
 it.each([
-  ['never answers', ASKED, 'receipt_unknown', 'did not tell it in time'],
-  ['cannot be heard', null, 'receipt_unknown', 'could not be asked'],
-  ['does not know', said('unknown'), 'receipt_unknown', 'so it said'],
-  ['lacks an initiator', said('misconfigured'), 'misconfigured', 'so it said'],
+  ['never answers', ASKED, 'receipt_unknown', 'did not tell it in time', null],
+  ['cannot be heard', null, 'receipt_unknown', 'could not be asked', null],
+  ['does not know', said('unknown'), 'receipt_unknown', 'so it said', '404.001.04'],
+  ['lacks an initiator', said('misconfigured'), 'misconfigured', 'so it said', '404.001.04'],
 ] as const)(
   'of a provider that %s it fails, and nothing was sent',
-  async (_what, it, code, why) => {
+  async (_what, it, code, why, providerCode) => {
     const { story, handle } = await start({ learnReceipt: () => it });
     expect(await handle.result()).toEqual({ status: 'failed' });
     const message = expect.stringContaining(why);
-    expect(failedWith(story)).toMatchObject({ code, message });
+    expect(failedWith(story)).toMatchObject({ code, message, providerCode });
   },
 );

@@ -5,7 +5,13 @@ import { notYet } from '../../activities/failure.ts';
 import type { ReceiptInput, RefundLookupInput, RefundSendInput } from '../../activities/index.ts';
 import { type ProviderPolicy, scheduleAt } from '../../domain/policy.ts';
 import type { ReceiptAnswer } from '../../domain/receipt.ts';
-import type { RefundInput, RefundRecordRequest, RefundResult } from '../../domain/refund.ts';
+import type {
+  RefundInput,
+  RefundRecordRequest,
+  RefundRecordResult,
+  RefundResult,
+  RefundReviewReason,
+} from '../../domain/refund.ts';
 import { nextRefund, type RefundStatus } from '../../domain/refund-states.ts';
 import { policy as defaultPolicy } from '../../providers/mpesa/policy.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
@@ -24,6 +30,8 @@ export type RefundScript = {
 export type RefundStory = {
   readonly entries: RefundRecordRequest[];
   status: RefundStatus;
+  /** What the row says of a review, where that is not what the workflow said. */
+  reviewReason?: RefundReviewReason;
   sends: number;
   questions: number;
   /** By which receipt each send was made. */
@@ -87,7 +95,7 @@ async function createWorkers(env: TestWorkflowEnvironment, find: Find) {
       taskQueue: TASK_QUEUE,
       workflowBundle: await loadWorkflowBundle(),
       activities: {
-        recordRefund(request: RefundRecordRequest) {
+        recordRefund(request: RefundRecordRequest): RefundRecordResult {
           const { story } = find(request.refundId);
           story.entries.push(request);
           const transition =
@@ -95,7 +103,10 @@ async function createWorkers(env: TestWorkflowEnvironment, find: Find) {
           const before = story.status;
           if (transition?.kind === 'moved') story.status = transition.to;
           const refused = transition?.kind === 'refused';
-          return { status: story.status, changed: story.status !== before, refused };
+          const { reviewReason } = story;
+          const isKnown = story.status === 'needs_review' && reviewReason !== undefined;
+          const review = isKnown ? { reviewReason } : {};
+          return { status: story.status, changed: story.status !== before, refused, ...review };
         },
       },
     }),

@@ -1,9 +1,15 @@
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { ProviderError } from '../../domain/error.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
-import type { RefundInput, RefundOutcome, RefundResult } from '../../domain/refund.ts';
+import type {
+  RefundInput,
+  RefundOutcome,
+  RefundResult,
+  RefundReviewReason,
+} from '../../domain/refund.ts';
 import { refundFailure } from '../../domain/refund.ts';
 import {
+  decideRefundUpdate,
   FIRST_STATE_UPDATE_ID,
   firstRefundStateUpdate,
   lateRefundStart,
@@ -181,6 +187,70 @@ it('a success that the provider takes back is a failure', async () => {
   );
   expect(await handle.result()).toEqual({ status: 'failed' });
   expect(story.entries.map(({ action }) => action)).toEqual(['refund.taken_back']);
+});
+
+describe('a refund that lost its workflow while a person is asked', () => {
+  async function tell(reviewReason: RefundReviewReason, event: RefundResult) {
+    const { input, story } = stage.prepare({ refund: () => PENDING, lookupRefund: () => null });
+    story.status = 'needs_review';
+    const late = { ...input, status: 'needs_review', reviewReason } as const;
+    const start = lateRefundStart(late, delivered(event));
+    const handle = await stage.env.client.workflow.signalWithStart('lateRefund', start);
+    return { handle, story };
+  }
+
+  // table
+  it.each([
+    ['no_answer', outcome('failed'), 'failed'],
+    ['no_answer', outcome('succeeded'), 'succeeded'],
+    ['amount_mismatch', outcome('succeeded'), 'succeeded'],
+    ['amount_mismatch', outcome('failed'), 'needs_review'],
+  ] as const)('for %s takes a result, and is not held: it is %#', async (why, event, status) => {
+    const { handle } = await tell(why, event);
+    expect(await handle.result()).toEqual({ status });
+  });
+
+  it.each(['late_success', 'over_refunded'] as const)(
+    'for %s is held for a person',
+    async (reason) => {
+      const { handle, story } = await tell(reason, outcome('failed'));
+      while (story.entries.length === 0) await stage.env.sleep('1s');
+      expect(story.entries[0]?.cause).toContain(`in review (${reason})`);
+      const decision = { decision: 'failed', by: 'ops', reason: 'seen', receipt: null } as const;
+      expect(await handle.executeUpdate(decideRefundUpdate, { args: [decision] })).toBe('failed');
+    },
+  );
+});
+
+it('believes its row about why it is in review', async () => {
+  const { input, story } = stage.prepare({ refund: () => PENDING, lookupRefund: () => null });
+  Object.assign(story, { status: 'failed', reviewReason: 'over_refunded' });
+  const late = { ...input, status: 'failed' } as const;
+  const start = lateRefundStart(late, delivered(outcome('succeeded')));
+  const handle = await stage.env.client.workflow.signalWithStart('lateRefund', start);
+  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  await handle.signal(refundEventSignal, delivered(outcome('failed')));
+  while (story.entries.length < 2) await stage.env.sleep('1s');
+  expect(story.entries[1]?.cause).toContain('in review (over_refunded)');
+  await handle.terminate();
+});
+
+it('a success that came with the answer of a failure keeps its run open for a person', async () => {
+  const script = { refund: () => outcome('failed'), lookupRefund: () => outcome('succeeded') };
+  const { input, story } = stage.prepare(script, {}, ASKS);
+  const handle = await stage.env.client.workflow.signalWithStart('refund', {
+    ...refundStart(input),
+    signal: refundEventSignal,
+    signalArgs: [delivered(outcome('succeeded'))],
+  });
+  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  const asked = story.questions;
+  await stage.env.sleep('30h');
+  // No answer may end it, so nobody is asked again.
+  expect([story.status, story.questions]).toEqual(['needs_review', asked]);
+  const decision = { decision: 'succeeded', by: 'ops', reason: 'seen', receipt: null } as const;
+  expect(await handle.executeUpdate(decideRefundUpdate, { args: [decision] })).toBe('succeeded');
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
 });
 
 describe('a success that is told of after the failure', () => {

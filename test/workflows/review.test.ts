@@ -1,6 +1,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Decision } from '../../domain/decision.ts';
 import { ProviderError } from '../../domain/error.ts';
+import type { LookupResult } from '../../domain/outcome.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
 import {
   decideUpdate,
@@ -18,6 +19,7 @@ import {
   type Script,
   type Stage,
   type Story,
+  untilIdle,
 } from './stage.ts';
 
 /** What may end a review, and what is only noted: nothing is guessed while a person is asked. */
@@ -78,7 +80,8 @@ it('for a contradiction is not ended by the same contradiction', async () => {
   expect(await decide(handle)).toBe('succeeded');
 });
 
-it('for money that came after a cancel, in one run, waits for a person', async () => {
+/** A run that hears of a cancel and of money at once, while it still hands its charge over. */
+async function startLate(policy: Partial<ProviderPolicy>, said: LookupResult, can = {}) {
   let answer = () => {};
   const answered = new Promise<void>((resolve) => {
     answer = resolve;
@@ -87,13 +90,93 @@ it('for money that came after a cancel, in one run, waits for a person', async (
     await answered;
     return PENDING;
   };
-  const { handle, story } = await start({ charge, lookup: () => outcome('canceled') });
+  const script = { charge, lookup: () => said };
+  const { input, story } = stage.prepare(script, policy, can);
+  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
   await handle.signal(providerEventSignal, delivered(outcome('canceled')));
   await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
   answer();
+  return { handle, story };
+}
+
+it('for money that came after a cancel, in one run, waits for a person', async () => {
+  const { handle, story } = await startLate({}, outcome('canceled'));
   while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  const asked = story.questions;
   await stage.env.sleep('30h');
   expect([story.status, reasonOf(story)]).toEqual(['needs_review', 'late_success']);
+  // No answer may end it, so nobody is asked again.
+  expect(story.questions).toBe(asked);
+  expect(await decide(handle)).toBe('succeeded');
+});
+
+describe('money that came after a cancel, in one run, is judged as later money is:', () => {
+  const can = {
+    dedupes_by_our_id: false,
+    looks_up_by_our_id: false,
+    capture: false,
+    cancel: false,
+    refund_needs: 'provider_receipt',
+  };
+
+  it.each([
+    { late_success: 'accept', givenBack: 0 },
+    { late_success: 'refund', givenBack: 1 },
+  ] as const)('$late_success', async ({ late_success, givenBack }) => {
+    const { handle, story } = await startLate({ late_success }, outcome('succeeded'), { can });
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+    expect(story.givenBack).toBe(givenBack);
+    expect(story.entries.at(-1)?.cause).toBe(`policy late_success: ${late_success}`);
+  });
+
+  it('but not where the provider says otherwise', async () => {
+    const policy = { late_success: 'accept' } as const;
+    const { handle, story } = await startLate(policy, outcome('canceled'), { can });
+    while (story.status !== 'needs_review') await stage.env.sleep('1s');
+    await stage.env.sleep('1h');
+    expect([story.status, reasonOf(story)]).toEqual(['needs_review', 'late_success']);
+    expect(await decide(handle)).toBe('succeeded');
+  });
+});
+
+it('money that came late to a second attempt is judged by the policy of that one', async () => {
+  let answer = () => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const second = { providerPaymentId: 'ws_CO_2' };
+  const charge = async () => {
+    if (story.sends === 1) return outcome('declined');
+    await answered;
+    return outcome('declined', second);
+  };
+  const reattempt = { max_attempts: 2, after_ms: { '1': 1_000 }, fallback: ['mpesa'] };
+  const script = { charge, lookup: () => outcome('succeeded', second) };
+  const { input, story } = stage.prepare(script, { reattempt });
+  const { provider, policy } = input;
+  const accepts = { ...policy, late_success: 'accept' } as const;
+  const fallbacks = [{ provider, credentialsRef: 'env:other', policy: accepts }];
+  const begun = paymentStart({ ...input, fallbacks });
+  const handle = await stage.env.client.workflow.start('payment', begun);
+  while (story.sends < 2) await stage.env.sleep('1s');
+  await handle.signal(providerEventSignal, delivered(outcome('succeeded', second)));
+  answer();
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+  expect(story.entries.at(-1)?.cause).toBe('policy late_success: accept');
+});
+
+it('for a wrong amount is noted once, however often a status query repeats it', async () => {
+  const wrong = outcome('succeeded', { money: { amountMinor: 1, currency: 'KES' } });
+  const { handle, story } = await start({ lookup: () => wrong });
+  while (story.sends === 0) await stage.env.sleep('1s');
+  await handle.signal(providerEventSignal, delivered(wrong));
+  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  await stage.env.sleep('90h');
+  expect(story.questions).toBeGreaterThan(3);
+  expect(story.entries.map(({ action }) => action).slice(-2)).toEqual([
+    'payment.review_needed',
+    'payment.outcome_noted',
+  ]);
   expect(await decide(handle)).toBe('succeeded');
 });
 
@@ -115,6 +198,7 @@ it('for late money is not ended by a word that tells of none', async () => {
 describe('a callback of success that names no amount', () => {
   it('is asked about, and settled by the answer', async () => {
     const { handle, story } = await start({ lookup: () => UNPRICED });
+    await untilIdle(handle);
     await handle.signal(providerEventSignal, delivered(UNPRICED));
     expect(await handle.result()).toEqual({ status: 'succeeded' });
     expect(story.questions).toBeGreaterThan(0);
@@ -123,6 +207,7 @@ describe('a callback of success that names no amount', () => {
 
   it('needs review when the provider does not tell', async () => {
     const { handle, story } = await start({});
+    await untilIdle(handle);
     await handle.signal(providerEventSignal, delivered(UNPRICED));
     while (story.status !== 'needs_review') await stage.env.sleep('1m');
     expect(story.entries.map(({ action }) => action)).not.toContain('payment.settled');

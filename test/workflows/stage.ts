@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
@@ -60,6 +62,15 @@ export type Stage = {
   ): { input: PaymentInput; story: Story };
   close(): Promise<void>;
 };
+
+/** The test server loses an update that comes while the workflow still works: until it waits. */
+export async function untilIdle(handle: WorkflowHandle): Promise<void> {
+  for (;;) {
+    const { events } = await handle.fetchHistory();
+    if (events?.at(-1)?.timerStartedEventAttributes) return;
+    await sleep(20);
+  }
+}
 
 /** A time-skipping server, the real workflows, and activities that follow a script. */
 export async function openStage(): Promise<Stage> {

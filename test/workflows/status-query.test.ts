@@ -9,6 +9,7 @@ import {
   type Script,
   type Stage,
   type Story,
+  untilIdle,
 } from './stage.ts';
 
 /** Statistics tell by an entry's key who brought a payment to its end; workflows write the keys. */
@@ -51,7 +52,7 @@ test('so does one that was asked about while in review', async () => {
 test('so does one that its merchant had us ask about', async () => {
   let isKnown = false;
   const { handle, story } = await start({ lookup: () => (isKnown ? outcome('succeeded') : null) });
-  await stage.env.sleep('2s');
+  await untilIdle(handle);
   isKnown = true;
   await handle.executeUpdate(verifyUpdate);
   expect(await handle.result()).toEqual({ status: 'succeeded' });
@@ -60,7 +61,7 @@ test('so does one that its merchant had us ask about', async () => {
 
 test('one that its callback settled, or the answer itself, does not', async () => {
   const called = await start({});
-  await stage.env.sleep('2s');
+  await untilIdle(called.handle);
   await called.handle.signal(providerEventSignal, delivered(outcome('succeeded')));
   const answered = await start({ charge: () => outcome('succeeded') });
   for (const { handle, story } of [called, answered]) {

@@ -23,6 +23,7 @@ import {
   storePayment,
   storePaymentIn,
 } from '../factories.ts';
+import { untilIdle } from './stage.ts';
 import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
 
 let stage: SweepStage;
@@ -130,7 +131,7 @@ describe.each([
   });
 
   it('without an answer a person has to look', async () => {
-    const lookup = { timeout_ms: 1_000, every_ms: [200], window_ms: 1_000 };
+    const lookup = { timeout_ms: 1_000, every_ms: [200], window_ms: 5_000 };
     const payment = await store('processing', { policy: { ...POLICY, lookup } });
     stage.provider.lookup = { ...makeOutcome('declined'), kind: 'pending', message: 'not yet' };
     await lose(payment);
@@ -148,6 +149,7 @@ describe.each([
     stage.provider.settlement = taken;
     const handle = stage.temporal.workflow.getHandle(payment.workflowId);
     const part = { args: [{ amountMinor: 3_000 }] as [{ amountMinor: number }] };
+    await untilIdle(handle);
     expect(await handle.executeUpdate(captureUpdate, part)).toBe('succeeded');
     const { amountCapturedMinor } = await reread(stage.pool, payment);
     expect([amountCapturedMinor, sendsOf(payment)]).toEqual([3_000, 0]);

@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto';
+import { newId } from '../../db/ids.ts';
+import { findLatePayment, findLateRefund } from '../../db/late-news.ts';
+import { ensureMerchant } from '../../db/merchants.ts';
+import { recordRefund } from '../../db/record-refund.ts';
+import { insertRefund } from '../../db/refunds.ts';
+import { refundWorkflowId } from '../../domain/id.ts';
+import { lateRefundInput, paymentInput } from '../../domain/inputs.ts';
+import { refundFailed, refundFailure } from '../../domain/refund.ts';
+import { capabilitiesOf } from '../../providers/index.ts';
+import { openTestDatabase, type TestDatabase } from '../database.ts';
+import { MERCHANT, makeOutcome, storePaymentIn } from '../factories.ts';
+
+/** What takes late news is told where its subject stands: that decides what the news may end. */
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await openTestDatabase();
+  await ensureMerchant(database.pool, MERCHANT);
+});
+afterAll(() => database.close());
+
+test('of a payment in review it is told why', async () => {
+  const { workflowId } = await storePaymentIn(database.pool, 'needs_review');
+  const found = await findLatePayment(database.pool, workflowId, makeOutcome('declined'));
+  if (typeof found === 'string') throw new Error(`it was ${found}`);
+  const standing = { status: 'needs_review', reviewReason: 'no_answer' };
+  expect(paymentInput(found, capabilitiesOf)).toMatchObject({ standing });
+});
+
+test('of a refund in review it is told why', async () => {
+  const payment = await storePaymentIn(database.pool, 'succeeded');
+  const workflowId = refundWorkflowId(randomBytes(16).toString('hex'));
+  const insertion = await insertRefund(database.pool, {
+    id: newId('refund'),
+    paymentId: payment.id,
+    merchantId: MERCHANT.id,
+    idempotencyKey: `refund-${payment.id}`,
+    fingerprint: 'f'.repeat(64),
+    workflowId,
+    amountMinor: null,
+    reason: null,
+    metadata: {},
+  });
+  if (insertion.kind !== 'inserted') throw new Error(`it was ${insertion.kind}`);
+  const { id, paymentId } = insertion.refund;
+  await recordRefund(database.pool, {
+    refundId: id,
+    paymentId,
+    key: `${id}/gave-up`,
+    action: 'refund.review_needed',
+    actor: 'workflow',
+    cause: 'a test',
+    event: 'gave_up',
+    outcome: null,
+    providerRefundId: null,
+    reviewReason: 'no_answer',
+    waitingFor: 'review',
+    waitMs: null,
+    webhook: null,
+  });
+  const failed = refundFailed(refundFailure('declined'));
+  const found = await findLateRefund(database.pool, workflowId, failed);
+  if (typeof found === 'string') throw new Error(`it was ${found}`);
+  const input = lateRefundInput(found.refund, found.payment, capabilitiesOf('mpesa'));
+  expect(input).toMatchObject({ status: 'needs_review', reviewReason: 'no_answer' });
+});
