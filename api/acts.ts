@@ -127,7 +127,7 @@ function describeAct(
   asked: string,
 ): OperatorAct {
   const named = Object.entries(params).map(
-    ([name, value = '']) => [name, cleanText(value).slice(0, PARAM_LENGTH_MAX)] as const,
+    ([name, value = '']) => [name, cleanText(value, PARAM_LENGTH_MAX)] as const,
   );
   const agent = headers['user-agent'];
   return {
@@ -139,7 +139,7 @@ function describeAct(
     details: { ...Object.fromEntries(named), asked },
     requestId,
     remoteAddress,
-    userAgent: typeof agent === 'string' ? cleanText(agent).slice(0, 300) : null,
+    userAgent: typeof agent === 'string' ? cleanText(agent, 300) : null,
   };
 }
 
@@ -147,14 +147,18 @@ function describeAct(
 const UNTOLD = /password|credentials|secret|token|provider_payment_id/i;
 
 /** What was asked, in short; secrets are named and not told. */
-function describeAsked(asked: unknown): string {
+export function describeAsked(asked: unknown): string {
   if (asked === undefined || asked === null) return '';
   const text = JSON.stringify(asked, (key, value: unknown) => (UNTOLD.test(key) ? '••••' : value));
-  return cleanText(text).slice(0, ASKED_LENGTH_MAX);
+  return cleanText(text, ASKED_LENGTH_MAX);
 }
 
-function cleanText(text: string): string {
-  return text.toWellFormed().replaceAll(/\p{Cc}/gu, ' ');
+/** As it may be kept and shown. Cut first: half a pair of surrogates is none of PostgreSQL's. */
+export function cleanText(text: string, lengthMax: number): string {
+  return text
+    .slice(0, lengthMax)
+    .toWellFormed()
+    .replaceAll(/\p{Cc}/gu, ' ');
 }
 
 /** A field of a body that the operation may still refuse. */

@@ -57,10 +57,21 @@ function judge(status: number, problem: Problem | null): Verdict {
 
 /**
  * Nothing has left when the connection did not come about. The system's own errors tell by the call
- * that failed; a code tells nothing, since a connection that stands may report a refusal too.
+ * that failed; a code tells nothing, since a connection that stands may report a refusal too. This
+ * is a copy of `domain/lost-line.ts`, which merchants do not get (ADR 0014); one test holds both to
+ * one table.
  */
 const CONNECTING: ReadonlySet<string> = new Set(['connect', 'getaddrinfo']);
-const CONNECT_TIMEOUT = 'UND_ERR_CONNECT_TIMEOUT';
+const NEVER_CONNECTED: ReadonlySet<string> = new Set([
+  'UND_ERR_CONNECT_TIMEOUT',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
 
 /** What it means that `fetch`, or reading its answer, threw. */
 export function readSilence(error: unknown, timeoutMs: number, isAborted: boolean): Failure {
@@ -90,7 +101,7 @@ function describe(error: unknown): Described {
   const outer: Thrown = isThrown(error) ? error : { message: error };
   const cause = isThrown(outer.cause) ? outer.cause : outer;
   const code = String(typeof cause.code === 'string' ? cause.code : cause.message);
-  return { name: String(outer.name), code, isSent: code !== CONNECT_TIMEOUT && !isUnsent(cause) };
+  return { name: String(outer.name), code, isSent: !NEVER_CONNECTED.has(code) && !isUnsent(cause) };
 }
 
 /** A host of several addresses is told of by one error for each. */

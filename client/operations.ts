@@ -30,6 +30,7 @@ export const OPERATIONS = {
   createRefund:           { method: 'POST',   path: '/api/v1/payments/{id}/refunds',                repeat: 'by_key' },
   listRefunds:            { method: 'GET',    path: '/api/v1/payments/{id}/refunds',                repeat: 'freely' },
   getRefund:              { method: 'GET',    path: '/api/v1/refunds/{id}',                         repeat: 'freely' },
+  getRefundExecution:     { method: 'GET',    path: '/api/v1/refunds/{id}/execution',               repeat: 'freely' },
   listProviderConfigs:    { method: 'GET',    path: '/api/v1/provider-configs',                     repeat: 'freely' },
   getProviderConfig:      { method: 'GET',    path: '/api/v1/provider-configs/{provider}',          repeat: 'freely' },
   putProviderConfig:      { method: 'PUT',    path: '/api/v1/provider-configs/{provider}',          repeat: 'freely' },

@@ -1,6 +1,6 @@
 import { List } from './list.ts';
 import type { KeyedOptions, RequestOptions, Send } from './send.ts';
-import type { CreateRefund, Refund } from './types.ts';
+import type { CreateRefund, ListRefunds, Refund, RefundExecution } from './types.ts';
 import { type WaitOptions, waitWhile } from './wait.ts';
 
 /** Money back. */
@@ -17,12 +17,19 @@ export class Refunds {
   }
 
   /** Those of one payment, oldest first. */
-  list(paymentId: string, options?: RequestOptions): List<Refund> {
-    return new List(() => this.#send('listRefunds', { of: paymentId, options }));
+  list(paymentId: string, query: ListRefunds = {}, options?: RequestOptions): List<Refund> {
+    return new List((cursor = query.cursor) =>
+      this.#send('listRefunds', { of: paymentId, query: { ...query, cursor }, options }),
+    );
   }
 
   get(id: string, options?: RequestOptions): Promise<Refund> {
     return this.#send('getRefund', { of: id, options });
+  }
+
+  /** Why it waits, and what comes next. */
+  execution(id: string, options?: RequestOptions): Promise<RefundExecution> {
+    return this.#send('getRefundExecution', { of: id, options });
   }
 
   /** Looks at a refund until it is no longer pending. @returns it, also when time is over. */

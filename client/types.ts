@@ -15,7 +15,8 @@ import type {
   putConfigBody,
 } from '../api/provider-configs/schema.ts';
 import type { createRefundBody } from '../api/refunds/schema.ts';
-import type { refundShape } from '../api/refunds/shape.ts';
+import type { refundExecutionShape, refundShape } from '../api/refunds/shape.ts';
+import type { pageQuery } from '../api/schema.ts';
 import type { pageOf } from '../api/shape.ts';
 import type {
   createEndpointBody,
@@ -35,6 +36,7 @@ export type PaymentStatus = Payment['status'];
 export type AuditEntry = z.output<typeof auditEntryShape>;
 export type Execution = z.output<typeof executionShape>;
 export type Refund = z.output<typeof refundShape>;
+export type RefundExecution = z.output<typeof refundExecutionShape>;
 export type ProviderConfig = z.output<typeof configShape>;
 export type WebhookEndpoint = z.output<typeof endpointShape>;
 /** Its secret is told this once. */
@@ -65,6 +67,7 @@ export type CreateApiKey = z.input<typeof createApiKeyBody>;
 
 /** What lists are asked for. `limit` is the size of a page; an iteration goes on to the end. */
 export type ListPayments = Partial<z.output<typeof listPaymentsQuery>>;
+export type ListRefunds = Partial<z.output<typeof pageQuery>>;
 export type ListEvents = Partial<z.output<typeof listEventsQuery>>;
 export type ListDeliveries = Partial<z.output<typeof listDeliveriesQuery>>;
 
@@ -82,6 +85,7 @@ type Answers = {
   createRefund: Refund;
   listRefunds: Page<Refund>;
   getRefund: Refund;
+  getRefundExecution: RefundExecution;
   listProviderConfigs: Page<ProviderConfig>;
   getProviderConfig: ProviderConfig;
   putProviderConfig: ProviderConfig;

@@ -78,6 +78,8 @@ const origins = z
     ),
   );
 
+type Source = Readonly<Record<string, string | undefined>>;
+
 const metricsPort = z.coerce.number<string>().int().min(1).max(65_535).optional();
 
 const schema = z.object({
@@ -108,14 +110,19 @@ const schema = z.object({
 });
 
 /** What MALIPO_ENVIRONMENT says, for what needs nothing else. @throws EnvError */
-export function readEnvironment(
-  given: Readonly<Record<string, string | undefined>> = process.env,
-): Env['environment'] {
-  const { MALIPO_ENVIRONMENT: said } = given;
-  const source = { MALIPO_ENVIRONMENT: said === '' ? undefined : said };
+export function readEnvironment(given: Source = process.env): Env['environment'] {
+  const source = withoutEmpty(given);
   const parsed = schema.pick({ MALIPO_ENVIRONMENT: true }).safeParse(source);
   if (!parsed.success) throw new EnvError(parsed.error.issues.map(faultOf(source)));
   return parsed.data.MALIPO_ENVIRONMENT;
+}
+
+/**
+ * What is empty is not set: a line of .env that nobody filled in, and what Compose passes on
+ * without a value, must not differ from a line that is not there.
+ */
+function withoutEmpty(given: Source): Source {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
 }
 
 export class EnvError extends Error {
@@ -127,16 +134,12 @@ export class EnvError extends Error {
 }
 
 /**
- * Reads and checks the environment. What is empty is not set: a line of .env that nobody filled in,
- * and what Compose passes on without a value, must not differ from a line that is not there.
+ * Reads and checks the environment.
  * @param providerNames which MALIPO_<NAME>_… groups to gather.
  * @throws EnvError listing every fault.
  */
-export function readEnv(
-  providerNames: readonly string[],
-  given: Readonly<Record<string, string | undefined>> = process.env,
-): Env {
-  const source = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
+export function readEnv(providerNames: readonly string[], given: Source = process.env): Env {
+  const source = withoutEmpty(given);
   const parsed = schema.safeParse(source);
   if (!parsed.success) throw new EnvError(parsed.error.issues.map(faultOf(source)));
   const env = parsed.data;
@@ -190,7 +193,7 @@ function oidcOf(env: z.output<typeof schema>): Env['oidc'] {
   throw new EnvError(missing.map(([name]) => `${name}: is missing, the others of OIDC are set`));
 }
 
-function faultOf(source: Readonly<Record<string, string | undefined>>) {
+function faultOf(source: Source) {
   return (issue: z.core.$ZodIssue): string => {
     const name = String(issue.path[0]);
     return source[name] === undefined ? `${name}: is missing` : `${name}: ${issue.message}`;
@@ -198,7 +201,7 @@ function faultOf(source: Readonly<Record<string, string | undefined>>) {
 }
 
 function withPrefix(
-  source: Readonly<Record<string, string | undefined>>,
+  source: Source,
   prefix: string,
   rename: (rest: string) => string,
 ): Record<string, string> {

@@ -1,4 +1,5 @@
 import { userInfo } from 'node:os';
+import { cleanText, describeAsked } from '../api/acts.ts';
 import { newId } from '../db/ids.ts';
 import { finishAct, insertAct } from '../db/operator-acts.ts';
 import type { Pool } from '../db/pool.ts';
@@ -6,25 +7,38 @@ import type { Pool } from '../db/pool.ts';
 /**
  * Does what somebody asked for at the command line, kept as operators' acts are: written down
  * before it is done. What was refused, or did not come to its end, stays without one.
- * @param run says whether it came to its end.
+ * @param given the options; their secrets are named and not told.
+ * @param run answers the exit code: 0 when it came to its end.
+ * @returns what it answered.
  */
 export async function keepAct(
   pool: Pool,
   what: string,
   given: Readonly<Record<string, unknown>>,
-  run: () => Promise<boolean>,
-): Promise<void> {
-  const { name, role, merchant } = given;
+  run: () => Promise<number>,
+): Promise<number> {
+  const { merchant } = given;
   const id = await insertAct(pool, {
     operatorId: 'cli',
-    email: userInfo().username,
+    email: nameOfUser(),
     role: null,
     action: `npm run admin -- ${what}`,
-    target: typeof merchant === 'string' ? merchant.slice(0, 100) : null,
-    details: { asked: JSON.stringify({ name, role }).slice(0, 1_000) },
+    target: typeof merchant === 'string' ? cleanText(merchant, 100) : null,
+    details: { asked: describeAsked(given) },
     requestId: newId('request'),
     remoteAddress: 'local',
     userAgent: null,
   });
-  if (await run()) await finishAct(pool, id, 200);
+  const code = await run();
+  if (code === 0) await finishAct(pool, id, 200);
+  return code;
+}
+
+/** A container may run as a number for which the system has no user. */
+function nameOfUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.()}`;
+  }
 }

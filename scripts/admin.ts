@@ -48,14 +48,11 @@ const VERBS: Readonly<Record<string, Verb>> = {
     }),
     async (pool, { email, name, role }) => {
       const password = randomBytes(15).toString('base64url');
-      const passwordHash = await hashPassword(password);
-      const passwordSetBy = SET_BY_CLI;
       const operator = await insertOperator(pool, {
         email,
         name,
         role,
-        passwordHash,
-        passwordSetBy,
+        password: { hash: await hashPassword(password), setBy: SET_BY_CLI },
       });
       if (operator === null) throw new Refusal(`${email} is taken`);
       return `${operator.id} ${operator.email} ${role}\npassword: ${password}\nits own: POST /api/v1/sessions/password`;
@@ -135,11 +132,10 @@ async function run(): Promise<number> {
   if (databaseUrl === undefined) throw new Refusal('set DATABASE_URL');
   const pool = await openPool({ databaseUrl, size: 1, statementTimeoutMs: 10_000 });
   try {
-    await keepAct(pool, what, values, async () => {
+    return await keepAct(pool, what, values, async () => {
       console.log(await act(pool, { ...values }));
-      return true;
+      return 0;
     });
-    return 0;
   } finally {
     await pool.end();
   }

@@ -36,8 +36,8 @@ async function countLeft(pool: Pool, { keyId }: Vault): Promise<Left> {
   return left;
 }
 
-/** @returns whether all is sealed with the first key. */
-function report({ keyIds, keyId }: Vault, left: Left, damaged: readonly string[]): boolean {
+/** @returns the exit code: 0 when all is sealed with the first key. */
+function report({ keyIds, keyId }: Vault, left: Left, damaged: readonly string[]): number {
   for (const row of damaged) console.error(`${row} does not open; it was left as it is`);
   for (const [id, tables] of left) {
     const counts = Object.entries(tables);
@@ -54,7 +54,7 @@ function report({ keyIds, keyId }: Vault, left: Left, damaged: readonly string[]
         `had ${keyId} first before this began; else run this once more when they have`,
     );
   }
-  return left.size === 0;
+  return left.size === 0 ? 0 : 1;
 }
 
 async function rotate(): Promise<number> {
@@ -63,13 +63,10 @@ async function rotate(): Promise<number> {
   const pool = await openPool(options);
   try {
     const vault = createVault(dataKeys, hashKey);
-    let isDone = false;
-    await keepAct(pool, 'rotate-keys', {}, async () => {
+    return await keepAct(pool, 'rotate-keys', {}, async () => {
       const damaged = await resealAll(pool, vault);
-      isDone = report(vault, await countLeft(pool, vault), damaged);
-      return isDone;
+      return report(vault, await countLeft(pool, vault), damaged);
     });
-    return isDone ? 0 : 1;
   } finally {
     await pool.end();
   }

@@ -1,6 +1,7 @@
 import { Agent } from 'undici';
 import type { z } from 'zod';
 import { ProviderError } from '../../domain/error.ts';
+import { causeOf, readRetryAfter } from '../../domain/lost-line.ts';
 import type { CPayCredentials } from './credentials.ts';
 import { readRefusal } from './map.ts';
 
@@ -20,13 +21,6 @@ export type Http = {
 };
 
 const CONNECT_TIMEOUT_MS = 5_000;
-const RETRY_AFTER_MAX_MS = 5 * 60_000;
-/**
- * Calls of the system that fail before a connection stands: nothing of the request can have been
- * read. A code proves nothing: one that stands may report an unreachable host, or a refusal, too.
- */
-const CONNECTING = new Set(['connect', 'getaddrinfo']);
-const CONNECT_TIMEOUT = 'UND_ERR_CONNECT_TIMEOUT';
 
 /** HTTP to CPay. A connection for each call: once reused, a reset means nothing. */
 export function openHttp({ base_url, api_key }: CPayCredentials): Http {
@@ -62,7 +56,7 @@ async function exchange(agent: Agent, baseUrl: string, apiKey: string, call: Cal
     return {
       status: answer.statusCode,
       body,
-      retryAfterMs: secondsOf(answer.headers['retry-after']),
+      retryAfterMs: readRetryAfter(answer.headers['retry-after'], Date.now()),
     };
   } catch (error) {
     throw toProviderError(error);
@@ -77,11 +71,6 @@ function parseJson(text: string): unknown {
   }
 }
 
-function secondsOf(header: string | string[] | undefined): number | null {
-  const ms = Number(header) * 1000;
-  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), RETRY_AFTER_MAX_MS) : null;
-}
-
 function toProviderError(error: unknown): ProviderError {
   const { code, isUnsent } = causeOf(error);
   const name = code ?? (error instanceof Error ? error.name : 'unknown');
@@ -89,21 +78,4 @@ function toProviderError(error: unknown): ProviderError {
     ? `CPay could not be reached (${name})`
     : `CPay’s answer was lost (${name})`;
   return new ProviderError(isUnsent ? 'unsent' : 'ambiguous', message, { providerCode: code });
-}
-
-type Cause = { readonly code: string | null; readonly isUnsent: boolean };
-
-function causeOf(error: unknown): Cause {
-  if (typeof error !== 'object' || error === null) return { code: null, isUnsent: false };
-  if ('code' in error && typeof error.code === 'string') {
-    return { code: error.code, isUnsent: error.code === CONNECT_TIMEOUT || isOfConnecting(error) };
-  }
-  return causeOf('cause' in error ? error.cause : null);
-}
-
-/** A host of several addresses is told of by one error for each. */
-function isOfConnecting(error: object): boolean {
-  if ('syscall' in error) return CONNECTING.has(String(error.syscall));
-  const each = 'errors' in error && Array.isArray(error.errors) ? error.errors : [];
-  return each.length > 0 && each.every(isOfConnecting);
 }

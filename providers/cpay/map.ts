@@ -1,6 +1,11 @@
 import { type FailureCode, failure, ProviderError } from '../../domain/error.ts';
 import type { LookupResult, Outcome } from '../../domain/outcome.ts';
-import { type RefundFailureCode, type RefundResult, refundFailure } from '../../domain/refund.ts';
+import {
+  type RefundFailureCode,
+  type RefundResult,
+  refundFailed,
+  refundFailure,
+} from '../../domain/refund.ts';
 import { entryOf } from '../../domain/table.ts';
 import { type Charge, errorAnswer, type Refund } from './wire.ts';
 
@@ -72,8 +77,7 @@ export function readRefundRefusal(error: unknown): RefundResult {
   const providerCode = (isRefusal && error.providerCode) || '';
   const code = entryOf(REFUND_FAILURES, providerCode);
   if (code === undefined) throw error;
-  const nothing = { providerRefundId: null, receipt: null, amountMinor: null };
-  return { kind: 'failed', ...nothing, failure: refundFailure(code, providerCode), providerCode };
+  return refundFailed(refundFailure(code, providerCode));
 }
 
 /** Nothing was found under our id: that proves nothing, a request may still be on its way. */

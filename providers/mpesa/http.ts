@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher } from 'undici';
 import { ProviderError } from '../../domain/error.ts';
+import { causeOf, readRetryAfter } from '../../domain/lost-line.ts';
 
 /** An answer read to its end. `json` is undefined when the body is none. */
 export type HttpAnswer = {
@@ -25,21 +26,6 @@ export type HttpClient = {
 
 const BODY_BYTES_MAX = 64 * 1024;
 const CONNECT_TIMEOUT_MS = 5_000;
-const RETRY_AFTER_MAX_MS = 5 * 60_000;
-
-/** Errors that come before a connection stands: nothing of the request can have been read. */
-const NEVER_CONNECTED = new Set([
-  'UND_ERR_CONNECT_TIMEOUT',
-  'CERT_HAS_EXPIRED',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-]);
-/**
- * The system's own errors prove the same by the call that failed, never by their code: a connection
- * that stands may report an unreachable host, or even a refusal, long after the request was read.
- */
-const CONNECTING = new Set(['connect', 'getaddrinfo']);
 
 /**
  * HTTP to Daraja. Each call has a connection of its own: on a reused one a reset could mean that
@@ -75,7 +61,7 @@ async function send(
     return {
       status: answer.statusCode,
       json: parseJson(await readCapped(answer.body)),
-      retryAfterMs: readRetryAfter(answer.headers['retry-after']),
+      retryAfterMs: readRetryAfter(answer.headers['retry-after'], Date.now()),
     };
   } catch (error) {
     throw toProviderError(error, call.timeoutMs);
@@ -103,14 +89,6 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Retry-After in seconds or as a date (RFC 9110 §10.2.3), capped so that nobody can stall us. */
-function readRetryAfter(header: string | string[] | undefined): number | null {
-  if (typeof header !== 'string') return null;
-  const seconds = Number(header);
-  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(header) - Date.now();
-  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), RETRY_AFTER_MAX_MS) : null;
-}
-
 function toProviderError(error: unknown, timeoutMs: number): ProviderError {
   const { code, isUnsent } = causeOf(error);
   if (isUnsent) {
@@ -123,22 +101,4 @@ function toProviderError(error: unknown, timeoutMs: number): ProviderError {
   return new ProviderError('ambiguous', `Daraja’s answer was lost: ${said}`, {
     providerCode: code,
   });
-}
-
-type Cause = { readonly code: string | null; readonly isUnsent: boolean };
-
-function causeOf(error: unknown): Cause {
-  if (typeof error !== 'object' || error === null) return { code: null, isUnsent: false };
-  if ('code' in error && typeof error.code === 'string') {
-    const { code } = error;
-    return { code, isUnsent: NEVER_CONNECTED.has(code) || isOfConnecting(error) };
-  }
-  return causeOf('cause' in error ? error.cause : null);
-}
-
-/** A host of several addresses is told of by one error for each. */
-function isOfConnecting(error: object): boolean {
-  if ('syscall' in error) return CONNECTING.has(String(error.syscall));
-  const each = 'errors' in error && Array.isArray(error.errors) ? error.errors : [];
-  return each.length > 0 && each.every(isOfConnecting);
 }

@@ -1,5 +1,6 @@
 import { type Failure, type FailureCode, failure, ProviderError } from '../../domain/error.ts';
 import type { Inconclusive, LookupResult, Outcome } from '../../domain/outcome.ts';
+import { entryOf } from '../../domain/table.ts';
 import type { HttpAnswer } from './http.ts';
 import { errorAnswer, faultAnswer, pushAnswer, queryAnswer } from './wire.ts';
 
@@ -40,8 +41,6 @@ type ResultMeaning =
   | { kind: 'succeeded' | 'pending' }
   | { kind: 'declined' | 'canceled'; code: FailureCode };
 
-const MEANINGS: ReadonlyMap<string, ResultMeaning> = new Map(Object.entries(RESULT_CODES));
-
 /** Where a result stands: which payment at the provider, and what was said of money. */
 export type ResultPlace = {
   readonly providerPaymentId: string;
@@ -51,7 +50,7 @@ export type ResultPlace = {
 
 /** A result code of a callback or a query in our words. */
 export function readResult(code: string, description: string, place: ResultPlace): LookupResult {
-  const meaning = MEANINGS.get(code);
+  const meaning = entryOf<ResultMeaning>(RESULT_CODES, code);
   if (meaning === undefined) {
     return inconclusive('unknown', place, code, `unknown result code ${code}`);
   }

@@ -1,28 +1,29 @@
-import { createHash } from 'node:crypto';
 import { ProviderError } from '../../domain/error.ts';
 import { fromWholeUnits } from '../../domain/money.ts';
 import type { ProviderWebhook } from '../../domain/provider.ts';
 import type { ReceiptAnswer, ReceiptEvent } from '../../domain/receipt.ts';
+import { entryOf } from '../../domain/table.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
 import type { MpesaCredentials } from './credentials.ts';
 import type { HttpAnswer } from './http.ts';
 import { readQuery, rejectionOf } from './map.ts';
 import { statusQuery } from './reversal.ts';
+import { RESULT_FAILURES } from './reversal-webhook.ts';
 import {
-  acknowledgement,
-  initiatorResult,
-  parseJson,
+  ACCEPTED,
+  acknowledgementAnswer,
+  digestOf,
   queryAnswer,
+  readInitiatorResult,
   type StatusRequest,
 } from './wire.ts';
 
 const CHANNELS = { result: 'rcp', timeout: 'rcx' } as const;
-const reply = { ResultCode: 0, ResultDesc: 'Accepted' } as const;
 
 /** Where Daraja tells a receipt that it was asked for; the token in the address is the proof. */
 export const receiptWebhooks: readonly ProviderWebhook[] = [
-  { channel: CHANNELS.result, acknowledgement: reply, translate: translateReceipt },
-  { channel: CHANNELS.timeout, acknowledgement: reply, translate: translateTimeout },
+  { channel: CHANNELS.result, acknowledgement: ACCEPTED, translate: translateReceipt },
+  { channel: CHANNELS.timeout, acknowledgement: ACCEPTED, translate: translateTimeout },
 ];
 
 /**
@@ -61,7 +62,7 @@ export function readReceiptAsked(
   { short_code, till_number }: MpesaCredentials,
   conversation: string,
 ): ReceiptAnswer {
-  const parsed = acknowledgement.safeParse(answer.json);
+  const parsed = acknowledgementAnswer.safeParse(answer.json);
   if (answer.status !== 200 || !parsed.success) return refusalOf(answer);
   const { ResponseCode } = parsed.data;
   if (ResponseCode !== '0') return unknown(ResponseCode, `Daraja refused to say (${ResponseCode})`);
@@ -82,34 +83,45 @@ function unknown(providerCode: string | null, message: string): ReceiptAnswer {
 }
 
 function translateReceipt(body: Uint8Array): Translation {
-  const parsed = initiatorResult.safeParse(parseJson(body));
-  if (!parsed.success) return { kind: 'malformed', reason: 'not the result of a status query' };
-  const { ResultCode, OriginatorConversationID, ResultParameters } = parsed.data.Result;
-  const items = new Map(ResultParameters?.ResultParameter.map(({ Key, Value }) => [Key, Value]));
-  const textOf = (key: string) => (items.get(key) == null ? null : String(items.get(key)));
+  const result = readInitiatorResult(body);
+  if (result === null) return { kind: 'malformed', reason: 'not the result of a status query' };
+  const { code, textOf } = result;
   const status = textOf('TransactionStatus');
-  const isDone = ResultCode === '0' && status === 'Completed';
+  const isDone = code === '0' && status === 'Completed';
   const amount = textOf('Amount');
   const event: ReceiptEvent = {
     kind: 'receipt',
     receipt: isDone ? textOf('ReceiptNo') : null,
     amountMinor: amount === null ? null : fromWholeUnits(Number(amount), 'KES'),
     conversation: textOf('OriginatorConversationID'),
-    receiver: /^\d+/.exec(textOf('CreditPartyName') ?? '')?.[0] ?? null,
-    providerCode: ResultCode,
+    receiver: receiverIn(textOf('CreditPartyName')),
+    providerCode: code,
     message: isDone
       ? 'Daraja told the payment’s receipt'
-      : `Daraja says of the payment: ${status ?? `result code ${ResultCode}`}`,
+      : `Daraja says of the payment: ${status ?? `result code ${code}`}`,
+    ...(entryOf(RESULT_FAILURES, code) === 'misconfigured' ? misconfiguredBy(code) : {}),
   };
-  const eventKey = [OriginatorConversationID, ResultCode, event.receipt, amount].join('|');
+  const eventKey = [result.conversation, code, event.receipt, amount].join('|');
   return { kind: 'refund_event', eventKey, event };
+}
+
+function misconfiguredBy(code: string): Pick<ReceiptEvent, 'isMisconfigured' | 'message'> {
+  const message = `Daraja refused the question (${code}): check initiator_name, its password and what it is permitted`;
+  return { isMisconfigured: true, message };
+}
+
+/** Longer than the number of any till or paybill: a person's, which goes no further (ADR 0003). */
+const RECEIVER_DIGITS_MAX = 8;
+
+function receiverIn(name: string | null): string | null {
+  const digits = /^\d+/.exec(name ?? '')?.[0] ?? null;
+  return digits === null || digits.length <= RECEIVER_DIGITS_MAX ? digits : 'another';
 }
 
 /** No body is documented. Nothing was learned, and nothing moved. */
 function translateTimeout(body: Uint8Array): Translation {
-  const digest = createHash('sha256').update(body).digest('hex').slice(0, 32);
   const nothing = { receipt: null, amountMinor: null, conversation: null, receiver: null };
   const message = 'the question timed out in Daraja’s queue';
   const event: ReceiptEvent = { kind: 'receipt', ...nothing, providerCode: null, message };
-  return { kind: 'refund_event', eventKey: `timeout-${digest}`, event };
+  return { kind: 'refund_event', eventKey: `timeout-${digestOf(body)}`, event };
 }

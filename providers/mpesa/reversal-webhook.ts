@@ -1,18 +1,18 @@
-import { createHash } from 'node:crypto';
 import { fromWholeUnits } from '../../domain/money.ts';
 import type { ProviderWebhook } from '../../domain/provider.ts';
 import { type RefundFailureCode, type RefundResult, refundFailure } from '../../domain/refund.ts';
 import { entryOf } from '../../domain/table.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
 import { REVERSAL_CHANNELS } from './reversal.ts';
-import { initiatorResult, parseJson } from './wire.ts';
+import { ACCEPTED, digestOf, type InitiatorResult, readInitiatorResult } from './wire.ts';
 
 /**
- * What a reversal's result code proves. A code that is not here concludes nothing; nor does
- * R000001 (reversed already): whether that was ours, a person must see. Sources: README.md.
+ * What the result code of a reversal proves; of a question, whether our configuration is to mend. A
+ * code that is not here concludes nothing; nor does R000001 (reversed already): whether that was
+ * ours, a person must see. Sources: README.md.
  */
 // table
-const FAILURES: Readonly<Record<string, RefundFailureCode>> = {
+export const RESULT_FAILURES: Readonly<Record<string, RefundFailureCode>> = {
   '1': 'insufficient_balance',
   '11': 'misconfigured',
   '21': 'misconfigured',
@@ -23,43 +23,25 @@ const FAILURES: Readonly<Record<string, RefundFailureCode>> = {
   R000002: 'receipt_refused',
 };
 
-const acknowledgement = { ResultCode: 0, ResultDesc: 'Accepted' } as const;
-
 /** None is signed: the token in the address is their proof. */
 export const reversalWebhooks: readonly ProviderWebhook[] = [
-  { channel: REVERSAL_CHANNELS.result, acknowledgement, translate: translateResult },
-  { channel: REVERSAL_CHANNELS.timeout, acknowledgement, translate: translateTimeout },
-  { channel: REVERSAL_CHANNELS.status, acknowledgement, translate: translateStatus },
-  { channel: REVERSAL_CHANNELS.statusTimeout, acknowledgement, translate: ignoreTimeout },
+  { channel: REVERSAL_CHANNELS.result, acknowledgement: ACCEPTED, translate: translateResult },
+  { channel: REVERSAL_CHANNELS.timeout, acknowledgement: ACCEPTED, translate: translateTimeout },
+  { channel: REVERSAL_CHANNELS.status, acknowledgement: ACCEPTED, translate: translateStatus },
+  { channel: REVERSAL_CHANNELS.statusTimeout, acknowledgement: ACCEPTED, translate: ignoreTimeout },
 ];
 
 function translateResult(body: Uint8Array): Translation {
-  const parsed = initiatorResult.safeParse(parseJson(body));
-  if (!parsed.success) return { kind: 'malformed', reason: 'not the result of a reversal' };
-  const { ResultCode, OriginatorConversationID, TransactionID, ResultParameters } =
-    parsed.data.Result;
-  const items = new Map(ResultParameters?.ResultParameter.map(({ Key, Value }) => [Key, Value]));
-  const event = readResult(
-    ResultCode,
-    OriginatorConversationID,
-    TransactionID,
-    items.get('Amount'),
-  );
-  return { kind: 'refund_event', eventKey: `${OriginatorConversationID}|${ResultCode}`, event };
+  const result = readInitiatorResult(body);
+  if (result === null) return { kind: 'malformed', reason: 'not the result of a reversal' };
+  const { code, conversation } = result;
+  return { kind: 'refund_event', eventKey: `${conversation}|${code}`, event: readResult(result) };
 }
 
-function readResult(
-  code: string,
-  providerRefundId: string | null,
-  transactionId: string,
-  amount: string | number | null | undefined,
-): RefundResult {
-  const amountMinor = amount == null ? null : (fromWholeUnits(Number(amount), 'KES') ?? 0);
-  const place = { providerRefundId, providerCode: code };
-  if (code === '0') {
-    return { kind: 'succeeded', receipt: transactionId, amountMinor, failure: null, ...place };
-  }
-  const failureCode = entryOf(FAILURES, code);
+function readResult({ code, conversation, transactionId, amount }: InitiatorResult): RefundResult {
+  const place = { providerRefundId: conversation, providerCode: code };
+  if (code === '0') return succeeded(transactionId, amount, place);
+  const failureCode = entryOf(RESULT_FAILURES, code);
   if (failureCode !== undefined) {
     const failure = refundFailure(failureCode, code);
     return { kind: 'failed', receipt: null, amountMinor: null, failure, ...place };
@@ -71,43 +53,45 @@ function readResult(
   return { kind: 'unknown', message, ...place };
 }
 
+/** An amount that is no number of shillings stays visible as one that matches nothing. */
+function succeeded(
+  receipt: string | null,
+  amount: InitiatorResult['amount'],
+  place: Pick<RefundResult, 'providerRefundId' | 'providerCode'>,
+): RefundResult {
+  const amountMinor = amount === null ? null : (fromWholeUnits(Number(amount), 'KES') ?? 0);
+  return { kind: 'succeeded', receipt, amountMinor, failure: null, ...place };
+}
+
 /**
  * What a status query tells of a reversal. Only a completed one concludes; it names its own
  * conversation, so the token alone says whose it is.
  */
 function translateStatus(body: Uint8Array): Translation {
-  const parsed = initiatorResult.safeParse(parseJson(body));
-  if (!parsed.success) return { kind: 'malformed', reason: 'not the result of a status query' };
-  const { ResultCode, OriginatorConversationID, ResultParameters } = parsed.data.Result;
-  const items = new Map(ResultParameters?.ResultParameter.map(({ Key, Value }) => [Key, Value]));
-  const status = String(items.get('TransactionStatus') ?? '');
-  const receipt = items.get('ReceiptNo');
-  const eventKey = `${OriginatorConversationID}|${ResultCode}|${status}`;
-  const isDone = ResultCode === '0' && status === 'Completed' && receipt != null;
-  if (!isDone) {
-    const message = `Daraja says of the reversal: ${status || `result code ${ResultCode}`}`;
-    const event = {
-      kind: 'unknown',
-      providerRefundId: null,
-      providerCode: status,
-      message,
-    } as const;
+  const result = readInitiatorResult(body);
+  if (result === null) return { kind: 'malformed', reason: 'not the result of a status query' };
+  const { code, conversation, amount } = result;
+  const status = result.textOf('TransactionStatus') ?? '';
+  const receipt = result.textOf('ReceiptNo');
+  const eventKey = `${conversation}|${code}|${status}`;
+  if (code === '0' && status === 'Completed' && receipt !== null) {
+    const event = succeeded(receipt, amount, { providerRefundId: null, providerCode: '0' });
     return { kind: 'refund_event', eventKey, event };
   }
-  const done = readResult('0', null, String(receipt), items.get('Amount') ?? undefined);
-  return { kind: 'refund_event', eventKey, event: done };
+  const message = `Daraja says of the reversal: ${status || `result code ${code}`}`;
+  const event = { kind: 'unknown', providerRefundId: null, providerCode: status, message } as const;
+  return { kind: 'refund_event', eventKey, event };
 }
 
 /** Nobody learned anything: the query is made again by the policy. */
 function ignoreTimeout(body: Uint8Array): Translation {
-  const digest = createHash('sha256').update(body).digest('hex').slice(0, 32);
-  return { kind: 'ignored', eventKey: `timeout-${digest}`, reason: 'a status query timed out' };
+  const eventKey = `timeout-${digestOf(body)}`;
+  return { kind: 'ignored', eventKey, reason: 'a status query timed out' };
 }
 
 /** It waited too long in Daraja's queue: it may be done or not. No body is documented. */
 function translateTimeout(body: Uint8Array): Translation {
-  const digest = createHash('sha256').update(body).digest('hex').slice(0, 32);
   const message = 'Daraja’s queue timed out: it may have been reversed or not';
   const event = { kind: 'unknown', providerRefundId: null, providerCode: null, message } as const;
-  return { kind: 'refund_event', eventKey: `timeout-${digest}`, event };
+  return { kind: 'refund_event', eventKey: `timeout-${digestOf(body)}`, event };
 }

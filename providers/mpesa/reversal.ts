@@ -5,14 +5,15 @@ import {
   type RefundLookupRequest,
   type RefundRequest,
   type RefundResult,
+  refundFailed,
   refundFailure,
 } from '../../domain/refund.ts';
 import { type MpesaCredentials, readCertificate } from './credentials.ts';
 import type { HttpAnswer } from './http.ts';
 import { rejectionOf } from './map.ts';
-import { acknowledgement, type ReversalRequest, type StatusRequest } from './wire.ts';
+import { acknowledgementAnswer, type ReversalRequest, type StatusRequest } from './wire.ts';
 
-/** The channels of providers/mpesa/webhook.ts where Daraja tells what became of a reversal. */
+/** The channels of reversal-webhook.ts where Daraja tells what became of a reversal. */
 export const REVERSAL_CHANNELS = {
   result: 'rev',
   timeout: 'rvt',
@@ -31,7 +32,7 @@ export function reversalRequest(
   const shillings = wholeUnits(request.amount);
   const result = request.callbackUrls[REVERSAL_CHANNELS.result];
   const timeout = request.callbackUrls[REVERSAL_CHANNELS.timeout];
-  if (shillings === null || request.providerReceipt === null || !result || !timeout) {
+  if (shillings === null || !request.providerReceipt || !result || !timeout) {
     const message = 'M-Pesa gives back whole shillings of a payment whose receipt is known';
     throw new ProviderError('misconfigured', message);
   }
@@ -108,7 +109,7 @@ function sealPassword(password: string, certificate: string): string {
 
 /** The acknowledgement of a reversal; more comes later. @throws ProviderError for a refusal. */
 export function readReversal(answer: HttpAnswer): RefundResult {
-  const parsed = acknowledgement.safeParse(answer.json);
+  const parsed = acknowledgementAnswer.safeParse(answer.json);
   if (answer.status !== 200 || !parsed.success) throw rejectionOf(answer);
   const { ResponseCode, OriginatorConversationID } = parsed.data;
   if (ResponseCode === '0') {
@@ -120,19 +121,13 @@ export function readReversal(answer: HttpAnswer): RefundResult {
       message,
     };
   }
-  return {
-    kind: 'failed',
-    providerRefundId: OriginatorConversationID,
-    receipt: null,
-    amountMinor: null,
-    failure: refundFailure('declined', ResponseCode),
-    providerCode: ResponseCode,
-  };
+  const refused = refundFailed(refundFailure('declined', ResponseCode));
+  return { ...refused, providerRefundId: OriginatorConversationID };
 }
 
 /** The same of a status query, which concludes nothing by itself. */
 export function readStatus(answer: HttpAnswer, providerRefundId: string | null): RefundResult {
-  const parsed = acknowledgement.safeParse(answer.json);
+  const parsed = acknowledgementAnswer.safeParse(answer.json);
   if (answer.status !== 200 || !parsed.success) throw rejectionOf(answer);
   const { ResponseCode } = parsed.data;
   const message = 'Daraja was asked about the reversal; its answer comes later';

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import { fromWholeUnits } from '../../domain/money.ts';
 import type { ProviderWebhook } from '../../domain/provider.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
 import { readResult } from './map.ts';
-import { parseJson, stkCallback } from './wire.ts';
+import { ACCEPTED, digestOf, parseJson, stkCallback, textOrNull } from './wire.ts';
 
 /**
  * STK callbacks carry no signature: the token in the URL is their proof, and the money they name is
@@ -11,7 +10,7 @@ import { parseJson, stkCallback } from './wire.ts';
  */
 export const webhook: ProviderWebhook = {
   channel: 'stk',
-  acknowledgement: { ResultCode: 0, ResultDesc: 'Accepted' },
+  acknowledgement: ACCEPTED,
   translate,
 };
 
@@ -28,10 +27,11 @@ function translate(body: Uint8Array): Translation {
   const amount = items.get('Amount');
   return {
     kind: 'event',
-    eventKey: digest([CheckoutRequestID, ResultCode, String(receipt), String(amount)].join('|')),
+    // CheckoutRequestIDs end in the payer's phone number, so the key is a digest.
+    eventKey: digestOf([CheckoutRequestID, ResultCode, String(receipt), String(amount)].join('|')),
     event: readResult(ResultCode, ResultDesc, {
       providerPaymentId: CheckoutRequestID,
-      receipt: receipt == null ? null : String(receipt),
+      receipt: textOrNull(receipt),
       money: amount == null ? null : moneyOf(amount),
     }),
   };
@@ -40,9 +40,4 @@ function translate(body: Uint8Array): Translation {
 /** An amount that is no number of shillings stays visible as one that matches nothing. */
 function moneyOf(amount: string | number): { amountMinor: number; currency: string } {
   return { amountMinor: fromWholeUnits(Number(amount), 'KES') ?? 0, currency: 'KES' };
-}
-
-/** CheckoutRequestIDs end in the payer's phone number, so the key is a digest. */
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
 /**
@@ -49,14 +50,14 @@ export const stkCallback = z.object({
   }),
 });
 
-/** The acknowledgement of reversals and status queries. */
-export const acknowledgement = z.object({
+/** What Daraja answers to a reversal or a status query; the result comes later. */
+export const acknowledgementAnswer = z.object({
   ResponseCode: numberOrText,
   OriginatorConversationID: z.string().min(1),
 });
 
-/** The result of a reversal or of a status query; failures have no parameters. */
-export const initiatorResult = z.object({
+/** Failures have no parameters. */
+const initiatorResult = z.object({
   Result: z.object({
     ResultCode: numberOrText,
     OriginatorConversationID: z.string().min(1),
@@ -119,6 +120,47 @@ export type QueryRequest = {
   readonly Timestamp: string;
   readonly CheckoutRequestID: string;
 };
+
+/** What Daraja is told of each callback, whatever we make of it. */
+export const ACCEPTED = { ResultCode: 0, ResultDesc: 'Accepted' } as const;
+
+/** A reversal's or a status query's result. */
+export type InitiatorResult = {
+  readonly code: string;
+  /** Of the call that is answered. */
+  readonly conversation: string;
+  /** Null when it names none. */
+  readonly transactionId: string | null;
+  readonly amount: string | number | null;
+  /** A parameter by its name; null when it is not told, or told as nothing. */
+  readonly textOf: (key: string) => string | null;
+};
+
+/** Null when the body is no result. */
+export function readInitiatorResult(body: Uint8Array): InitiatorResult | null {
+  const parsed = initiatorResult.safeParse(parseJson(body));
+  if (!parsed.success) return null;
+  const { ResultCode, OriginatorConversationID, TransactionID, ResultParameters } =
+    parsed.data.Result;
+  const items = new Map(ResultParameters?.ResultParameter.map(({ Key, Value }) => [Key, Value]));
+  return {
+    code: ResultCode,
+    conversation: OriginatorConversationID,
+    transactionId: textOrNull(TransactionID),
+    amount: items.get('Amount') ?? null,
+    textOf: (key) => textOrNull(items.get(key)),
+  };
+}
+
+/** What is empty was not told: an empty receipt would pass for one. */
+export function textOrNull(value: string | number | null | undefined): string | null {
+  return String(value ?? '').trim() || null;
+}
+
+/** Names a callback that has no name of its own, and tells nothing of what stands in it. */
+export function digestOf(body: string | Uint8Array): string {
+  return createHash('sha256').update(body).digest('hex').slice(0, 32);
+}
 
 /** A callback's body; undefined when it is no JSON. */
 export function parseJson(body: Uint8Array): unknown {

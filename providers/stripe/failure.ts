@@ -1,11 +1,7 @@
 import Stripe from 'stripe';
 import { ProviderError } from '../../domain/error.ts';
+import { causeOf, readRetryAfter } from '../../domain/lost-line.ts';
 
-/**
- * Calls of the system that fail before a connection stands: nothing of the request can have been
- * read. A code proves nothing: one that stands may report an unreachable host, or a refusal, too.
- */
-const CONNECTING = new Set(['connect', 'getaddrinfo']);
 const BUSY_MS = 1_000;
 
 /**
@@ -19,7 +15,7 @@ export function toProviderError(error: unknown): ProviderError {
     return new ProviderError('ambiguous', `Stripe’s answer was lost (${name})`);
   }
   const providerCode = error.code ?? error.rawType ?? error.type;
-  const retryAfterMs = retryAfterOf(error.headers);
+  const retryAfterMs = readRetryAfter(error.headers?.['retry-after'], Date.now());
   const said = (kind: ProviderError['kind'], message: string) =>
     new ProviderError(kind, message, { providerCode, retryAfterMs });
   if (error instanceof Stripe.errors.StripeConnectionError) return connectionError(error);
@@ -56,32 +52,4 @@ function connectionError(error: Stripe.errors.StripeConnectionError): ProviderEr
     ? `Stripe could not be reached (${code})`
     : `Stripe’s answer was lost (${code ?? 'connection'})`;
   return new ProviderError(isUnsent ? 'unsent' : 'ambiguous', message, { providerCode: code });
-}
-
-type Cause = { readonly code: string | null; readonly isUnsent: boolean };
-
-/** The SDK keeps the connection's own error in `detail`. */
-function causeOf(error: unknown): Cause {
-  if (typeof error !== 'object' || error === null) return { code: null, isUnsent: false };
-  if ('code' in error && typeof error.code === 'string') {
-    return { code: error.code, isUnsent: isOfConnecting(error) };
-  }
-  if ('detail' in error && typeof error.detail === 'object') return causeOf(error.detail);
-  return causeOf('cause' in error ? error.cause : null);
-}
-
-/** A host of several addresses is told of by one error for each. */
-function isOfConnecting(error: object): boolean {
-  if ('syscall' in error) return CONNECTING.has(String(error.syscall));
-  const each = 'errors' in error && Array.isArray(error.errors) ? error.errors : [];
-  return each.length > 0 && each.every(isOfConnecting);
-}
-
-const RETRY_AFTER_MAX_MS = 5 * 60_000;
-
-function retryAfterOf(headers: Readonly<Record<string, string>> | undefined): number | null {
-  const header = headers?.['retry-after'];
-  const ms = Number(header) * 1000;
-  if (header === undefined || !Number.isFinite(ms)) return null;
-  return Math.min(Math.max(ms, 0), RETRY_AFTER_MAX_MS);
 }

@@ -1,6 +1,10 @@
-import { FAILURES, type FailureCode } from '../../domain/error.ts';
+import { FAILURE_CODES, type FailureCode } from '../../domain/error.ts';
 import { REVIEW_REASONS, type ReviewReason } from '../../domain/payment.ts';
-import { REFUND_FAILURES, type RefundFailureCode } from '../../domain/refund.ts';
+import {
+  isRefundFailureCode,
+  REFUND_FAILURES,
+  type RefundFailureCode,
+} from '../../domain/refund.ts';
 import type { RefundStatus } from '../../domain/refund-states.ts';
 import type { ProviderName } from '../../providers/index.ts';
 import type { Chance } from './chance.ts';
@@ -48,11 +52,6 @@ export const FAILED = {
   canceled_by_merchant: { provider: 'cpay', code: 'canceled', status: 'canceled', weight: 3 },
 } as const satisfies Record<FailureCode, Failed>;
 
-const isFailure = (code: string): code is FailureCode => Object.hasOwn(FAILURES, code);
-const isRefundFailure = (code: string): code is RefundFailureCode =>
-  Object.hasOwn(REFUND_FAILURES, code);
-const FAILURE_CODES = Object.keys(FAILED).filter(isFailure);
-
 const failedBy = (failure: FailureCode): Ending => ({ status: FAILED[failure].status, failure });
 const gaveBack = (status: RefundStatus, isPartial = false): Ending => ({
   status: 'succeeded',
@@ -72,7 +71,7 @@ export const CERTAIN: readonly Ending[] = [
   gaveBack('succeeded'),
   gaveBack('succeeded', true),
   ...Object.keys(REFUND_FAILURES)
-    .filter(isRefundFailure)
+    .filter(isRefundFailureCode)
     .map(
       (failure): Ending => ({
         status: 'succeeded',

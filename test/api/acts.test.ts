@@ -85,6 +85,14 @@ test('what an operator may not do is kept, whether it would change or show somet
   expect(list.body.data).toMatchObject([{ status: 403 }, { status: 403 }]);
 });
 
+test('a name that is too long is cut between two letters', async () => {
+  const { send } = await openOperator(api, 'viewer');
+  const start = 'x'.repeat(99);
+  const path = `/api/v1/admin/operators/${encodeURIComponent(`${start}🦒`)}`;
+  expect((await send('PATCH', path, { body: { name: 'Amina' } })).status).toBe(403);
+  expect(await listKept()).toMatchObject([{ target: `${start}\ufffd`, status: 403 }]);
+});
+
 test('so is what came too fast, was no JSON or held a card number', async () => {
   const slow = { operator: { requests: 3, per_ms: 60_000 } };
   const own = await openTestApi({ rateLimits: slow });

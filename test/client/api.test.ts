@@ -53,9 +53,11 @@ test('refunds: of what is paid, and no more than that', async () => {
   const { id } = await storePaymentIn(api.pool, 'succeeded', { provider: 'cpay' });
   const refund = await malipo.refunds.create(id, { amount: 4_000, reason: 'one item less' });
   expect(await malipo.refunds.waitFor(refund.id)).toMatchObject({ status: 'succeeded' });
+  expect(await malipo.refunds.execution(refund.id)).toMatchObject({ refund_id: refund.id });
   const tooMuch = malipo.refunds.create(id, { amount: 10_000 });
   await expect(tooMuch).rejects.toMatchObject({ errors: [{ pointer: '/amount' }] });
-  expect((await allOf(malipo.refunds.list(id))).map((it) => it.id)).toEqual([refund.id]);
+  const ids = [refund.id, (await malipo.refunds.create(id, { amount: 1_000 })).id];
+  expect((await allOf(malipo.refunds.list(id, { limit: 1 }))).map((it) => it.id)).toEqual(ids);
 });
 
 test('webhook endpoints, events and deliveries', async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Malipo, type MalipoOptions } from '../../client/index.ts';
+import { pickPort } from '../../sandbox/ports.ts';
 
 export type Received = {
   readonly method: string;
@@ -72,9 +72,10 @@ export async function openServer(): Promise<MisbehavingServer> {
       step?.(response);
     });
   });
-  server.listen(0, '127.0.0.1');
+  // What the system gives to anybody could be another test's once this one is closed.
+  const { port } = await pickPort(0);
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
   return {
     url,

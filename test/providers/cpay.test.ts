@@ -1,5 +1,6 @@
 import { cpay } from '../../providers/cpay/index.ts';
 import { SANDBOX, startSimulator } from '../../providers/cpay/simulator.ts';
+import { pickPort } from '../../sandbox/ports.ts';
 import type { CallbackManner, Counterpart, Spoil } from './contract/description.ts';
 import { describeProvider } from './contract.ts';
 
@@ -24,7 +25,8 @@ type Book = {
 
 async function open(): Promise<Counterpart> {
   const settings = { decide_after_ms: 600_000, webhook_delay_ms: 20 };
-  const simulator = await startSimulator({ port: 0, settings });
+  const { port } = await pickPort(0);
+  const simulator = await startSimulator({ port, settings });
   const order = async (method: 'POST' | 'PATCH', path: string, body: object) => {
     const url = `${simulator.url}/simulator/${path}`;
     const answer = await fetch(url, { method, body: JSON.stringify(body) });

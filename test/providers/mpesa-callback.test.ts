@@ -114,6 +114,10 @@ it.each([
   expect(eventOf(0, items)).toMatchObject({ kind: 'succeeded', receipt: null, money: null });
 });
 
+it.each(['', ' '])('a receipt that is told as %j is none', (receipt) => {
+  expect(eventOf(0, paid(100, receipt))).toMatchObject({ kind: 'succeeded', receipt: null });
+});
+
 it('has another key for another payment, result, receipt or amount', () => {
   const keys = [
     keyOf(0, paid(100)),

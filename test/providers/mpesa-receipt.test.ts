@@ -204,6 +204,59 @@ it('of a payment that is not completed is none', () => {
   expect(receiptIn(open)).toMatchObject({ receipt: null });
 });
 
+type Changes = Readonly<Record<string, string | number>>;
+
+/** The documented result, with other values of its parameters. */
+function resultWith(changes: Changes, code: string | number = 0): string {
+  const { body } = readFixture('transaction-status-result');
+  return JSON.stringify(body, (_key, part: unknown) => {
+    if (typeof part !== 'object' || part === null) return part;
+    if ('ResultCode' in part) return { ...part, ResultCode: code };
+    const key = 'Key' in part ? String(part.Key) : '';
+    return Object.hasOwn(changes, key) ? { ...part, Value: changes[key] } : part;
+  });
+}
+
+// biome-ignore format: table, one name per line: as Daraja says it, and what is kept of it
+it.each([
+  ['600992 - Duka', '600992'],
+  ['12345678 - Duka la Till', '12345678'],
+  ['Duka', null],
+  ['', null],
+  ['712345678 - Jane DOE', 'another'],
+  ['0712345678', 'another'],
+  ['254712345678 - Jane DOE', 'another'],
+  [254_712_345_678, 'another'],
+])('went to %j, of which %j is kept', (CreditPartyName, receiver) => {
+  const told = translate('rcp', resultWith({ CreditPartyName }));
+  expect(told).toMatchObject({ event: { receiver } });
+  expect(JSON.stringify(told)).not.toMatch(/712345678|DOE/);
+});
+
+it('that went to a person is not believed', () => {
+  const event = receiptIn(resultWith({ CreditPartyName: '254712345678 - Jane DOE' }));
+  const question = { conversation: String(event.conversation), receivers: ['600992'] };
+  expect(receiptDoubt(event, question, 100)).toContain('another receiver');
+});
+
+it.each(['', ' '])('of a completed payment that is told as %j is none', (ReceiptNo) => {
+  expect(receiptIn(resultWith({ ReceiptNo }))).toMatchObject({ receipt: null });
+  const status = translate('rst', resultWith({ ReceiptNo }));
+  expect(status).toMatchObject({ event: { kind: 'unknown' } });
+});
+
+it.each([
+  [2001, true],
+  [21, true],
+  ['2006', true],
+  [1, undefined],
+  ['R000002', undefined],
+  [0, undefined],
+])('with the result code %j says whether our configuration is to mend: %j', (code, says) => {
+  const { isMisconfigured, message } = receiptIn(resultWith({}, code));
+  expect([isMisconfigured, message.includes('initiator_name')]).toEqual([says, says === true]);
+});
+
 it('was not learned when the question timed out in the queue', () => {
   const event = { kind: 'receipt', receipt: null };
   expect(translate('rcx', '')).toMatchObject({ kind: 'refund_event', event });

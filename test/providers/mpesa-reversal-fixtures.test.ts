@@ -76,7 +76,7 @@ const callbackUrls = Object.fromEntries(
   ['rev', 'rvt', 'rst', 'rsx'].map((channel) => [channel, `https://pay.example.test/${channel}`]),
 );
 const common = { refundId: 'ref_1', workflowId: 'refund-1', callbackUrls, timeoutMs: 5_000 };
-const reverse = () =>
+const reverse = (providerReceipt = 'UJ7A1B2C3D') =>
   client.refund?.(
     {
       ...common,
@@ -84,7 +84,7 @@ const reverse = () =>
       idempotencyKey: 'pay_1/ref_1',
       amount: { amountMinor: 100, currency: 'KES' },
       providerPaymentId: 'ws_CO_1',
-      providerReceipt: 'UJ7A1B2C3D',
+      providerReceipt,
       reason: 'Refund INV0001',
     },
     makeContext(),
@@ -96,7 +96,7 @@ const ask = () =>
   );
 
 test.each([
-  ['reversal-request', reverse, ['Occasion'], []],
+  ['reversal-request', () => reverse(), ['Occasion'], []],
   ['transaction-status-request', ask, [], ['TransactionID']],
 ] as const)('sends the fields of %s', async (name, send, more, without) => {
   received.length = 0;
@@ -108,6 +108,20 @@ test.each([
   const sealed = Buffer.from(String(sent?.body.SecurityCredential), 'base64');
   const key = { key: privateKey, padding: constants.RSA_PKCS1_PADDING };
   expect(privateDecrypt(key, sealed).toString()).toBe('a password of this test');
+});
+
+test('reverses nothing by a receipt that is empty', async () => {
+  received.length = 0;
+  await expect(reverse('')).rejects.toMatchObject({ kind: 'misconfigured' });
+  expect(received).toEqual([]);
+});
+
+test('a reversal that names no transaction has no receipt', () => {
+  const { body } = read('reversal-result-success');
+  const text = JSON.stringify(body).replace('"UJ7E5F6G7H"', '""');
+  const webhook = mpesa.refundWebhooks.find(({ channel }) => channel === 'rev');
+  const told = webhook?.translate(Buffer.from(text));
+  expect(told).toMatchObject({ event: { kind: 'succeeded', receipt: null, amountMinor: 100 } });
 });
 
 test('every fixture of reversals and status queries is held against the code', () => {

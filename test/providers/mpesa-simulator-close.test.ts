@@ -13,7 +13,7 @@ import {
 } from './mpesa-simulator-stage.ts';
 
 /** An end is an end: nobody who keeps it waiting holds it up, and nothing goes on afterwards. */
-const AT_ONCE_MS = 2_000;
+const AT_ONCE_MS = 10_000;
 
 afterEach(closeAll);
 
@@ -71,10 +71,10 @@ describe('close', () => {
 
   it('ends all that was still to happen', async () => {
     const receiver = await openReceiver();
-    const desk = await openDesk({ settings: { answer_delay_ms: 30, prompt_lifetime_ms: 30 } });
+    const desk = await openDesk({ settings: { answer_delay_ms: 300, prompt_lifetime_ms: 300 } });
     await desk.push({ CallBackURL: receiver.url });
     await desk.close();
-    const other = await openDesk({ settings: { answer_delay_ms: 60 } });
+    const other = await openDesk({ settings: { answer_delay_ms: 600 } });
     const phone = '254700000001';
     await other.push({ CallBackURL: receiver.url, PartyA: phone, PhoneNumber: phone });
     expect(await receiver.take(1)).toMatchObject([{ ResultCode: 1032 }]);
@@ -96,7 +96,7 @@ describe('close', () => {
       console.log('closed');`;
     const args = ['--input-type=module', '-e', script];
     const { stdout, stderr } = await promisify(execFile)(process.execPath, args, {
-      timeout: 10_000,
+      timeout: 45_000,
       env: { ...process.env, NODE_OPTIONS: '' },
     });
     expect([stdout.trim(), stderr]).toEqual(['closed', '']);

@@ -183,7 +183,7 @@ describe('a callback', () => {
 
 describe('a person with the phone', () => {
   it('who looks away keeps it from answering by itself', async () => {
-    await open({ answer_delay_ms: 700, prompt_lifetime_ms: 900 });
+    await open({ answer_delay_ms: 2_500, prompt_lifetime_ms: 2_700 });
     const { id } = await ring('99');
     expect((await press(id, 'ignore')).status).toBe(200);
     expect(codesOf(await receiver.take(1))).toEqual([1037]);
@@ -191,7 +191,7 @@ describe('a person with the phone', () => {
   });
 
   it('who takes all phones over keeps them from answering by themselves', async () => {
-    await open({ answer_delay_ms: 700, prompt_lifetime_ms: 900 });
+    await open({ answer_delay_ms: 2_500, prompt_lifetime_ms: 2_700 });
     await ring('99');
     await desk.control('PATCH', 'settings', { answer_mode: 'manual' });
     expect(codesOf(await receiver.take(1))).toEqual([1037]);

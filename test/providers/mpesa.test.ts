@@ -1,4 +1,5 @@
 import { SANDBOX, startSimulator } from '../../providers/mpesa/simulator.ts';
+import { pickPort } from '../../sandbox/ports.ts';
 import type { Call, CallbackManner, Counterpart, Payer, Spoil } from './contract/description.ts';
 import { describeProvider } from './contract.ts';
 import { MPESA } from './mpesa-account.ts';
@@ -24,8 +25,9 @@ const TILL = { transaction_type: 'till', till_number: '600100' };
 
 /** Each phone waits for its payer, so that a test says when a prompt is answered. */
 async function open(changes: object = {}): Promise<Counterpart> {
+  const { port } = await pickPort(0);
   const simulator = await startSimulator({
-    port: 0,
+    port,
     settings: { answer_mode: 'manual', reversal_delay_ms: 50 },
   });
   const order = async (method: 'POST' | 'PATCH', path: string, body: object) => {

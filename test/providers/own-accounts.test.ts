@@ -54,7 +54,7 @@ test('what was stored before it was refused still opens: payments are open with 
 function start(file: string, env: NodeJS.ProcessEnv): Promise<string> {
   const path = join(import.meta.dirname, '../..', file);
   return new Promise((resolve) => {
-    execFile(process.execPath, [path], { env, timeout: 30_000 }, (error, _stdout, stderr) =>
+    execFile(process.execPath, [path], { env, timeout: 55_000 }, (error, _stdout, stderr) =>
       resolve(error?.killed === false ? stderr : 'it went on'),
     );
   });

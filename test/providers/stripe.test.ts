@@ -1,4 +1,5 @@
 import { SANDBOX, startSimulator } from '../../providers/stripe/simulator.ts';
+import { pickPort } from '../../sandbox/ports.ts';
 import type { Call, CallbackManner, Counterpart, Spoil } from './contract/description.ts';
 import { describeProvider } from './contract.ts';
 import { STRIPE } from './stripe-account.ts';
@@ -19,7 +20,8 @@ type Book = {
 
 async function open(webhookUrl: string): Promise<Counterpart> {
   const settings = { webhook_delay_ms: 20 };
-  const simulator = await startSimulator({ port: 0, settings, webhookUrl });
+  const { port } = await pickPort(0);
+  const simulator = await startSimulator({ port, settings, webhookUrl });
   const order = async (method: 'POST' | 'PATCH', path: string, body: object) => {
     const url = `${simulator.url}/simulator/${path}`;
     const answer = await fetch(url, { method, body: JSON.stringify(body) });

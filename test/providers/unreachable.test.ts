@@ -21,6 +21,9 @@ const CASES: readonly (readonly [string, Provider, Credentials])[] = [
 /** What Linux tells of a connection that stands when a router or a filter refused its packets. */
 const CODES = ['EHOSTUNREACH', 'ENETUNREACH', 'ECONNREFUSED'];
 
+/** What a client's own check of the other side says, which it makes before it sends anything. */
+const CERTIFICATE_CODES = ['CERT_HAS_EXPIRED', 'SELF_SIGNED_CERT_IN_CHAIN'];
+
 /** Holds every POST; an access token is granted. */
 let server: Server;
 let url: string;
@@ -91,6 +94,16 @@ describe.each(CASES)('%s', (_name, provider, credentials) => {
         const error = await findNoWay(client, failure);
         expect(error).toMatchObject({ kind: 'unsent', providerCode: code });
       }
+    } finally {
+      await client.close();
+    }
+  });
+
+  it.each(CERTIFICATE_CODES)('calls %s unsent', async (code) => {
+    const client = connect(provider, { ...credentials, base_url: url });
+    try {
+      const error = await findNoWay(client, Object.assign(new Error(code), { code }));
+      expect(error).toMatchObject({ kind: 'unsent', providerCode: code });
     } finally {
       await client.close();
     }

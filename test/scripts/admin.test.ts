@@ -103,6 +103,62 @@ test.each(['viewer', 'operator', 'admin'])('a new %s can sign in', async (role) 
   expect([again.code, again.stderr]).toEqual([2, `${email} is taken\n`]);
 });
 
+/** The acts at the command line that were asked for with this word in an option. */
+const actsAbout = (word: string) =>
+  database.queryAsOwner<{ readonly details: { readonly asked: string } }>(
+    `SELECT action, email, target, details, status FROM operator_acts
+     WHERE operator_id = 'cli' AND details->>'asked' LIKE '%' || $1 || '%' ORDER BY id`,
+    [word],
+  );
+
+// biome-ignore format: table, one command per line
+test.each<readonly [string, Readonly<Record<string, string>>, readonly string[]]>([
+  ['create-user', { email: 'kept@example.test', name: 'Kept one', role: 'viewer' }, []],
+  ['create-key', { merchant: MERCHANT.id, name: 'Kept two', scopes: 'payments:read', expires: '2031-01-01T00:00:00Z' }, ['live']],
+])('what %s was asked for is kept whole', async (what, options, flags) => {
+  environment = 'production';
+  const given = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  const told = await admin(what, ...given, ...flags.map((name) => `--${name}`));
+  expect([told.code, told.stderr]).toEqual([0, '']);
+  const [act] = await actsAbout(options.name ?? '');
+  expect(act).toMatchObject({ action: `npm run admin -- ${what}`, status: 200 });
+  const asked: unknown = JSON.parse(act?.details.asked ?? '');
+  expect(asked).toEqual({ ...options, ...Object.fromEntries(flags.map((name) => [name, true])) });
+});
+
+test('what is too long to keep is cut between two letters, and refused in words', async () => {
+  // Of each length around the cut, so that it falls into the middle of a pair of surrogates.
+  for (const before of ['', 'x']) {
+    const told = await admin('create-merchant', '--name', `Cut ${before}${'🦒'.repeat(1_500)}`);
+    expect([told.code, told.stderr]).toEqual([2, expect.stringContaining('--name')]);
+  }
+  expect(await actsAbout('Cut ')).toMatchObject([{ status: null }, { status: null }]);
+});
+
+test('no control character of what was asked is kept', async () => {
+  const merchant = 'mer_\u001b[2J';
+  const told = await admin('create-key', '--merchant', merchant, '--name', 'Clean\u009b');
+  expect(told.code).toBe(2);
+  const [act] = await actsAbout('Clean');
+  expect(act).toMatchObject({ target: 'mer_ [2J', status: null });
+  expect(JSON.stringify(act)).not.toMatch(/\p{Cc}/u);
+});
+
+test('it works for a user whom the machine has no name for, and keeps the number', async () => {
+  // As in a container that is run by a number alone: the system knows no such user.
+  const nameless = `import os from 'node:os';
+    import { syncBuiltinESMExports } from 'node:module';
+    os.userInfo = () => { throw new Error('uv_os_get_passwd returned ENOENT'); };
+    syncBuiltinESMExports();`;
+  const told = await runScript('admin.ts', ['create-merchant', '--name', 'Nameless'], {
+    DATABASE_URL: database.adminUrl,
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(nameless)}`,
+  });
+  expect([told.code, told.stderr]).toEqual([0, '']);
+  const [act] = await actsAbout('Nameless');
+  expect(act).toMatchObject({ email: `uid ${process.getuid?.()}`, status: 200 });
+});
+
 test('it also rotates the data keys', async () => {
   const [id, hashKey] = [newId('payment'), randomBytes(32)];
   const [old, next] = ['old', 'next'].map((name) => ({ id: name, key: randomBytes(32) }));

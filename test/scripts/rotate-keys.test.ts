@@ -221,7 +221,8 @@ test('what was damaged is named and stops nothing else', async () => {
   const requireOpen = await fill(vault, 2);
   const damaged = await storeSealed(vault, 3);
   await database.queryAsOwner(
-    'UPDATE payments SET phone_cipher = set_byte(phone_cipher, 40, 0) WHERE id = $1',
+    `UPDATE payments SET phone_cipher = set_byte(phone_cipher, 40, get_byte(phone_cipher, 40) # 1)
+     WHERE id = $1`,
     [damaged.id],
   );
   const told = await rotate(NEW, OLD);

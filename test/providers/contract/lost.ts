@@ -37,7 +37,7 @@ export function addSendCases(stage: Stage): void {
 }
 
 /** Enough for the call to arrive, on a busy machine too. */
-const LOST_TIMEOUT_MS = 1_000;
+const LOST_TIMEOUT_MS = 3_000;
 
 /** Makes it so that the answer is lost. @throws Error unless the client calls that ambiguous. */
 async function lose(
@@ -86,7 +86,7 @@ function addLostCases(stage: Stage, name: SendName, it: jest.It): void {
     const controller = new AbortController();
     await stage.counterpart().spoil({ on: name, how: 'timeout', isActedOn: true });
     const made = errorOf(send.make({ signal: controller.signal }), 'ambiguous');
-    setTimeout(() => controller.abort(), 300);
+    setTimeout(() => controller.abort(), 1_500);
     await made;
   });
 }
