@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import type { Log } from '../config/log.ts';
 import type { Control } from '../domain/control.ts';
 import { controlBatch } from '../workflows/messages.ts';
 
@@ -10,7 +11,7 @@ export type Batch = {
   readonly failed: number;
 };
 export type Batches = {
-  /** Signals every open payment of a provider. False: nobody answered, and it may have begun. */
+  /** Signals every open payment of a provider. False: it was not taken in time, but may yet be. */
   startBatch(id: string, provider: string, control: Control): Promise<boolean>;
   /** Null when Temporal is away. */
   findBatch(id: string): Promise<Batch | 'unknown' | null>;
@@ -22,10 +23,11 @@ const STATES: Readonly<Record<number, Batch['status']>> = { 1: 'running', 2: 'co
 const NOT_FOUND = 5;
 const TIMEOUT_MS = 5_000;
 
-type Within = <T>(ms: number, call: () => Promise<T>) => Promise<T>;
+/** Gives a call to Temporal a deadline. */
+export type Within = <T>(ms: number, call: () => Promise<T>) => Promise<T>;
 
 /** Batches are the server's own: they go on whatever becomes of this process. */
-export function createBatches(client: Client, within: Within): Batches {
+export function createBatches(client: Client, within: Within, log: Log): Batches {
   const { namespace } = client.options;
   return {
     startBatch: (id, provider, control) =>
@@ -36,7 +38,10 @@ export function createBatches(client: Client, within: Within): Batches {
         }),
       ).then(
         () => true,
-        () => false,
+        (err: unknown) => {
+          log.warn({ batch_id: id, provider, err }, 'Temporal did not take a batch in time');
+          return false;
+        },
       ),
     findBatch: (id) =>
       within(TIMEOUT_MS, () =>
@@ -48,7 +53,11 @@ export function createBatches(client: Client, within: Within): Batches {
           done: Number(told.completeOperationCount),
           failed: Number(told.failureOperationCount),
         }),
-        (error: unknown) => (isNotFound(error) ? 'unknown' : null),
+        (err: unknown) => {
+          if (isNotFound(err)) return 'unknown';
+          log.warn({ batch_id: id, err }, 'Temporal did not tell of a batch');
+          return null;
+        },
       ),
   };
 }

@@ -36,42 +36,40 @@ import {
   refundStart,
   verifyUpdate,
 } from '../workflows/messages.ts';
-import { type Batches, createBatches } from './batches.ts';
-import { describeExecution, type Execution } from './execution.ts';
+import { type Batches, createBatches, type Within } from './batches.ts';
+import { describeExecution, type Executions } from './execution.ts';
 
 /** What the API asks of Temporal. Every call has a deadline. */
-export type Engine = Batches & {
-  /**
-   * Starts the payment's workflow, or joins the one that runs, and waits for its first meaningful
-   * state; false when the deadline passed or Temporal is away: the sweeper sees to the start.
-   */
-  startPayment(input: PaymentInput, waitMs: number): Promise<boolean>;
-  /** The same for a refund. */
-  startRefund(input: RefundInput, waitMs: number): Promise<boolean>;
-  cancelPayment(workflowId: string): Promise<UpdateAnswer>;
-  capturePayment(workflowId: string, amountMinor: number): Promise<UpdateAnswer>;
-  verifyPayment(workflowId: string): Promise<UpdateAnswer>;
-  /** Carries out an operator's decision, in the workflow that the payment waits in. */
-  decidePayment(workflowId: string, decision: Decision): Promise<UpdateAnswer>;
-  decideRefund(workflowId: string, decision: RefundDecision): Promise<UpdateAnswer>;
-  /** Throws when Temporal is away. */
-  deliver(
-    workflowId: string,
-    delivered: DeliveredEvent,
-    loadLate: LoadLate<PaymentInput>,
-  ): Promise<Delivery>;
-  deliverRefund(
-    workflowId: string,
-    delivered: DeliveredRefundEvent,
-    loadLate: LoadLate<LateRefundInput>,
-  ): Promise<Delivery>;
-  /** Has Temporal hold a callback until the database is back. Throws when Temporal is away. */
-  keepCallback(event: SealedWebhookEvent): Promise<void>;
-  /** Null when Temporal is away or no longer keeps the workflow. */
-  describe(workflowId: string): Promise<Execution | null>;
-  isReachable(): Promise<boolean>;
-  workflowUrl(workflowId: string): string | null;
-};
+export type Engine = Batches &
+  Executions & {
+    /**
+     * Starts the payment's workflow, or joins the one that runs, and waits for its first meaningful
+     * state; false when the deadline passed or Temporal is away: the sweeper sees to the start.
+     */
+    startPayment(input: PaymentInput, waitMs: number): Promise<boolean>;
+    /** The same for a refund. */
+    startRefund(input: RefundInput, waitMs: number): Promise<boolean>;
+    cancelPayment(workflowId: string): Promise<UpdateAnswer>;
+    capturePayment(workflowId: string, amountMinor: number): Promise<UpdateAnswer>;
+    verifyPayment(workflowId: string): Promise<UpdateAnswer>;
+    /** Carries out an operator's decision, in the workflow that the payment waits in. */
+    decidePayment(workflowId: string, decision: Decision): Promise<UpdateAnswer>;
+    decideRefund(workflowId: string, decision: RefundDecision): Promise<UpdateAnswer>;
+    /** Throws when Temporal is away. */
+    deliver(
+      workflowId: string,
+      delivered: DeliveredEvent,
+      loadLate: LoadLate<PaymentInput>,
+    ): Promise<Delivery>;
+    deliverRefund(
+      workflowId: string,
+      delivered: DeliveredRefundEvent,
+      loadLate: LoadLate<LateRefundInput>,
+    ): Promise<Delivery>;
+    /** Has Temporal hold a callback until the database is back. Throws when Temporal is away. */
+    keepCallback(event: SealedWebhookEvent): Promise<void>;
+    isReachable(): Promise<boolean>;
+  };
 
 /** How an update of a payment's workflow went; `type` is the refusal's own. */
 export type UpdateAnswer =
@@ -80,8 +78,6 @@ export type UpdateAnswer =
 
 const SIGNAL_TIMEOUT_MS = 4_000;
 const DESCRIBE_TIMEOUT_MS = 3_000;
-
-type Within = <T>(ms: number, call: () => Promise<T>) => Promise<T>;
 
 /** @param uiUrl where the Temporal Web UI is, for links; null when it has none. */
 export function createEngine(
@@ -95,7 +91,7 @@ export function createEngine(
   return {
     ...createStarts(client, within, log),
     ...createUpdates(client, within),
-    ...createBatches(client, within),
+    ...createBatches(client, within, log),
     deliver: (workflowId, delivered, loadLate) =>
       within(SIGNAL_TIMEOUT_MS, () => deliverEvent(client, workflowId, delivered, loadLate)),
     deliverRefund: (workflowId, delivered, loadLate) =>

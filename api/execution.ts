@@ -1,19 +1,105 @@
 import type { Client } from '@temporalio/client';
+import { z } from 'zod';
+import type { WaitingFor } from '../domain/payment.ts';
+import { textOrNull, timeOrNull } from './shape.ts';
 
-/** A payment's workflow as Temporal sees it now. */
+/** A payment's or a refund's workflow as Temporal sees it now. */
 export type Execution = {
   readonly status: string;
   readonly historyLength: number;
   readonly activities: readonly PendingActivity[];
 };
-export type PendingActivity = {
+type PendingActivity = {
   readonly type: string;
   readonly attempt: number;
-  /** 0: no limit by count. */
-  readonly attemptsMax: number;
+  /** Null: no limit by count. */
+  readonly attemptsMax: number | null;
   readonly lastError: string | null;
   readonly nextTryAt: string | null;
 };
+/** Where workflows are looked at. */
+export type Executions = {
+  /** Null when Temporal is away or no longer keeps the workflow. */
+  describe(workflowId: string): Promise<Execution | null>;
+  /** Its page in the Web UI; null when there is none. */
+  workflowUrl(workflowId: string): string | null;
+};
+
+/** The workflow that works on a payment or a refund; `execution` as `describe` told it. */
+export type Running = { readonly workflowId: string; readonly execution: Execution | null };
+
+/** What is shown of it, beside what our own row says. */
+export const runningShape = {
+  activities: z.array(
+    z.strictObject({
+      type: z.string(),
+      attempt: z.int(),
+      attempts_max: z.int().nullable(),
+      last_error: textOrNull,
+      next_try_at: timeOrNull,
+    }),
+  ),
+  workflow: z.strictObject({
+    id: z.string(),
+    url: textOrNull,
+    status: z.string(),
+    history_length: z.int().nullable(),
+  }),
+};
+
+type Sent = 'charge' | 'refund';
+const WAITS = {
+  // table
+  provider_answer: (it) => `The ${it} is on its way to the provider; its answer is awaited.`,
+  resend: (it) => `The provider took nothing; the ${it} is sent again at the time given.`,
+  payer_action: () =>
+    'The payer has to act at the address in next_action; then the provider tells.',
+  capture: () => 'The money is held; capture or cancel decides, or the end of the authorization.',
+  callback: (it) => `The provider has the ${it}; its callback is awaited, then it is asked.`,
+  lookup: () => 'The callback stayed away or was unclear; the provider is asked for the outcome.',
+  review: () => 'Nobody could tell the outcome; a late callback or a decision will.',
+  resume: () => 'An operator holds it: nothing is sent and nobody asked until it is let go on.',
+} as const satisfies Record<WaitingFor, (it: Sent) => string>;
+
+/** What is awaited, and what comes next, in words. @param it what went, or goes, out. */
+export function explainWait(waitingFor: WaitingFor, it: Sent): string {
+  return WAITS[waitingFor](it);
+}
+
+/**
+ * The workflow that works on it: its own, or the one that took what came late.
+ * @param lateId of that one; null where there is nothing left to work on.
+ */
+export async function findRunning(
+  engine: Executions,
+  workflowId: string,
+  lateId: string | null,
+): Promise<Running> {
+  const execution = await engine.describe(workflowId);
+  const own = { workflowId, execution };
+  if (lateId === null || execution === null || execution.status === 'running') return own;
+  const late = await engine.describe(lateId);
+  return late?.status === 'running' ? { workflowId: lateId, execution: late } : own;
+}
+
+/** The only way from a workflow to who may see it. */
+export function presentRunning(engine: Executions, { workflowId, execution }: Running) {
+  return {
+    activities: (execution?.activities ?? []).map((activity) => ({
+      type: activity.type,
+      attempt: activity.attempt,
+      attempts_max: activity.attemptsMax,
+      last_error: activity.lastError,
+      next_try_at: activity.nextTryAt,
+    })),
+    workflow: {
+      id: workflowId,
+      url: engine.workflowUrl(workflowId),
+      status: execution?.status ?? 'unknown',
+      history_length: execution?.historyLength ?? null,
+    },
+  };
+}
 
 /** Reads it from the server; no worker is needed for this. */
 export async function describeExecution(client: Client, workflowId: string): Promise<Execution> {
@@ -24,7 +110,8 @@ export async function describeExecution(client: Client, workflowId: string): Pro
     activities: (raw.pendingActivities ?? []).map((pending) => ({
       type: pending.activityType?.name ?? 'unknown',
       attempt: pending.attempt ?? 1,
-      attemptsMax: pending.maximumAttempts ?? 0,
+      // Temporal's 0 is no limit.
+      attemptsMax: pending.maximumAttempts || null,
       lastError: pending.lastFailure?.message ?? null,
       nextTryAt: toIso(pending.nextAttemptScheduleTime ?? pending.scheduledTime),
     })),

@@ -82,7 +82,7 @@ export async function runApi(): Promise<void> {
   await Promise.all([pool.end(), callbackPool.end(), limits.close(), connection.close()]);
 }
 
-/** Told a second time by a signal, the process ends at once. */
+/** Told by a signal, or by a parent that is gone; told again by a signal, it ends at once. */
 function untilTold(log: Log): Promise<void> {
   return new Promise((resolve) => {
     let isTold = false;
@@ -96,6 +96,9 @@ function untilTold(log: Log): Promise<void> {
     };
     process.on('SIGTERM', tell);
     process.on('SIGINT', tell);
-    process.once('disconnect', () => resolve());
+    process.once('disconnect', () => {
+      isTold = true;
+      resolve();
+    });
   });
 }

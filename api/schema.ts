@@ -38,8 +38,16 @@ export const moment = z.iso
   }, 'must be a time from 1970 to 9998')
   .transform((it) => new Date(it).toISOString());
 
+const PAGE_MAX = 100;
+
 /** How much of a list, and where to go on. */
 export const pageQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(PAGE_MAX)
+    .default(20)
+    .meta({ description: `How many at most, 1 to ${PAGE_MAX}` }),
   cursor: z.string().max(200).optional(),
 });

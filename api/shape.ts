@@ -1,9 +1,13 @@
 import { z } from 'zod';
 import { type IdKind, isId } from '../domain/id.ts';
 import { ApiError } from './errors.ts';
+import type { pageQuery } from './schema.ts';
+
+/** A time of examples. */
+export const TIME = '2026-11-24T09:00:00.123Z';
 
 /** Pieces that many answers share. */
-export const time = z.iso.datetime({ offset: true }).meta({ example: '2026-11-24T09:00:00.123Z' });
+export const time = z.iso.datetime({ offset: true }).meta({ example: TIME });
 export const textOrNull = z.string().nullable();
 export const timeOrNull = time.nullable();
 export const minor = z
@@ -66,13 +70,30 @@ export function presentPage<T, P>(
   };
 }
 
+/**
+ * One page of a list that goes by ids.
+ * @param kind whose ids the cursors are of.
+ * @param list up to `limit` items, from the one behind this id on; null: from the first.
+ * @throws ApiError invalid_request for a cursor that no earlier page gave.
+ */
+export async function findPage<T extends { readonly id: string }, P>(
+  kind: IdKind,
+  { limit, cursor }: z.output<typeof pageQuery>,
+  list: (limit: number, fromId: string | null) => Promise<readonly T[]>,
+  present: (item: T) => P | Promise<P>,
+) {
+  const found = await list(limit + 1, readCursor(kind, cursor));
+  const page = presentPage(found, limit, present, ({ id }) => makeCursor(id));
+  return { ...page, data: await Promise.all(page.data) };
+}
+
 /** Opaque to the caller: the id of the last item shown. */
-export function makeCursor(id: string): string {
+function makeCursor(id: string): string {
   return Buffer.from(id).toString('base64url');
 }
 
-/** @throws ApiError invalid_request for what no earlier page gave. */
-export function readCursor(kind: IdKind, cursor: string): string {
+function readCursor(kind: IdKind, cursor: string | undefined): string | null {
+  if (cursor === undefined) return null;
   const id = Buffer.from(cursor, 'base64url').toString();
   if (isId(kind, id)) return id;
   const detail = 'must be a next_cursor of an earlier page';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PAYMENT_STATUSES } from '../domain/payment-states.ts';
 import type { Connection } from './pool.ts';
-import { sql } from './sql.ts';
+import { isOverdue, sql } from './sql.ts';
 
 const openRow = z.object({
   provider: z.string(),
@@ -25,8 +25,8 @@ export type WaitingFigures = z.infer<typeof waitingRow>;
 export type StoryFigures = z.infer<typeof storyRow>;
 export type CallbackDelay = z.infer<typeof delayRow>;
 
-/** A minute beyond the time that a payment said it would wait. */
-const OVERDUE = sql.fragment`wait_until < now() - interval '1 minute'`;
+/** What is listed as stuck: a review waits as long as a person likes. */
+const OVERDUE = sql.fragment`status <> 'needs_review' AND ${isOverdue(60_000)}`;
 
 /** Open payments by provider and status; the index of open payments holds no others. */
 export async function countOpenPayments(db: Connection): Promise<readonly OpenFigures[]> {

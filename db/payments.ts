@@ -7,7 +7,7 @@ import type { SealedCustomer } from './customers.ts';
 import { newId } from './ids.ts';
 import type { Connection } from './pool.ts';
 import { toPayment } from './rows.ts';
-import { PAYMENT_COLUMNS, sql } from './sql.ts';
+import { isOverdue, PAYMENT_COLUMNS, sql } from './sql.ts';
 
 export type NewPayment = {
   readonly id: string;
@@ -190,20 +190,20 @@ function placeAsked(filter: PaymentFilter) {
 
 /**
  * Payments that are silent for longer than they said they would be, oldest first; those in review
- * have a queue of their own. The caller asks Temporal what their workflows do.
+ * have a queue of their own, and those that an operator holds are so on purpose. The caller asks
+ * Temporal what their workflows do.
  * @param afterId goes on after this one of an earlier page.
  */
 export async function listStuck(
   db: Connection,
   graceMs: number,
   limit: number,
-  afterId: string | null = null,
+  afterId: string | null,
 ): Promise<readonly Payment[]> {
   const rows = await db.any(sql.typeAlias('payment')`
     SELECT ${PAYMENT_COLUMNS} FROM payments p
     WHERE status IN ('created', 'processing', 'requires_action', 'authorized')
-      AND coalesce(wait_until, updated_at + interval '10 minutes')
-        < now() - ${graceMs} * interval '1 millisecond'
+      AND ${isOverdue(graceMs)}
       AND (${afterId}::text IS NULL OR id > ${afterId})
     ORDER BY id LIMIT ${limit}`);
   return rows.map(toPayment);

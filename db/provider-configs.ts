@@ -126,6 +126,12 @@ export async function findProviderConfig(
 
 const REFERENCE = /^config:(pcf_[0-9a-f]{32})@(\d{1,9})$/;
 
+/** Null for the deployment's own credentials. */
+function readReference(credentialsRef: string): Pick<ProviderConfig, 'id' | 'version'> | null {
+  const [, id, version] = REFERENCE.exec(credentialsRef) ?? [];
+  return id === undefined || version === undefined ? null : { id, version: Number(version) };
+}
+
 /** What stands in a payment's row and in its workflow instead of credentials. */
 export function referTo({ id, version }: Pick<ProviderConfig, 'id' | 'version'>): string {
   return `config:${id}@${version}`;
@@ -133,7 +139,7 @@ export function referTo({ id, version }: Pick<ProviderConfig, 'id' | 'version'>)
 
 /** Which configuration a reference is to; null for the deployment's own credentials. */
 export function configIdOf(credentialsRef: string): string | null {
-  return REFERENCE.exec(credentialsRef)?.[1] ?? null;
+  return readReference(credentialsRef)?.id ?? null;
 }
 
 /**
@@ -141,14 +147,14 @@ export function configIdOf(credentialsRef: string): string | null {
  * must not need a key that was changed long ago. Of another account's it is never one.
  */
 export async function referToNewest(db: Connection, credentialsRef: string): Promise<string> {
-  const [, id, version] = REFERENCE.exec(credentialsRef) ?? [];
-  if (id === undefined || version === undefined) return credentialsRef;
+  const known = readReference(credentialsRef);
+  if (known === null) return credentialsRef;
   const newest = await db.maybeOne(sql.type(z.object({ version: z.int() }))`
     SELECT k.version FROM provider_credentials k
     JOIN provider_credentials known USING (config_id, account)
-    WHERE known.config_id = ${id} AND known.version = ${Number(version)}
+    WHERE known.config_id = ${known.id} AND known.version = ${known.version}
     ORDER BY k.version DESC LIMIT 1`);
-  return newest === null ? credentialsRef : referTo({ id, version: newest.version });
+  return newest === null ? credentialsRef : referTo({ id: known.id, version: newest.version });
 }
 
 /**
@@ -160,11 +166,11 @@ export async function openCredentials(
   vault: Vault,
   credentialsRef: string,
 ): Promise<Readonly<Record<string, string>> | null> {
-  const [, id, version] = REFERENCE.exec(credentialsRef) ?? [];
-  if (id === undefined || version === undefined) return null;
+  const known = readReference(credentialsRef);
+  if (known === null) return null;
   const row = await db.maybeOne(sql.type(cipherRow)`
     SELECT config_id, version, credentials_cipher FROM provider_credentials
-    WHERE config_id = ${id} AND version = ${Number(version)}`);
+    WHERE config_id = ${known.id} AND version = ${known.version}`);
   return row === null ? null : unseal(vault, row);
 }
 

@@ -25,24 +25,26 @@ export type RateLimits<Name extends string> = {
   close(): Promise<void>;
 };
 
-const CONNECT_TIMEOUT_MS = 500;
+const WAIT_MS = 500;
 
 /**
  * Counters that all processes share, in PostgreSQL; while it is away each process counts for
  * itself, so that a limit is never the reason of an outage.
  * @param local those that each process always counts for itself.
+ * @param waitMs how long PostgreSQL may take, before a request is counted by the process alone.
  */
 export function openRateLimits<Name extends string>(
   databaseUrl: string,
   limits: Readonly<Record<Name, RateLimit>>,
   local: readonly Name[],
+  waitMs = WAIT_MS,
 ): RateLimits<Name> {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     options: `-c role=${APP_ROLE}`,
     max: 3,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    statement_timeout: CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: waitMs,
+    statement_timeout: waitMs,
   });
   // A connection that the server ended; the next query opens another.
   pool.on('error', () => undefined);

@@ -4,7 +4,7 @@ import { appendAudit } from './audit.ts';
 import type { Connection, Pool } from './pool.ts';
 import { referToNewest } from './provider-configs.ts';
 import { toPayment, toRefund } from './rows.ts';
-import { PAYMENT_COLUMNS, REFUND_COLUMNS, sql } from './sql.ts';
+import { isOverdue, PAYMENT_COLUMNS, REFUND_COLUMNS, sql } from './sql.ts';
 
 export type NewRefund = {
   readonly id: string;
@@ -43,12 +43,12 @@ export function insertRefund(pool: Pool, next: NewRefund): Promise<RefundInserti
     const leftMinor = refundableMinor(payment);
     const amountMinor = next.amountMinor ?? leftMinor;
     if (amountMinor > leftMinor || leftMinor === 0) return { kind: 'too_much', payment, leftMinor };
+    const credentialsRef = await referToNewest(db, payment.credentialsRef);
     const row = await db.maybeOne(sql.typeAlias('refund')`
       INSERT INTO refunds AS r (id, payment_id, merchant_id, idempotency_key, fingerprint,
         workflow_id, credentials_ref, status, amount, currency, reason, metadata)
       VALUES (${next.id}, ${payment.id}, ${next.merchantId}, ${next.idempotencyKey},
-        ${next.fingerprint}, ${next.workflowId},
-        ${await referToNewest(db, payment.credentialsRef)}, 'pending', ${amountMinor},
+        ${next.fingerprint}, ${next.workflowId}, ${credentialsRef}, 'pending', ${amountMinor},
         ${payment.currency}, ${next.reason}, ${sql.jsonb(next.metadata)})
       ON CONFLICT DO NOTHING
       RETURNING ${REFUND_COLUMNS}`);
@@ -103,11 +103,17 @@ export async function findAnyRefund(db: Connection, id: string): Promise<Refund 
   return row === null ? null : toRefund(row);
 }
 
-/** All refunds of a payment, oldest first; they are few: each takes at least one minor unit. */
-export async function listRefunds(db: Connection, paymentId: string): Promise<readonly Refund[]> {
+/** Refunds of a payment, oldest first. @param afterId goes on after this one of an earlier page. */
+export async function listRefunds(
+  db: Connection,
+  paymentId: string,
+  afterId: string | null,
+  limit: number,
+): Promise<readonly Refund[]> {
   const rows = await db.any(sql.typeAlias('refund')`
     SELECT ${REFUND_COLUMNS} FROM refunds r
-    WHERE payment_id = ${paymentId} ORDER BY id LIMIT 1000`);
+    WHERE payment_id = ${paymentId} AND (${afterId}::text IS NULL OR id > ${afterId})
+    ORDER BY id LIMIT ${limit}`);
   return rows.map(toRefund);
 }
 
@@ -133,8 +139,7 @@ export async function listStuckRefunds(
 ): Promise<readonly Refund[]> {
   const rows = await db.any(sql.typeAlias('refund')`
     SELECT ${REFUND_COLUMNS} FROM refunds r
-    WHERE status = 'pending' AND coalesce(wait_until, updated_at + interval '10 minutes')
-        < now() - ${graceMs} * interval '1 millisecond'
+    WHERE status = 'pending' AND ${isOverdue(graceMs)}
       AND (${afterId}::text IS NULL OR id > ${afterId})
     ORDER BY id LIMIT ${limit}`);
   return rows.map(toRefund);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ATTEMPT_STATUSES } from '../domain/attempt-states.ts';
 import { CAPTURE_METHODS } from '../domain/capture.ts';
 import type { Dispute } from '../domain/dispute.ts';
-import { FAILURES, type FailureCode } from '../domain/error.ts';
+import { type FailureCode, isFailureCode } from '../domain/error.ts';
 import { type Currency, isCurrency } from '../domain/money.ts';
 import {
   ACTORS,
@@ -14,7 +14,7 @@ import {
 import { PAYMENT_STATUSES } from '../domain/payment-states.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
 import {
-  REFUND_FAILURES,
+  isRefundFailureCode,
   REFUND_REVIEW_REASONS,
   type Refund,
   type RefundFailureCode,
@@ -26,7 +26,7 @@ import type { StoredEvent } from '../domain/webhook-event.ts';
 /** Rows as PostgreSQL gives them, and their turning into the domain's words. */
 const currency = z.custom<Currency>((text) => typeof text === 'string' && isCurrency(text));
 const failureCode = z.custom<FailureCode>(
-  (text) => typeof text === 'string' && Object.hasOwn(FAILURES, text),
+  (text) => typeof text === 'string' && isFailureCode(text),
 );
 const textMap = z.record(z.string(), z.string());
 /** Written by us from a validated policy; its inside is not checked a second time. */
@@ -36,7 +36,7 @@ const storedEvent = z.custom<StoredEvent>(
 );
 const textOrNull = z.string().nullable();
 const refundFailureCode = z.custom<RefundFailureCode>(
-  (text) => typeof text === 'string' && Object.hasOwn(REFUND_FAILURES, text),
+  (text) => typeof text === 'string' && isRefundFailureCode(text),
 );
 const dispute = z.custom<Dispute>((value) => typeof value === 'object' && value !== null);
 const surplus = z.custom<Surplus>((value) => typeof value === 'object' && value !== null);

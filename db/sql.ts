@@ -29,6 +29,21 @@ export const PAYMENT_COLUMNS = columnsOf('p', paymentRow.shape, {
 /** The columns of a refund (alias r). */
 export const REFUND_COLUMNS = columnsOf('r', refundRow.shape);
 
+/**
+ * From when on a payment's or refund's silence is longer than it said: the end of the wait that it
+ * told, or ten minutes after the last that was written of it, as long as a send may take.
+ */
+export const SILENT_SINCE = sql.fragment`coalesce(wait_until, updated_at + interval '10 minutes')`;
+
+/**
+ * Of an open row: silent for longer than it said, and by nobody's wish; an operator who holds a
+ * payment knows of it. Reviews wait as long as a person likes, and are not meant.
+ */
+export function isOverdue(graceMs: number) {
+  return sql.fragment`(waiting_for IS DISTINCT FROM 'resume'
+    AND ${SILENT_SINCE} < now() - ${graceMs} * interval '1 millisecond')`;
+}
+
 /** @param computed in place of a column of that name. */
 function columnsOf(
   alias: string,

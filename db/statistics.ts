@@ -1,14 +1,12 @@
 import { z } from 'zod';
-import { FAILURES, type FailureCode } from '../domain/error.ts';
+import { type FailureCode, isFailureCode } from '../domain/error.ts';
 import { type Currency, isCurrency } from '../domain/money.ts';
 import { isClosed, PAYMENT_STATUSES } from '../domain/payment-states.ts';
 import { idsFrom } from './ids.ts';
 import type { Connection } from './pool.ts';
 import { sql } from './sql.ts';
 
-const failureCode = z.custom<FailureCode>(
-  (it) => typeof it === 'string' && Object.hasOwn(FAILURES, it),
-);
+const failureCode = z.custom<FailureCode>((it) => typeof it === 'string' && isFailureCode(it));
 /** From creation to the end; null while none has ended. */
 const elapsed = { median_ms: z.int().nullable(), p95_ms: z.int().nullable() };
 

@@ -3,7 +3,7 @@ import type { PaymentStatus } from '../domain/payment-states.ts';
 import type { RefundStatus } from '../domain/refund-states.ts';
 import type { Connection } from './pool.ts';
 import type { WebhookEvent } from './rows.ts';
-import { sql } from './sql.ts';
+import { SILENT_SINCE, sql } from './sql.ts';
 
 /** What may have lost its workflow. Only ids: a row that cannot be read holds no other up. */
 const silentRow = z.object({ id: z.string(), workflow_id: z.string(), is_sent: z.boolean() });
@@ -41,14 +41,14 @@ export async function listSilentPayments(
       ? sql.fragment`updated_at < now() - ${grace}`
       : sql.fragment`NOT ${SEEN_LATELY}
           AND (coalesce(swept_at, updated_at) < now() - interval '1 hour'
-            OR coalesce(wait_until, updated_at + interval '10 minutes') < now() - ${grace})`;
+            OR ${SILENT_SINCE} < now() - ${grace})`;
   return await db.any(sql.type(silentRow)`
     SELECT id, workflow_id, status <> 'created' AS is_sent FROM payments
     WHERE status = ${status} AND ${isDue}
     ORDER BY coalesce(swept_at, updated_at) LIMIT ${limit}`);
 }
 
-/** Open refunds, likewise. */
+/** Open refunds, likewise; those that nobody took up yet are waited for no longer than payments. */
 export async function listSilentRefunds(
   db: Connection,
   status: (typeof SWEPT_REFUNDS)[number],
@@ -58,7 +58,8 @@ export async function listSilentRefunds(
   return await db.any(sql.type(silentRow)`
     SELECT id, workflow_id, dispatched_at IS NOT NULL AS is_sent FROM refunds
     WHERE status = ${status} AND (status = 'pending' OR NOT ${SEEN_LATELY})
-      AND coalesce(wait_until, updated_at) < now() - ${graceMs} * interval '1 millisecond'
+      AND CASE WHEN dispatched_at IS NULL AND waiting_for IS NULL THEN updated_at
+        ELSE ${SILENT_SINCE} END < now() - ${graceMs} * interval '1 millisecond'
     ORDER BY coalesce(swept_at, updated_at) LIMIT ${limit}`);
 }
 

@@ -21,15 +21,7 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { pageQuery, text } from '../schema.ts';
-import {
-  makeCursor,
-  pageOf,
-  presentPage,
-  presentWholeList,
-  readCursor,
-  time,
-  wholeListOf,
-} from '../shape.ts';
+import { findPage, pageOf, presentWholeList, time, wholeListOf } from '../shape.ts';
 
 const tag = 'Operators';
 const viewing = { kind: 'operator', role: 'viewer' } as const;
@@ -59,10 +51,8 @@ export const accountOperations: readonly Operation[] = [
     query: pageQuery,
     answers: { 200: { description: 'A page of merchants', schema: pageOf(merchantShape) } },
     async handle({ pool }, { query }) {
-      const before = query.cursor === undefined ? null : readCursor('merchant', query.cursor);
-      const found = await listMerchants(pool, before, query.limit + 1);
-      const body = presentPage(found, query.limit, presentMerchant, ({ id }) => makeCursor(id));
-      return { status: 200, body };
+      const list = (limit: number, beforeId: string | null) => listMerchants(pool, beforeId, limit);
+      return { status: 200, body: await findPage('merchant', query, list, presentMerchant) };
     },
   }),
   declare({

@@ -3,15 +3,7 @@ import { listActs, type StoredAct } from '../../db/operator-acts.ts';
 import { ROLES } from '../../domain/access.ts';
 import { declare, type Operation } from '../operation.ts';
 import { moment, pageQuery, text } from '../schema.ts';
-import {
-  makeCursor,
-  pageOf,
-  presentPage,
-  readCursor,
-  textMap,
-  textOrNull,
-  time,
-} from '../shape.ts';
+import { findPage, pageOf, textMap, textOrNull, time } from '../shape.ts';
 import { readWindow, WINDOW_RULE } from '../window.ts';
 import { EXPORT_FORMATS, exportAnswer, exportRows } from './export.ts';
 
@@ -72,12 +64,11 @@ export const actOperations: readonly Operation[] = [
     query: actFilters.extend(pageQuery.shape),
     answers: { 200: { description: 'A page of acts', schema: pageOf(actShape) } },
     async handle({ pool }, { query }) {
-      const { limit, cursor, from = null, before = null } = query;
-      const afterId = cursor === undefined ? null : readCursor('act', cursor);
+      const { from = null, before = null } = query;
       const filter = { ...readFilter(query), from, before };
-      const acts = await listActs(pool, filter, { afterId, limit: limit + 1 });
-      const body = presentPage(acts, limit, presentAct, ({ id }) => makeCursor(id));
-      return { status: 200, body };
+      const list = (limit: number, afterId: string | null) =>
+        listActs(pool, filter, { afterId, limit });
+      return { status: 200, body: await findPage('act', query, list, presentAct) };
     },
   }),
   declare({

@@ -3,9 +3,9 @@ import { type FoundAuditEntry, searchAudit } from '../../db/audit-search.ts';
 import { ACTORS, AUDIT_ACTIONS } from '../../domain/payment.ts';
 import { declare, type Operation } from '../operation.ts';
 import { presentAuditEntry } from '../payments/present.ts';
-import { auditEntryShape, paymentId } from '../payments/shape.ts';
+import { auditEntryShape } from '../payments/shape.ts';
 import { moment, pageQuery, text } from '../schema.ts';
-import { makeCursor, pageOf, presentPage, readCursor } from '../shape.ts';
+import { findPage, pageOf } from '../shape.ts';
 import { readWindow, WINDOW_RULE } from '../window.ts';
 import { EXPORT_FORMATS, exportAnswer, exportRows } from './export.ts';
 
@@ -13,7 +13,7 @@ const tag = 'Operators';
 
 const foundEntryShape = auditEntryShape
   .extend({
-    payment_id: paymentId,
+    payment_id: z.string(),
     merchant_id: z.string(),
     hash: z.string().meta({
       description:
@@ -58,12 +58,11 @@ export const auditOperations: readonly Operation[] = [
     query: auditFilters.extend(pageQuery.shape),
     answers: { 200: { description: 'A page of entries', schema: pageOf(foundEntryShape) } },
     async handle({ pool }, { query }) {
-      const { limit, cursor, from = null, before = null } = query;
-      const afterId = cursor === undefined ? null : readCursor('audit', cursor);
+      const { from = null, before = null } = query;
       const filter = { ...readFilter(query), from, before };
-      const found = await searchAudit(pool, filter, { afterId, limit: limit + 1 });
-      const body = presentPage(found, limit, presentFound, ({ id }) => makeCursor(id));
-      return { status: 200, body };
+      const list = (limit: number, afterId: string | null) =>
+        searchAudit(pool, filter, { afterId, limit });
+      return { status: 200, body: await findPage('audit', query, list, presentFound) };
     },
   }),
   declare({

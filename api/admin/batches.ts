@@ -28,7 +28,7 @@ export const batchOperations: readonly Operation[] = [
     tag,
     summary: 'Look up, pause or resume all open payments of a provider',
     description:
-      'A paused payment is not sent and its provider not asked; callbacks, cancels and decisions still count. New payments are not paused: switch the provider off for those. Each payment’s timeline says who asked.',
+      'A paused payment is not sent and its provider not asked; callbacks, cancels and decisions still count. New payments are not paused: switch the provider off for those. One batch runs at a time, unless Temporal is told otherwise. Each payment’s timeline says who asked.',
     access: { kind: 'operator', role: 'operator' },
     body: z
       .strictObject({
@@ -50,7 +50,7 @@ export const batchOperations: readonly Operation[] = [
         return { status: 202, body: presentBatch(id, batch) };
       }
       if (isAnswered) return { status: 202, body: presentBatch(id, STARTED) };
-      throw away(batch === null ? `whether it began is unknown: ${look(id)}` : 'nothing has begun');
+      throw unsure(id, batch === null ? 'Temporal does not answer' : NOT_TAKEN);
     },
   }),
   declare({
@@ -64,7 +64,7 @@ export const batchOperations: readonly Operation[] = [
     async handle({ engine }, { param }) {
       const batch = await engine.findBatch(param('id'));
       if (batch === 'unknown') throw new ApiError('not_found', 'no batch has this id');
-      if (batch === null) throw away('try again');
+      if (batch === null) throw away('Temporal does not answer; try again');
       return { status: 200, body: presentBatch(param('id'), batch) };
     },
   }),
@@ -72,10 +72,19 @@ export const batchOperations: readonly Operation[] = [
 
 const STARTED: Batch = { status: 'running', payments: 0, done: 0, failed: 0 };
 
-const look = (id: string) => `see GET /api/v1/admin/batches/${id} before you begin another`;
+// By its default, Temporal runs one at a time for each namespace.
+const NOT_TAKEN =
+  'Temporal did not take it in time, and has none by its id: another batch may be running, and there is one at a time';
 
-function away(andSo: string): ApiError {
-  return new ApiError('temporarily_unavailable', `Temporal does not answer; ${andSo}`);
+/** What was not answered in time may still be on its way, also where nobody finds it yet. */
+function unsure(id: string, why: string): ApiError {
+  return away(
+    `${why}; whether it began is unknown: see GET /api/v1/admin/batches/${id} before you begin another`,
+  );
+}
+
+function away(detail: string): ApiError {
+  return new ApiError('temporarily_unavailable', detail);
 }
 
 function presentBatch(id: string, batch: Batch): z.input<typeof batchShape> {

@@ -12,7 +12,7 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { pageQuery, text } from '../schema.ts';
-import { makeCursor, pageOf, presentPage, readCursor } from '../shape.ts';
+import { findPage, pageOf } from '../shape.ts';
 import {
   deliveryShape,
   deliveryWithAttemptsShape,
@@ -51,15 +51,14 @@ export const deliveryOperations: readonly Operation[] = [
     }),
     answers: { 200: { description: 'A page', schema: pageOf(adminDeliveryShape) } },
     async handle({ pool }, { query }) {
-      const found = await listDeliveries(pool, {
+      const filter = {
         merchantId: query.merchant_id ?? null,
         endpointId: query.endpoint_id ?? null,
         status: query.status ?? null,
-        beforeId: query.cursor === undefined ? null : readCursor('delivery', query.cursor),
-        limit: query.limit + 1,
-      });
-      const body = presentPage(found, query.limit, presentAny, ({ id }) => makeCursor(id));
-      return { status: 200, body };
+      };
+      const list = (limit: number, beforeId: string | null) =>
+        listDeliveries(pool, { ...filter, beforeId, limit });
+      return { status: 200, body: await findPage('delivery', query, list, presentAny) };
     },
   }),
   declare({

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { listStuck } from '../../db/payments.ts';
 import { listStuckRefunds } from '../../db/refunds.ts';
-import type { IdKind } from '../../domain/id.ts';
 import { spellOut } from '../../domain/policy.ts';
 import { declare, type Operation } from '../operation.ts';
 import { showExecution } from '../payments/execution.ts';
@@ -9,7 +8,7 @@ import { executionShape } from '../payments/shape.ts';
 import { showRefundExecution } from '../refunds/execution.ts';
 import { refundExecutionShape } from '../refunds/shape.ts';
 import { pageQuery } from '../schema.ts';
-import { makeCursor, pageOf, presentPage, readCursor } from '../shape.ts';
+import { findPage, pageOf } from '../shape.ts';
 
 const tag = 'Operators';
 const access = { kind: 'operator', role: 'viewer' } as const;
@@ -28,10 +27,12 @@ export const overviewOperations: readonly Operation[] = [
     query: pageQuery,
     answers: { 200: { description: 'A page', schema: pageOf(executionShape) } },
     async handle({ pool, engine }, { query }) {
-      const body = await presentStuck('payment', query, {
-        list: (limit, afterId) => listStuck(pool, STUCK_GRACE_MS, limit, afterId),
-        present: (payment) => showExecution(engine, payment),
-      });
+      const body = await findPage(
+        'payment',
+        query,
+        (limit, afterId) => listStuck(pool, STUCK_GRACE_MS, limit, afterId),
+        (payment) => showExecution(engine, payment),
+      );
       return { status: 200, body };
     },
   }),
@@ -45,10 +46,12 @@ export const overviewOperations: readonly Operation[] = [
     query: pageQuery,
     answers: { 200: { description: 'A page', schema: pageOf(refundExecutionShape) } },
     async handle({ pool, engine }, { query }) {
-      const body = await presentStuck('refund', query, {
-        list: (limit, afterId) => listStuckRefunds(pool, STUCK_GRACE_MS, limit, afterId),
-        present: (refund) => showRefundExecution(engine, refund),
-      });
+      const body = await findPage(
+        'refund',
+        query,
+        (limit, afterId) => listStuckRefunds(pool, STUCK_GRACE_MS, limit, afterId),
+        (refund) => showRefundExecution(engine, refund),
+      );
       return { status: 200, body };
     },
   }),
@@ -80,20 +83,3 @@ export const overviewOperations: readonly Operation[] = [
     },
   }),
 ];
-
-/** One page of it: each is asked about at Temporal, so only of those that are shown. */
-async function presentStuck<T extends { readonly id: string }, P>(
-  kind: IdKind,
-  { limit, cursor }: z.output<typeof pageQuery>,
-  {
-    list,
-    present,
-  }: {
-    readonly list: (limit: number, afterId: string | null) => Promise<readonly T[]>;
-    readonly present: (item: T) => Promise<P>;
-  },
-) {
-  const found = await list(limit + 1, cursor === undefined ? null : readCursor(kind, cursor));
-  const page = presentPage(found, limit, present, ({ id }) => makeCursor(id));
-  return { ...page, data: await Promise.all(page.data) };
-}

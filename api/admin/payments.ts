@@ -14,7 +14,7 @@ import { presentAuditEntry, presentPayment } from '../payments/present.ts';
 import { searchPaymentsQuery } from '../payments/schema.ts';
 import { auditEntryShape, executionShape, paymentShape } from '../payments/shape.ts';
 import { pageOf, presentWholeList, wholeListOf } from '../shape.ts';
-import { awaitingShape, decide, paymentDecisionBody } from './decide.ts';
+import { awaitingShape, decide, paymentDecisionBody, WHO_KNOWS_A_PASSWORD } from './decide.ts';
 import { presentQueue, queueQuery } from './queue.ts';
 
 const tag = 'Operators';
@@ -125,8 +125,7 @@ export const adminPaymentOperations: readonly Operation[] = [
     path: `${one}/decision`,
     tag,
     summary: 'Decide a payment in review',
-    description:
-      'For what nobody but a person can say. From the amount on that `api.two_operators_from_minor` names for the currency the policy asks for two operators: the first one’s word waits a day for the same word of another. They do not count as two where one person may know both passwords: set by the other, by one third or by `npm run admin`, and not changed by themselves a day ago and before the payment was made.',
+    description: `For what nobody but a person can say. From the amount on that \`api.two_operators_from_minor\` names for the currency, it takes two operators: the first one’s word waits a day for the same word of another. They do not count as two where one person may be both: where one of them, or one third, counts as knowing the passwords of both, or where one has an account here and the other a token of an external issuer. ${WHO_KNOWS_A_PASSWORD}`,
     access: acting,
     body: paymentDecisionBody,
     answers: { ...answers, 202: { description: 'A second is needed', schema: awaitingShape } },

@@ -7,10 +7,11 @@ import {
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { presentConfig } from '../provider-configs/present.ts';
-import { requireProvider, saveConfig } from '../provider-configs/save.ts';
+import { saveConfig } from '../provider-configs/save.ts';
 import { configShape, patchConfigBody, putConfigBody } from '../provider-configs/schema.ts';
+import { requireProvider } from '../require-provider.ts';
 import { pageQuery, text } from '../schema.ts';
-import { makeCursor, pageOf, presentPage, readCursor, textOrNull } from '../shape.ts';
+import { findPage, pageOf, textOrNull } from '../shape.ts';
 
 const tag = 'Operators';
 const viewing = { kind: 'operator', role: 'viewer' } as const;
@@ -40,13 +41,10 @@ export const adminProviderConfigOperations: readonly Operation[] = [
     query: pageQuery.extend({ merchant_id: text(100).optional() }),
     answers: { 200: { description: 'A page of them', schema: pageOf(adminConfigShape) } },
     async handle({ pool }, { query }) {
-      const found = await listAllProviderConfigs(pool, {
-        merchantId: query.merchant_id ?? null,
-        beforeId: query.cursor === undefined ? null : readCursor('provider_config', query.cursor),
-        limit: query.limit + 1,
-      });
-      const body = presentPage(found, query.limit, present, ({ id }) => makeCursor(id));
-      return { status: 200, body };
+      const merchantId = query.merchant_id ?? null;
+      const listAll = (limit: number, beforeId: string | null) =>
+        listAllProviderConfigs(pool, { merchantId, beforeId, limit });
+      return { status: 200, body: await findPage('provider_config', query, listAll, present) };
     },
   }),
   declare({

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { QueueFilter } from '../../db/review-queue.ts';
 import type { IdKind } from '../../domain/id.ts';
 import { pageQuery, text } from '../schema.ts';
-import { makeCursor, presentPage, readCursor } from '../shape.ts';
+import { findPage } from '../shape.ts';
 
 /** How a queue is asked for. @param reviewReason as the shape of what is queued has it. */
 export function queueQuery<T extends z.ZodType<string>>(reviewReason: z.ZodNullable<T>) {
@@ -26,12 +26,14 @@ export async function presentQueue<T extends { readonly id: string }, P>(
     readonly present: (item: T) => P;
   },
 ) {
-  const { limit, cursor, merchant_id, review_reason } = query;
-  const found = await queue.list({
-    merchantId: merchant_id ?? null,
-    reviewReason: review_reason ?? null,
-    afterId: cursor === undefined ? null : readCursor(kind, cursor),
-    limit: limit + 1,
-  });
-  return presentPage(found, limit, queue.present, ({ id }) => makeCursor(id));
+  const filter = {
+    merchantId: query.merchant_id ?? null,
+    reviewReason: query.review_reason ?? null,
+  };
+  return findPage(
+    kind,
+    query,
+    (limit, afterId) => queue.list({ ...filter, afterId, limit }),
+    queue.present,
+  );
 }

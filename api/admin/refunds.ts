@@ -6,20 +6,24 @@ import type { Refund } from '../../domain/refund.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
+import { showRefundExecution } from '../refunds/execution.ts';
 import { presentRefund } from '../refunds/present.ts';
-import { refundShape } from '../refunds/shape.ts';
+import { refundExecutionShape, refundShape } from '../refunds/shape.ts';
 import { pageOf } from '../shape.ts';
 import { awaitingShape, decide, decisionBody } from './decide.ts';
 import { presentQueue, queueQuery } from './queue.ts';
 
 const tag = 'Operators';
+const viewing = { kind: 'operator', role: 'viewer' } as const;
+const one = '/api/v1/admin/refunds/{id}';
+const answers = { 200: { description: 'The refund as it stands now', schema: refundShape } };
 
 /** The same for refunds as for payments: a refund can only have succeeded or failed. */
 const refundDecisionBody = decisionBody
   .extend({ decision: z.enum(['succeeded', 'failed']) })
   .meta({ example: { decision: 'failed', reason: 'the provider’s portal shows no such refund' } });
 
-/** Refunds in review over all merchants, and what operators decide about them. */
+/** Refunds over all merchants: those in review, and what operators decide about them. */
 export const adminRefundOperations: readonly Operation[] = [
   declare({
     id: 'adminListRefundsInReview',
@@ -27,7 +31,7 @@ export const adminRefundOperations: readonly Operation[] = [
     path: '/api/v1/admin/refunds',
     tag,
     summary: 'List refunds that wait for a decision, oldest first',
-    access: { kind: 'operator', role: 'viewer' },
+    access: viewing,
     query: queueQuery(refundShape.shape.review_reason),
     answers: { 200: { description: 'A page', schema: pageOf(refundShape) } },
     async handle({ pool, engine }, { query }) {
@@ -39,18 +43,41 @@ export const adminRefundOperations: readonly Operation[] = [
     },
   }),
   declare({
+    id: 'adminGetRefund',
+    method: 'get',
+    path: one,
+    tag,
+    summary: 'See any refund',
+    access: viewing,
+    answers,
+    async handle(deps, { param }) {
+      const refund = await requireAnyRefund(deps, param('id'));
+      return { status: 200, body: presentRefund(refund, deps.engine) };
+    },
+  }),
+  declare({
+    id: 'adminGetRefundExecution',
+    method: 'get',
+    path: `${one}/execution`,
+    tag,
+    summary: 'See why any refund waits, and what comes next',
+    access: viewing,
+    answers: { 200: { description: 'The running workflow', schema: refundExecutionShape } },
+    async handle(deps, { param }) {
+      const refund = await requireAnyRefund(deps, param('id'));
+      return { status: 200, body: await showRefundExecution(deps.engine, refund) };
+    },
+  }),
+  declare({
     id: 'adminDecideRefund',
     method: 'post',
-    path: '/api/v1/admin/refunds/{id}/decision',
+    path: `${one}/decision`,
     tag,
     summary: 'Decide a refund in review',
-    description: 'Above the policy’s amount two operators have to agree, as for payments.',
+    description: 'From the policy’s amount on it takes two operators, as for payments.',
     access: { kind: 'operator', role: 'operator' },
     body: refundDecisionBody,
-    answers: {
-      200: { description: 'The refund as it stands now', schema: refundShape },
-      202: { description: 'A second is needed', schema: awaitingShape },
-    },
+    answers: { ...answers, 202: { description: 'A second is needed', schema: awaitingShape } },
     problems: ['not_in_review', 'invalid_decision', 'payment_closed'],
     async handle(deps, { param, body, caller }) {
       const refund = await requireAnyRefund(deps, param('id'));

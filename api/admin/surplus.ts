@@ -5,7 +5,7 @@ import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { openProviderId } from '../payments/present.ts';
 import { pageQuery, text } from '../schema.ts';
-import { makeCursor, pageOf, presentPage, readCursor } from '../shape.ts';
+import { findPage, pageOf } from '../shape.ts';
 import { adminPaymentShape, presentAdminPayment, requireAnyPayment } from './payments.ts';
 
 const tag = 'Operators';
@@ -23,17 +23,15 @@ export const surplusOperations: readonly Operation[] = [
     access: { kind: 'operator', role: 'viewer' },
     query: pageQuery.extend({ merchant_id: text(100).optional() }),
     answers: { 200: { description: 'A page', schema: pageOf(adminPaymentShape) } },
-    async handle(deps, { query: { limit, cursor, merchant_id } }) {
-      const payments = await listOpenSurplus(deps.pool, {
-        merchantId: merchant_id ?? null,
-        afterId: cursor === undefined ? null : readCursor('payment', cursor),
-        limit: limit + 1,
-      });
-      const present = (payment: (typeof payments)[number]) => presentAdminPayment(deps, payment);
-      return {
-        status: 200,
-        body: presentPage(payments, limit, present, ({ id }) => makeCursor(id)),
-      };
+    async handle(deps, { query }) {
+      const merchantId = query.merchant_id ?? null;
+      const body = await findPage(
+        'payment',
+        query,
+        (limit, afterId) => listOpenSurplus(deps.pool, { merchantId, afterId, limit }),
+        (payment) => presentAdminPayment(deps, payment),
+      );
+      return { status: 200, body };
     },
   }),
   declare({

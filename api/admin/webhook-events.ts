@@ -15,16 +15,7 @@ import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { providerName } from '../payments/shape.ts';
 import { pageQuery, text } from '../schema.ts';
-import {
-  makeCursor,
-  pageOf,
-  presentPage,
-  readCursor,
-  textMap,
-  textOrNull,
-  time,
-  timeOrNull,
-} from '../shape.ts';
+import { findPage, pageOf, textMap, textOrNull, time, timeOrNull } from '../shape.ts';
 
 const tag = 'Operators';
 const viewing = { kind: 'operator', role: 'viewer' } as const;
@@ -77,15 +68,14 @@ export const webhookEventOperations: readonly Operation[] = [
     }),
     answers: { 200: { description: 'A page', schema: pageOf(callbackShape) } },
     async handle({ pool }, { query }) {
-      const found = await listCallbacks(pool, {
+      const filter = {
         status: query.status ?? null,
         provider: query.provider ?? null,
         paymentId: query.payment_id ?? null,
-        beforeId: query.cursor === undefined ? null : readCursor('event', query.cursor),
-        limit: query.limit + 1,
-      });
-      const body = presentPage(found, query.limit, presentCallback, ({ id }) => makeCursor(id));
-      return { status: 200, body };
+      };
+      const list = (limit: number, beforeId: string | null) =>
+        listCallbacks(pool, { ...filter, beforeId, limit });
+      return { status: 200, body: await findPage('event', query, list, presentCallback) };
     },
   }),
   declare({

@@ -10,7 +10,7 @@ import { isId } from '../../domain/id.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { makeCursor, pageOf, presentPage, readCursor } from '../shape.ts';
+import { findPage, pageOf, presentPage } from '../shape.ts';
 import {
   deliveryShape,
   deliveryWithAttemptsShape,
@@ -71,15 +71,14 @@ export const eventOperations: readonly Operation[] = [
     query: listDeliveriesQuery,
     answers: { 200: { description: 'A page of deliveries', schema: pageOf(deliveryShape) } },
     async handle({ pool }, { caller, query }) {
-      const found = await listDeliveries(pool, {
+      const filter = {
         merchantId: caller.merchantId,
         endpointId: query.endpoint_id ?? null,
         status: query.status ?? null,
-        beforeId: query.cursor === undefined ? null : readCursor('delivery', query.cursor),
-        limit: query.limit + 1,
-      });
-      const body = presentPage(found, query.limit, presentDelivery, ({ id }) => makeCursor(id));
-      return { status: 200, body };
+      };
+      const list = (limit: number, beforeId: string | null) =>
+        listDeliveries(pool, { ...filter, beforeId, limit });
+      return { status: 200, body: await findPage('delivery', query, list, presentDelivery) };
     },
   }),
   declare({

@@ -8,9 +8,11 @@ const access = { kind: 'open' } as const;
 const limit = 'health';
 const state = z.enum(['ok', 'unavailable']);
 const statusShape = z.strictObject({ status: state });
+const REASONS =
+  '`database_away`: it does not answer, and is tried again by itself. `schema_missing`: it answers and lacks our schema, or there is no database of this name; create it, and run `npm run migrate`. `database_refused`: it answers and refuses us; see to the user, the password and the grants of `DATABASE_URL`. `draining`: this process ends.';
 const unreadyShape = z.strictObject({
   status: z.literal('unavailable'),
-  reason: z.enum([...DATABASE_FAULTS, 'draining']),
+  reason: z.enum([...DATABASE_FAULTS, 'draining']).meta({ description: REASONS }),
 });
 const healthShape = z.strictObject({
   object: z.literal('health'),

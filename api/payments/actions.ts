@@ -53,17 +53,16 @@ function isCapturedBy(payment: Payment, amountMinor: number): boolean {
 export async function verifyPayment(deps: ApiDeps, payment: Payment): Promise<void> {
   if (HAS_ENDED.includes(payment.status)) return;
   const answer = await deps.engine.verifyPayment(payment.workflowId);
-  if (answer.kind === 'refused' && answer.type === 'payment_closed') return;
   const standing = await reread(deps, payment, answer);
   if (!HAS_ENDED.includes(standing.status)) requireDone('verified', standing, answer);
 }
 
 /**
- * A workflow that is not there may have ended a moment ago, and the payment with it; so may one
- * that took the update and did not come to answer it.
+ * What was not done may be done all the same: the payment may have ended since it was read for this
+ * request, before its workflow was asked, or while nobody came to answer.
  */
 async function reread({ pool }: ApiDeps, payment: Payment, answer: UpdateAnswer): Promise<Payment> {
-  if (answer.kind !== 'not_running' && answer.kind !== 'unavailable') return payment;
+  if (answer.kind === 'done') return payment;
   return (await findAnyPayment(pool, payment.id)) ?? payment;
 }
 

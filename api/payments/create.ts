@@ -6,9 +6,10 @@ import { paymentWorkflowId } from '../../domain/id.ts';
 import { paymentInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { Provider } from '../../domain/provider.ts';
-import { capabilitiesOf, findProvider } from '../../providers/index.ts';
+import { capabilitiesOf } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import { requireProvider } from '../require-provider.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { parsePhone, readPhone, refuseBeyondLimits } from './limits.ts';
 import { type Resolved, resolveFallbacks, resolveProvider } from './resolve.ts';
@@ -100,12 +101,6 @@ function requireSame(payment: Payment, fingerprint: string): Payment {
   if (payment.fingerprint === fingerprint) return payment;
   const detail = `this Idempotency-Key made ${payment.id} with another body; use a new key for a new payment`;
   throw new ApiError('idempotency_key_reused', detail);
-}
-
-function requireProvider(name: string): Provider {
-  const provider = findProvider(name);
-  if (provider === null) throw new ApiError('not_found', 'no such provider');
-  return provider;
 }
 
 /** True while the payment has no state worth an answer, so that a caller should wait with it. */

@@ -4,19 +4,8 @@ import type { Payment } from '../../domain/payment.ts';
 import { isClosed } from '../../domain/payment-states.ts';
 import { spellOut } from '../../domain/policy.ts';
 import type { Engine } from '../engine.ts';
-import { findRunning, presentRunning } from '../running.ts';
+import { explainWait, findRunning, presentRunning } from '../execution.ts';
 import type { executionShape } from './shape.ts';
-
-const WAITS = {
-  provider_answer: 'The charge is on its way to the provider; its answer is awaited.',
-  resend: 'The provider took nothing; the charge is sent again at the time given.',
-  payer_action: 'The payer has to act at the address in next_action; then the provider tells.',
-  capture: 'The money is held; capture or cancel decides, or the end of the authorization.',
-  callback: 'The provider has the charge; its callback is awaited, then it is asked.',
-  lookup: 'The callback stayed away or was unclear; the provider is asked for the outcome.',
-  review: 'Nobody could tell the outcome; a late callback or a decision will.',
-  resume: 'An operator holds it: nothing is sent and nobody asked until it is let go on.',
-} as const satisfies Record<NonNullable<Payment['waitingFor']>, string>;
 
 /** Why a payment is where it is, and what comes next. */
 export async function showExecution(
@@ -36,7 +25,7 @@ export async function showExecution(
     payment_id: payment.id,
     status,
     waiting_for: waitingFor,
-    explanation: waitingFor === null ? explainRest(payment) : WAITS[waitingFor],
+    explanation: waitingFor === null ? explainRest(payment) : explainWait(waitingFor, 'charge'),
     wait_until: isPast ? null : payment.waitUntil,
     ...presentRunning(engine, running),
     policy: spellOut(payment.policy),

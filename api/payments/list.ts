@@ -5,7 +5,7 @@ import type { Payment } from '../../domain/payment.ts';
 import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
-import { makeCursor, presentPage, readCursor } from '../shape.ts';
+import { findPage } from '../shape.ts';
 import { parsePhone } from './limits.ts';
 import type { listPaymentsQuery, searchPaymentsQuery } from './schema.ts';
 
@@ -21,7 +21,7 @@ export async function listPage<T>(
   query: z.output<typeof listPaymentsQuery> & Searched,
   present: (payment: Payment) => T,
 ) {
-  const payments = await listPayments(deps.pool, {
+  const filter = {
     merchantId,
     statuses: query.status ?? [],
     provider: query.provider ?? null,
@@ -34,10 +34,13 @@ export async function listPage<T>(
     providerPaymentIds: spellingsOf(deps, query.provider_payment_id),
     createdFrom: query.created_from ?? null,
     createdBefore: query.created_before ?? null,
-    beforeId: query.cursor === undefined ? null : readCursor('payment', query.cursor),
-    limit: query.limit + 1,
-  });
-  return presentPage(payments, query.limit, present, ({ id }) => makeCursor(id));
+  };
+  return await findPage(
+    'payment',
+    query,
+    (limit, beforeId) => listPayments(deps.pool, { ...filter, beforeId, limit }),
+    present,
+  );
 }
 
 /** Sealed as well, where the provider's ids are personal; those of before 0.3.0 are in clear. */

@@ -6,11 +6,10 @@ import { ACTORS, AUDIT_ACTIONS, REVIEW_REASONS, WAITING_FOR } from '../../domain
 import { PAYMENT_STATUSES } from '../../domain/payment-states.ts';
 import { SURPLUS_STATUSES } from '../../domain/surplus.ts';
 import { PROVIDER_NAMES } from '../../providers/index.ts';
-import { runningShape } from '../running.ts';
+import { runningShape } from '../execution.ts';
 import { minor, namesOf, textMap, textOrNull, time, timeOrNull, workflowShape } from '../shape.ts';
 
 export const providerName = z.string().meta({ enum: PROVIDER_NAMES, example: 'mpesa' });
-export const paymentId = z.string().meta({ example: 'pay_0193e0d5a1c27d3f8c1e2b3a4d5e6f70' });
 
 /** Money under another of the provider's ids than the payment's own. */
 const surplusShape = z.strictObject({
@@ -26,7 +25,7 @@ const surplusShape = z.strictObject({
 /** A payment as it leaves the API; the only shape that does. Personal data is masked. */
 export const paymentShape = z
   .strictObject({
-    id: paymentId,
+    id: z.string(),
     object: z.literal('payment'),
     status: z.enum(PAYMENT_STATUSES),
     provider: providerName,
@@ -103,7 +102,7 @@ export const auditEntryShape = z
 export const executionShape = z
   .strictObject({
     object: z.literal('execution'),
-    payment_id: paymentId,
+    payment_id: z.string(),
     status: z.enum(PAYMENT_STATUSES),
     waiting_for: z.enum(WAITING_FOR).nullable(),
     explanation: z.string(),

@@ -5,9 +5,10 @@ import {
 } from '../../db/provider-configs.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
+import { requireProvider } from '../require-provider.ts';
 import { presentWholeList, wholeListOf } from '../shape.ts';
 import { presentConfig } from './present.ts';
-import { requireProvider, saveConfig } from './save.ts';
+import { saveConfig } from './save.ts';
 import { configShape, patchConfigBody, putConfigBody } from './schema.ts';
 
 const tag = 'Provider configurations';

@@ -1,17 +1,9 @@
 import { type ProviderConfig, saveProviderConfig } from '../../db/provider-configs.ts';
 import type { Provider } from '../../domain/provider.ts';
-import { findProvider, PROVIDER_NAMES } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
-import { ApiError } from '../errors.ts';
+import { requireProvider } from '../require-provider.ts';
 import { checkConfig } from './check.ts';
 import type { PutConfigBody } from './schema.ts';
-
-/** @throws ApiError not_found for a name that no provider of this release has. */
-export function requireProvider(name: string): Provider {
-  const provider = findProvider(name);
-  if (provider !== null) return provider;
-  throw new ApiError('not_found', `no such provider; there are ${PROVIDER_NAMES.join(', ')}`);
-}
 
 /**
  * Checks a configuration and stores it, in the place of what was there.

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ID_PREFIXES, type IdKind } from '../../domain/id.ts';
+import { TIME } from '../shape.ts';
 
 /** An id that looks like one of ours and is nobody's. */
 export function exampleId(kind: IdKind): string {
@@ -10,7 +11,6 @@ const HASH = '4f9c1e2b3a4d5e6f708192a3b4c5d6e7';
 const PAYMENT_WORKFLOW = `payment-${HASH}`;
 const REFUND_WORKFLOW = `refund-${HASH}`;
 const WORKFLOW_PAGES = 'http://127.0.0.1:8233/namespaces/default/workflows';
-const TIME = '2026-11-24T09:00:00.123Z';
 
 /**
  * What a field holds for example. A name means the same wherever it stands; where it does not, the
@@ -45,9 +45,11 @@ const FIELDS: Readonly<Record<string, unknown>> = {
   'operator.name': 'A colleague',
   'operator_act.id': exampleId('act'),
   'operator_act.status': 200,
+  'payment.id': exampleId('payment'),
   'provider.callback_proof': 'token',
   'provider.refund': 'async',
   'provider_config.id': exampleId('provider_config'),
+  'refund.id': exampleId('refund'),
   'refund.workflow': { id: REFUND_WORKFLOW, url: `${WORKFLOW_PAGES}/${REFUND_WORKFLOW}` },
   'refund_execution.status': 'pending',
   'refund_execution.wait_until': TIME,

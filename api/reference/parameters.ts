@@ -20,7 +20,6 @@ const WORDS: Readonly<Record<string, string>> = {
   file: 'The name of a file that the page loads',
   format: 'What the file is made of',
   from: 'From this time on',
-  limit: 'How many at most, 1 to 100',
   merchant_id: 'Only of this merchant',
   operator_id: 'Only of this operator',
   payment_id: 'Only of this payment',

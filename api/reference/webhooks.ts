@@ -3,6 +3,7 @@ import { EVENT_TYPES, type EventType, WEBHOOK_EVENT_TYPES } from '../../domain/o
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import type { RefundStatus } from '../../domain/refund-states.ts';
 import { deliveredEventShape } from '../events/present.ts';
+import { TIME } from '../shape.ts';
 import { exampleId } from './examples.ts';
 
 const header = (description: string) => ({ description, schema: { type: 'string' } as const });
@@ -18,8 +19,7 @@ function exampleEvent(type: EventType) {
     refund: { id: exampleId('refund'), object: 'refund', payment_id: payment.id, ...money },
     endpoint: { id: exampleId('webhook_endpoint'), object: 'webhook_endpoint' },
   };
-  const timestamp = '2026-11-24T09:00:00.123Z';
-  return { id: exampleId('message'), type, timestamp, data: data[subject] ?? {} };
+  return { id: exampleId('message'), type, timestamp: TIME, data: data[subject] ?? {} };
 }
 const PAYMENT_NEWS: Readonly<Record<string, PaymentStatus>> = {
   disputed: 'succeeded',

@@ -40,9 +40,10 @@ export async function createRefund(
     reason: body.reason ?? null,
     metadata: body.metadata,
   });
-  const { kind, refund } = requireRefund(insertion, fingerprint);
+  const { kind, refund, payment: locked } = requireRefund(insertion, fingerprint);
   if (isRefundUndecided(refund)) {
-    const input = refundInput(refund, payment, capabilitiesOf(payment.provider));
+    // A late callback may have told the receipt since the payment was read for this request.
+    const input = refundInput(refund, locked, capabilitiesOf(locked.provider));
     await engine.startRefund(input, policies.api.start_wait_ms);
   }
   return { refund, isReplay: kind === 'replayed' };

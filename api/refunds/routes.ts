@@ -5,11 +5,13 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { requirePayment } from '../payments/find.ts';
-import { presentWholeList, wholeListOf } from '../shape.ts';
+import { pageQuery } from '../schema.ts';
+import { findPage, pageOf } from '../shape.ts';
 import { createRefund, isRefundUndecided } from './create.ts';
+import { showRefundExecution } from './execution.ts';
 import { presentRefund } from './present.ts';
 import { createRefundBody } from './schema.ts';
-import { refundShape } from './shape.ts';
+import { refundExecutionShape, refundShape } from './shape.ts';
 
 const tag = 'Refunds';
 const reading = { kind: 'merchant', scope: 'payments:read' } as const;
@@ -59,11 +61,16 @@ export const refundOperations: readonly Operation[] = [
     tag,
     summary: 'List a payment’s refunds',
     access: reading,
-    answers: { 200: { description: 'Oldest first', schema: wholeListOf(refundShape) } },
-    async handle(deps, { caller, param }) {
+    query: pageQuery,
+    answers: { 200: { description: 'A page, oldest first', schema: pageOf(refundShape) } },
+    async handle(deps, { caller, param, query }) {
       const payment = await requirePayment(deps, caller.merchantId, param('id'));
-      const refunds = await listRefunds(deps.pool, payment.id);
-      const body = presentWholeList(refunds.map((refund) => presentRefund(refund, deps.engine)));
+      const body = await findPage(
+        'refund',
+        query,
+        (limit, afterId) => listRefunds(deps.pool, payment.id, afterId, limit),
+        (refund) => presentRefund(refund, deps.engine),
+      );
       return { status: 200, body };
     },
   }),
@@ -78,6 +85,19 @@ export const refundOperations: readonly Operation[] = [
     async handle(deps, { caller, param }) {
       const refund = await requireRefund(deps, caller.merchantId, param('id'));
       return { status: 200, body: presentRefund(refund, deps.engine) };
+    },
+  }),
+  declare({
+    id: 'getRefundExecution',
+    method: 'get',
+    path: '/api/v1/refunds/{id}/execution',
+    tag,
+    summary: 'See why a refund waits, and what comes next',
+    access: reading,
+    answers: { 200: { description: 'The running workflow', schema: refundExecutionShape } },
+    async handle(deps, { caller, param }) {
+      const refund = await requireRefund(deps, caller.merchantId, param('id'));
+      return { status: 200, body: await showRefundExecution(deps.engine, refund) };
     },
   }),
 ];

@@ -40,11 +40,21 @@ test('one whose start was not answered, and that is there, has begun', async () 
   expect((await operator('GET', `/api/v1/admin/batches/${batch?.id}`)).status).toBe(200);
 });
 
-test('one that is not there has not begun', async () => {
-  await change(() => ({ startBatch: () => Promise.resolve(false) }));
+test('one that is not there may be behind another, or still come: so its id is told', async () => {
+  let id = '';
+  await change(() => ({
+    startBatch: (given) => {
+      id = given;
+      return Promise.resolve(false);
+    },
+  }));
   const answer = await begin();
   expect(answer).toMatchObject({ status: 503, body: { code: 'temporarily_unavailable' } });
-  expect(answer.body.detail).toContain('nothing has begun');
+  expect(answer.body.detail).toContain('another batch may be running');
+  expect(answer.body.detail).toContain(`GET /api/v1/admin/batches/${id}`);
+  for (const untrue of ['does not answer', 'nothing has begun']) {
+    expect(answer.body.detail).not.toContain(untrue);
+  }
 });
 
 test('of one that nobody could look for, the id is told, and that it may have begun', async () => {

@@ -45,7 +45,7 @@ test('so are refunds, with what their workflow does', async () => {
   expect(await readAll(`${STUCK}/refunds`, 'refund_id')).toEqual({ ids: [], pages: 1 });
   await overdue('refunds');
   expect(await readAll(`${STUCK}/refunds`, 'refund_id')).toEqual({ ids, pages: 2 });
-  const next = { type: 'refund', attempt: 7, attemptsMax: 0, nextTryAt: null };
+  const next = { type: 'refund', attempt: 7, attemptsMax: null, nextTryAt: null };
   const activities = [{ ...next, lastError: 'the line went dead' }];
   api.engine.execution = { status: 'running', historyLength: 12, activities };
   const { body } = await viewer('GET', `${STUCK}/refunds?limit=1`);

@@ -19,13 +19,13 @@ const LIST = '/api/v1/payments';
 test('each answer tells where the caller stands', async () => {
   const first = await api.send('GET', LIST);
   expect(first.headers.get('ratelimit-policy')).toBe('"key";q=1000;w=10');
-  expect(first.headers.get('ratelimit')).toMatch(/^"key";r=999;t=10$/);
+  expect(first.headers.get('ratelimit')).toMatch(/^"key";r=999;t=\d+$/);
   expect((await api.send('GET', LIST)).headers.get('ratelimit')).toMatch(/^"key";r=998;t=\d+$/);
 });
 
 test('beyond its limit a key is told when to come again; other keys are not', async () => {
   await api.database.queryAsOwner(
-    `INSERT INTO rate_limits SELECT 'key:' || id, 1000, extract(epoch FROM now()) * 1000 + 5000
+    `INSERT INTO rate_limits SELECT 'key:' || id, 1000, extract(epoch FROM now()) * 1000 + 60000
      FROM api_keys`,
   );
   const apiKey = makeApiKey('test');

@@ -8,7 +8,7 @@ import { insertWebhookEvent } from '../../db/webhook-events.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { makeRecord, makeWebhookEvent, storePaymentIn } from '../factories.ts';
 import { makeCPayEvent, sign, stkPath } from './callbacks.ts';
-import { enrollOperator, PASSWORD } from './operators.ts';
+import { enrollOperator, PASSWORD, PASSWORD_HASH } from './operators.ts';
 import { fillPath, type Seeds, storeOneOfEach } from './seeds.ts';
 import { SECRETS, type Sending, type TestApi } from './server.ts';
 
@@ -88,7 +88,7 @@ export async function openGoodRequests(api: TestApi) {
 const enroll = (api: TestApi) => enrollOperator(api, 'viewer', `${randomUUID()}@example.test`);
 
 async function openOwnSession(api: TestApi) {
-  return { refresh_token: await openSession(api.pool, (await enroll(api)).id) };
+  return { refresh_token: await openSession(api.pool, (await enroll(api)).id, PASSWORD_HASH) };
 }
 
 async function reviewRefund(api: TestApi): Promise<string> {

@@ -1,40 +1,24 @@
 import { randomUUID } from 'node:crypto';
-import { Writable } from 'node:stream';
-import { createLog } from '../../config/log.ts';
 import { MERCHANT, storePaymentIn } from '../factories.ts';
+import { keepLog } from '../kept-log.ts';
 import { makeStkCallback, stkPath } from './callbacks.ts';
 import { openOperator, PASSWORD } from './operators.ts';
 import { openTestApi, type TestApi } from './server.ts';
 import { settleRefundsIn, takePaymentsIn } from './takers.ts';
 
 /** What a request leaves in the log: enough to find it by, and nothing that nobody may read. */
-type Line = Readonly<Record<string, unknown>>;
-let written = '';
-const kept = new Writable({
-  write(chunk, _encoding, done) {
-    written += String(chunk);
-    done();
-  },
-});
+const { log, read, lines, forget } = keepLog('info');
 const FROM = { 'x-forwarded-for': '203.0.113.9' };
 
 let api: TestApi;
 beforeAll(async () => {
-  const log = createLog('api', 'info', kept);
   api = await openTestApi({ adapt: (deps) => ({ ...deps, log }) });
   api.engine.takePayment = takePaymentsIn(api.pool);
   api.engine.takeRefund = settleRefundsIn(api.pool);
 });
 afterAll(() => api.close());
-beforeEach(() => {
-  written = '';
-});
+beforeEach(forget);
 
-const lines = (): readonly Line[] =>
-  written
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line));
 /** The request's own line, by its id. */
 const lineOf = (requestId: string) =>
   lines().find((line) => line.request_id === requestId && 'route' in line);
@@ -139,6 +123,6 @@ test('no line holds a secret or anything of the payer', async () => {
   const told = [token, access_token, refresh_token, made.body.key, api.apiKey, PASSWORD];
   const payer = ['254712345678', '254708374149', '0712345678', '4242424242424242', 'whsec_mine'];
   for (const secret of [...Object.values(secrets), ...told, ...payer]) {
-    expect(written).not.toContain(String(secret));
+    expect(read()).not.toContain(String(secret));
   }
 });

@@ -46,7 +46,7 @@ const CPAY = { provider: 'cpay', credentialsRef: 'env:cpay' } as const;
 /** Looks as often as it is asked, but for one question for all that it shows. */
 const EVERY_MS = 20;
 async function untilShown(registry: Registry, line: string): Promise<string> {
-  for (let tries = 0; tries < 500; tries += 1) {
+  for (let tries = 0; tries < 1_500; tries += 1) {
     const text = await registry.metrics();
     if (text.includes(`${line}\n`)) return text;
     await new Promise((resolve) => setTimeout(resolve, EVERY_MS));

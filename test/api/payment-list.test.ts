@@ -129,7 +129,7 @@ test('with Temporal there, the execution shows what is being tried', async () =>
   api.engine.execution = {
     status: 'running',
     historyLength: 17,
-    activities: [{ ...tried, attemptsMax: 0 }, asked],
+    activities: [{ ...tried, attemptsMax: null }, asked],
   };
   const { status, body } = await api.send('GET', `/api/v1/payments/${ids.phone}/execution`);
   expect(status).toBe(200);

@@ -113,14 +113,12 @@ const UPDATES: readonly (readonly [UpdateAnswer, number, string | undefined])[] 
   [{ kind: 'unavailable' }, 503, 'temporarily_unavailable'],
   [{ kind: 'refused', type: 'a type of tomorrow', message: 'why' }, 409, 'payment_closed'],
 ];
-const CLOSED: UpdateAnswer = { kind: 'refused', type: 'payment_closed', message: 'it has ended' };
+const CLOSED = { kind: 'refused', type: 'payment_closed', message: 'it has ended' } as const;
 const REFUSALS = { cancel: 'already_sent', capture: 'capture_refused', verify: 'not_sent' };
 describe.each(['cancel', 'capture', 'verify'] as const)('%s', (what) => {
   const type = REFUSALS[what];
   const own: UpdateAnswer = { kind: 'refused', type, message: 'the reason in words' };
-  const closed =
-    what === 'verify' ? ([CLOSED, 200, undefined] as const) : ([CLOSED, 409, CLOSED.type] as const);
-  test.each([...UPDATES, closed, [own, 409, type] as const])(
+  test.each([...UPDATES, [CLOSED, 409, CLOSED.type] as const, [own, 409, type] as const])(
     'when the workflow answers %j: %i %s',
     async (update, status, code) => {
       const { id, workflowId } = await store('authorized');
@@ -170,18 +168,21 @@ test('a verify of what ends in that moment shows how it ended', async () => {
 });
 
 test.each([
-  ['not_running', 'capture', 409, 'payment_closed'],
-  ['unavailable', 'capture', 409, 'payment_closed'],
-  ['unavailable', 'cancel', 200, undefined],
-  ['unavailable', 'verify', 200, undefined],
+  [{ kind: 'not_running' }, 'capture', 409, 'payment_closed'],
+  [{ kind: 'unavailable' }, 'capture', 409, 'payment_closed'],
+  [{ kind: 'unavailable' }, 'cancel', 200, undefined],
+  [{ kind: 'unavailable' }, 'verify', 200, undefined],
+  [CLOSED, 'capture', 409, 'payment_closed'],
+  [CLOSED, 'cancel', 200, undefined],
+  [CLOSED, 'verify', 200, undefined],
 ] as const)(
-  '%s, as it was canceled in that moment: a %s is %i',
-  async (kind, what, status, code) => {
+  '%j, as it was canceled in that moment: a %s is %i',
+  async (told, what, status, code) => {
     const payment = await store('authorized');
     const own = { ...api.engine };
     const end = async () => {
       await recordEvent(api.pool, payment, 'canceled', { outcome: makeOutcome('canceled') });
-      return { kind } as const;
+      return told;
     };
     Object.assign(api.engine, { cancelPayment: end, capturePayment: end, verifyPayment: end });
     const answer = await ask(payment.id, what);
@@ -191,16 +192,19 @@ test.each([
 );
 
 test.each([
-  [4_000, 200, undefined],
-  [3_000, 409, 'payment_closed'],
-])('a capture of %i whose payment was just captured of 4000: %i', async (amount, status, code) => {
+  [4_000, { kind: 'not_running' }, 200, undefined],
+  [3_000, { kind: 'not_running' }, 409, 'payment_closed'],
+  [4_000, CLOSED, 200, undefined],
+  [3_000, CLOSED, 409, 'payment_closed'],
+] as const)('a capture of %i as it is captured of 4000, told %j: %i', async (...it) => {
+  const [amount, told, status, code] = it;
   const payment = await store('authorized');
   const own = { ...api.engine };
   api.engine.capturePayment = async () => {
     const money = { amountMinor: 4_000, currency: 'KES' };
     const outcome = makeOutcome('succeeded', { money });
     await recordEvent(api.pool, payment, 'succeeded', { outcome });
-    return { kind: 'not_running' };
+    return told;
   };
   const answer = await api.send('POST', `/api/v1/payments/${payment.id}/capture`, {
     body: { amount },

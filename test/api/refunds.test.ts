@@ -1,6 +1,7 @@
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { dispatch, makeOutcome, recordEvent, storePayment, storePaymentIn } from '../factories.ts';
+import { openOperator } from './operators.ts';
 import { type Answer, openTestApi, type Send, type TestApi } from './server.ts';
 import { settleRefundsIn } from './takers.ts';
 
@@ -141,6 +142,31 @@ test('M-Pesa refunds by receipt: without one it is to be learned first', async (
   ]);
 });
 
+test('a receipt that comes while its refund is asked for goes with it', async () => {
+  let comeLate = () => Promise.resolve<unknown>(null);
+  const own = await openTestApi({
+    adapt: (deps) => ({
+      ...deps,
+      pool: {
+        ...deps.pool,
+        async transaction(work, retries) {
+          await comeLate();
+          return await deps.pool.transaction(work, retries);
+        },
+      },
+    }),
+  });
+  const payment = await storePayment(own.pool);
+  await dispatch(own.pool, payment);
+  const outcome = makeOutcome('succeeded', { receipt: null });
+  await recordEvent(own.pool, payment, 'succeeded', { outcome });
+  comeLate = () => own.database.queryAsOwner("UPDATE payments SET provider_receipt = 'UJ7A1B2C3D'");
+  await refund(payment, {}, undefined, own.send);
+  expect(own.engine.startedRefunds).toMatchObject([{ providerReceipt: 'UJ7A1B2C3D' }]);
+  expect(own.engine.startedRefunds[0]).not.toHaveProperty('receiptToLearn');
+  await own.close();
+});
+
 test('M-Pesa gives back whole shillings only', async () => {
   const payment = await storePaymentIn(api.pool, 'succeeded');
   expect(await refund(payment, { amount: 150 })).toMatchObject({
@@ -148,6 +174,25 @@ test('M-Pesa gives back whole shillings only', async () => {
     body: { code: 'provider_limits', errors: [{ pointer: '/amount' }] },
   });
   expect((await refund(payment, { amount: 200 })).status).toBe(201);
+});
+
+test('the refunds of a payment are listed page by page, oldest first, to the last', async () => {
+  const payment = await store();
+  const ids: string[] = [];
+  for (let made = 0; made < 5; made += 1)
+    ids.push((await refund(payment, { amount: 100 })).body.id);
+  await refund(await store());
+  const path = `/api/v1/payments/${payment.id}/refunds`;
+  const seen: string[][] = [];
+  for (let query = '?limit=2'; query !== ''; ) {
+    const { body } = await api.send('GET', `${path}${query}`);
+    seen.push(body.data.map(({ id }) => id));
+    expect(body.has_more).toBe(typeof body.next_cursor === 'string');
+    query = body.has_more === true ? `?limit=2&cursor=${body.next_cursor}` : '';
+  }
+  expect(seen).toEqual([ids.slice(0, 2), ids.slice(2, 4), ids.slice(4)]);
+  expect((await listOf(payment)).map(({ id }) => id)).toEqual(ids);
+  expect((await api.send('GET', `${path}?cursor=x`)).body.code).toBe('invalid_request');
 });
 
 test('another merchant sees neither payment nor refund, and may use the same key', async () => {
@@ -163,6 +208,41 @@ test('another merchant sees neither payment nor refund, and may use the same key
     merchantId: other.id,
   });
   expect((await refund(theirs, { amount: 1_000 }, 'refund-1', other.send)).status).toBe(201);
+});
+
+test('one that waits tells why, to its merchant and to any operator', async () => {
+  api.engine.workflows = 'away';
+  const { body: made } = await refund(await store(), { amount: 4_000 });
+  await api.database.queryAsOwner("UPDATE refunds SET waiting_for = 'callback' WHERE id = $1", [
+    made.id,
+  ]);
+  api.engine.workflows = 'runs';
+  const next = { type: 'refund', attempt: 7, attemptsMax: 3, nextTryAt: null };
+  const activities = [{ ...next, lastError: 'the line went dead' }];
+  api.engine.execution = { status: 'running', historyLength: 12, activities };
+  const operator = (await openOperator(api, 'viewer')).send;
+  for (const [send, path] of [
+    [api.send, `/api/v1/refunds/${made.id}`],
+    [operator, `/api/v1/admin/refunds/${made.id}`],
+  ] as const) {
+    const whole = { id: made.id, object: 'refund', status: 'pending', waiting_for: 'callback' };
+    expect(await send('GET', path)).toMatchObject({ status: 200, body: whole });
+    expect(await send('GET', `${path}/execution`)).toMatchObject({
+      status: 200,
+      body: {
+        object: 'refund_execution',
+        refund_id: made.id,
+        payment_id: made.payment_id,
+        explanation: expect.stringContaining('The provider has the refund'),
+        activities: [{ attempt: 7, attempts_max: 3, last_error: 'the line went dead' }],
+        workflow: { status: 'running', history_length: 12 },
+      },
+    });
+  }
+  for (const rest of ['', '/execution']) {
+    const path = `/api/v1/admin/refunds/${String(made.payment_id)}${rest}`;
+    expect((await operator('GET', path)).status).toBe(404);
+  }
 });
 
 test('with nobody to take it up it answers 202, keeps the money and joins on replay', async () => {

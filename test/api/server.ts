@@ -91,6 +91,9 @@ export type TestApi = {
   close(): Promise<void>;
 };
 
+/** Tests count to the last request, also where the machine is slow. */
+const LIMITS_WAIT_MS = 20_000;
+
 /** What a test may want otherwise. */
 export type TestApiOptions = {
   readonly live?: Partial<LiveSettings>;
@@ -148,7 +151,7 @@ async function serve(
   const shipped = readPolicies(POLICY_DEFAULTS, null);
   const rate_limits = { ...shipped.api.rate_limits, ...options.rateLimits };
   const policies = { ...shipped, api: { ...shipped.api, rate_limits } };
-  const limits = openRateLimits(databaseUrl, rate_limits, LOCAL_LIMITS);
+  const limits = openRateLimits(databaseUrl, rate_limits, LOCAL_LIMITS, LIMITS_WAIT_MS);
   let isDraining = false;
   let closing: Promise<void> | null = null;
   const accessTokens = createAccessTokens(TOKEN_CONFIG);

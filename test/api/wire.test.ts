@@ -7,7 +7,7 @@ import { openTestApi, type TestApi } from './server.ts';
 import { takePaymentsIn } from './takers.ts';
 
 /** HTTP below the routes: what is not HTTP, what never arrives, and how a process ends. */
-const QUICK = { headersMs: 300, requestMs: 600, lookEveryMs: 50 };
+const QUICK = { headersMs: 2_000, requestMs: 2_500, lookEveryMs: 50 };
 
 let api: TestApi;
 beforeEach(async () => {
@@ -122,6 +122,8 @@ test('what Node itself refuses is described for each operation', async () => {
 
 describe('a process that ends', () => {
   test('finishes what it has begun, and sends its clients elsewhere', async () => {
+    await api.close();
+    api = await openTestApi();
     const letGo = holdPayments();
     const paying = api.send('POST', '/api/v1/payments', { body: PAYMENT });
     await until(() => api.engine.started.length === 1);

@@ -13,7 +13,7 @@ let pool: Pool;
 beforeEach(async () => {
   database = await openTestDatabase();
   door = await openDoor(database.adminUrl);
-  pool = await openPool({ databaseUrl: door.url, size: 2, statementTimeoutMs: 1_000 });
+  pool = await openPool({ databaseUrl: door.url, size: 2, statementTimeoutMs: 10_000 });
 });
 afterEach(async () => {
   await pool.end();
@@ -56,6 +56,8 @@ describe('away is', () => {
   });
 
   test('a statement that took too long', async () => {
+    await pool.end();
+    pool = await openPool({ databaseUrl: door.url, size: 2, statementTimeoutMs: 1_000 });
     expect(isDatabaseAway(await errorOf(wait()))).toBe(true);
   });
 });

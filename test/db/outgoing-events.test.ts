@@ -26,7 +26,7 @@ const listAll = (after: string | null = null) =>
 
 /** Events are shown once no older transaction of the server is open; other tests run there too. */
 async function listWhen(count: number, after: string | null = null) {
-  for (let tries = 0; tries < 200; tries += 1) {
+  for (let tries = 0; tries < 1_200; tries += 1) {
     const events = await listAll(after);
     if (events.length >= count) return events;
     await new Promise((resolve) => setTimeout(resolve, 25));

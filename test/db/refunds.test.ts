@@ -11,7 +11,12 @@ import { findRefund, insertRefund, type NewRefund } from '../../db/refunds.ts';
 import { sql } from '../../db/sql.ts';
 import { refundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
-import { type Refund, type RefundRecordRequest, refundFailure } from '../../domain/refund.ts';
+import {
+  type Refund,
+  type RefundRecordRequest,
+  refundFailed,
+  refundFailure,
+} from '../../domain/refund.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { MERCHANT, reread, storePaymentIn } from '../factories.ts';
 
@@ -122,6 +127,39 @@ test('a failure brings its own code of the provider, or none', async () => {
   await recordRefund(pool, entry(refund, back));
   const row = await findRefund(pool, MERCHANT.id, refund.id);
   expect(row).toMatchObject({ failureCode: 'declined', providerCode: null });
+});
+
+test('in review after late money it shows the failure’s own code of the provider', async () => {
+  const refund = await insert();
+  const failed = refundFailed(refundFailure('declined', 'R000002'));
+  await recordRefund(pool, entry(refund, { event: 'failed', outcome: failed }));
+  const succeeded = { ...failed, kind: 'succeeded', failure: null, providerCode: '0' } as const;
+  const late = { event: 'succeeded', reviewReason: 'late_success' } as const;
+  const key = `${refund.id}/late`;
+  expect(
+    await recordRefund(pool, entry(refund, { ...late, key, outcome: succeeded })),
+  ).toMatchObject({ status: 'needs_review', reviewReason: 'late_success' });
+  const shown = { failureCode: 'declined', providerCode: 'R000002' };
+  expect(await findRefund(pool, MERCHANT.id, refund.id)).toMatchObject(shown);
+  const decided = { key: `${refund.id}/decided`, event: 'succeeded', outcome: succeeded } as const;
+  await recordRefund(pool, entry(refund, decided));
+  const paid = { status: 'succeeded', failureCode: null, providerCode: '0' };
+  expect(await findRefund(pool, MERCHANT.id, refund.id)).toMatchObject(paid);
+});
+
+test('a receipt that is learned leaves what the refund waits for', async () => {
+  const refund = await insert();
+  const waits = { waitingFor: 'callback', waitMs: 60_000 } as const;
+  await recordRefund(pool, entry(refund, { key: `${refund.id}/asked`, ...waits }));
+  const before = await findRefund(pool, MERCHANT.id, refund.id);
+  const learned = { key: `${refund.id}/learned`, paymentReceipt: 'UJ7A1B2C3D' };
+  await recordRefund(pool, entry(refund, learned));
+  const { waitUntil } = before ?? {};
+  expect(waitUntil).toEqual(expect.any(String));
+  expect(await findRefund(pool, MERCHANT.id, refund.id)).toMatchObject({
+    waitingFor: 'callback',
+    waitUntil,
+  });
 });
 
 test('a late success of a failed refund is reserved again, for a person to see', async () => {

@@ -3,6 +3,7 @@ import { ROLES } from '../../domain/access.ts';
 import { ATTEMPT_STATUSES } from '../../domain/attempt-states.ts';
 import { CAPTURE_METHODS } from '../../domain/capture.ts';
 import { isClosed, PAYMENT_STATUSES } from '../../domain/payment-states.ts';
+import { isRefundClosed, REFUND_STATUSES } from '../../domain/refund-states.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 
 let database: TestDatabase;
@@ -32,12 +33,21 @@ test.each(CHECKS)('$name lists what the code lists', async ({ name, words }) => 
   expect(wordsOf(row?.definition ?? '')).toEqual([...words].sort());
 });
 
-test('the index of open payments covers every open status and no closed one', async () => {
+const OPEN = PAYMENT_STATUSES.filter((status) => !isClosed(status));
+const OPEN_REFUNDS = REFUND_STATUSES.filter((status) => !isRefundClosed(status));
+const isUnreviewed = (status: string) => status !== 'needs_review';
+test.each([
+  { index: 'payments_to_sweep', order: '(status, COALESCE(swept_at, updated_at))', of: OPEN },
+  { index: 'payments_waiting', order: '(id)', of: OPEN.filter(isUnreviewed) },
+  { index: 'refunds_pending', order: '(id)', of: OPEN_REFUNDS.filter(isUnreviewed) },
+])('$index holds $of and no others, in order of $order', async ({ index, order, of }) => {
   const [row] = await database.queryAsOwner<{ indexdef: string }>(
-    "SELECT indexdef FROM pg_indexes WHERE indexname = 'payments_open'",
+    'SELECT indexdef FROM pg_indexes WHERE indexname = $1',
+    [index],
   );
-  const open = PAYMENT_STATUSES.filter((status) => !isClosed(status));
-  expect(wordsOf(row?.indexdef ?? '')).toEqual([...open].sort());
+  const definition = row?.indexdef ?? '';
+  expect(wordsOf(definition)).toEqual([...of].sort());
+  expect(definition).toContain(` ${order} WHERE `);
 });
 
 test('amounts are whole numbers of 64 bits in every table', async () => {

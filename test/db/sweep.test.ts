@@ -69,7 +69,7 @@ test.each([
 test('unstarted are those left in created for a while, oldest first, up to the limit', async () => {
   const young = await storePayment(pool);
   const [old, older] = [await storePayment(pool), await storePayment(pool)];
-  await setAge('payments', young.id, '14 seconds');
+  await setAge('payments', young.id, '5 seconds');
   await setAge('payments', old.id, '16 seconds');
   await setAge('payments', older.id, '1 day');
   expect(await silentIds('created')).toEqual([older.id, old.id]);
@@ -80,11 +80,11 @@ test('unstarted are those left in created for a while, oldest first, up to the l
 });
 
 const SILENCES = [
-  { age: '50 minutes', wait: '14 seconds', seen: null, isDue: false },
+  { age: '50 minutes', wait: '5 seconds', seen: null, isDue: false },
   { age: '50 minutes', wait: '16 seconds', seen: null, isDue: true },
-  { age: '50 minutes', wait: '1 hour', seen: '59 seconds', isDue: false },
+  { age: '50 minutes', wait: '1 hour', seen: '30 seconds', isDue: false },
   { age: '50 minutes', wait: '1 hour', seen: '61 seconds', isDue: true },
-  { age: '10 minutes 14 seconds', wait: null, seen: null, isDue: false },
+  { age: '10 minutes 5 seconds', wait: null, seen: null, isDue: false },
   { age: '10 minutes 16 seconds', wait: null, seen: null, isDue: true },
   // It may wait for days, and is looked at each hour all the same.
   { age: '59 minutes', wait: '-1 day', seen: null, isDue: false },
@@ -116,7 +116,7 @@ test('a hundred quiet reviews hide neither what is lost nor each other', async (
   const lost = await storePaymentIn(pool, 'processing');
   await setAge('payments', lost.id, '1 day');
   expect(await silentIds('processing', 5)).toEqual([lost.id]);
-  expect(idsOf(await listStuck(pool, 15_000, 5))).toEqual([lost.id]);
+  expect(idsOf(await listStuck(pool, 15_000, 5, null))).toEqual([lost.id]);
   const first = await silentIds('needs_review', 5);
   for (const id of first) await markSwept(pool, 'payments', id);
   const second = await silentIds('needs_review', 5);
@@ -175,6 +175,33 @@ test('refunds have queues too: one that nobody took up is behind no review', asy
   await database.queryAsOwner('UPDATE refunds SET dispatched_at = now()');
   expect(await list('pending')).toMatchObject([{ is_sent: true }]);
 });
+
+const REFUND_SILENCES = [
+  // Nobody took it up: it is started.
+  { sent: false, waits: null, wait: null, age: '14 seconds', isDue: false },
+  { sent: false, waits: null, wait: null, age: '16 seconds', isDue: true },
+  { sent: false, waits: 'resend', wait: '14 seconds', age: '1 hour', isDue: false },
+  { sent: false, waits: 'resend', wait: '16 seconds', age: '1 hour', isDue: true },
+  { sent: true, waits: 'provider_answer', wait: null, age: '10 minutes 14 seconds', isDue: false },
+  { sent: true, waits: 'provider_answer', wait: null, age: '10 minutes 16 seconds', isDue: true },
+  { sent: true, waits: 'callback', wait: '14 seconds', age: '1 hour', isDue: false },
+  { sent: true, waits: 'callback', wait: '16 seconds', age: '1 hour', isDue: true },
+] as const;
+
+test.each(REFUND_SILENCES)(
+  'a refund that is sent ($sent) and waits for $waits, over since $wait, silent for $age: $isDue',
+  async ({ sent, waits, wait, age, isDue }) => {
+    const { id } = await storeRefund();
+    await database.queryAsOwner(
+      `UPDATE refunds SET waiting_for = $2, wait_until = now() - $3::interval,
+         dispatched_at = CASE WHEN $4 THEN now() END WHERE id = $1`,
+      [id, waits, wait, sent],
+    );
+    await setAge('refunds', id, age);
+    const silent = await listSilentRefunds(pool, 'pending', 15_000, 100);
+    expect(idsOf(silent)).toEqual(isDue ? [id] : []);
+  },
+);
 
 test('a callback that cannot be delivered makes way for the others', async () => {
   const [first, second] = [makeWebhookEvent(), makeWebhookEvent()];

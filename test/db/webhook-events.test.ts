@@ -148,7 +148,7 @@ const listIds = async (limit = 100) =>
 
 test('undelivered are those received a while ago, oldest first, up to the limit', async () => {
   const [young, old, older] = [
-    await storeAged('9 seconds'),
+    await storeAged('1 second'),
     await storeAged('11 seconds'),
     await storeAged('1 hour'),
   ];

@@ -1,3 +1,4 @@
+import { untilThere } from './handset.ts';
 import { openOperatorIn } from './operators.ts';
 import { openShop, type Shop } from './shop.ts';
 
@@ -29,6 +30,12 @@ test('a pause holds all of them, a look-up asks about each, and each is charged 
   const phones = Array.from({ length: PAYMENTS }, () => shop.phone('08'));
   const paid = await Promise.all(phones.map((phone) => shop.pay(phone)));
   const ids = paid.map(({ body }) => body.id);
+  // Temporal lists what runs a moment after it has begun.
+  const open = `Provider = 'mpesa' AND ExecutionStatus = 'Running' AND WorkflowType = 'payment'`;
+  await untilThere(async () => {
+    const { count } = await shop.temporal.workflow.count(open);
+    return count >= PAYMENTS ? count : null;
+  }, 'all are seen');
   expect(await batch('pause')).toMatchObject({ payments: PAYMENTS, done: PAYMENTS, failed: 0 });
   const held = async (id: string) =>
     (await shop.timeline(id)).filter(({ action }) => action === 'payment.paused').length;

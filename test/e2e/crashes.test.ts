@@ -52,6 +52,12 @@ const WHOLE = 10_000;
 const isLeftToPeople = ({ provider, point }: Case) =>
   capabilitiesOf(provider).dedupe_window_ms === null && point === 'between claim and send';
 
+const SEND = { timeout_ms: 1_500, deadline_ms: 90_000, resend_after_ms: [500] };
+const UNHURRIED = {
+  charge: { ...SEND, max_sends: 3 },
+  refund: { ...SEND, lookup_every_ms: [700] },
+};
+
 const folder = mkdtempSync(join(tmpdir(), 'malipo-crash-'));
 const plan = openPlan(folder);
 let shop: Shop;
@@ -72,10 +78,13 @@ beforeAll(async () => {
     environment,
     // What stood in the database when it died is looked at before the next one runs.
     restartsDead: false,
-    // All calls come to their points while one payment waits for its callback.
+    // All calls come to their points while one payment waits for its callback, and none is too
+    // old to be sent when the next worker is there.
     policies: {
+      stripe: UNHURRIED,
+      cpay: UNHURRIED,
       mpesa: {
-        callback_wait_ms: 10_000,
+        callback_wait_ms: 16_000,
         lookup: { timeout_ms: 2_000, every_ms: [700], window_ms: 2_000 },
       },
     },
@@ -90,7 +99,7 @@ beforeAll(async () => {
   plan.make(Object.fromEntries(CASES.map(({ amount, point }) => [amount, point])));
   const acting = Promise.all(CASES.map(act));
   for (let tries = 0; plan.readDone() === null; tries += 1) {
-    if (tries > 160) throw new Error('not all calls came to their points in time');
+    if (tries > 280) throw new Error('not all calls came to their points in time');
     await sleep(50);
   }
   while (shop.world.details().pids.worker !== undefined) await sleep(20);
@@ -178,7 +187,7 @@ async function untilKnown(of: Case) {
   if (of.step === 'refund') return await untilRefund(shop, idOf(refunds, of), ENDS);
   if (of.step !== 'capture') return await shop.until(id, ENDS, 40_000);
   // The first capture may have ended in "it is still held": then it is to be made again.
-  for (let tries = 0; tries < 40; tries += 1) {
+  for (let tries = 0; tries < 120; tries += 1) {
     const { status, body } = await capture(of);
     if (status === 200) return body;
     await sleep(250);
@@ -221,7 +230,7 @@ describe.each(PROVIDERS)('%s', (provider) => {
       const isPaidByPhone = of.provider === 'mpesa' && !MOVED.includes(step) && !isLeft;
       if (isPaidByPhone) await expectPaidOnce(shop, { id }, of.phone);
     },
-    60_000,
+    120_000,
   );
 });
 

@@ -210,7 +210,7 @@ test('events reach all, in order and once, whoever is killed or does not read', 
   const clients = Array.from({ length: CLIENTS }, () => follow(api_url, api_key));
   const stranger = follow(api_url, other.apiKey);
   const everybody = [...clients, stranger];
-  await until(() => everybody.every(({ begun }) => begun === 1), WITHIN_MS);
+  await until(() => everybody.every(({ begun }) => begun >= 1), WITHIN_MS);
   const { deaf, honest } = await flood();
   const strange = storePaymentIn(pool, 'succeeded', { merchantId: other.id });
   const haveBegun = (round: number) => everybody.every(({ begun }) => begun >= round);

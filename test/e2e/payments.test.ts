@@ -7,7 +7,7 @@ import { openShop, type Shop } from './shop.ts';
 let shop: Shop;
 beforeAll(async () => {
   shop = await openShop(2);
-}, 90_000);
+}, 150_000);
 afterAll(() => shop?.close(), 60_000);
 
 const history = async (workflowId: string) =>
@@ -58,6 +58,7 @@ async function untilTriedInVain(id: string) {
 type Tried = {
   readonly type: string;
   readonly attempt: number;
+  readonly attempts_max: number | null;
   readonly last_error: string | null;
   readonly next_try_at: string | null;
 };
@@ -76,7 +77,9 @@ describe('the main path', () => {
   it.concurrent('succeeds with a receipt in at most 21 events, and shows each step', async () => {
     const phone = shop.phone();
     const { status, body } = await shop.pay(phone);
-    expect([status, body.status]).toEqual([201, 'processing']);
+    expect(status).toBe(201);
+    // The payer may be quicker than a busy machine answers.
+    expect(['processing', 'succeeded']).toContain(body.status);
     const paid = await shop.until(body.id, ['succeeded']);
     const { prompts, charges } = await shop.book(phone);
     expect(prompts).toHaveLength(1);
@@ -94,7 +97,7 @@ describe('the main path', () => {
   it.concurrent('is settled by asking in at most 26 events when the callback is lost', async () => {
     const phone = shop.phone('08');
     // The first question is refused, and for so long one can see when the next one comes.
-    const slower = { on: 'query', phone, fault: '429', retry_after_s: 2 };
+    const slower = { on: 'query', phone, fault: '429', retry_after_s: 3 };
     await shop.simulate('POST', 'faults', slower);
     const { body } = await shop.pay(phone);
     expect(await currentDetails(body.workflow.id)).toBe(
@@ -104,6 +107,7 @@ describe('the main path', () => {
     expect(tried).toMatchObject({
       type: 'lookup',
       attempt: 2,
+      attempts_max: null,
       last_error: expect.stringContaining('too many requests'),
     });
     expect(tried.next_try_at).toMatch(/^\d{4}-\d\d-\d\dT[\d:]+\.\d{3}Z$/);
@@ -238,12 +242,11 @@ describe('callbacks', () => {
     await shop.simulate('POST', `callbacks/${id}/resend`, { mutate });
     const doubted = await shop.until(body.id, ['needs_review', 'succeeded']);
     expect([doubted.status, doubted.review_reason]).toEqual(['needs_review', 'amount_mismatch']);
-    const stored = () =>
-      shop.db.query<{ id: string; status: string }>(
-        'SELECT id, status FROM webhook_events WHERE payment_id = $1',
-        [body.id],
-      );
-    const [event] = (await stored()).rows;
+    const { rows } = await shop.db.query<{ id: string; status: string }>(
+      "SELECT id, status FROM webhook_events WHERE payment_id = $1 AND event->>'receipt' = $2",
+      [body.id, mutate.receipt],
+    );
+    const [event] = rows;
     expect(event?.status).toBe('parked');
 
     // An operator has it judged once more: the same words are doubted again, and it comes to rest.
@@ -254,14 +257,12 @@ describe('callbacks', () => {
       { method: 'POST', headers: { authorization: `Bearer ${String(access_token)}` } },
     );
     expect(answer.status).toBe(200);
-    for (
-      let tries = 0;
-      tries < 100 && (await stored()).rows[0]?.status === 'received';
-      tries += 1
-    ) {
+    const read = 'SELECT status FROM webhook_events WHERE id = $1';
+    const statusNow = async () => (await shop.db.query(read, [event?.id])).rows[0]?.status;
+    for (let tries = 0; tries < 300 && (await statusNow()) === 'received'; tries += 1) {
       await sleep(100);
     }
-    expect((await stored()).rows.map(({ status }) => status)).toEqual(['parked']);
+    expect(await statusNow()).toBe('parked');
     const doubts = (await shop.timeline(body.id)).filter(({ cause }) => cause.includes('amount'));
     expect(doubts.length).toBe(2);
   });

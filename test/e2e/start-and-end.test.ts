@@ -70,16 +70,23 @@ test('with Temporal away too it is not taken: the provider shall send it again',
   expect((await callBack()).status).toBe(503);
 }, 60_000);
 
-test.each(['SIGTERM', 'SIGINT'] as const)(
-  'told to end, it waits for a request that has begun; told again by %s, it does not',
-  async (again) => {
-    api = await startApi();
+/** Closes the channel to its parent at this signal, as it closes when the parent is gone. */
+const HANG_UP = "process.once('SIGUSR2',()=>process.disconnect())";
+
+test.each([
+  ['SIGTERM', 'SIGTERM'],
+  ['SIGTERM', 'SIGINT'],
+  ['SIGUSR2', 'SIGTERM'],
+] as const)(
+  'told to end by %s, it waits for a request that has begun; told again by %s, it does not',
+  async (first, again) => {
+    api = await startApi({ NODE_OPTIONS: `--import=data:text/javascript,${HANG_UP}` });
     const socket = await openRaw(api.url);
     socket.on('error', () => undefined);
     socket.write('POST /api/v1/webhooks/stk/x HTTP/1.1\r\n');
     // Once this is answered, the bytes before it were read.
     expect((await ask('/livez')).status).toBe(200);
-    process.kill(api.pid, 'SIGTERM');
+    process.kill(api.pid, first);
     await until(() => api.readLog().includes('the API drains'));
     process.kill(api.pid, again);
     expect(await api.exited).toEqual({ code: 1, signal: null });

@@ -55,7 +55,8 @@ export async function dumpDatabase(shop: Shop): Promise<ReadonlyMap<string, stri
     const { rows } = await shop.db.query<{ row: string }>(`SELECT t::text AS row FROM ${name} t`);
     const text = rows.map(({ row }) => row).join('\n');
     const bytes = [...text.matchAll(/\\x([0-9a-f]+)/g)].map(([, hex = '']) => readHex(hex));
-    return [name, [text, ...bytes].join('\n')] as const;
+    const words = text.replaceAll(/\\x[0-9a-f]+/g, '');
+    return [name, [words, ...bytes].join('\n')] as const;
   });
   return new Map(await Promise.all(dumps));
 }
@@ -71,6 +72,7 @@ export async function readHistories(shop: Shop): Promise<ReadonlyMap<string, str
     const history = await shop.temporal.workflow.getHandle(workflowId, runId).fetchHistory();
     const payloads: string[] = [];
     const text = JSON.stringify(history, (key, value: unknown) => {
+      if (key === 'nanos') return 0;
       if (key !== 'data' || typeof value !== 'string') return value;
       payloads.push(Buffer.from(value, 'base64').toString());
       return null;

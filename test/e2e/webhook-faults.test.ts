@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
+import { pickPort } from '../../sandbox/ports.ts';
 import { type Hook, openHook, saying, silent } from '../hook.ts';
 import { type Merchant, openMerchant, until, verify } from './merchant.ts';
 import { openShop, type Shop } from './shop.ts';
@@ -43,7 +44,8 @@ function expectReceived(hook: Hook, secret: string, eventId: unknown, count: num
 }
 
 test('an endpoint that is down gets it when it is up again', async () => {
-  const down = await open();
+  // What the system gives to anybody could be another test's while it is down.
+  const down = await open((await pickPort(0)).port);
   const { id, secret } = await merchant.createEndpoint(down, TYPES);
   await down.close();
   await merchant.pay();

@@ -67,7 +67,7 @@ test('stopping is quick with a client connected, and a second stop is no error',
   await client.connect();
   const startedMs = performance.now();
   await postgres.stop();
-  expect(performance.now() - startedMs).toBeLessThan(5_000);
+  expect(performance.now() - startedMs).toBeLessThan(9_000);
   await postgres.stop();
 });
 

@@ -50,7 +50,7 @@ function describeChild(name: string, file = 'child.mjs'): Service {
         file: join(folder, file),
         env: { NAME: name, DIARY: diary },
         logPath: join(folder, `${name}.log`),
-        readyLimitMs: 5_000,
+        readyLimitMs: 30_000,
         onSpawn,
       }),
   };
@@ -156,7 +156,7 @@ const other = spawn('sleep', ['300'], { detached: true, stdio: 'ignore' });
 guardProcesses({ pids: [other.pid], signal: 'SIGTERM', folder: '${join(folder, 'temporary')}' });
 const child = await startNodeChild({
   title: 'child', file: '${join(folder, 'child.mjs')}', logPath: '${join(folder, 'child.log')}',
-  env: { NAME: 'child', DIARY: '${diary}' }, readyLimitMs: 5000,
+  env: { NAME: 'child', DIARY: '${diary}' }, readyLimitMs: 30000,
 });
 console.log(JSON.stringify([other.pid, child.pid]));
 `;
