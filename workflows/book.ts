@@ -39,6 +39,8 @@ export type Book = {
   setOut(isOut: boolean): void;
   /** After which pause the current attempt is to be sent; null when that was done. */
   sendAfterMs(): number | null;
+  /** What is left of the wait that it last told of, a pause aside; null when that had no end. */
+  waitLeftMs(): number | null;
   write(entry: Entry): Promise<RecordResult>;
   /** Ends the current attempt and opens the next one, which is then due. */
   openAttempt(entry: Entry & { readonly outcome: Outcome }): Promise<void>;
@@ -66,6 +68,7 @@ export function openBook(
   let reviewReason = review;
   let attempt: Attempt = { id: input.attemptId, ordinal: input.attemptOrdinal ?? 1, route: input };
   const ids = openIds(input);
+  const wait = openWait();
   let taken: number | null = null;
   let out = false;
   let sendAfterMs: number | null = status === 'created' ? 0 : null;
@@ -86,13 +89,18 @@ export function openBook(
       if (isOut) sendAfterMs = null;
     },
     sendAfterMs: () => sendAfterMs,
+    waitLeftMs: wait.leftMs,
     async write(entry) {
       const request = requestOf(input, attempt, entry);
       ids.learn(request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null);
       const result = await record(request);
       current = result.status;
-      const told = result.reviewReason ?? request.reviewReason;
-      reviewReason = reasonAfter(current, told, reviewReason);
+      wait.follow(request);
+      reviewReason = reasonAfter(
+        current,
+        result.reviewReason ?? request.reviewReason,
+        reviewReason,
+      );
       taken = takenBy(input, request, result) ?? taken;
       if (request.isSilent !== true) setCurrentDetails(describe(current, request));
       return result;
@@ -103,15 +111,13 @@ export function openBook(
       const opened = await recordReattempt({ ...request, route });
       // Results of earlier versions hold the id alone.
       current = opened.status ?? current;
-      if (opened.isOpened === false) {
-        sendAfterMs = null;
-        return;
-      }
+      sendAfterMs = opened.isOpened === false ? null : (request.waitMs ?? 0);
+      if (opened.isOpened === false) return;
+      wait.follow(request);
       ids.learn(entry.outcome.providerPaymentId);
       ids.leave();
       attempt = { id: opened.attemptId, ordinal: attempt.ordinal + 1, route };
       out = false;
-      sendAfterMs = request.waitMs ?? 0;
       setCurrentDetails(describe(current, request));
     },
   };
@@ -149,6 +155,19 @@ function openIds({ standing }: PaymentInput) {
     leave() {
       if (current !== null) earlier.add(current);
       current = null;
+    },
+  };
+}
+
+/** Until when the payment said that it waits. */
+function openWait() {
+  let untilMs: number | null = null;
+  return {
+    leftMs: () => (untilMs === null ? null : Math.max(untilMs - Date.now(), 0)),
+    /** A note without a wait changes none, and a pause only holds one up. */
+    follow({ event, waitingFor, waitMs }: RecordRequest) {
+      const isKept = waitingFor === 'resume' || (event === null && waitingFor === null);
+      if (!isKept) untilMs = waitMs === null ? null : Date.now() + waitMs;
     },
   };
 }

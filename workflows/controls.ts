@@ -42,6 +42,7 @@ const APPLY = {
       actor: 'operator',
       cause: `${by}: ${reason}`,
       waitingFor: WAITS_AGAIN[book.status()],
+      waitMs: book.waitLeftMs(),
     });
   },
 } as const satisfies Record<ControlAction, Apply>;

@@ -79,6 +79,21 @@ test('a pause between two sends holds the next one back, and a cancel ends it', 
   expect(story.sends).toBe(1);
 });
 
+test('what goes on tells how long it still waits', async () => {
+  const { handle, story, ask, until } = await start({});
+  await until('payment.provider_accepted');
+  const told = story.entries.at(-1)?.waitMs ?? 0;
+  await ask('pause');
+  await until('payment.paused');
+  await ask('resume');
+  await until('payment.resumed');
+  const left = story.entries.at(-1)?.waitMs ?? 0;
+  expect(left).toBeGreaterThan(0);
+  expect(left).toBeLessThanOrEqual(told);
+  await handle.signal(providerEventSignal, delivered(outcome('declined')));
+  expect(await handle.result()).toEqual({ status: 'failed' });
+});
+
 test('a look-up is made at once, before the callback’s time is over', async () => {
   const soon = { callback_wait_ms: policy.callback_wait_ms * 10 };
   const { handle, story, ask, until } = await start({ lookup: () => outcome('succeeded') }, soon);
