@@ -96,11 +96,8 @@ export function openBook(
       const result = await record(request);
       current = result.status;
       wait.follow(request);
-      reviewReason = reasonAfter(
-        current,
-        result.reviewReason ?? request.reviewReason,
-        reviewReason,
-      );
+      const told = result.reviewReason ?? request.reviewReason;
+      reviewReason = reasonAfter(current, told, reviewReason);
       taken = takenBy(input, request, result) ?? taken;
       if (request.isSilent !== true) setCurrentDetails(describe(current, request));
       return result;
