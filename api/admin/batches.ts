@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { newId } from '../../db/ids.ts';
 import { CONTROL_ACTIONS } from '../../domain/control.ts';
-import { findProvider, PROVIDER_NAMES } from '../../providers/index.ts';
 import type { Batch } from '../batches.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
+import { requireProvider } from '../require-provider.ts';
 import { text } from '../schema.ts';
 
 const tag = 'Operators';
@@ -38,10 +38,7 @@ export const batchOperations: readonly Operation[] = [
       .meta({ example: { action: 'look_up', reason: 'the provider is back' } }),
     answers: { 202: { description: 'It has begun', schema: batchShape } },
     async handle({ engine }, { param, body, caller }) {
-      const provider = findProvider(param('provider'));
-      if (provider === null) {
-        throw new ApiError('not_found', `no such provider; there are ${PROVIDER_NAMES.join(', ')}`);
-      }
+      const provider = requireProvider(param('provider'));
       const id = newId('batch');
       const control = { ...body, by: caller.operatorId };
       const isAnswered = await engine.startBatch(id, provider.name, control);
