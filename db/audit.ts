@@ -28,18 +28,38 @@ export async function appendAudit(db: Connection, entry: NewAuditEntry): Promise
       ${entry.to}, ${entry.actor}, ${entry.cause}, ${sql.jsonb(entry.details)})`);
 }
 
-const actionRow = z.object({ action: z.enum(AUDIT_ACTIONS) });
+const stepRow = z.object({
+  action: z.enum(AUDIT_ACTIONS),
+  from_status: z.string().nullable(),
+  to_status: z.string().nullable(),
+});
 
-/** As what this step of this payment was written before; null when it was not. */
-export async function findAuditAction(
+/** What a step of a payment brought about. */
+export type RecordedStep = { readonly changed: boolean; readonly refused: boolean };
+
+/**
+ * What this step of this payment brought about when it was recorded before; null when it was not.
+ * The reply to a commit may be lost, so a repeated call is answered as the first one was.
+ */
+export async function findRecordedStep(
   db: Connection,
   paymentId: string,
   key: string,
-): Promise<AuditAction | null> {
-  const row = await db.maybeOne(sql.type(actionRow)`
-    SELECT action FROM audit_entries WHERE payment_id = ${paymentId} AND key = ${key}`);
-  return row?.action ?? null;
+): Promise<RecordedStep | null> {
+  const row = await db.maybeOne(sql.type(stepRow)`
+    SELECT action, from_status, to_status FROM audit_entries
+    WHERE payment_id = ${paymentId} AND key = ${key}`);
+  if (row === null) return null;
+  return {
+    changed: row.from_status !== row.to_status,
+    refused: IS_REFUSED.some((action) => action === row.action),
+  };
 }
+
+const IS_REFUSED = [
+  'payment.transition_refused',
+  'refund.transition_refused',
+] as const satisfies AuditAction[];
 
 /** A payment's whole story, oldest first. */
 export async function listAudit(db: Connection, paymentId: string): Promise<readonly AuditEntry[]> {

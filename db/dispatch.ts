@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { ATTEMPT_STATES, nextAttempt } from '../domain/attempt-states.ts';
 import type { RecordRequest, Route } from '../domain/payment.ts';
 import { next, type PaymentStatus } from '../domain/payment-states.ts';
-import { appendAudit, findAuditAction } from './audit.ts';
+import { appendAudit, findRecordedStep } from './audit.ts';
 import { newId } from './ids.ts';
 import type { Connection, Pool } from './pool.ts';
-import { lockPayment, notify, refuse } from './record.ts';
+import { lockPayment, mayBeSentBeyond, notify, refuse } from './record.ts';
 import { sql } from './sql.ts';
 import { markWebhookEvent } from './webhook-events.ts';
 
@@ -101,6 +101,8 @@ export type Reattempt = {
   readonly attemptId: string;
   readonly status: PaymentStatus;
   readonly isOpened: boolean;
+  /** See RecordResult. */
+  readonly mayBeAtProvider?: true;
 };
 
 /**
@@ -116,9 +118,10 @@ export function recordReattempt(
   return pool.transaction(async (db) => {
     const payment = await lockPayment(db, failed.paymentId);
     const standing = { attemptId: payment.attempt_id, status: payment.status };
-    const earlier = await findAuditAction(db, payment.id, failed.key);
-    if (earlier !== null) {
-      return { ...standing, isOpened: earlier !== 'payment.transition_refused' };
+    const earlier = await findRecordedStep(db, payment.id, failed.key);
+    if (earlier !== null) return { ...standing, isOpened: !earlier.refused };
+    if (await mayBeSentBeyond(db, failed)) {
+      return { ...standing, isOpened: false, mayBeAtProvider: true };
     }
     const isToBeSent = payment.status === 'created' || payment.status === 'processing';
     if (!isToBeSent || payment.attempt_id !== failed.attemptId) {

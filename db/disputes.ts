@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Dispute } from '../domain/dispute.ts';
-import { appendAudit, findAuditAction } from './audit.ts';
+import { appendAudit, findRecordedStep } from './audit.ts';
 import type { Pool } from './pool.ts';
 import { notify } from './record.ts';
 import { sql } from './sql.ts';
@@ -38,7 +38,7 @@ export function recordDispute(
     const key = `event/${eventId}`;
     const isSame = payment.dispute_id === dispute.providerDisputeId;
     const isOver = isSame && payment.dispute_status !== 'open' && dispute.status === 'open';
-    if (isOver || (await findAuditAction(db, payment.id, key)) !== null) {
+    if (isOver || (await findRecordedStep(db, payment.id, key)) !== null) {
       const note = 'nothing new';
       await markWebhookEvent(db, { eventId, status: 'applied', note }, payment.id);
       return 'nothing_new';

@@ -13,7 +13,7 @@ import {
 } from '../domain/refund-states.ts';
 import { reasonAfter } from '../domain/review.ts';
 import { failureAfter } from '../domain/shown-failure.ts';
-import { appendAudit, findAuditAction } from './audit.ts';
+import { appendAudit, findRecordedStep } from './audit.ts';
 import type { Connection, Pool } from './pool.ts';
 import { notify } from './record.ts';
 import { toRefund } from './rows.ts';
@@ -32,11 +32,13 @@ export function recordRefund(
 ): Promise<RefundRecordResult> {
   return pool.transaction(async (db) => {
     const refund = await lockRefund(db, request);
-    const earlier = await findAuditAction(db, request.paymentId, request.key);
+    const earlier = await findRecordedStep(db, request.paymentId, request.key);
     if (earlier !== null) {
-      const refused = earlier === 'refund.transition_refused';
       const learned = await keepReceipt(db, request);
-      return { ...standingOf(refund), changed: false, refused, ...learned };
+      return { ...standingOf(refund), ...earlier, ...learned };
+    }
+    if (await mayBeSentBeyond(db, request)) {
+      return { ...standingOf(refund), changed: false, refused: false, mayBeAtProvider: true };
     }
     const transition = request.event === null ? null : nextRefund(refund.status, request.event);
     const refused = transition?.kind === 'refused';
@@ -69,6 +71,16 @@ export function recordRefund(
     await notify(db, request.paymentId);
     return { ...standingOf(after), changed: to !== refund.status, refused, ...learned };
   });
+}
+
+/** As for payments: whether the row counts more sends than are proven to have done nothing. */
+async function mayBeSentBeyond(
+  db: Connection,
+  { refundId, provenUnsent }: RefundRecordRequest,
+): Promise<boolean> {
+  if (provenUnsent === undefined) return false;
+  return await db.exists(sql.typeAlias('id')`
+    SELECT id FROM refunds WHERE id = ${refundId} AND dispatch_count > ${provenUnsent}`);
 }
 
 type After = Pick<Refund, 'status' | 'reviewReason'>;

@@ -7,7 +7,7 @@ import { reasonAfter } from '../domain/review.ts';
 import { failureAfter } from '../domain/shown-failure.ts';
 import { addSurplus, type Surplus } from '../domain/surplus.ts';
 import { eventIdOf } from '../domain/webhook-event.ts';
-import { appendAudit, findAuditAction } from './audit.ts';
+import { appendAudit, findRecordedStep } from './audit.ts';
 import type { Connection, Pool } from './pool.ts';
 import { attemptRow, type paymentRow, toPayment } from './rows.ts';
 import { PAYMENT_COLUMNS, sql } from './sql.ts';
@@ -19,15 +19,15 @@ type PaymentRow = z.infer<typeof paymentRow>;
 /**
  * The one place that changes a payment. Applies the event to the table, writes the audit entry, the
  * attempt, the callback it came from and the notification, in one transaction. Recording the same
- * key again changes nothing and returns the payment as it stands.
+ * key again changes nothing and returns the payment as it stands, and what the first call changed.
  */
 export function record(pool: Pool, asked: RecordRequest): Promise<RecordResult> {
   return pool.transaction(async (db) => {
     const payment = await lockPayment(db, asked.paymentId);
-    const earlier = await findAuditAction(db, payment.id, asked.key);
-    if (earlier !== null) {
-      const refused = earlier === 'payment.transition_refused';
-      return { ...standingOf(payment), changed: false, refused };
+    const earlier = await findRecordedStep(db, payment.id, asked.key);
+    if (earlier !== null) return { ...standingOf(payment), ...earlier };
+    if (await mayBeSentBeyond(db, asked)) {
+      return { ...standingOf(payment), changed: false, refused: false, mayBeAtProvider: true };
     }
     if (asked.isSilent === true) return await recordSilently(db, payment, asked);
     const transition = asked.event === null ? null : next(payment.status, asked.event);
@@ -51,6 +51,21 @@ export function record(pool: Pool, asked: RecordRequest): Promise<RecordResult> 
     const changed = to !== payment.status;
     return { ...standingOf({ status: to, review_reason: reason }), changed, refused: false };
   });
+}
+
+/**
+ * Whether some run claimed more sends of the attempt than those that are proven to have done
+ * nothing. The workflow cannot know: a worker that was thought to be lost may claim one later.
+ */
+export async function mayBeSentBeyond(
+  db: Connection,
+  { attemptId, provenUnsent }: Pick<RecordRequest, 'attemptId' | 'provenUnsent'>,
+): Promise<boolean> {
+  if (provenUnsent === undefined) return false;
+  const { dispatch_count, status } = await db.one(sql.typeAlias('attempt')`
+    SELECT id, payment_id, ordinal, status, dispatch_count, dispatch_nonce, provider_payment_id
+    FROM attempts WHERE id = ${attemptId} FOR UPDATE`);
+  return status !== 'settled' && dispatch_count > provenUnsent;
 }
 
 type Standing = Pick<PaymentRow, 'status' | 'review_reason'>;

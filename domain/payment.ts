@@ -163,6 +163,11 @@ export type RecordRequest = {
   /** With neither this nor an `event`, the payment goes on waiting as it did. */
   readonly waitingFor: WaitingFor | null;
   readonly waitMs: number | null;
+  /**
+   * So many sends of the attempt are proven to have done nothing. Where the row counts more of
+   * them, nothing is recorded: one may be at the provider. Absent: the row is not asked.
+   */
+  readonly provenUnsent?: number;
   /** Money that the callback tells of, beside the payment's own. */
   readonly surplus?: SurplusReport;
   /** True for what is no step of the story: the callback's fate and the provider's id, no entry. */
@@ -178,8 +183,11 @@ export type RecordResult = {
   readonly status: PaymentStatus;
   /** Why it is in review; absent where it is not, and in results of earlier versions. */
   readonly reviewReason?: ReviewReason;
+  /** Whether this step changed the status, now or when it was recorded before. */
   readonly changed: boolean;
   readonly refused: boolean;
+  /** Nothing was recorded: the row counts more sends than `provenUnsent` of the request. */
+  readonly mayBeAtProvider?: true;
 };
 
 export const AUDIT_ACTIONS = [

@@ -199,6 +199,8 @@ export type RefundRecordRequest = {
   readonly waitingFor: WaitingFor | null;
   readonly waitMs: number | null;
   readonly webhook: RecordRequest['webhook'];
+  /** Of the refund's sends; as for payments. */
+  readonly provenUnsent?: RecordRequest['provenUnsent'];
 };
 export type RefundRecordResult = {
   /** Where one was written down: the receipt that counts, which is the one known first. */
@@ -208,6 +210,8 @@ export type RefundRecordResult = {
   readonly reviewReason?: RefundReviewReason;
   readonly changed: boolean;
   readonly refused: boolean;
+  /** As for payments. */
+  readonly mayBeAtProvider?: true;
 };
 
 /** Whether a text from outside, such as a row, is one of ours. */

@@ -37,6 +37,9 @@ export type Book = {
   /** True when the provider has the charge, or may have it. */
   isOut(): boolean;
   setOut(isOut: boolean): void;
+  /** So many sends of the current attempt are proven to have done nothing. */
+  provenUnsent(): number;
+  countUnsent(): void;
   /** After which pause the current attempt is to be sent; null when that was done. */
   sendAfterMs(): number | null;
   /** What is left of the wait that it last told of, a pause aside; null when that had no end. */
@@ -70,8 +73,7 @@ export function openBook(
   const ids = openIds(input);
   const wait = openWait();
   let taken: number | null = null;
-  let out = false;
-  let sendAfterMs: number | null = status === 'created' ? 0 : null;
+  const sends = openSends(status);
   return {
     status: () => current,
     attemptId: () => attempt.id,
@@ -83,18 +85,18 @@ export function openBook(
     takenMinor: () => taken,
     numbered: openNumbers(),
     ordinals: { capture: 1, cancel: 1 },
-    isOut: () => out,
-    setOut(isOut) {
-      out = isOut;
-      if (isOut) sendAfterMs = null;
-    },
-    sendAfterMs: () => sendAfterMs,
+    isOut: sends.isOut,
+    setOut: sends.setOut,
+    provenUnsent: sends.provenUnsent,
+    countUnsent: sends.countUnsent,
+    sendAfterMs: sends.afterMs,
     waitLeftMs: wait.leftMs,
     async write(entry) {
       const request = requestOf(input, attempt, entry);
       ids.learn(request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null);
       const result = await record(request);
       current = result.status;
+      if (result.mayBeAtProvider === true) return result;
       wait.follow(request);
       const told = result.reviewReason ?? request.reviewReason;
       reviewReason = reasonAfter(current, told, reviewReason);
@@ -108,13 +110,14 @@ export function openBook(
       const opened = await recordReattempt({ ...request, route });
       // Results of earlier versions hold the id alone.
       current = opened.status ?? current;
-      sendAfterMs = opened.isOpened === false ? null : (request.waitMs ?? 0);
+      sends.plan(opened.isOpened === false ? null : (request.waitMs ?? 0));
+      if (opened.mayBeAtProvider === true) sends.setOut(true);
       if (opened.isOpened === false) return;
       wait.follow(request);
       ids.learn(entry.outcome.providerPaymentId);
       ids.leave();
       attempt = { id: opened.attemptId, ordinal: attempt.ordinal + 1, route };
-      out = false;
+      sends.begin();
       setCurrentDetails(describe(current, request));
     },
   };
@@ -134,6 +137,33 @@ function takenBy({ amountMinor }: PaymentInput, { outcome }: RecordRequest, to: 
 
 function onlyRoute({ provider, credentialsRef, policy, can }: Route): Route {
   return { provider, credentialsRef, policy, ...(can ? { can } : {}) };
+}
+
+/** What is known of the current attempt's sends. */
+function openSends(status: PaymentStatus) {
+  let isOut = false;
+  let provenUnsent = 0;
+  let afterMs: number | null = status === 'created' ? 0 : null;
+  return {
+    isOut: () => isOut,
+    setOut(value: boolean) {
+      isOut = value;
+      if (value) afterMs = null;
+    },
+    provenUnsent: () => provenUnsent,
+    countUnsent() {
+      provenUnsent += 1;
+    },
+    afterMs: () => afterMs,
+    plan(pauseMs: number | null) {
+      afterMs = pauseMs;
+    },
+    /** Of the next attempt. */
+    begin() {
+      isOut = false;
+      provenUnsent = 0;
+    },
+  };
 }
 
 /** The provider's ids of the current attempt and of those before. */
@@ -170,7 +200,7 @@ function openWait() {
 }
 
 /** Numbers what was named before. */
-function openNumbers() {
+export function openNumbers() {
   const counts = new Map<string, number>();
   return (key: string) => {
     const nth = (counts.get(key) ?? 0) + 1;

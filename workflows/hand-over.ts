@@ -18,22 +18,21 @@ export async function handOver(input: PaymentInput, book: Book, desk: Desk): Pro
   const { max_sends, resend_after_ms } = input.policy.charge;
   await pause(input, book, desk, book.sendAfterMs() ?? 0, 'pause before the next attempt');
   if (desk.hasNews()) await applyNews(input, book, desk);
-  let sent = 0;
   for (let tried = 1; !isClosed(book.status()); tried += 1) {
     if (desk.isPaused) {
       await holdWhilePaused(input, book, desk);
       if (isClosed(book.status())) return;
     }
     desk.isSending = true;
-    const charged = await charge(input, book.attemptId(), sent + 1);
+    const charged = await charge(input, book.attemptId(), book.provenUnsent() + 1);
     desk.isSending = false;
     if (charged.kind === 'answered') return await takeAnswer(input, book, charged.result);
     const { failure } = charged;
     if (failure.kind === 'ambiguous') return await loseAnswer(input, book, failure);
     // A send that was not claimed is still to be made: its number is not used up.
-    if (failure.dispatched) sent += 1;
+    if (failure.dispatched) book.countUnsent();
     if (failure.kind === 'misconfigured' || tried >= max_sends) {
-      return await fail(input, book, failure, sent > 0);
+      return await fail(input, book, failure);
     }
     const policyMs = scheduleAt(resend_after_ms, tried - 1);
     const waitMs = Math.max(policyMs, failure.retryAfterMs ?? 0);
@@ -44,8 +43,6 @@ export async function handOver(input: PaymentInput, book: Book, desk: Desk): Pro
       waitingFor: 'resend',
       waitMs,
     });
-    // With our own storage away nobody can tell whether an earlier run got through: no cancel yet.
-    desk.isSending = failure.kind === 'not_dispatched';
     desk.isAnswerable = true;
     await pause(input, book, desk, waitMs, 'pause before the next send');
   }
@@ -103,28 +100,33 @@ async function loseAnswer(input: PaymentInput, book: Book, lost: SendFailure): P
 /**
  * No send did anything, and the policy allows no more: another attempt where it names one, else the
  * end. With our own storage away until now nobody can tell, so the payment's row decides: what was
- * never claimed has failed, anything else needs review.
+ * never claimed has failed, anything else needs review. The row decides as well where it counts a
+ * send that this run does not know of: that one may be at the provider, and is asked about.
  */
-async function fail(
-  input: PaymentInput,
-  book: Book,
-  refused: SendFailure,
-  wasSent: boolean,
-): Promise<void> {
+async function fail(input: PaymentInput, book: Book, refused: SendFailure): Promise<void> {
   const { kind, failureCode, providerCode, message } = refused;
   const isProven = kind !== 'not_dispatched';
   const outcome = unpaid('declined', failure(failureCode, providerCode, message));
-  if (isProven && (await planReattempt(input, book, { outcome, key: 'refused', webhook: null })))
-    return;
-  if (!isProven) book.setOut(true);
-  await book.write({
+  const provenUnsent = book.provenUnsent();
+  const proof = isProven ? { provenUnsent } : {};
+  const claimed = { ...refused, message: `${message}; another run of this send was claimed` };
+  if (isProven) {
+    const failed = { outcome, key: 'refused', webhook: null, provenUnsent };
+    if (await planReattempt(input, book, failed)) {
+      return book.isOut() ? await loseAnswer(input, book, claimed) : undefined;
+    }
+  } else book.setOut(true);
+  const wasSent = provenUnsent > 0 || book.status() === 'processing';
+  const written = await book.write({
+    ...proof,
     key: 'refused',
     action: 'payment.settled',
     cause: message,
-    event: isProven && (wasSent || book.status() === 'processing') ? 'declined' : 'gave_up',
+    event: isProven && wasSent ? 'declined' : 'gave_up',
     outcome,
     reviewReason: 'no_answer',
     waitingFor: 'review',
     waitMs: scheduleAt(input.policy.review.ask_every_ms, 0),
   });
+  if (written.mayBeAtProvider === true) await loseAnswer(input, book, claimed);
 }

@@ -35,7 +35,8 @@ async function applyDecision(input: PaymentInput, book: Book, decision: Decision
   const { receipt, by, reason, amountMinor = null } = decision;
   const isFailure = decision.decision !== 'succeeded';
   await book.write({
-    key: `decided/${workflowInfo().runId}`,
+    // A payment may come to review again in the same run.
+    key: book.numbered(`decided/${workflowInfo().runId}`),
     action: 'payment.decided',
     actor: 'operator',
     cause: `${by}: ${reason}`,

@@ -9,6 +9,7 @@ import {
 } from '../domain/refund.ts';
 import type { RefundStatus } from '../domain/refund-states.ts';
 import { reasonAfter } from '../domain/review.ts';
+import { openNumbers } from './book.ts';
 import { recordRefund } from './proxies.ts';
 
 type Entry = Pick<RefundRecordRequest, 'key' | 'action' | 'cause'> &
@@ -20,6 +21,8 @@ export type RefundBook = {
   providerRefundId(): string | null;
   /** Why it is in review; null when it is not, or when that is not known. */
   reviewReason(): RefundReviewReason | null;
+  /** As a payment's: a refund, too, may come to review again in the same run. */
+  numbered(key: string): string;
   write(entry: Entry): Promise<RefundRecordResult>;
 };
 
@@ -48,12 +51,14 @@ export function openRefundBook(
     status: () => current,
     providerRefundId: () => knownId,
     reviewReason: () => reviewReason,
+    numbered: openNumbers(),
     async write(entry) {
       const key = `${refundId}/${entry.key}`;
       const request: RefundRecordRequest = { ...BLANK, ...entry, key, refundId, paymentId };
       knownId ??= request.providerRefundId ?? request.outcome?.providerRefundId ?? null;
       const result = await recordRefund(request);
       current = result.status;
+      if (result.mayBeAtProvider === true) return result;
       const told = result.reviewReason ?? request.reviewReason;
       reviewReason = reasonAfter(current, told, reviewReason);
       const { cause, waitingFor } = request;
@@ -69,10 +74,10 @@ export function openRefundBook(
 export async function failRefund(
   book: RefundBook,
   failed: Pick<Entry, 'key' | 'cause'> &
-    Pick<RefundRecordRequest, 'webhook'> & { readonly failure: RefundFailure },
-): Promise<void> {
+    Pick<RefundRecordRequest, 'webhook' | 'provenUnsent'> & { readonly failure: RefundFailure },
+): Promise<RefundRecordResult> {
   const { failure, ...told } = failed;
-  await book.write({
+  return await book.write({
     ...told,
     action: 'refund.settled',
     actor: told.webhook === null ? 'workflow' : 'provider',

@@ -36,7 +36,7 @@ export async function applyRefundNews(
   const decision = desk.takeDecision();
   if (decision === undefined || isRefundClosed(book.status())) return;
   await book.write({
-    key: `decided/${workflowInfo().runId}`,
+    key: book.numbered(`decided/${workflowInfo().runId}`),
     action: 'refund.decided',
     actor: 'operator',
     cause: `${decision.by}: ${decision.reason}`,

@@ -60,7 +60,7 @@ async function handOver(input: RefundInput, book: RefundBook, desk: RefundDesk):
     const isLast = tried >= max_sends;
     // With our own storage away nobody can tell whether an earlier run got through.
     if (isLast && failure.kind === 'not_dispatched') return await loseAnswer(input, book, failure);
-    if (failure.kind === 'misconfigured' || isLast) return await fail(book, failure);
+    if (failure.kind === 'misconfigured' || isLast) return await fail(input, book, failure, sent);
     const waitMs = Math.max(scheduleAt(resend_after_ms, tried - 1), failure.retryAfterMs ?? 0);
     await book.write({
       key: `resend/${tried}`,
@@ -124,11 +124,20 @@ async function loseAnswer(input: RefundInput, book: RefundBook, lost: SendFailur
   });
 }
 
-async function fail(book: RefundBook, refused: SendFailure): Promise<void> {
+/** Where the row counts a send that this run does not know of, that one may be at the provider. */
+async function fail(
+  input: RefundInput,
+  book: RefundBook,
+  refused: SendFailure,
+  provenUnsent: number,
+): Promise<void> {
   const { kind, providerCode, message } = refused;
   const code = kind === 'misconfigured' ? 'misconfigured' : 'provider_unavailable';
   const failure = refundFailure(code, providerCode, message);
-  await failRefund(book, { key: 'refused', cause: message, failure, webhook: null });
+  const failed = { key: 'refused', cause: message, failure, webhook: null, provenUnsent };
+  if ((await failRefund(book, failed)).mayBeAtProvider !== true) return;
+  const claimed = `${message}; another run of this send was claimed`;
+  await loseAnswer(input, book, { ...refused, message: claimed });
 }
 
 async function awaitResult(input: RefundInput, book: RefundBook, desk: RefundDesk): Promise<void> {
@@ -171,12 +180,13 @@ async function takeLookup(
 
 async function awaitReview(input: RefundInput, book: RefundBook, desk: RefundDesk): Promise<void> {
   const { ask_every_ms } = input.policy.review;
+  const visit = book.numbered('review');
   for (let round = 0; !isRefundClosed(book.status()); round += 1) {
     const hasNews = await desk.newsWithin(scheduleAt(ask_every_ms, round), 'in review');
     if (!hasNews && canAsk(input) && isAskedInReview(book.reviewReason())) {
       const windowMs = input.policy.lookup.timeout_ms * 2;
       const answer = await desk.unlessNews(() => lookupRefund(input, book, windowMs));
-      if (answer) await takeLookup(input, book, answer, `review/${round}`);
+      if (answer) await takeLookup(input, book, answer, `${visit}/${round}`);
     }
     await applyRefundNews(input, book, desk);
   }

@@ -119,9 +119,9 @@ async function note(book: Book, { outcome, key, cause, delivered }: Verdict): Pr
 export async function planReattempt(
   input: PaymentInput,
   book: Book,
-  failed: Pick<Verdict, 'outcome' | 'key'> & Pick<RecordRequest, 'webhook'>,
+  failed: Pick<Verdict, 'outcome' | 'key'> & Pick<RecordRequest, 'webhook' | 'provenUnsent'>,
 ): Promise<boolean> {
-  const { outcome, key, webhook } = failed;
+  const { outcome, key, ...told } = failed;
   const pauseMs = reattemptAfterMs(input, book, outcome);
   if (pauseMs === null) return false;
   await book.openAttempt({
@@ -130,7 +130,7 @@ export async function planReattempt(
     cause: `${outcome.failure?.message ?? 'declined'} Policy: another attempt.`,
     outcome,
     waitMs: pauseMs,
-    webhook,
+    ...told,
   });
   return true;
 }

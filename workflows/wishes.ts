@@ -28,15 +28,18 @@ const GRANTS = {
 
 async function cancel(input: PaymentInput, book: Book): Promise<string | null> {
   if (book.isOut()) return await cancelAtProvider(input, book);
-  await book.write({
+  const written = await book.write({
     key: 'canceled',
     action: 'payment.canceled',
     actor: 'merchant',
     cause: 'canceled before anything was sent',
     event: 'canceled',
     outcome: unpaid('canceled', failure('canceled_by_merchant')),
+    provenUnsent: book.provenUnsent(),
   });
-  return null;
+  if (written.mayBeAtProvider !== true) return null;
+  book.setOut(true);
+  return await cancelAtProvider(input, book);
 }
 
 /** Where nobody can tell, held money needs a person; all else is asked about anyway. */

@@ -1,4 +1,4 @@
-import { findAuditAction, listAudit, listBrokenLinks } from '../../db/audit.ts';
+import { findRecordedStep, listAudit, listBrokenLinks } from '../../db/audit.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
 import { record } from '../../db/record.ts';
@@ -46,9 +46,10 @@ test('the trail tells the whole story in its order', async () => {
 
 test('a step of one payment is known by its key, and to no other payment', async () => {
   const [payment, other] = [await storeStory(), await storePaymentIn(pool, 'processing')];
-  expect(await findAuditAction(pool, payment.id, 'callback')).toBe('payment.settled');
-  expect(await findAuditAction(pool, payment.id, 'callback ')).toBe(null);
-  expect(await findAuditAction(pool, other.id, 'callback')).toBe(null);
+  const step = { changed: true, refused: false };
+  expect(await findRecordedStep(pool, payment.id, 'callback')).toEqual(step);
+  expect(await findRecordedStep(pool, payment.id, 'callback ')).toBe(null);
+  expect(await findRecordedStep(pool, other.id, 'callback')).toBe(null);
 });
 
 test('numbers have no gaps, and the chain holds, when many write at once', async () => {

@@ -1,3 +1,4 @@
+import { recordReattempt } from '../../db/dispatch.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
 import { record } from '../../db/record.ts';
@@ -11,6 +12,7 @@ import {
 } from '../../domain/payment-states.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import {
+  dispatch,
   listEntries,
   MERCHANT,
   makeOutcome,
@@ -68,8 +70,8 @@ test('the same key twice is once: neither the row nor the trail changes again', 
   const first = await record(pool, { ...request, outcome: makeOutcome('succeeded') });
   expect(first).toEqual({ status: 'succeeded', changed: true, refused: false });
   const [row, entries] = [await reread(pool, payment), await listEntries(database, payment)];
-  const again = await record(pool, { ...request, event: 'declined' });
-  expect(again).toEqual({ status: 'succeeded', changed: false, refused: false });
+  // Whoever lost the first reply hears what that one would have said.
+  expect(await record(pool, { ...request, event: 'declined' })).toEqual(first);
   expect([await reread(pool, payment), await listEntries(database, payment)]).toEqual([
     row,
     entries,
@@ -80,10 +82,43 @@ test('the same key from 20 sides at once is once', async () => {
   const payment = await storePaymentIn(pool, 'processing');
   const request = makeRecord(payment, { key: 'callback', event: 'succeeded' });
   const results = await Promise.all(Array.from({ length: 20 }, () => record(pool, request)));
-  expect(results.filter(({ changed }) => changed)).toHaveLength(1);
+  const answer = { status: 'succeeded', changed: true, refused: false };
+  expect(results).toEqual(results.map(() => answer));
   expect(
     (await listEntries(database, payment)).filter(({ key }) => key === 'callback'),
   ).toHaveLength(1);
+});
+
+// table
+test.each([
+  // dispatch_count, proven unsent -> what a step that needs the proof does
+  [0, 0, 'canceled'],
+  [1, 1, 'canceled'],
+  [2, 2, 'canceled'],
+  [1, 0, 'may be at the provider'],
+  [2, 1, 'may be at the provider'],
+])('of %i sends claimed and %i proven unsent, a cancel is: %s', async (claimed, proven, is) => {
+  const payment = await storePayment(pool);
+  for (let send = 1; send <= claimed; send += 1) await dispatch(pool, payment, send);
+  const before = [await reread(pool, payment), await listEntries(database, payment)];
+  const cancel = makeRecord(payment, { event: 'canceled', provenUnsent: proven });
+  const answer = await record(pool, cancel);
+  if (is === 'canceled') return expect(answer).toMatchObject({ status: 'canceled' });
+  const status = 'processing';
+  expect(answer).toEqual({ status, changed: false, refused: false, mayBeAtProvider: true });
+  // Nor is another attempt opened.
+  const { provider, credentialsRef, policy } = payment;
+  const outcome = makeOutcome('declined');
+  const failed = makeRecord(payment, { outcome, provenUnsent: proven });
+  const route = { provider, credentialsRef, policy };
+  const { attemptId } = payment;
+  expect(await recordReattempt(pool, { ...failed, route })).toEqual({
+    attemptId,
+    status,
+    isOpened: false,
+    mayBeAtProvider: true,
+  });
+  expect([await reread(pool, payment), await listEntries(database, payment)]).toEqual(before);
 });
 
 test('of many outcomes at once each is decided on what the one before left', async () => {

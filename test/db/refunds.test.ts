@@ -83,6 +83,21 @@ test('a refund reserves its money, and its success moves it', async () => {
   expect(await sums()).toEqual([0, 4_000]);
 });
 
+test('a failure before it was sent does not count while the row counts a send', async () => {
+  const refund = await insert();
+  const claim = { refundId: refund.id, paymentId: payment.id, nonce: 'an unseen run' };
+  await recordRefundDispatch(pool, { ...claim, send: 1 });
+  const failed = entry(refund, { event: 'failed', provenUnsent: 0 });
+  const answer = { status: 'pending', changed: false, refused: false, mayBeAtProvider: true };
+  expect(await recordRefund(pool, failed)).toEqual(answer);
+  expect(await sums()).toEqual([4_000, 0]);
+  expect(await recordRefund(pool, { ...failed, provenUnsent: 1 })).toMatchObject({
+    status: 'failed',
+    changed: true,
+  });
+  expect(await sums()).toEqual([0, 0]);
+});
+
 test('a receipt that is learned stands on the payment, where none stood before', async () => {
   const refund = await insert();
   await pool.query(sql.typeAlias('none')`UPDATE payments SET provider_receipt = NULL`);

@@ -24,6 +24,8 @@ export type RefundScript = {
   refund(send: number): RefundResult;
   /** By question, from 1; null is "not yet". */
   lookupRefund(question: number): RefundResult | null;
+  /** Throws to play a database that is away. */
+  beforeRecord?(request: RefundRecordRequest): void;
   /** Null is "not heard". */
   learnReceipt?(): ReceiptAnswer | null;
 };
@@ -33,6 +35,8 @@ export type RefundStory = {
   /** What the row says of a review, where that is not what the workflow said. */
   reviewReason?: RefundReviewReason;
   sends: number;
+  /** How many sends the row counts as claimed, where that is more than the workflow knows. */
+  dispatchCount: number;
   questions: number;
   /** By which receipt each send was made. */
   readonly receipts: (string | null)[];
@@ -71,6 +75,7 @@ export async function openRefundStage(): Promise<RefundStage> {
         entries: [],
         status: 'pending',
         sends: 0,
+        dispatchCount: 0,
         questions: 0,
         receipts: [],
       };
@@ -96,7 +101,16 @@ async function createWorkers(env: TestWorkflowEnvironment, find: Find) {
       workflowBundle: await loadWorkflowBundle(),
       activities: {
         recordRefund(request: RefundRecordRequest): RefundRecordResult {
-          const { story } = find(request.refundId);
+          const { script, story } = find(request.refundId);
+          const { provenUnsent = story.dispatchCount } = request;
+          script.beforeRecord?.(request);
+          if (story.entries.some(({ key }) => key === request.key)) {
+            return { status: story.status, changed: false, refused: false };
+          }
+          if (story.dispatchCount > provenUnsent) {
+            const { status } = story;
+            return { status, changed: false, refused: false, mayBeAtProvider: true };
+          }
           story.entries.push(request);
           const transition =
             request.event === null ? null : nextRefund(story.status, request.event);

@@ -17,7 +17,7 @@ import {
   refundStart,
 } from '../../workflows/messages.ts';
 import { openRefundStage, type RefundScript, type RefundStage } from './refund-stage.ts';
-import { chargeFailure } from './stage.ts';
+import { chargeFailure, untilIdle } from './stage.ts';
 
 let stage: RefundStage;
 beforeAll(async () => {
@@ -141,6 +141,26 @@ it('with our own storage away to the end it needs a person; its money stays rese
   expect(story.entries.map(({ event }) => event)).not.toContain('failed');
   await handle.signal(refundEventSignal, delivered(outcome('succeeded')));
   expect(await handle.result()).toEqual({ status: 'succeeded' });
+});
+
+it('with a send that another run claimed it has not failed: it is asked about', async () => {
+  const { input, story } = stage.prepare(
+    {
+      refund: () => {
+        story.dispatchCount = 1;
+        throw chargeFailure(new ProviderError('misconfigured', 'refused'), false);
+      },
+      lookupRefund: () => outcome('succeeded'),
+    },
+    {},
+    ASKS,
+  );
+  const handle = await stage.env.client.workflow.start('refund', refundStart(input));
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+  expect(story.entries.map(({ action }) => action)).toEqual([
+    'refund.answer_lost',
+    'refund.settled',
+  ]);
 });
 
 it('a wrong configuration fails at once', async () => {
@@ -281,4 +301,40 @@ describe('a success that is told of after the failure', () => {
   ] as const)('needs a person where %s', async (_what, said, changes) => {
     expect((await tell(said, changes)).status).toBe('needs_review');
   });
+});
+
+it('comes to review twice in one run, and is decided and asked about each time', async () => {
+  const { promise: isDeciding, resolve: tellDeciding } = Promise.withResolvers<void>();
+  let failures = 0;
+  const { handle, story } = await start(
+    {
+      lookupRefund: () => null,
+      beforeRecord({ action }) {
+        if (action !== 'refund.decided' || failures === 4) return;
+        failures += 1;
+        tellDeciding();
+        throw new Error('the database is away');
+      },
+    },
+    {},
+    ASKS,
+  );
+  while (story.status !== 'needs_review') await stage.env.sleep('10m');
+  const decide = (decision: 'failed' | 'succeeded') =>
+    handle.startUpdate(decideRefundUpdate, {
+      args: [{ decision, by: 'ops', reason: 'seen', receipt: null }],
+      waitForStage: 'ACCEPTED',
+    });
+  await untilIdle(handle);
+  const first = await decide('failed');
+  // The provider’s success comes while that is being recorded: a person has to look again.
+  await isDeciding;
+  await handle.signal(refundEventSignal, delivered(outcome('succeeded')));
+  expect(await first.result()).toBe('failed');
+  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  await untilIdle(handle);
+  expect(await (await decide('succeeded')).result()).toBe('succeeded');
+  const decided = story.entries.filter(({ action }) => action === 'refund.decided');
+  expect(decided.map(({ event }) => event)).toEqual(['failed', 'succeeded']);
+  expect(new Set(story.entries.map(({ key }) => key)).size).toBe(story.entries.length);
 });

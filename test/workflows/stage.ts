@@ -31,7 +31,9 @@ export type Script = {
   capture?(amountMinor: number, times: number): Promise<LookupResult> | LookupResult;
   cancel?(amountMinor: number, times: number): Promise<LookupResult> | LookupResult;
   /** Throws to play a database that is away. */
-  beforeRecord?(tried: number): void;
+  beforeRecord?(tried: number, request: RecordRequest): void;
+  /** Throws to play a commit whose reply is lost. */
+  afterRecord?(request: RecordRequest): void;
 };
 
 export type Story = {
@@ -44,6 +46,10 @@ export type Story = {
   sends: number;
   /** Which send each of them was. */
   readonly sendNumbers: number[];
+  /** How many sends of the current attempt the row counts as claimed. */
+  dispatchCount: number;
+  /** What each step brought about when it was recorded. */
+  readonly steps: Map<string, Pick<RecordResult, 'changed' | 'refused'>>;
   questions: number;
   records: number;
   /** How often money that came late was given back. */
@@ -95,6 +101,8 @@ export async function openStage(): Promise<Stage> {
         status: 'created',
         sends: 0,
         sendNumbers: [],
+        dispatchCount: 0,
+        steps: new Map(),
         questions: 0,
         records: 0,
         givenBack: 0,
@@ -129,7 +137,12 @@ async function startWorkers(
         record: (request: RecordRequest) => writeDown(find(request.paymentId), request),
         recordReattempt: (request: RecordRequest) => {
           const { story } = find(request.paymentId);
+          if (isSentBeyond(story, request)) {
+            const { attemptId } = request;
+            return { attemptId, status: story.status, isOpened: false, mayBeAtProvider: true };
+          }
           story.entries.push(request);
+          story.dispatchCount = 0;
           return { attemptId: `${request.attemptId}+`, status: story.status, isOpened: true };
         },
         refundLateSuccess: ({ paymentId }: LateSuccessInput) => {
@@ -167,6 +180,7 @@ async function chargeBy({ script, story }: Part, input: ChargeInput): Promise<Ch
   story.sendNumbers.push(input.send);
   const claim = () => {
     if (story.status === 'created') story.status = 'processing';
+    story.dispatchCount = Math.max(story.dispatchCount, input.send);
   };
   try {
     const result = await script.charge(input.send, input);
@@ -200,9 +214,11 @@ function settle(
 /** The book's rules without a database: the real table decides, a key counts once. */
 function writeDown({ script, story }: Part, request: RecordRequest): RecordResult {
   story.records += 1;
-  script.beforeRecord?.(story.records);
-  if (story.entries.some(({ key }) => key === request.key)) {
-    return { status: story.status, changed: false, refused: false };
+  script.beforeRecord?.(story.records, request);
+  const earlier = story.steps.get(request.key);
+  if (earlier !== undefined) return { status: story.status, ...earlier };
+  if (isSentBeyond(story, request)) {
+    return { status: story.status, changed: false, refused: false, mayBeAtProvider: true };
   }
   if (request.isSilent === true) {
     story.silent.push(request);
@@ -211,9 +227,15 @@ function writeDown({ script, story }: Part, request: RecordRequest): RecordResul
   story.entries.push(request);
   const transition = request.event === null ? null : next(story.status, request.event);
   const to = transition?.kind === 'moved' ? transition.to : story.status;
-  const changed = to !== story.status;
+  const step = { changed: to !== story.status, refused: transition?.kind === 'refused' };
   story.status = to;
-  return { status: to, changed, refused: transition?.kind === 'refused' };
+  story.steps.set(request.key, step);
+  script.afterRecord?.(request);
+  return { status: to, ...step };
+}
+
+function isSentBeyond({ dispatchCount }: Story, { provenUnsent }: RecordRequest): boolean {
+  return provenUnsent !== undefined && dispatchCount > provenUnsent;
 }
 
 function paymentInput(policy: ProviderPolicy): PaymentInput {
