@@ -36,7 +36,10 @@ export type Book = {
   readonly ordinals: Record<'capture' | 'cancel', number>;
   /** True when the provider has the charge, or may have it. */
   isOut(): boolean;
-  setOut(isOut: boolean): void;
+  /** @param mayBeSent false where no run told that it claimed the send: then the row decides. */
+  setOut(isOut: boolean, mayBeSent?: boolean): void;
+  /** True when this run sent the charge, or may have, whatever the row remembers. */
+  mayBeSent(): boolean;
   /** After which pause the current attempt is to be sent; null when that was done. */
   sendAfterMs(): number | null;
   /** What is left of the wait that it last told of, a pause aside; null when that had no end. */
@@ -71,6 +74,7 @@ export function openBook(
   const wait = openWait();
   let taken: number | null = null;
   let out = false;
+  let sent = false;
   let sendAfterMs: number | null = status === 'created' ? 0 : null;
   return {
     status: () => current,
@@ -84,14 +88,18 @@ export function openBook(
     numbered: openNumbers(),
     ordinals: { capture: 1, cancel: 1 },
     isOut: () => out,
-    setOut(isOut) {
+    mayBeSent: () => sent,
+    setOut(isOut, mayBeSent = isOut) {
       out = isOut;
+      sent = mayBeSent;
       if (isOut) sendAfterMs = null;
     },
     sendAfterMs: () => sendAfterMs,
     waitLeftMs: wait.leftMs,
     async write(entry) {
-      const request = requestOf(input, attempt, entry);
+      // Who gives up without an outcome of its own does not say that nothing was sent.
+      const mayBeAtProvider = sent || (entry.outcome ?? null) === null;
+      const request = requestOf(input, attempt, { mayBeAtProvider, ...entry });
       ids.learn(request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null);
       const result = await record(request);
       current = result.status;
@@ -115,6 +123,7 @@ export function openBook(
       ids.leave();
       attempt = { id: opened.attemptId, ordinal: attempt.ordinal + 1, route };
       out = false;
+      sent = false;
       setCurrentDetails(describe(current, request));
     },
   };
