@@ -4,7 +4,7 @@ import { findLatePayment, findLateRefund } from '../db/late-news.ts';
 import type { Pool } from '../db/pool.ts';
 import type { WebhookEvent } from '../db/rows.ts';
 import { markDelivered, markWebhookEvent } from '../db/webhook-events.ts';
-import { lateRefundInput, paymentInput } from '../domain/inputs.ts';
+import { lateInput, lateRefundInput } from '../domain/inputs.ts';
 import { deliveryIdOf, isDisputeEvent, isRefundEvent } from '../domain/webhook-event.ts';
 import { capabilitiesOf } from '../providers/index.ts';
 import { type Delivery, deliverEvent, deliverRefundEvent } from '../workflows/delivery.ts';
@@ -57,6 +57,6 @@ async function deliver(pool: Pool, temporal: Client, stored: WebhookEvent): Prom
   const delivered = { eventId, event, unstored: null };
   return await deliverEvent(temporal, workflow_id, delivered, async () => {
     const payment = await findLatePayment(pool, workflow_id, event);
-    return typeof payment === 'string' ? payment : paymentInput(payment, capabilitiesOf);
+    return typeof payment === 'string' ? payment : lateInput(payment, capabilitiesOf);
   });
 }

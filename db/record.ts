@@ -30,10 +30,12 @@ export function record(pool: Pool, asked: RecordRequest): Promise<RecordResult> 
       return { ...standingOf(payment), changed: false, refused: false, mayBeAtProvider: true };
     }
     if (asked.isSilent === true) return await recordSilently(db, payment, asked);
-    const transition = asked.event === null ? null : next(payment.status, asked.event);
+    const transition =
+      asked.event === null ? null : next(payment.status, asked.event, asked.mayBeAtProvider);
     if (transition?.kind === 'refused') return await refuse(db, payment, asked);
     const to = transition?.kind === 'moved' ? transition.to : payment.status;
-    const request = asked.event === 'gave_up' && to === 'needs_review' ? doubt(asked) : asked;
+    const told = asked.event === 'gave_up' && to === 'needs_review' ? doubt(asked) : asked;
+    const request = isForgotten(payment.status, to) ? withLostHistory(told) : told;
     const reason = await updatePayment(db, payment, to, request);
     await updateAttempt(db, request.attemptId, request);
     await appendAudit(db, {
@@ -79,6 +81,24 @@ function doubt(request: RecordRequest): RecordRequest {
   if (request.outcome === null) return request;
   const cause = 'it may have been sent, and nobody told the outcome';
   return { ...request, action: 'payment.review_needed', cause, outcome: null };
+}
+
+/** Nothing leads from a payment that was never sent to a review: the row forgot that it was. */
+function isForgotten(from: PaymentStatus, to: PaymentStatus): boolean {
+  return from === 'created' && to === 'needs_review';
+}
+
+/** A review of what the database forgot, unless what was told is wrong as well. */
+function withLostHistory(request: RecordRequest): RecordRequest {
+  const { reviewReason } = request;
+  const isWrong = reviewReason === 'amount_mismatch' || reviewReason === 'contradiction';
+  return {
+    ...request,
+    action: 'payment.review_needed',
+    cause: `${request.cause}; no send of it is on record: the database lost what was written`,
+    reviewReason: isWrong ? reviewReason : 'history_lost',
+    waitingFor: 'review',
+  };
 }
 
 /** A payment's row, locked: whatever changes it goes one after the other. */

@@ -75,6 +75,11 @@ export function lateRefundInput(
   return { ...refundInput(refund, payment, capabilities), status, reviewReason };
 }
 
+/** What takes late news of a payment also needs where it stands, be it that it was never sent. */
+export function lateInput(payment: Payment, capabilitiesOf: CapabilitiesOf): PaymentInput {
+  return { ...paymentInput(payment, capabilitiesOf), standing: standingOf(payment) };
+}
+
 /** What a payment is recovered with. @param nowMs the time, since this room has no clock. */
 export function recoveryInput(
   payment: Payment,

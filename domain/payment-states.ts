@@ -32,7 +32,7 @@ type Cell = PaymentStatus | '-' | '.';
 // biome-ignore format: a table is read by its columns
 export const PAYMENT_STATES = {
   //                 dispatched                action_required                        authorized                    succeeded                    declined              canceled                gave_up
-  created:         { dispatched: 'processing', action_required: '-',                  authorized: '-',              succeeded: '-',              declined: '-',        canceled: 'canceled',   gave_up: 'failed' },
+  created:         { dispatched: 'processing', action_required: 'requires_action',    authorized: 'needs_review',   succeeded: 'needs_review',   declined: 'failed',   canceled: 'canceled',   gave_up: 'failed' },
   processing:      { dispatched: '.',          action_required: 'requires_action',    authorized: 'authorized',     succeeded: 'succeeded',      declined: 'failed',   canceled: 'canceled',   gave_up: 'needs_review' },
   requires_action: { dispatched: '-',          action_required: '.',                  authorized: 'authorized',     succeeded: 'succeeded',      declined: 'failed',   canceled: 'canceled',   gave_up: 'needs_review' },
   authorized:      { dispatched: '-',          action_required: '-',                  authorized: '.',              succeeded: 'succeeded',      declined: 'failed',   canceled: 'canceled',   gave_up: 'needs_review' },
@@ -47,9 +47,18 @@ export type Transition =
   | { readonly kind: 'already_there' }
   | { readonly kind: 'refused' };
 
-/** What an event does to a payment in this status. */
-export function next(status: PaymentStatus, event: PaymentEvent): Transition {
-  const cell: Cell = PAYMENT_STATES[status][event];
+/**
+ * What an event does to a payment in this status.
+ * @param mayBeAtProvider whether who gives up sent it, or may have: a row that remembers no send
+ * is then wrong, and does not prove that nothing was sent (ADR 0016).
+ */
+export function next(
+  status: PaymentStatus,
+  event: PaymentEvent,
+  mayBeAtProvider = false,
+): Transition {
+  const isForgotten = status === 'created' && event === 'gave_up' && mayBeAtProvider;
+  const cell: Cell = isForgotten ? 'needs_review' : PAYMENT_STATES[status][event];
   if (cell === '-') return { kind: 'refused' };
   if (cell === '.') return { kind: 'already_there' };
   return { kind: 'moved', to: cell };

@@ -172,6 +172,8 @@ export type RecordRequest = {
   readonly surplus?: SurplusReport;
   /** True for what is no step of the story: the callback's fate and the provider's id, no entry. */
   readonly isSilent?: boolean;
+  /** Whether the run that writes this sent the charge, or may have, whatever the row remembers. */
+  readonly mayBeAtProvider?: boolean;
   /** The stored callback this comes from, and what becomes of it. */
   readonly webhook: {
     readonly eventId: string;

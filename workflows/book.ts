@@ -36,7 +36,10 @@ export type Book = {
   readonly ordinals: Record<'capture' | 'cancel', number>;
   /** True when the provider has the charge, or may have it. */
   isOut(): boolean;
-  setOut(isOut: boolean): void;
+  /** @param mayBeSent false where no run told that it claimed the send: then the row decides. */
+  setOut(isOut: boolean, mayBeSent?: boolean): void;
+  /** True when this run sent the charge, or may have, whatever the row remembers. */
+  mayBeSent(): boolean;
   /** So many sends of the current attempt are proven to have done nothing. */
   provenUnsent(): number;
   countUnsent(): void;
@@ -86,13 +89,16 @@ export function openBook(
     numbered: openNumbers(),
     ordinals: { capture: 1, cancel: 1 },
     isOut: sends.isOut,
+    mayBeSent: sends.mayBeSent,
     setOut: sends.setOut,
     provenUnsent: sends.provenUnsent,
     countUnsent: sends.countUnsent,
     sendAfterMs: sends.afterMs,
     waitLeftMs: wait.leftMs,
     async write(entry) {
-      const request = requestOf(input, attempt, entry);
+      // Who gives up without an outcome of its own does not say that nothing was sent.
+      const mayBeAtProvider = sends.mayBeSent() || (entry.outcome ?? null) === null;
+      const request = requestOf(input, attempt, { mayBeAtProvider, ...entry });
       ids.learn(request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null);
       const result = await record(request);
       current = result.status;
@@ -142,13 +148,16 @@ function onlyRoute({ provider, credentialsRef, policy, can }: Route): Route {
 /** What is known of the current attempt's sends. */
 function openSends(status: PaymentStatus) {
   let isOut = false;
+  let mayBeSent = false;
   let provenUnsent = 0;
   let afterMs: number | null = status === 'created' ? 0 : null;
   return {
     isOut: () => isOut,
-    setOut(value: boolean) {
-      isOut = value;
-      if (value) afterMs = null;
+    mayBeSent: () => mayBeSent,
+    setOut(isNowOut: boolean, mayNowBeSent = isNowOut) {
+      isOut = isNowOut;
+      mayBeSent = mayNowBeSent;
+      if (isOut) afterMs = null;
     },
     provenUnsent: () => provenUnsent,
     countUnsent() {
@@ -161,6 +170,7 @@ function openSends(status: PaymentStatus) {
     /** Of the next attempt. */
     begin() {
       isOut = false;
+      mayBeSent = false;
       provenUnsent = 0;
     },
   };

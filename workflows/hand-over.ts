@@ -1,7 +1,7 @@
 import { failure } from '../domain/error.ts';
 import { type ChargeResult, isOutcome, unpaid } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
-import { isClosed } from '../domain/payment-states.ts';
+import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
 import { scheduleAt } from '../domain/policy.ts';
 import type { Book } from './book.ts';
 import type { Desk } from './desk.ts';
@@ -18,10 +18,10 @@ export async function handOver(input: PaymentInput, book: Book, desk: Desk): Pro
   const { max_sends, resend_after_ms } = input.policy.charge;
   await pause(input, book, desk, book.sendAfterMs() ?? 0, 'pause before the next attempt');
   if (desk.hasNews()) await applyNews(input, book, desk);
-  for (let tried = 1; !isClosed(book.status()); tried += 1) {
+  for (let tried = 1; isToBeSent(book.status()); tried += 1) {
     if (desk.isPaused) {
       await holdWhilePaused(input, book, desk);
-      if (isClosed(book.status())) return;
+      if (!isToBeSent(book.status())) break;
     }
     desk.isSending = true;
     const charged = await charge(input, book.attemptId(), book.provenUnsent() + 1);
@@ -31,7 +31,7 @@ export async function handOver(input: PaymentInput, book: Book, desk: Desk): Pro
     if (failure.kind === 'ambiguous') return await loseAnswer(input, book, failure);
     // A send that was not claimed is still to be made: its number is not used up.
     if (failure.dispatched) book.countUnsent();
-    if (failure.kind === 'misconfigured' || tried >= max_sends) {
+    if (failure.kind === 'misconfigured' || failure.isExpired || tried >= max_sends) {
       return await fail(input, book, failure);
     }
     const policyMs = scheduleAt(resend_after_ms, tried - 1);
@@ -46,6 +46,13 @@ export async function handOver(input: PaymentInput, book: Book, desk: Desk): Pro
     desk.isAnswerable = true;
     await pause(input, book, desk, waitMs, 'pause before the next send');
   }
+  // The provider's own word came meanwhile: what it spoke of was sent, and nothing follows it.
+  if (!isClosed(book.status())) book.setOut(true);
+}
+
+/** The claim takes no other (`dispatched` in the payment's table). */
+function isToBeSent(status: PaymentStatus): boolean {
+  return status === 'created' || status === 'processing';
 }
 
 /** Waits, and takes what comes in the meantime: a cancel ends the payment. */
@@ -87,7 +94,7 @@ async function takeAnswer(input: PaymentInput, book: Book, result: ChargeResult)
 }
 
 async function loseAnswer(input: PaymentInput, book: Book, lost: SendFailure): Promise<void> {
-  book.setOut(true);
+  book.setOut(true, lost.dispatched);
   await book.write({
     key: 'answer-lost',
     action: 'payment.answer_lost',
@@ -109,7 +116,8 @@ async function fail(input: PaymentInput, book: Book, refused: SendFailure): Prom
   const outcome = unpaid('declined', failure(failureCode, providerCode, message));
   const provenUnsent = book.provenUnsent();
   const proof = isProven ? { provenUnsent } : {};
-  const claimed = { ...refused, message: `${message}; another run of this send was claimed` };
+  const note = `${message}; another run of this send was claimed`;
+  const claimed = { ...refused, dispatched: true, message: note };
   if (isProven) {
     const failed = { outcome, key: 'refused', webhook: null, provenUnsent };
     if (await planReattempt(input, book, failed)) {
@@ -124,6 +132,8 @@ async function fail(input: PaymentInput, book: Book, refused: SendFailure): Prom
     cause: message,
     event: isProven && wasSent ? 'declined' : 'gave_up',
     outcome,
+    // No run of the charge told that it claimed anything: what the row remembers counts.
+    mayBeAtProvider: wasSent,
     reviewReason: 'no_answer',
     waitingFor: 'review',
     waitMs: scheduleAt(input.policy.review.ask_every_ms, 0),

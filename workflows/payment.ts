@@ -60,8 +60,8 @@ async function awaitOutcome(input: PaymentInput, book: Book, desk: Desk): Promis
   await awaitCallback(input, book, desk);
   await askProvider(input, book, desk, Date.now() + input.policy.lookup.window_ms);
   if (!isAwaited(book)) return;
-  // Where the charge was claimed unknown to us, the row sends it to review all the same.
-  const isUnsent = book.status() === 'created';
+  // What this run may have sent is never told as unsent, whatever the row remembers.
+  const isUnsent = book.status() === 'created' && !book.mayBeSent();
   await book.write({
     key: 'gave-up',
     action: isUnsent ? 'payment.settled' : 'payment.review_needed',
@@ -115,10 +115,19 @@ async function askProvider(
     } else {
       const answer = await desk.unlessNews(() => lookup(input, asked, leftMs));
       if (answer === null) return;
-      if (answer !== undefined) await settle(input, book, answer, 'lookup');
+      if (answer !== undefined) {
+        await settle(input, book, answer, 'lookup');
+        if (isAwaited(book)) await pauseAfterAnswer(input, desk, leftMs);
+      }
     }
     await applyNews(input, book, desk);
   }
+}
+
+/** An answer that moved nothing is no reason to ask again at once. */
+async function pauseAfterAnswer(input: PaymentInput, desk: Desk, leftMs: number): Promise<void> {
+  const pauseMs = Math.min(scheduleAt(input.policy.lookup.every_ms, 0), leftMs);
+  await desk.newsWithin(pauseMs, 'pause before the next question');
 }
 
 /** The payer has to act elsewhere; when nothing came of it in time, the charge is let go. */
@@ -159,6 +168,10 @@ async function expire(
 async function awaitReview(input: PaymentInput, book: Book, desk: Desk): Promise<void> {
   const { ask_every_ms } = input.policy.review;
   const visit = book.numbered('review');
+  // What the database forgot, the provider may know.
+  if (book.reviewReason() === 'history_lost' && !desk.isPaused) {
+    await askOnce(input, book, desk, `${visit}/at-once`);
+  }
   for (let round = 0; book.status() === 'needs_review'; round += 1) {
     const waitMs = scheduleAt(ask_every_ms, round);
     if (await desk.newsWithin(waitMs, 'in review')) await applyNews(input, book, desk);

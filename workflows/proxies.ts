@@ -4,6 +4,7 @@ import {
   ApplicationFailure,
   proxyActivities,
   proxyLocalActivities,
+  TimeoutFailure,
 } from '@temporalio/workflow';
 import type { Activities, ChargeInput, LookupInput } from '../activities/index.ts';
 import type { FailureCode, ProviderErrorKind } from '../domain/error.ts';
@@ -61,6 +62,8 @@ export type SendFailure = {
   readonly providerCode: string | null;
   readonly retryAfterMs: number | null;
   readonly failureCode: FailureCode;
+  /** True when no worker took it before its time was over: then nothing can have been sent. */
+  readonly isExpired?: boolean;
 };
 
 /**
@@ -153,14 +156,17 @@ function sendFailureOf({ cause }: ActivityFailure): SendFailure {
   if (cause instanceof ApplicationFailure && isSendFailure(cause.details?.[0])) {
     return cause.details[0];
   }
-  return {
-    kind: 'ambiguous',
-    message: 'the worker was lost or the deadline passed while it was sent',
-    dispatched: true,
+  const unknown = {
     providerCode: null,
     retryAfterMs: null,
     failureCode: 'provider_unavailable',
-  };
+  } as const;
+  if (cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_START') {
+    const message = 'no worker took it before its time was over';
+    return { ...unknown, kind: 'not_dispatched', message, dispatched: false, isExpired: true };
+  }
+  const message = 'the worker was lost or the deadline passed while it was sent';
+  return { ...unknown, kind: 'ambiguous', message, dispatched: true };
 }
 
 function isSendFailure(detail: unknown): detail is SendFailure {

@@ -80,6 +80,7 @@ async function writeOff({ book, keyOf }: Case): Promise<void> {
     cause: message,
     event: 'gave_up',
     outcome: neverSent(message),
+    mayBeAtProvider: false,
     reviewReason: 'history_lost',
     waitingFor: 'review',
   });

@@ -80,6 +80,7 @@ async function writeOutcome(
   const isHeld = outcome.kind === 'authorized';
   const isUnpaid = book.status() === 'failed' || book.status() === 'canceled';
   const isLate = isMoney(outcome) && isUnpaid;
+  const isForgotten = isMoney(outcome) && book.status() === 'created';
   const said =
     isLate && !isHeld && patched('late-success-in-run')
       ? await askAbout(input, book, outcome)
@@ -94,10 +95,17 @@ async function writeOutcome(
     reviewReason: isLate ? 'late_success' : null,
     waitingFor: isLate ? 'review' : isHeld ? 'capture' : null,
     waitMs: isHeld ? input.policy.authorization.expires_after_ms : null,
+    ...(isForgotten ? lostHistory(input) : {}),
     webhook,
   });
   if (said === null || written.status !== 'needs_review' || !written.changed) return;
   await resolveLateSuccess(input, book, { outcome, said, key });
+}
+
+/** Money of a charge whose send the row forgot: the database lost it (ADR 0016). */
+function lostHistory({ policy }: PaymentInput) {
+  const waitMs = scheduleAt(policy.review.ask_every_ms, 0);
+  return { reviewReason: 'history_lost', waitingFor: 'review', waitMs } as const;
 }
 
 /** A status query says the same each time that it is asked: that is noted once. */

@@ -10,7 +10,7 @@ import {
   markWebhookEvent,
   sealBody,
 } from '../../db/webhook-events.ts';
-import { lateRefundInput, paymentInput } from '../../domain/inputs.ts';
+import { lateInput, lateRefundInput } from '../../domain/inputs.ts';
 import {
   isDisputeEvent,
   isRefundEvent,
@@ -200,7 +200,7 @@ async function passToWhom(deps: ApiDeps, stored: WebhookEvent): Promise<Delivery
       payment: async () => {
         if (isRefundEvent(event)) return 'unknown';
         const payment = await findLatePayment(callbackPool, workflowId, event);
-        return typeof payment === 'string' ? payment : paymentInput(payment, capabilitiesOf);
+        return typeof payment === 'string' ? payment : lateInput(payment, capabilitiesOf);
       },
       refund: async () => {
         if (!isRefundEvent(event)) return 'unknown';

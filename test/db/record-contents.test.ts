@@ -281,3 +281,36 @@ test('a refused callback is parked with the reason, and changes nothing else', a
     details: { failure_code: 'insufficient_funds', webhook_event: event.id },
   });
 });
+
+describe('a payment whose row forgot that it was sent', () => {
+  const unsent = () => makeOutcome('declined', { failure: failure('provider_unavailable') });
+
+  it.each([
+    // table
+    { told: 'late_success', reason: 'history_lost' },
+    { told: 'no_answer', reason: 'history_lost' },
+    { told: null, reason: 'history_lost' },
+    { told: 'amount_mismatch', reason: 'amount_mismatch' },
+    { told: 'contradiction', reason: 'contradiction' },
+  ] as const)('is in review: $told is told as $reason', async ({ told, reason }) => {
+    const payment = await storePaymentIn(pool, 'created');
+    const changes = { outcome: makeOutcome('succeeded'), reviewReason: told };
+    const result = await recordEvent(pool, payment, 'succeeded', changes);
+    expect(result).toMatchObject({ status: 'needs_review', reviewReason: reason });
+    expect(await reread(pool, payment)).toMatchObject({
+      waitingFor: 'review',
+      providerReceipt: 'UJ7A1B2C3D',
+      amountCapturedMinor: 0,
+    });
+  });
+
+  it.each([
+    { mayBeAtProvider: true, status: 'needs_review', failureCode: null },
+    { mayBeAtProvider: false, status: 'failed', failureCode: 'provider_unavailable' },
+  ])('given up, sent perhaps: $mayBeAtProvider, is $status', async (row) => {
+    const { mayBeAtProvider, status, failureCode } = row;
+    const payment = await storePaymentIn(pool, 'created');
+    await recordEvent(pool, payment, 'gave_up', { mayBeAtProvider, outcome: unsent() });
+    expect(await reread(pool, payment)).toMatchObject({ status, failureCode });
+  });
+});

@@ -45,10 +45,13 @@ test.each(EVERY_CELL)(
     const to = transition.kind === 'moved' ? transition.to : from;
     const refused = transition.kind === 'refused';
 
+    // The provider told of a charge that no send is on record of.
+    const isForgotten = from === 'created' && to === 'needs_review';
     expect(await recordEvent(pool, payment, event, { key: 'k' })).toEqual({
       status: to,
       // It came to review as the factory says; a bare event of this test names no reason.
       ...(from === 'needs_review' && to === from ? { reviewReason: 'no_answer' } : {}),
+      ...(isForgotten ? { reviewReason: 'history_lost' } : {}),
       changed: to !== from,
       refused,
     });
@@ -59,7 +62,8 @@ test.each(EVERY_CELL)(
     expect(after.amountCapturedMinor).toBe(to === 'succeeded' ? 10_000 : 0);
     const entries = await listEntries(database, payment);
     expect(entries).toHaveLength(before.length + 1);
-    const action = refused ? 'payment.transition_refused' : 'payment.settled';
+    const moved = isForgotten ? 'payment.review_needed' : 'payment.settled';
+    const action = refused ? 'payment.transition_refused' : moved;
     expect(entries.at(-1)).toMatchObject({ key: 'k', action, from_status: from, to_status: to });
   },
 );

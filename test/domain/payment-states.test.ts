@@ -11,7 +11,7 @@ import {
 // table
 const EXPECTED = `
                  dispatched  action_required  authorized    succeeded     declined  canceled  gave_up
-created          processing  -                -             -             -         canceled  failed
+created          processing  requires_action  needs_review  needs_review  failed    canceled  failed
 processing       .           requires_action  authorized    succeeded     failed    canceled  needs_review
 requires_action  -           .                authorized    succeeded     failed    canceled  needs_review
 authorized       -           -                .             succeeded     failed    canceled  needs_review

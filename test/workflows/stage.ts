@@ -225,7 +225,8 @@ function writeDown({ script, story }: Part, request: RecordRequest): RecordResul
     return { status: story.status, changed: false, refused: false };
   }
   story.entries.push(request);
-  const transition = request.event === null ? null : next(story.status, request.event);
+  const { event, mayBeAtProvider } = request;
+  const transition = event === null ? null : next(story.status, event, mayBeAtProvider);
   const to = transition?.kind === 'moved' ? transition.to : story.status;
   const step = { changed: to !== story.status, refused: transition?.kind === 'refused' };
   story.status = to;
