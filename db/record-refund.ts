@@ -38,6 +38,7 @@ export function recordRefund(
       const learned = await keepReceipt(db, request);
       return { ...standingOf(refund), changed: false, refused, ...learned };
     }
+    if (request.isSilent === true) return await recordSilently(db, refund, request);
     const transition = request.event === null ? null : nextRefund(refund.status, request.event);
     const refused = transition?.kind === 'refused';
     const to = transition?.kind === 'moved' ? transition.to : refund.status;
@@ -69,6 +70,21 @@ export function recordRefund(
     await notify(db, request.paymentId);
     return { ...standingOf(after), changed: to !== refund.status, refused, ...learned };
   });
+}
+
+/** What tells nothing new is no step of the story; the provider's id of the refund may be. */
+async function recordSilently(
+  db: Connection,
+  refund: Refund,
+  { providerRefundId, webhook, paymentId }: RefundRecordRequest,
+): Promise<RefundRecordResult> {
+  if (providerRefundId !== null && refund.providerRefundId === null) {
+    await db.query(sql.typeAlias('none')`
+      UPDATE refunds SET provider_refund_id = ${providerRefundId} WHERE id = ${refund.id}`);
+    await notify(db, paymentId);
+  }
+  if (webhook !== null) await markWebhookEvent(db, webhook, paymentId);
+  return { ...standingOf(refund), changed: false, refused: false };
 }
 
 type After = Pick<Refund, 'status' | 'reviewReason'>;

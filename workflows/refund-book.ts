@@ -20,6 +20,8 @@ export type RefundBook = {
   providerRefundId(): string | null;
   /** Why it is in review; null when it is not, or when that is not known. */
   reviewReason(): RefundReviewReason | null;
+  /** What messages without a consequence said so far: the same again gets no entry. */
+  readonly noted: Set<string>;
   write(entry: Entry): Promise<RefundRecordResult>;
 };
 
@@ -48,6 +50,7 @@ export function openRefundBook(
     status: () => current,
     providerRefundId: () => knownId,
     reviewReason: () => reviewReason,
+    noted: new Set(),
     async write(entry) {
       const key = `${refundId}/${entry.key}`;
       const request: RefundRecordRequest = { ...BLANK, ...entry, key, refundId, paymentId };
@@ -56,6 +59,7 @@ export function openRefundBook(
       current = result.status;
       const told = result.reviewReason ?? request.reviewReason;
       reviewReason = reasonAfter(current, told, reviewReason);
+      if (request.isSilent === true) return result;
       const { cause, waitingFor } = request;
       setCurrentDetails(
         `**${current}** — ${cause}${waitingFor ? `\n\nWaits for: ${waitingFor}` : ''}`,
