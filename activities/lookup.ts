@@ -4,6 +4,7 @@ import { isOutcome, type LookupResult } from '../domain/outcome.ts';
 import { scheduleAt } from '../domain/policy.ts';
 import type { ReceiptAnswer } from '../domain/receipt.ts';
 import { isRefundOutcome, type RefundResult } from '../domain/refund.ts';
+import { callWithCredentials } from './credentials.ts';
 import type { ActivityDeps } from './deps.ts';
 import { notYet } from './failure.ts';
 import { countPoll } from './metrics.ts';
@@ -32,26 +33,29 @@ export type RefundLookupInput = {
 export type ReceiptInput = Omit<RefundLookupInput, 'providerRefundId'>;
 
 /** Asks the provider for the outcome; "not yet" and "no answer" come back later, as retries. */
-export function createLookup(deps: Pick<ActivityDeps, 'clientFor' | 'refundCallbackUrls'>) {
+export function createLookup(
+  deps: Pick<ActivityDeps, 'clientFor' | 'pool' | 'refundCallbackUrls'>,
+) {
   return {
     async lookup(input: LookupInput): Promise<LookupResult> {
       const { providerPaymentId, timeoutMs, attemptId = '' } = input;
-      const client = () => deps.clientFor(input.provider, input.credentialsRef);
-      return await ask(input, isOutcome, async (signal) =>
-        (await client()).lookup({ providerPaymentId, attemptId, timeoutMs }, signal),
+      return await ask(input, isOutcome, (signal) =>
+        callWithCredentials(deps, input, (client) =>
+          client.lookup({ providerPaymentId, attemptId, timeoutMs }, signal),
+        ),
       );
     },
 
     async lookupRefund(input: RefundLookupInput): Promise<RefundResult> {
-      const client = () => deps.clientFor(input.provider, input.credentialsRef);
-      return await ask(input, isRefundOutcome, async (signal) => {
-        const provider = await client();
-        if (provider.lookupRefund === undefined) {
-          throw new ProviderError('unsent', `${input.provider} cannot be asked about refunds`);
-        }
-        const callbackUrls = deps.refundCallbackUrls(input.provider, input.workflowId);
-        return await provider.lookupRefund({ ...input, callbackUrls }, signal);
-      });
+      return await ask(input, isRefundOutcome, (signal) =>
+        callWithCredentials(deps, input, async (client) => {
+          if (client.lookupRefund === undefined) {
+            throw new ProviderError('unsent', `${input.provider} cannot be asked about refunds`);
+          }
+          const callbackUrls = deps.refundCallbackUrls(input.provider, input.workflowId);
+          return await client.lookupRefund({ ...input, callbackUrls }, signal);
+        }),
+      );
     },
 
     /** Asks for the receipt that a refund needs; what only a person can mend is an answer. */
@@ -59,12 +63,13 @@ export function createLookup(deps: Pick<ActivityDeps, 'clientFor' | 'refundCallb
       const always = () => true;
       return await ask<ReceiptAnswer>(input, always, async (signal) => {
         try {
-          const provider = await deps.clientFor(input.provider, input.credentialsRef);
-          if (provider.learnReceipt === undefined) {
-            return { kind: 'unknown', providerCode: null, message: 'it cannot be asked' };
-          }
-          const callbackUrls = deps.refundCallbackUrls(input.provider, input.workflowId);
-          return await provider.learnReceipt({ ...input, callbackUrls }, signal);
+          return await callWithCredentials<ReceiptAnswer>(deps, input, async (client) => {
+            if (client.learnReceipt === undefined) {
+              return { kind: 'unknown', providerCode: null, message: 'it cannot be asked' };
+            }
+            const callbackUrls = deps.refundCallbackUrls(input.provider, input.workflowId);
+            return await client.learnReceipt({ ...input, callbackUrls }, signal);
+          });
         } catch (error) {
           if (!(error instanceof ProviderError) || error.kind !== 'misconfigured') throw error;
           const { kind, providerCode, message } = error;

@@ -3,6 +3,7 @@ import { ProviderError } from '../domain/error.ts';
 import { type Currency, money } from '../domain/money.ts';
 import type { LookupResult } from '../domain/outcome.ts';
 import type { ProviderClient } from '../domain/provider.ts';
+import { callWithCredentials } from './credentials.ts';
 import type { ActivityDeps } from './deps.ts';
 import { sendFailure } from './failure.ts';
 
@@ -25,7 +26,7 @@ export type SettlementInput = {
  * answers with what is. What fails in a later run proves nothing about the ones before. Throws by
  * `failure.ts`.
  */
-export function createSettlement(deps: Pick<ActivityDeps, 'clientFor'>) {
+export function createSettlement(deps: Pick<ActivityDeps, 'clientFor' | 'pool'>) {
   const settle = async (
     input: SettlementInput,
     step: 'capture' | 'cancel',
@@ -35,8 +36,9 @@ export function createSettlement(deps: Pick<ActivityDeps, 'clientFor'>) {
     const nth = input.ordinal === undefined ? '' : `/${input.ordinal}`;
     const key = `${input.paymentId}/${input.attemptId}/${step}${nth}`;
     try {
-      const client = await deps.clientFor(input.provider, input.credentialsRef);
-      return await call(client, key, cancellationSignal);
+      return await callWithCredentials(deps, input, (client) =>
+        call(client, key, cancellationSignal),
+      );
     } catch (error) {
       throw sendFailure(error, { dispatched: true, mayRepeat: true, isRepeat: info.attempt > 1 });
     }

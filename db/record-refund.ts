@@ -40,6 +40,7 @@ export function recordRefund(
     if (await mayBeSentBeyond(db, request)) {
       return { ...standingOf(refund), changed: false, refused: false, mayBeAtProvider: true };
     }
+    if (request.isSilent === true) return await recordSilently(db, refund, request);
     const transition = request.event === null ? null : nextRefund(refund.status, request.event);
     const refused = transition?.kind === 'refused';
     const to = transition?.kind === 'moved' ? transition.to : refund.status;
@@ -81,6 +82,21 @@ async function mayBeSentBeyond(
   if (provenUnsent === undefined) return false;
   return await db.exists(sql.typeAlias('id')`
     SELECT id FROM refunds WHERE id = ${refundId} AND dispatch_count > ${provenUnsent}`);
+}
+
+/** What tells nothing new is no step of the story; the provider's id of the refund may be. */
+async function recordSilently(
+  db: Connection,
+  refund: Refund,
+  { providerRefundId, webhook, paymentId }: RefundRecordRequest,
+): Promise<RefundRecordResult> {
+  if (providerRefundId !== null && refund.providerRefundId === null) {
+    await db.query(sql.typeAlias('none')`
+      UPDATE refunds SET provider_refund_id = ${providerRefundId} WHERE id = ${refund.id}`);
+    await notify(db, paymentId);
+  }
+  if (webhook !== null) await markWebhookEvent(db, webhook, paymentId);
+  return { ...standingOf(refund), changed: false, refused: false };
 }
 
 type After = Pick<Refund, 'status' | 'reviewReason'>;

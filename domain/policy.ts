@@ -120,3 +120,15 @@ export function scheduleAt(schedule: readonly number[], index: number): number {
   if (at === undefined) throw new RangeError('a schedule has at least one entry');
   return at;
 }
+
+/** What is left of a schedule after so many of its entries; the last one stays. */
+export function scheduleFrom(schedule: readonly number[], index: number): readonly number[] {
+  return schedule.slice(Math.min(index, schedule.length - 1));
+}
+
+/** How many questions a schedule has time for, the first one at once. */
+export function questionsWithin(schedule: readonly number[], elapsedMs: number): number {
+  let [questions, dueMs] = [1, scheduleAt(schedule, 0)];
+  for (; dueMs <= elapsedMs; questions += 1) dueMs += scheduleAt(schedule, questions);
+  return questions;
+}

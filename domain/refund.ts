@@ -198,6 +198,8 @@ export type RefundRecordRequest = {
   readonly reviewReason: RefundReviewReason | null;
   readonly waitingFor: WaitingFor | null;
   readonly waitMs: number | null;
+  /** As in `RecordRequest`: no entry, only the callback's fate and the provider's id. */
+  readonly isSilent?: boolean;
   readonly webhook: RecordRequest['webhook'];
   /** Of the refund's sends; as for payments. */
   readonly provenUnsent?: RecordRequest['provenUnsent'];

@@ -30,6 +30,8 @@ export type Book = {
   ownerOf(providerPaymentId: string | null): 'current' | 'earlier' | 'unknown';
   /** What a success took, in this run; null while there is none. */
   takenMinor(): number | null;
+  /** What messages without a consequence said so far: the same again gets no entry. */
+  readonly noted: Set<string>;
   /** The key, numbered from the second time on: a status may come again, a key may not. */
   numbered(key: string): string;
   /** Which of our keys a capture or cancel goes by; another one only after a proof. */
@@ -86,8 +88,7 @@ export function openBook(
     reviewReason: () => reviewReason,
     ownerOf: ids.ownerOf,
     takenMinor: () => taken,
-    numbered: openNumbers(),
-    ordinals: { capture: 1, cancel: 1 },
+    ...openKeys(),
     isOut: sends.isOut,
     mayBeSent: sends.mayBeSent,
     setOut: sends.setOut,
@@ -207,6 +208,11 @@ function openWait() {
       if (!isKept) untilMs = waitMs === null ? null : Date.now() + waitMs;
     },
   };
+}
+
+/** Which keys this run has used, and what it has noted. */
+function openKeys(): Pick<Book, 'noted' | 'numbered' | 'ordinals'> {
+  return { noted: new Set(), numbered: openNumbers(), ordinals: { capture: 1, cancel: 1 } };
 }
 
 /** Numbers what was named before. */

@@ -1,6 +1,7 @@
 import type { Control, ControlAction } from '../domain/control.ts';
 import type { PaymentInput, WaitingFor } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
+import { scheduleAt } from '../domain/policy.ts';
 import type { Book } from './book.ts';
 import type { Desk } from './desk.ts';
 import { grantWish } from './wishes.ts';
@@ -18,9 +19,13 @@ export async function applyControl(
 }
 
 const APPLY = {
-  async look_up(input, book, _desk, { by }) {
+  async look_up(input, book, desk, { by }) {
+    // Batches that follow each other ask no faster than the policy lets us.
+    const everyMs = scheduleAt(input.policy.lookup.every_ms, 0);
+    if (desk.lookedUpMs !== null && Date.now() - desk.lookedUpMs < everyMs) return;
     const wish = { kind: 'verify', amountMinor: null, by, isAnswered: false, refusal: null };
     await grantWish(input, book, { ...wish, kind: 'verify' });
+    desk.lookedUpMs = Date.now();
   },
   async pause(_input, book, desk, { by, reason }) {
     if (desk.isPaused) return;

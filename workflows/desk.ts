@@ -14,7 +14,6 @@ import {
   providerEventSignal,
   verifyUpdate,
 } from './messages.ts';
-import { raceNews } from './race.ts';
 import {
   refusal,
   refuseCancel,
@@ -42,6 +41,8 @@ export type Desk = {
   isAnswerable: boolean;
   /** Whether an operator holds the payment: nothing is sent, nobody is asked. */
   isPaused: boolean;
+  /** When an operator last had the provider asked; null for never. */
+  lookedUpMs: number | null;
   readonly hasNews: () => boolean;
   takeEvent(): DeliveredEvent | undefined;
   takeDecision(): Decision | undefined;
@@ -49,8 +50,6 @@ export type Desk = {
   takeControl(): Control | undefined;
   /** Waits until there is news, at most this long; true when there is. */
   newsWithin(timeoutMs: number, summary: string): Promise<boolean>;
-  /** Runs a task until it ends or news arrive; undefined when news came first. */
-  unlessNews<T>(task: () => Promise<T>): Promise<T | undefined>;
 };
 
 /** Opens the desk. To be called before the workflow's first await. */
@@ -65,6 +64,7 @@ export function openDesk(input: PaymentInput, book: Book): Desk {
     isSending: false,
     isAnswerable: false,
     isPaused: false,
+    lookedUpMs: null,
     hasNews: () => [events, decisions, wishes, controls].some(({ length }) => length > 0),
     takeEvent: () => events.shift(),
     takeDecision: () => decisions.shift(),
@@ -72,7 +72,6 @@ export function openDesk(input: PaymentInput, book: Book): Desk {
     takeControl: () => controls.shift(),
     newsWithin: async (timeoutMs, summary) =>
       desk.hasNews() || (await condition(desk.hasNews, timeoutMs, { summary })),
-    unlessNews: (task) => raceNews(desk.hasNews, task),
   };
   setHandler(providerEventSignal, (delivered) => {
     if (seen.has(delivered.eventId)) return;

@@ -13,6 +13,13 @@ export type Said = {
   /** The provider itself says that it holds nothing and took nothing. */
   readonly isLetGo: boolean;
 };
+/** Of what needs no question. */
+export const NOT_ASKED: Said = {
+  text: 'it is in review already',
+  confirms: false,
+  contradicts: false,
+  isLetGo: false,
+};
 const NOTHING = { confirms: false, contradicts: false, isLetGo: false } as const;
 
 /** Late money is asked about before anything rests on it: callbacks may be forged. */

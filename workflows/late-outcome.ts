@@ -10,7 +10,7 @@ import type { DeliveredEvent } from '../domain/webhook-event.ts';
 import { applyAside } from './aside.ts';
 import { type Book, openBook } from './book.ts';
 import { openDesk } from './desk.ts';
-import { askAbout, isOvertaken, type Said } from './late-hold.ts';
+import { askAbout, isOvertaken, NOT_ASKED, type Said } from './late-hold.ts';
 import { isHeldLate, resolveLateSuccess } from './late-success.ts';
 import { applyEvent, applyNews } from './news.ts';
 import { keepEvent } from './proxies.ts';
@@ -82,13 +82,17 @@ async function applyLateOutcome(
   eventId: string,
 ): Promise<void> {
   const key = `event/${eventId}`;
-  const said = await askAbout(input, book, event);
+  // In review it is known what the provider says, and another question would change nothing.
+  const isKnown = book.status() === 'needs_review' && patched('late-money-asked-once');
+  const said = isKnown ? NOT_ASKED : await askAbout(input, book, event);
   const cause = `late callback: ${event.kind}; ${said.text}`;
   const note = noteOn(book.status(), event, said);
   if (note !== null) {
     const webhook = { eventId, status: 'applied', note } as const;
     const action = 'payment.callback_unclear';
-    await book.write({ key, action, actor: 'provider', cause, webhook });
+    const isSilent = isKnown && book.noted.has(cause);
+    book.noted.add(cause);
+    await book.write({ key, action, actor: 'provider', cause, isSilent, webhook });
     return;
   }
   const written = await book.write({

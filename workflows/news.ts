@@ -91,6 +91,8 @@ async function noteUnclear(
   note: string,
 ): Promise<void> {
   const isAwaited = book.status() === 'created' || book.status() === 'processing';
+  const isRepeated = book.noted.has(note);
+  book.noted.add(note);
   await book.write({
     key: `event/${eventId}`,
     action: 'payment.callback_unclear',
@@ -98,7 +100,7 @@ async function noteUnclear(
     cause: note,
     providerPaymentId: event.providerPaymentId,
     waitingFor: isAwaited ? 'lookup' : null,
-    isSilent: event.kind === 'pending',
+    isSilent: event.kind === 'pending' || isRepeated,
     webhook: { eventId, status: 'applied', note },
   });
 }

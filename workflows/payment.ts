@@ -4,6 +4,7 @@ import { neverSent } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
 import { scheduleAt } from '../domain/policy.ts';
+import { type Asker, askAtPace, askWhileWanted, waitWhileWanted } from './asking.ts';
 import { type Book, openBook } from './book.ts';
 import { type Desk, openDesk } from './desk.ts';
 import { handOver } from './hand-over.ts';
@@ -100,6 +101,9 @@ async function askProvider(
   untilMs: number,
 ): Promise<void> {
   let until = untilMs;
+  const asker = askerOf(input, book, desk, () => isAwaited(book) && !desk.isPaused);
+  const ask = (everyMs: readonly number[], windowMs: number) =>
+    lookup(input, askedOf(book), windowMs, everyMs);
   while (isAwaited(book)) {
     if (desk.isPaused) {
       await holdWhilePaused(input, book, desk);
@@ -109,25 +113,29 @@ async function askProvider(
     }
     const leftMs = until - Date.now();
     if (leftMs <= 0) return;
-    const asked = { attemptId: book.attemptId(), providerPaymentId: book.providerPaymentId() };
-    if (asked.providerPaymentId === null && input.can?.looks_up_by_our_id !== true) {
+    if (!canAsk(input, book)) {
       await desk.newsWithin(leftMs, 'wait for the callback; there is no id to ask by');
-    } else {
-      const answer = await desk.unlessNews(() => lookup(input, asked, leftMs));
-      if (answer === null) return;
-      if (answer !== undefined) {
-        await settle(input, book, answer, 'lookup');
-        if (isAwaited(book)) await pauseAfterAnswer(input, desk, leftMs);
-      }
+      await applyNews(input, book, desk);
+      continue;
     }
-    await applyNews(input, book, desk);
+    const { every_ms } = input.policy.lookup;
+    const isAnswered = await askAtPace(asker, every_ms, until, ask, (answer) =>
+      settle(input, book, answer, 'lookup'),
+    );
+    if (!isAnswered) return;
   }
 }
 
-/** An answer that moved nothing is no reason to ask again at once. */
-async function pauseAfterAnswer(input: PaymentInput, desk: Desk, leftMs: number): Promise<void> {
-  const pauseMs = Math.min(scheduleAt(input.policy.lookup.every_ms, 0), leftMs);
-  await desk.newsWithin(pauseMs, 'pause before the next question');
+function askerOf(input: PaymentInput, book: Book, desk: Desk, isWanted: Asker['isWanted']): Asker {
+  return { inbox: desk, handleMessages: () => applyNews(input, book, desk), isWanted };
+}
+
+function askedOf(book: Book) {
+  return { attemptId: book.attemptId(), providerPaymentId: book.providerPaymentId() };
+}
+
+function canAsk(input: PaymentInput, book: Book): boolean {
+  return book.providerPaymentId() !== null || input.can?.looks_up_by_our_id === true;
 }
 
 /** The payer has to act elsewhere; when nothing came of it in time, the charge is let go. */
@@ -168,23 +176,15 @@ async function expire(
 async function awaitReview(input: PaymentInput, book: Book, desk: Desk): Promise<void> {
   const { ask_every_ms } = input.policy.review;
   const visit = book.numbered('review');
-  // What the database forgot, the provider may know.
-  if (book.reviewReason() === 'history_lost' && !desk.isPaused) {
-    await askOnce(input, book, desk, `${visit}/at-once`);
-  }
-  for (let round = 0; book.status() === 'needs_review'; round += 1) {
-    const waitMs = scheduleAt(ask_every_ms, round);
-    if (await desk.newsWithin(waitMs, 'in review')) await applyNews(input, book, desk);
-    else if (!desk.isPaused && isAskedInReview(book.reviewReason())) {
-      await askOnce(input, book, desk, `${visit}/${round}`);
-    }
-  }
-}
-
-async function askOnce(input: PaymentInput, book: Book, desk: Desk, key: string): Promise<void> {
-  const asked = { attemptId: book.attemptId(), providerPaymentId: book.providerPaymentId() };
-  if (asked.providerPaymentId === null && input.can?.looks_up_by_our_id !== true) return;
   const windowMs = input.policy.lookup.timeout_ms * 2;
-  const answer = await desk.unlessNews(() => lookup(input, asked, windowMs));
-  if (answer) await settle(input, book, answer, key);
+  const asker = askerOf(input, book, desk, () => book.status() === 'needs_review');
+  // What the database forgot, the provider may know.
+  const firstMs = book.reviewReason() === 'history_lost' ? 0 : scheduleAt(ask_every_ms, 0);
+  for (let round = 0; asker.isWanted(); round += 1) {
+    const waitMs = round === 0 ? firstMs : scheduleAt(ask_every_ms, round);
+    if (waitMs > 0 && !(await waitWhileWanted(asker, waitMs, 'in review'))) return;
+    if (desk.isPaused || !canAsk(input, book) || !isAskedInReview(book.reviewReason())) continue;
+    const answer = await askWhileWanted(asker, () => lookup(input, askedOf(book), windowMs));
+    if (answer) await settle(input, book, answer, `${visit}/${round}`);
+  }
 }

@@ -184,8 +184,9 @@ export async function lookup(
   input: PaymentInput,
   asked: { readonly attemptId: string; readonly providerPaymentId: string | null },
   windowMs: number,
+  everyMs: readonly number[] = input.policy.lookup.every_ms,
 ): Promise<LookupResult | null> {
-  const { timeout_ms, every_ms } = input.policy.lookup;
+  const { timeout_ms } = input.policy.lookup;
   const activities = proxyActivities<Pick<Activities, 'lookup'>>({
     taskQueue: providerTaskQueue(input.provider),
     startToCloseTimeout: timeout_ms + 5_000,
@@ -202,7 +203,7 @@ export async function lookup(
     credentialsRef,
     ...asked,
     timeoutMs: timeout_ms,
-    everyMs: every_ms,
+    everyMs,
   };
   try {
     return await activities.lookup(question);

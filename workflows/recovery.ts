@@ -1,9 +1,10 @@
 import { allHandlersFinished, condition, workflowInfo } from '@temporalio/workflow';
 import type { FailureCode } from '../domain/error.ts';
-import { neverSent } from '../domain/outcome.ts';
+import { type LookupResult, neverSent } from '../domain/outcome.ts';
 import type { RecoveryInput } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
 import { scheduleAt, withoutReattempts } from '../domain/policy.ts';
+import { type Asker, askAtPace, askWhileWanted, waitWhileWanted } from './asking.ts';
 import { type Book, openBook } from './book.ts';
 import { type Desk, openDesk } from './desk.ts';
 import { isAskedInReview } from './late-success.ts';
@@ -87,30 +88,40 @@ async function writeOff({ book, keyOf }: Case): Promise<void> {
 }
 
 async function askForOutcome(taken: Case): Promise<void> {
-  const { input, book } = taken;
-  const until = Date.now() + input.policy.lookup.window_ms;
-  do {
-    await ask(taken, Math.max(until - Date.now(), 1));
-    if (book.status() !== 'processing') return;
-  } while (Date.now() < until);
-  await giveUp(taken, 'the provider could not tell what became of it');
+  const { input, book, desk } = taken;
+  const { window_ms, every_ms } = input.policy.lookup;
+  const until = Date.now() + window_ms;
+  const isOpen = () => book.status() === 'processing';
+  const asker = askerOf(taken, () => isOpen() && canAsk(taken));
+  const ask = (everyMs: readonly number[], leftMs: number) =>
+    lookup(input, askedOf(book), leftMs, everyMs);
+  await applyNews(input, book, desk);
+  while (isOpen() && Date.now() < until) {
+    if (!canAsk(taken)) {
+      const listener = askerOf(taken, () => isOpen() && !canAsk(taken));
+      await waitWhileWanted(listener, until - Date.now(), 'there is no id to ask by');
+    } else if (!(await askAtPace(asker, every_ms, until, ask, (it) => takeAnswer(taken, it))))
+      break;
+  }
+  if (isOpen()) await giveUp(taken, 'the provider could not tell what became of it');
 }
 
 /** The payer has to act elsewhere, or the money is held for a capture: until its time is over. */
 async function hold(taken: Case): Promise<void> {
-  const { input, book, desk } = taken;
-  const { payer_action, authorization, review, lookup: limits } = input.policy;
+  const { input, book } = taken;
+  const { payer_action, authorization, review } = input.policy;
   const status = book.status();
   const isAuthorized = status === 'authorized';
   const freshMs = (isAuthorized ? authorization : payer_action).expires_after_ms;
   const leftMs = status === input.standing?.status ? input.leftMs : null;
   const until = Date.now() + (leftMs ?? freshMs);
+  const asker = askerOf(taken, () => book.status() === status);
   for (let round = 0; ; round += 1) {
-    await ask(taken, limits.timeout_ms * 2);
-    if (book.status() !== status) return;
+    await askOnce(taken, asker);
+    if (!asker.isWanted()) return;
     const restMs = until - Date.now();
     if (restMs <= 0) break;
-    await desk.newsWithin(Math.min(restMs, scheduleAt(review.ask_every_ms, round)), 'held');
+    await waitWhileWanted(asker, Math.min(restMs, scheduleAt(review.ask_every_ms, round)), 'held');
   }
   await expire(taken, isAuthorized ? 'authorization_expired' : 'prompt_expired');
 }
@@ -137,29 +148,39 @@ async function giveUp({ input, book, keyOf }: Case, cause: string): Promise<void
 
 /** Late money waits for a person: it is known what the provider says of it. */
 async function review(taken: Case): Promise<void> {
-  const { input, book, desk } = taken;
+  const { input, book } = taken;
   const wasAsked = input.reviewReason !== 'late_success';
-  for (let round = 0; book.status() === 'needs_review'; round += 1) {
-    const isAsked = wasAsked && isAskedInReview(book.reviewReason());
-    if (isAsked) await ask(taken, input.policy.lookup.timeout_ms * 2);
-    else await applyNews(input, book, desk);
-    if (book.status() !== 'needs_review') return;
-    await desk.newsWithin(scheduleAt(input.policy.review.ask_every_ms, round), 'in review');
+  const asker = askerOf(taken, () => book.status() === 'needs_review');
+  for (let round = 0; asker.isWanted(); round += 1) {
+    if (wasAsked && isAskedInReview(book.reviewReason())) await askOnce(taken, asker);
+    await waitWhileWanted(asker, scheduleAt(input.policy.review.ask_every_ms, round), 'in review');
   }
 }
 
-/** Asks once, unless news come first, and applies what there is. */
-async function ask({ input, book, desk, keyOf }: Case, windowMs: number): Promise<void> {
-  if (desk.hasNews()) return await applyNews(input, book, desk);
-  const asked = { attemptId: book.attemptId(), providerPaymentId: book.providerPaymentId() };
-  const hasId = asked.providerPaymentId !== null || input.can?.looks_up_by_our_id === true;
-  const canAsk = hasId && !desk.isPaused;
-  if (canAsk) {
-    const answer = await desk.unlessNews(() => lookup(input, asked, windowMs));
-    const isNew = answer !== undefined && answer !== null && answer.kind !== book.status();
-    if (isNew) await settle(input, book, answer, keyOf('lookup'));
-  } else {
-    await desk.newsWithin(windowMs, 'there is no id to ask by');
-  }
-  await applyNews(input, book, desk);
+function askerOf({ input, book, desk }: Case, isWanted: Asker['isWanted']): Asker {
+  return { inbox: desk, handleMessages: () => applyNews(input, book, desk), isWanted };
+}
+
+function askedOf(book: Book) {
+  return { attemptId: book.attemptId(), providerPaymentId: book.providerPaymentId() };
+}
+
+/** Without an id that the provider knows there is nothing to ask by. */
+function canAsk({ input, book, desk }: Case): boolean {
+  const hasId = book.providerPaymentId() !== null || input.can?.looks_up_by_our_id === true;
+  return hasId && !desk.isPaused;
+}
+
+/** Messages that are there already come first: they may tell more than an answer. */
+async function askOnce(taken: Case, asker: Asker): Promise<void> {
+  const { input, book } = taken;
+  if (asker.inbox.hasNews()) await asker.handleMessages();
+  if (!asker.isWanted() || !canAsk(taken)) return;
+  const windowMs = input.policy.lookup.timeout_ms * 2;
+  const answer = await askWhileWanted(asker, () => lookup(input, askedOf(book), windowMs));
+  if (answer) await takeAnswer(taken, answer);
+}
+
+async function takeAnswer({ input, book, keyOf }: Case, answer: LookupResult): Promise<void> {
+  if (answer.kind !== book.status()) await settle(input, book, answer, keyOf('lookup'));
 }

@@ -23,6 +23,8 @@ export type RefundBook = {
   reviewReason(): RefundReviewReason | null;
   /** As a payment's: a refund, too, may come to review again in the same run. */
   numbered(key: string): string;
+  /** What messages without a consequence said so far: the same again gets no entry. */
+  readonly noted: Set<string>;
   write(entry: Entry): Promise<RefundRecordResult>;
 };
 
@@ -52,6 +54,7 @@ export function openRefundBook(
     providerRefundId: () => knownId,
     reviewReason: () => reviewReason,
     numbered: openNumbers(),
+    noted: new Set(),
     async write(entry) {
       const key = `${refundId}/${entry.key}`;
       const request: RefundRecordRequest = { ...BLANK, ...entry, key, refundId, paymentId };
@@ -61,6 +64,7 @@ export function openRefundBook(
       if (result.mayBeAtProvider === true) return result;
       const told = result.reviewReason ?? request.reviewReason;
       reviewReason = reasonAfter(current, told, reviewReason);
+      if (request.isSilent === true) return result;
       const { cause, waitingFor } = request;
       setCurrentDetails(
         `**${current}** — ${cause}${waitingFor ? `\n\nWaits for: ${waitingFor}` : ''}`,

@@ -3,7 +3,6 @@ import type { RefundDecision } from '../domain/decision.ts';
 import { isRefundClosed } from '../domain/refund-states.ts';
 import type { DeliveredRefundEvent } from '../domain/webhook-event.ts';
 import { decideRefundUpdate, firstRefundStateUpdate, refundEventSignal } from './messages.ts';
-import { raceNews } from './race.ts';
 import type { RefundBook } from './refund-book.ts';
 import { refuseRefundDecision } from './refusals.ts';
 
@@ -15,7 +14,6 @@ export type RefundDesk = {
   takeEvent(): DeliveredRefundEvent | undefined;
   takeDecision(): RefundDecision | undefined;
   newsWithin(timeoutMs: number, summary: string): Promise<boolean>;
-  unlessNews<T>(task: () => Promise<T>): Promise<T | undefined>;
 };
 
 /** Opens the desk. To be called before the workflow's first await. */
@@ -30,7 +28,6 @@ export function openRefundDesk(book: RefundBook): RefundDesk {
     takeDecision: () => decisions.shift(),
     newsWithin: async (timeoutMs, summary) =>
       desk.hasNews() || (await condition(desk.hasNews, timeoutMs, { summary })),
-    unlessNews: (task) => raceNews(desk.hasNews, task),
   };
   setHandler(refundEventSignal, (delivered) => {
     if (seen.has(delivered.eventId)) return;

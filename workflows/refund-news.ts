@@ -64,11 +64,14 @@ export async function applyRefundEvent(
     if (await isWrittenOff(input, book, event, eventId)) return;
     return await settleRefund(input, book, { outcome: event, key, cause: 'callback', eventId });
   }
+  const isSilent = book.noted.has(event.message);
+  book.noted.add(event.message);
   await book.write({
     key,
     action: 'refund.callback_unclear',
     actor: 'provider',
     cause: event.message,
+    isSilent,
     providerRefundId: event.kind === 'receipt' ? null : event.providerRefundId,
     waitingFor: book.status() === 'needs_review' ? 'review' : 'callback',
     waitMs: input.policy.refund.result_wait_ms,
@@ -146,11 +149,15 @@ async function note(input: RefundInput, book: RefundBook, verdict: RefundVerdict
   const { outcome, key, cause, eventId } = verdict;
   const reason = book.reviewReason();
   const text = `in review (${reason}): a person decides`;
+  const said = `${cause} says ${outcome.kind}; ${text}`;
+  const isRepeated = eventId !== null && book.noted.has(said);
+  book.noted.add(said);
   await book.write({
     key: eventId === null ? `noted/${reason}/${outcome.kind}` : key,
     action: 'refund.outcome_noted',
     actor: 'provider',
-    cause: `${cause} says ${outcome.kind}; ${text}`,
+    cause: said,
+    isSilent: isRepeated,
     waitingFor: 'review',
     waitMs: scheduleAt(input.policy.review.ask_every_ms, 0),
     webhook: eventId === null ? null : { eventId, status: 'parked', note: text },

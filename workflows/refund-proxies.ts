@@ -32,8 +32,9 @@ export async function lookupRefund(
   input: RefundInput,
   book: RefundBook,
   windowMs: number,
+  everyMs: readonly number[] = input.policy.refund.lookup_every_ms,
 ): Promise<RefundResult | null> {
-  const { timeout_ms, lookup_every_ms } = input.policy.refund;
+  const { timeout_ms } = input.policy.refund;
   const activities = proxyActivities<Pick<Activities, 'lookupRefund'>>({
     taskQueue: providerTaskQueue(input.provider),
     startToCloseTimeout: timeout_ms + 5_000,
@@ -51,7 +52,7 @@ export async function lookupRefund(
     providerPaymentId: input.providerPaymentId,
     providerRefundId: book.providerRefundId(),
     timeoutMs: timeout_ms,
-    everyMs: lookup_every_ms,
+    everyMs,
   };
   try {
     return await activities.lookupRefund(question);

@@ -1,7 +1,8 @@
 import { allHandlersFinished, condition, workflowInfo } from '@temporalio/workflow';
 import { scheduleAt } from '../domain/policy.ts';
-import { isRefundOutcome, type RefundRecoveryInput } from '../domain/refund.ts';
+import { isRefundOutcome, type RefundRecoveryInput, type RefundResult } from '../domain/refund.ts';
 import type { RefundStatus } from '../domain/refund-states.ts';
+import { type Asker, askAtPace, askWhileWanted, waitWhileWanted } from './asking.ts';
 import { isAskedInReview } from './late-success.ts';
 import { openRefundBook, type RefundBook } from './refund-book.ts';
 import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
@@ -47,11 +48,18 @@ export async function recoverRefund(
 
 async function awaitResult(taken: Case): Promise<void> {
   const { input, book, keyOf } = taken;
-  const until = Date.now() + input.policy.refund.result_wait_ms;
-  while (input.isSent && Date.now() < until) {
-    await ask(taken, until - Date.now());
-    if (book.status() !== 'pending') return;
+  const { result_wait_ms, lookup_every_ms } = input.policy.refund;
+  const until = Date.now() + result_wait_ms;
+  const asker = askerOf(taken, () => book.status() === 'pending');
+  const ask = (everyMs: readonly number[], windowMs: number) =>
+    lookupRefund(input, book, windowMs, everyMs);
+  await asker.handleMessages();
+  if (input.isSent && canAsk(taken)) {
+    await askAtPace(asker, lookup_every_ms, until, ask, (it) => takeAnswer(taken, it));
+  } else if (input.isSent) {
+    await waitWhileWanted(asker, result_wait_ms, 'there is nobody to ask');
   }
+  if (!asker.isWanted()) return;
   await book.write({
     key: keyOf('gave-up'),
     action: 'refund.review_needed',
@@ -68,29 +76,32 @@ async function awaitResult(taken: Case): Promise<void> {
 
 /** Late money, and money beyond what was taken, wait for a person. */
 async function review(taken: Case): Promise<void> {
-  const { input, book, desk } = taken;
+  const { input, book } = taken;
   const wasAsked = input.reviewReason === null || input.reviewReason === 'no_answer';
-  for (let round = 0; book.status() === 'needs_review'; round += 1) {
-    const isAsked = wasAsked && isAskedInReview(book.reviewReason());
-    if (isAsked) await ask(taken, input.policy.lookup.timeout_ms * 2);
-    else await applyRefundNews(input, book, desk);
-    if (book.status() !== 'needs_review') return;
-    await desk.newsWithin(scheduleAt(input.policy.review.ask_every_ms, round), 'in review');
+  const windowMs = input.policy.lookup.timeout_ms * 2;
+  const asker = askerOf(taken, () => book.status() === 'needs_review');
+  for (let round = 0; asker.isWanted(); round += 1) {
+    if (asker.inbox.hasNews()) await asker.handleMessages();
+    const isAsked = wasAsked && canAsk(taken) && isAskedInReview(book.reviewReason());
+    if (isAsked && asker.isWanted()) {
+      const answer = await askWhileWanted(asker, () => lookupRefund(input, book, windowMs));
+      if (answer) await takeAnswer(taken, answer);
+    }
+    await waitWhileWanted(asker, scheduleAt(input.policy.review.ask_every_ms, round), 'in review');
   }
 }
 
-/** Asks once, unless news come first, and applies what there is. */
-async function ask({ input, book, desk, keyOf }: Case, windowMs: number): Promise<void> {
-  if (desk.hasNews()) return await applyRefundNews(input, book, desk);
-  if (input.can.looks_up_refunds === 'none') {
-    await desk.newsWithin(windowMs, 'there is nobody to ask');
-  } else {
-    const answer = await desk.unlessNews(() => lookupRefund(input, book, windowMs));
-    if (answer && isRefundOutcome(answer)) {
-      const key = keyOf('lookup');
-      const cause = 'the provider’s status query';
-      await settleRefund(input, book, { outcome: answer, key, cause, eventId: null });
-    }
-  }
-  await applyRefundNews(input, book, desk);
+function askerOf({ input, book, desk }: Case, isWanted: Asker['isWanted']): Asker {
+  return { inbox: desk, handleMessages: () => applyRefundNews(input, book, desk), isWanted };
+}
+
+function canAsk({ input }: Case): boolean {
+  return input.can.looks_up_refunds !== 'none';
+}
+
+async function takeAnswer({ input, book, keyOf }: Case, answer: RefundResult): Promise<void> {
+  if (!isRefundOutcome(answer)) return;
+  const key = keyOf('lookup');
+  const cause = 'the provider’s status query';
+  await settleRefund(input, book, { outcome: answer, key, cause, eventId: null });
 }

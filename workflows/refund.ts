@@ -7,6 +7,7 @@ import {
   refundFailure,
 } from '../domain/refund.ts';
 import { isRefundClosed, type RefundStatus } from '../domain/refund-states.ts';
+import { type Asker, askAtPace, askWhileWanted, waitWhileWanted } from './asking.ts';
 import { isAskedInReview } from './late-success.ts';
 import type { SendFailure } from './proxies.ts';
 import { learnReceipt } from './receipt.ts';
@@ -144,18 +145,18 @@ async function awaitResult(input: RefundInput, book: RefundBook, desk: RefundDes
   const { result_wait_ms, lookup_every_ms } = input.policy.refund;
   const until = Date.now() + result_wait_ms;
   const firstMs = Math.min(scheduleAt(lookup_every_ms, 0), result_wait_ms);
-  if (await desk.newsWithin(firstMs, 'wait for the result')) {
-    await applyRefundNews(input, book, desk);
+  const asker = askerOf(input, book, desk, () => book.status() === 'pending');
+  const ask = (everyMs: readonly number[], windowMs: number) =>
+    lookupRefund(input, book, windowMs, everyMs);
+  if (await waitWhileWanted(asker, firstMs, 'wait for the result')) {
+    if (!canAsk(input)) await waitWhileWanted(asker, until - Date.now(), 'wait for the result');
+    else {
+      await askAtPace(asker, lookup_every_ms, until, ask, (answer) =>
+        takeLookup(input, book, answer, 'lookup'),
+      );
+    }
   }
-  for (let leftMs = 1; book.status() === 'pending' && leftMs > 0; leftMs = until - Date.now()) {
-    if (canAsk(input)) {
-      const answer = await desk.unlessNews(() => lookupRefund(input, book, until - Date.now()));
-      if (answer === null) break;
-      if (answer !== undefined) await takeLookup(input, book, answer, 'lookup');
-    } else if (!(await desk.newsWithin(until - Date.now(), 'wait for the result'))) break;
-    await applyRefundNews(input, book, desk);
-  }
-  if (book.status() !== 'pending') return;
+  if (!asker.isWanted()) return;
   await book.write({
     key: 'gave-up',
     action: 'refund.review_needed',
@@ -181,15 +182,23 @@ async function takeLookup(
 async function awaitReview(input: RefundInput, book: RefundBook, desk: RefundDesk): Promise<void> {
   const { ask_every_ms } = input.policy.review;
   const visit = book.numbered('review');
-  for (let round = 0; !isRefundClosed(book.status()); round += 1) {
-    const hasNews = await desk.newsWithin(scheduleAt(ask_every_ms, round), 'in review');
-    if (!hasNews && canAsk(input) && isAskedInReview(book.reviewReason())) {
-      const windowMs = input.policy.lookup.timeout_ms * 2;
-      const answer = await desk.unlessNews(() => lookupRefund(input, book, windowMs));
-      if (answer) await takeLookup(input, book, answer, `${visit}/${round}`);
-    }
-    await applyRefundNews(input, book, desk);
+  const windowMs = input.policy.lookup.timeout_ms * 2;
+  const asker = askerOf(input, book, desk, () => !isRefundClosed(book.status()));
+  for (let round = 0; asker.isWanted(); round += 1) {
+    if (!(await waitWhileWanted(asker, scheduleAt(ask_every_ms, round), 'in review'))) return;
+    if (!canAsk(input) || !isAskedInReview(book.reviewReason())) continue;
+    const answer = await askWhileWanted(asker, () => lookupRefund(input, book, windowMs));
+    if (answer) await takeLookup(input, book, answer, `${visit}/${round}`);
   }
+}
+
+function askerOf(
+  input: RefundInput,
+  book: RefundBook,
+  desk: RefundDesk,
+  isWanted: Asker['isWanted'],
+): Asker {
+  return { inbox: desk, handleMessages: () => applyRefundNews(input, book, desk), isWanted };
 }
 
 function canAsk({ can }: RefundInput): boolean {

@@ -108,17 +108,21 @@ function lostHistory({ policy }: PaymentInput) {
   return { reviewReason: 'history_lost', waitingFor: 'review', waitMs } as const;
 }
 
-/** A status query says the same each time that it is asked: that is noted once. */
+/** The same word of a status query or of callbacks is noted once. */
 async function note(book: Book, { outcome, key, cause, delivered }: Verdict): Promise<void> {
   const reason = book.reviewReason();
   const text = `in review (${reason}): a person decides`;
   const webhook =
     delivered && ({ eventId: delivered.eventId, status: 'parked', note: text } as const);
+  const said = `${cause} says ${outcome.kind}; ${text}`;
+  const isRepeated = delivered !== null && book.noted.has(said);
+  book.noted.add(said);
   await book.write({
     key: delivered === null ? `noted/${reason}/${outcome.kind}` : key,
     action: 'payment.outcome_noted',
     actor: 'provider',
-    cause: `${cause} says ${outcome.kind}; ${text}`,
+    cause: said,
+    isSilent: isRepeated,
     webhook,
   });
 }

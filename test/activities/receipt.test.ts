@@ -4,6 +4,13 @@ import { createLookup } from '../../activities/lookup.ts';
 import { ProviderError, type ProviderErrorKind } from '../../domain/error.ts';
 import type { ProviderClient } from '../../domain/provider.ts';
 import type { ReceiptAnswer } from '../../domain/receipt.ts';
+import { openTestDatabase, type TestDatabase } from '../database.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await openTestDatabase();
+});
+afterAll(() => database.close());
 
 /** What an activity makes of the ways in which a receipt is asked for. */
 const INPUT = {
@@ -25,6 +32,7 @@ function learnFrom(learnReceipt: ProviderClient['learnReceipt']): Promise<Receip
     ...(learnReceipt && { learnReceipt }),
   };
   const activities = createLookup({
+    pool: database.pool,
     clientFor: () => Promise.resolve(client),
     refundCallbackUrls: () => ({ rcp: 'http://127.0.0.1:1/rcp' }),
   });

@@ -4,7 +4,14 @@ import { DefaultLogger } from '@temporalio/worker';
 import { createSettlement, type SettlementInput } from '../../activities/settlement.ts';
 import { ProviderError, type ProviderErrorKind } from '../../domain/error.ts';
 import type { CaptureRequest, ProviderClient } from '../../domain/provider.ts';
+import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { makeOutcome } from '../factories.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await openTestDatabase();
+});
+afterAll(() => database.close());
 
 const INPUT: SettlementInput = {
   paymentId: 'pay_1',
@@ -31,7 +38,10 @@ async function capture(attempt: number, fails: ProviderErrorKind | null, input =
     },
     close: () => Promise.resolve(),
   } satisfies ProviderClient;
-  const { capture: run } = createSettlement({ clientFor: () => Promise.resolve(client) });
+  const { capture: run } = createSettlement({
+    pool: database.pool,
+    clientFor: () => Promise.resolve(client),
+  });
   const quiet = { logger: new DefaultLogger('ERROR') };
   const answer = await new MockActivityEnvironment({ attempt }, quiet)
     .run(run, input)

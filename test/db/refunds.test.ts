@@ -9,6 +9,7 @@ import { recordRefund } from '../../db/record-refund.ts';
 import { recordRefundDispatch } from '../../db/refund-dispatch.ts';
 import { findRefund, insertRefund, type NewRefund } from '../../db/refunds.ts';
 import { sql } from '../../db/sql.ts';
+import { insertWebhookEvent } from '../../db/webhook-events.ts';
 import { refundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import {
@@ -18,7 +19,7 @@ import {
   refundFailure,
 } from '../../domain/refund.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { MERCHANT, reread, storePaymentIn } from '../factories.ts';
+import { MERCHANT, makeWebhookEvent, reread, storePaymentIn } from '../factories.ts';
 
 let database: TestDatabase;
 let pool: Pool;
@@ -261,4 +262,31 @@ test('a dispute is shown on its payment, and a late "open" does not undo its end
   expect(await recordDispute(pool, { ...found, eventId: 'evt_4', dispute: other })).toBe('unknown');
   const stranger = { ...found, eventId: 'evt_5', account: 'config:pcf_1' };
   expect(await recordDispute(pool, stranger)).toBe('unknown');
+});
+
+test('a message that tells nothing new gets no entry and no event', async () => {
+  const refund = await insert();
+  const webhook = makeWebhookEvent({ workflowId: refund.workflowId });
+  await insertWebhookEvent(pool, webhook);
+  const told = async () => [
+    (await listAudit(pool, payment.id)).length,
+    (await database.queryAsOwner('SELECT id FROM outgoing_events')).length,
+  ];
+  const before = await told();
+  const silent = entry(refund, {
+    key: `${refund.id}/event/again`,
+    action: 'refund.callback_unclear',
+    isSilent: true,
+    waitingFor: 'callback',
+    waitMs: 1_000,
+    webhook: { eventId: webhook.id, status: 'applied', note: 'unclear' },
+  });
+  expect(await recordRefund(pool, silent)).toEqual({
+    status: 'pending',
+    changed: false,
+    refused: false,
+  });
+  expect(await told()).toEqual(before);
+  const [stored] = await database.queryAsOwner('SELECT status FROM webhook_events');
+  expect(stored).toEqual({ status: 'applied' });
 });

@@ -3,7 +3,7 @@ import { mismatchOf } from '../../domain/capture.ts';
 import { DECISIONS, type Decision, faultOfDecision } from '../../domain/decision.ts';
 import { FAILURES, failure, PROVIDER_ERROR_KINDS, ProviderError } from '../../domain/error.ts';
 import { isOutcome, type Outcome } from '../../domain/outcome.ts';
-import { scheduleAt } from '../../domain/policy.ts';
+import { questionsWithin, scheduleAt, scheduleFrom } from '../../domain/policy.ts';
 import { makeInconclusive, makeOutcome } from '../factories.ts';
 
 // The same cases in every run.
@@ -67,6 +67,25 @@ const SCHEDULE = [
 
 test.each(SCHEDULE)('entry $index of 15, 30, 60 is $at', ({ index, at }) => {
   expect(scheduleAt([15, 30, 60], index)).toBe(at);
+});
+
+test.each([
+  { elapsed: 0, questions: 1 },
+  { elapsed: 14, questions: 1 },
+  { elapsed: 15, questions: 2 },
+  { elapsed: 45, questions: 3 },
+  { elapsed: 105, questions: 4 },
+  { elapsed: 225, questions: 6 },
+])('in $elapsed a schedule of 15, 30, 60 has time for $questions', ({ elapsed, questions }) => {
+  expect(questionsWithin([15, 30, 60], elapsed)).toBe(questions);
+});
+
+test.each([
+  { index: 0, left: [15, 30, 60] },
+  { index: 2, left: [60] },
+  { index: 7, left: [60] },
+])('after $index entries of 15, 30, 60 there is left $left', ({ index, left }) => {
+  expect(scheduleFrom([15, 30, 60], index)).toEqual(left);
 });
 
 test('an empty schedule is refused', () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import { notYet } from '../../activities/failure.ts';
 import type { ReceiptInput, RefundLookupInput, RefundSendInput } from '../../activities/index.ts';
 import { type ProviderPolicy, scheduleAt } from '../../domain/policy.ts';
@@ -16,7 +16,7 @@ import { nextRefund, type RefundStatus } from '../../domain/refund-states.ts';
 import { policy as defaultPolicy } from '../../providers/mpesa/policy.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
 import { providerTaskQueue, TASK_QUEUE } from '../../workflows/messages.ts';
-import { addSearchAttributes } from './stage.ts';
+import { addSearchAttributes, installRuntime } from './stage.ts';
 
 /** What the scripted provider does for one refund. */
 export type RefundScript = {
@@ -53,7 +53,7 @@ export type RefundStage = {
 
 /** As `openStage`, for refunds. */
 export async function openRefundStage(): Promise<RefundStage> {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  installRuntime();
   const env = await TestWorkflowEnvironment.createTimeSkipping({
     server: {
       executable: { type: 'existing-path', path: process.env.MALIPO_TEST_SERVER_PATH ?? '' },
@@ -110,6 +110,9 @@ async function createWorkers(env: TestWorkflowEnvironment, find: Find) {
           if (story.dispatchCount > provenUnsent) {
             const { status } = story;
             return { status, changed: false, refused: false, mayBeAtProvider: true };
+          }
+          if (request.isSilent === true) {
+            return { status: story.status, changed: false, refused: false };
           }
           story.entries.push(request);
           const transition =

@@ -78,9 +78,16 @@ export async function untilIdle(handle: WorkflowHandle): Promise<void> {
   }
 }
 
+let isRuntimeInstalled = false;
+/** Once for a test file, however many stages it opens. */
+export function installRuntime(): void {
+  if (!isRuntimeInstalled) Runtime.install({ logger: new DefaultLogger('ERROR') });
+  isRuntimeInstalled = true;
+}
+
 /** A time-skipping server, the real workflows, and activities that follow a script. */
 export async function openStage(): Promise<Stage> {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  installRuntime();
   const env = await TestWorkflowEnvironment.createTimeSkipping({
     server: {
       executable: { type: 'existing-path', path: process.env.MALIPO_TEST_SERVER_PATH ?? '' },
