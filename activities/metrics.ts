@@ -20,6 +20,12 @@ export function countRefusal(labels: {
   count('malipo_refused_transitions_total', 'Changes of status that the tables refused', labels);
 }
 
+/** A try to store a callback that Temporal holds. While this grows, look why PostgreSQL refuses. */
+export function countUnstoredCallback(provider: string): void {
+  const help = 'Tries in vain to store callbacks that Temporal holds';
+  count('malipo_unstored_callbacks_total', help, { provider });
+}
+
 function count(name: string, help: string, labels: Readonly<Record<string, string>>): void {
   metricMeter.createCounter(name, '', help).add(1, labels);
 }

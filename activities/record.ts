@@ -1,14 +1,18 @@
-import { log } from '@temporalio/activity';
+import { activityInfo, log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import { isDatabaseAway, isDataFault, sqlStateOf } from '../db/away.ts';
 import { type Reattempt, recordReattempt } from '../db/dispatch.ts';
 import { record } from '../db/record.ts';
 import { recordRefund } from '../db/record-refund.ts';
-import { insertWebhookEvent } from '../db/webhook-events.ts';
+import { insertUnreadEvent, insertWebhookEvent } from '../db/webhook-events.ts';
 import type { RecordRequest, RecordResult, Route } from '../domain/payment.ts';
 import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
 import type { SealedWebhookEvent } from '../domain/webhook-event.ts';
 import type { ActivityDeps } from './deps.ts';
-import { countRefusal } from './metrics.ts';
+import { countRefusal, countUnstoredCallback } from './metrics.ts';
+
+/** Of a row that no waiting mends: a person has to. */
+const STORE_PAUSE_MAX_MS = 5 * 60_000;
 
 /**
  * The workflows' pen. What it throws holds no row and no query: see ADR 0003. What the tables
@@ -37,11 +41,31 @@ export function createRecord({ pool }: Pick<ActivityDeps, 'pool'>) {
       return reattempt;
     },
 
-    /** Keeps a callback that arrived while the database was away. */
+    /**
+     * Stores a callback that came while the database could not store it. A row that the database
+     * refuses as it is, is parked with its bytes alone, where operators look.
+     */
     async keepEvent(event: SealedWebhookEvent): Promise<void> {
-      await insertWebhookEvent(pool, event).catch(throwInOurWords);
+      try {
+        await insertWebhookEvent(pool, event).catch(async (error: unknown) => {
+          if (!isDataFault(error)) throw error;
+          await insertUnreadEvent(pool, event, wordsOf(error));
+        });
+      } catch (error) {
+        throw tellUnstored(event, error);
+      }
     },
   };
+}
+
+/** It is held by Temporal meanwhile, and tried again: soon where time mends it, else ever later. */
+function tellUnstored({ id, provider }: SealedWebhookEvent, error: unknown): ApplicationFailure {
+  const reason = wordsOf(error);
+  countUnstoredCallback(provider);
+  log.warn('a callback is not stored yet', { eventId: id, provider, reason });
+  if (isDatabaseAway(error)) return notWritten(reason);
+  const pauseMs = 1_000 * 2 ** Math.min(activityInfo().attempt, 16);
+  return notWritten(reason, Math.min(pauseMs, STORE_PAUSE_MAX_MS));
 }
 
 type Asked = {
@@ -61,18 +85,28 @@ function tellRefusal(
   log.warn(`a change of a ${of} is refused`, { paymentId, refundId, from, refused });
 }
 
-/** PostgreSQL and its driver quote whole rows; a constraint's name and a kind of error are ours. */
 function throwInOurWords(error: unknown): never {
-  const kind = error instanceof Error ? error.constructor.name : typeof error;
-  const constraint = constraintOf(error);
-  throw ApplicationFailure.create({
+  throw notWritten(wordsOf(error));
+}
+
+/** @param nextRetryDelay in place of the pause by the workflow's own rule. */
+function notWritten(message: string, nextRetryDelay?: number): ApplicationFailure {
+  return ApplicationFailure.create({
     type: 'not_written',
-    message:
-      constraint === null
-        ? `it could not be written down: ${kind}`
-        : `it could not be written down: the constraint ${constraint} refuses it`,
+    message,
     nonRetryable: false,
+    ...(nextRetryDelay === undefined ? {} : { nextRetryDelay }),
   });
+}
+
+/** PostgreSQL and its driver quote whole rows; a kind of error, a code and a constraint's name do not. */
+function wordsOf(error: unknown): string {
+  const name = error instanceof Error ? error.constructor.name : typeof error;
+  const kind = [name, sqlStateOf(error)].filter((it) => it !== undefined).join(' ');
+  const constraint = constraintOf(error);
+  return constraint === null
+    ? `it could not be written down: ${kind}`
+    : `it could not be written down: the constraint ${constraint} refuses it`;
 }
 
 function constraintOf(error: unknown): string | null {

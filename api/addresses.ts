@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 
 /** True for http to this machine: what merchants of a sandbox, and simulators, are reached by. */
 export function isLocalHttp(url: URL): boolean {
@@ -8,18 +8,45 @@ export function isLocalHttp(url: URL): boolean {
 
 /**
  * Whom a request comes from. X-Forwarded-For is written by everybody on the way, the caller first;
- * only what our own proxies added at its end is believed.
+ * only what our own proxies added at its end is believed. What is no address tells nothing, so the
+ * request counts as that of the proxy itself.
  */
 export function addressOf(
   { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
   trustedProxies: number,
 ): string {
   const told = String(headers['x-forwarded-for'] ?? '').split(',');
-  const [believed] = trustedProxies === 0 ? [] : told.slice(-trustedProxies);
-  return believed?.trim() || (socket.remoteAddress ?? '');
+  const [believed = ''] = trustedProxies === 0 ? [] : told.slice(-trustedProxies);
+  const line = socket.remoteAddress ?? '';
+  return readAddress(believed.trim()) ?? readAddress(line) ?? line;
 }
 
-const IPV4_IN_IPV6 = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i;
+/** With or without a port; IPv6 may stand in brackets, and has to where a port follows. */
+const IPV4 = /^([\d.]+)(?::\d{1,5})?$/;
+const IPV6 = /^(?:\[([^\]]+)\](?::\d{1,5})?|([^[\]]+))$/;
+
+/** The bare address in one spelling: each port of a caller must not be another caller. */
+function readAddress(text: string): string | null {
+  const ipv4 = IPV4.exec(text)?.[1];
+  if (ipv4 !== undefined) return isIPv4(ipv4) ? ipv4 : null;
+  const [, inBrackets, bare] = IPV6.exec(text) ?? [];
+  return spellIPv6(inBrackets ?? bare ?? '');
+}
+
+/** An IPv4 address within IPv6, as URLs spell it. */
+const MAPPED = /^::ffff:([\da-f]{1,4}):([\da-f]{1,4})$/;
+
+/** As RFC 5952 has it, without a zone, which means something on one machine only. */
+function spellIPv6(text: string): string | null {
+  const [address = ''] = text.split('%');
+  if (!isIPv6(address)) return null;
+  const spelled = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const [, high, low] = MAPPED.exec(spelled) ?? [];
+  if (high === undefined || low === undefined) return spelled;
+  const bits = Number.parseInt(high, 16) * 0x1_0000 + Number.parseInt(low, 16);
+  return [24, 16, 8, 0].map((shift) => (bits >>> shift) & 0xff).join('.');
+}
+
 const NETWORK_GROUPS = 4;
 const GROUPS = 8;
 
@@ -28,15 +55,12 @@ const GROUPS = 8;
  * that counts as one.
  */
 export function subjectOf(address: string): string {
-  const [, ipv4] = IPV4_IN_IPV6.exec(address) ?? [];
-  if (ipv4 !== undefined) return ipv4;
-  if (!isIPv6(address)) return address.slice(0, 64);
-  const [before = '', after] = (address.split('%')[0] ?? '').toLowerCase().split('::');
+  const spelled = readAddress(address) ?? address.slice(0, 64);
+  if (!isIPv6(spelled)) return spelled;
+  const [before = '', after] = spelled.split('::');
   const head = before.split(':').filter((group) => group !== '');
-  const tail = after === undefined ? [] : after.split(':').filter((group) => group !== '');
-  // An IPv4 address at the end stands for two groups.
-  const missing = GROUPS - head.length - tail.length - (address.includes('.') ? 1 : 0);
-  const groups = [...head, ...Array<string>(Math.max(0, missing)).fill('0'), ...tail];
-  const network = groups.slice(0, NETWORK_GROUPS).map((group) => group.replace(/^0+(?=.)/, ''));
-  return `${network.join(':')}::/64`;
+  const tail = (after ?? '').split(':').filter((group) => group !== '');
+  const missing = GROUPS - head.length - tail.length;
+  const groups = [...head, ...Array<string>(missing).fill('0'), ...tail];
+  return `${groups.slice(0, NETWORK_GROUPS).join(':')}::/64`;
 }

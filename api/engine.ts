@@ -66,7 +66,7 @@ export type Engine = Batches &
       delivered: DeliveredRefundEvent,
       loadLate: LoadLate<LateRefundInput>,
     ): Promise<Delivery>;
-    /** Has Temporal hold a callback until the database is back. Throws when Temporal is away. */
+    /** Has Temporal hold a callback until the database stores it. Throws when Temporal is away. */
     keepCallback(event: SealedWebhookEvent): Promise<void>;
     isReachable(): Promise<boolean>;
   };

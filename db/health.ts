@@ -1,5 +1,5 @@
-import pg from 'pg';
-import { isDatabaseAway } from './away.ts';
+import { z } from 'zod';
+import { isDatabaseAway, sqlStateOf } from './away.ts';
 import type { Pool } from './pool.ts';
 import { sql } from './sql.ts';
 
@@ -20,19 +20,24 @@ const FAULTS: ReadonlyMap<string, DatabaseFault> = new Map([
   ['42501', 'database_refused'],
 ]);
 
+/**
+ * True while the database only answers questions, as in a failover. Callbacks are kept by Temporal
+ * meanwhile, so a process is not taken out of rotation for it. @throws where it is worse.
+ */
+export async function isDatabaseReadOnly(pool: Pool): Promise<boolean> {
+  const row = z.object({ setting: z.string() });
+  const { setting } = await pool.one(sql.type(row)`
+    SELECT current_setting('transaction_read_only') AS setting`);
+  return setting === 'on';
+}
+
 /** Null when the database answers and has our schema; else what is wrong with it. */
 export async function findDatabaseFault(pool: Pool): Promise<DatabaseFault | null> {
   try {
     await pool.query(sql.typeAlias('none')`SELECT FROM payments LIMIT 0`);
     return null;
   } catch (error) {
-    const known = FAULTS.get(codeOf(error) ?? '');
+    const known = FAULTS.get(sqlStateOf(error) ?? '');
     return known ?? (isDatabaseAway(error) ? 'database_away' : 'database_refused');
   }
-}
-
-/** PostgreSQL's own, however often its error was wrapped on its way to us. */
-function codeOf(error: unknown): string | undefined {
-  if (error instanceof pg.DatabaseError) return error.code;
-  return error instanceof Error ? codeOf(error.cause) : undefined;
 }

@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { isScope, SCOPE_NAMES, type Scope } from '../domain/access.ts';
 import { hashApiKey, hintOf } from './api-key.ts';
+import { isReadOnly } from './away.ts';
 import { newId } from './ids.ts';
 import type { Connection } from './pool.ts';
 import { sql } from './sql.ts';
@@ -121,19 +122,27 @@ export async function revokeApiKey(
     WHERE id = ${id} AND merchant_id = ${merchantId} RETURNING ${API_KEY}`);
 }
 
-/** Whose key this is; null when it is unknown, revoked, expired or its merchant switched off. */
+/**
+ * Whose key this is; null when it is unknown, revoked, expired or its merchant switched off. While
+ * the database takes no writes, the use of the key is not written down, and reading goes on.
+ */
 export async function authenticate(db: Connection, apiKey: string): Promise<Authentication | null> {
   const hash = hashApiKey(apiKey);
-  const row = await db.maybeOne(sql.type(authenticationRow)`
-    WITH key AS (
+  const key = sql.fragment`
       SELECT k.id, merchant_id, hash, scopes, expires_at
       FROM api_keys k JOIN merchants m ON m.id = merchant_id
       WHERE hash = ${sql.binary(hash)} AND revoked_at IS NULL AND m.active
-        AND (expires_at IS NULL OR expires_at > now())),
+        AND (expires_at IS NULL OR expires_at > now())`;
+  const touching = sql.type(authenticationRow)`
+    WITH key AS (${key}),
     touched AS (
       UPDATE api_keys SET last_used_at = now() WHERE id = (SELECT id FROM key)
         AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute'))
-    SELECT * FROM key`);
+    SELECT * FROM key`;
+  const row = await db.maybeOne(touching).catch((error: unknown) => {
+    if (!isReadOnly(error)) throw error;
+    return db.maybeOne(sql.type(authenticationRow)`${key}`);
+  });
   if (row === null || !timingSafeEqual(hash, row.hash)) return null;
   const { id, merchant_id, scopes: held, expires_at } = row;
   const expiresAtMs = expires_at === null ? null : Date.parse(expires_at);

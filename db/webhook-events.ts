@@ -60,6 +60,23 @@ export async function insertWebhookEvent(
 }
 
 /**
+ * Keeps only the bytes of a callback that the database refuses as it was read, parked under a key
+ * of its own. What it means was told to its payment already, or an operator reads it.
+ */
+export async function insertUnreadEvent(
+  db: Connection,
+  { id, provider, account, workflowId, bodyCipher, verifiedBy }: SealedWebhookEvent,
+  note: string,
+): Promise<void> {
+  await db.query(sql.typeAlias('none')`
+    INSERT INTO webhook_events (id, provider, account, event_key, status, workflow_id,
+      body_cipher, headers, verified_by, error)
+    VALUES (${id}, ${provider}, ${account ?? null}, ${`unread-${id}`}, 'parked', ${workflowId},
+      ${sql.binary(Buffer.from(bodyCipher, 'base64'))}, ${sql.jsonb({})}, ${verifiedBy}, ${note})
+    ON CONFLICT DO NOTHING`);
+}
+
+/**
  * Callbacks that were stored but not delivered, or delivered long ago and never applied; what the
  * sweeper tried in vain comes after what it did not try.
  */

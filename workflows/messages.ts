@@ -173,7 +173,7 @@ export function refundRecoveryStart(input: RefundRecoveryInput) {
   } as const;
 }
 
-/** How a callback is held while the database is away; holding it twice is holding it once. */
+/** How a callback is held until the database stores it; holding it twice is holding it once. */
 export function keepStart(event: SealedWebhookEvent) {
   return {
     workflowId: `callback-${event.id}`,
@@ -181,7 +181,7 @@ export function keepStart(event: SealedWebhookEvent) {
     args: [event] as [SealedWebhookEvent],
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
     workflowIdConflictPolicy: 'USE_EXISTING',
-    staticSummary: `a callback of ${event.provider}, held while the database is away`,
+    staticSummary: `a callback of ${event.provider}, held until the database stores it`,
   } as const;
 }
 

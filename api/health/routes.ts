@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { DATABASE_FAULTS, findDatabaseFault } from '../../db/health.ts';
+import { DATABASE_FAULTS, findDatabaseFault, isDatabaseReadOnly } from '../../db/health.ts';
+import type { ApiDeps } from '../deps.ts';
 import { declare, type Operation } from '../operation.ts';
 
 const tag = 'Health';
@@ -17,9 +18,19 @@ const unreadyShape = z.strictObject({
 const healthShape = z.strictObject({
   object: z.literal('health'),
   status: z.enum(['ok', 'degraded', 'unavailable']),
-  components: z.strictObject({ database: state, temporal: state }),
+  components: z.strictObject({
+    database: z.enum([...state.options, 'read_only']).meta({
+      description: '`read_only`: it takes no writes at the moment, as in a failover',
+    }),
+    temporal: state,
+  }),
 });
 const tell = (isUp: boolean) => (isUp ? 'ok' : 'unavailable');
+
+async function tellDatabase(pool: ApiDeps['pool']) {
+  if ((await findDatabaseFault(pool)) !== null) return 'unavailable';
+  return (await isDatabaseReadOnly(pool).catch(() => false)) ? 'read_only' : 'ok';
+}
 
 /** For load balancers and for people. */
 export const healthOperations: readonly Operation[] = [
@@ -40,7 +51,7 @@ export const healthOperations: readonly Operation[] = [
     tag,
     summary: 'This process can take payments',
     description:
-      'That needs the database only: with Temporal away payments are stored, and started later.',
+      'That needs the database only: with Temporal away payments are stored, and started later. While the database takes no writes, as in a failover, the process stays ready: callbacks are taken still, and everything can be read.',
     access,
     limit,
     answers: {
@@ -73,14 +84,14 @@ export const healthOperations: readonly Operation[] = [
       },
     },
     async handle({ pool, engine }) {
-      const [fault, temporal] = await Promise.all([findDatabaseFault(pool), engine.isReachable()]);
-      const database = fault === null;
+      const [database, temporal] = await Promise.all([tellDatabase(pool), engine.isReachable()]);
+      const isTaking = database === 'ok';
       return {
-        status: database ? 200 : 503,
+        status: isTaking ? 200 : 503,
         body: {
           object: 'health',
-          status: database && temporal ? 'ok' : database ? 'degraded' : 'unavailable',
-          components: { database: tell(database), temporal: tell(temporal) },
+          status: isTaking && temporal ? 'ok' : isTaking ? 'degraded' : 'unavailable',
+          components: { database, temporal: tell(temporal) },
         },
       };
     },

@@ -1,5 +1,5 @@
 import type { Middleware } from 'koa';
-import { isDatabaseAway } from '../../db/away.ts';
+import { isDatabaseAway, isReadOnly } from '../../db/away.ts';
 import type { ApiDeps, ApiState } from '../deps.ts';
 import { ApiError, newRequestId, PROBLEMS, presentProblem } from '../errors.ts';
 import { holdsCardNumber } from './card-number.ts';
@@ -63,6 +63,10 @@ function wrongMethod(): ApiError {
 /** Errors of PostgreSQL's absence are the caller's to try again, all others are ours to mend. */
 function toProblem(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
+  if (isReadOnly(error)) {
+    const detail = 'the database takes no writes at the moment; nothing was lost, retry';
+    return new ApiError('temporarily_unavailable', detail);
+  }
   if (isDatabaseAway(error)) {
     return new ApiError('temporarily_unavailable', 'the database is away; nothing was lost, retry');
   }

@@ -36,11 +36,13 @@ export type Taken = {
 
 const STORE_TRIES = 3;
 const STORE_PAUSE_MS = 300;
+/** A try that hung used up the time of the others: the provider waits for our answer. */
+const STORE_WITHIN_MS = 5_000;
 
 /**
  * Takes a genuine callback: stored first, then signalled. With Temporal away the database keeps it.
- * With the database away Temporal does, where a token proved it; a signed one is
- * refused, since nobody can tell whose it is: those providers send again.
+ * Whatever keeps the database from storing it, Temporal holds it; only when both refuse, the
+ * provider has to send it again.
  */
 export async function takeCallback(
   deps: ApiDeps,
@@ -101,30 +103,37 @@ function eventOf(read: Translation): StoredEvent | null {
   return read.kind === 'dispute' ? { kind: 'dispute', ...read.dispute } : null;
 }
 
-/** Null when the database is away. @throws Error for anything that trying again cannot mend. */
+/**
+ * Null when the database does not store it, for whatever reason: a callback comes once, so even a
+ * fault of ours must not lose it. What mends by itself is tried again at once.
+ */
 async function store({ callbackPool, vault, log }: ApiDeps, sealed: SealedWebhookEvent) {
-  for (let tried = 1; tried <= STORE_TRIES; tried += 1) {
+  const startedMs = performance.now();
+  for (let tried = 1; ; tried += 1) {
     try {
       const told = await asPaymentHolds(callbackPool, vault, sealed);
       return await insertWebhookEvent(callbackPool, told);
     } catch (error) {
-      if (!isDatabaseAway(error)) throw error;
-      log.warn({ err: error, event_id: sealed.id, tried }, 'a callback could not be stored');
+      const isAway = isDatabaseAway(error);
+      const level = isAway ? 'warn' : 'error';
+      log[level]({ err: error, event_id: sealed.id, tried }, 'a callback could not be stored');
+      const isOver = tried === STORE_TRIES || performance.now() - startedMs > STORE_WITHIN_MS;
+      if (!isAway || isOver) return null;
       await sleep(STORE_PAUSE_MS * tried);
     }
   }
-  return null;
 }
 
 /**
- * The payment's workflow takes it, with its bytes. What no running workflow can take, such as a
- * late one, a workflow of its own holds: without the database nobody can say whose it is.
+ * The payment's workflow takes it, with its bytes. A workflow of its own holds what no running
+ * workflow can take, such as a late one, and what a signature proved: only the database can tell
+ * whether that account may speak of the payment. It is judged when it is stored.
  */
 async function handToTemporal(deps: ApiDeps, sealed: SealedWebhookEvent): Promise<Taken> {
   const { id, event, workflowId, account } = sealed;
   try {
-    if (account !== null) throw new Error('nobody can tell whose it is');
     const isSignalled =
+      account === null &&
       event !== null &&
       workflowId !== null &&
       (await deliver(deps, { id, event, workflowId, unstored: sealed }, UNKNOWN)) === 'delivered';

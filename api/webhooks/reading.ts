@@ -14,13 +14,23 @@ export function readCallback(
   { provider, webhook }: Channel,
   body: Buffer,
 ): { readonly read: Translation; readonly key: string } {
-  const read = requireStorable(webhook.translate(body));
+  const read = requireStorable(translate(webhook, body));
   const digest = (text: string) =>
     vault.hash('webhook_event_key', text).toString('hex').slice(0, 32);
   if (read.kind === 'malformed')
     return { read, key: `malformed-${digest(body.toString('latin1'))}` };
   if (provider.idsArePersonal !== true) return { read, key: read.eventKey };
   return { read: sealIds(vault, read), key: digest(read.eventKey) };
+}
+
+/** What our own translation fails at is parked with its bytes, as any other that nobody can read. */
+function translate(webhook: Channel['webhook'], body: Buffer): Translation {
+  try {
+    return webhook.translate(body);
+  } catch (error) {
+    const kind = error instanceof Error ? error.constructor.name : typeof error;
+    return { kind: 'malformed', reason: `it could not be read: ${kind}` };
+  }
 }
 
 /** PostgreSQL keeps no NUL and no half of a character; the sealed body keeps every byte. */

@@ -123,12 +123,27 @@ describe.each(PROVIDERS)('%s', (provider) => {
   });
 });
 
-test('with the database away a signed one is refused: it comes again', async () => {
+test('with the database away a signed one is held by Temporal, and judged when stored', async () => {
   const { workflowId } = await store('stripe');
   await api.cutDatabase();
   const event = sign('stripe', makeStripeEvent('evt_1', workflowId), SECRETS.stripe[1]);
-  expect(await post('stripe', event)).toMatchObject({ status: 503, body: { retryable: true } });
+  expect(await post('stripe', event)).toMatchObject({ status: 200, body: TAKEN });
   expect(api.engine.delivered).toEqual([]);
+  expect(api.engine.held).toMatchObject([
+    { workflowId, provider: 'stripe', account: 'env:stripe', status: 'received' },
+  ]);
+});
+
+test('with the database away nobody can check what a merchant’s account signed', async () => {
+  const { workflowId } = await store('stripe');
+  const id = await configure('stripe', OWN_SECRETS.stripe);
+  await api.cutDatabase();
+  const event = sign('stripe', makeStripeEvent('evt_1', workflowId), OWN_SECRETS.stripe);
+  expect(await post('stripe', event, `/${id}`)).toMatchObject({
+    status: 503,
+    body: { retryable: true },
+  });
+  expect(api.engine.held).toEqual([]);
 });
 
 test('an event of a refund goes to the refund’s workflow', async () => {

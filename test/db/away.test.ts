@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { isDatabaseAway } from '../../db/away.ts';
+import { isDatabaseAway, isDataFault, isReadOnly } from '../../db/away.ts';
 import { openPool, type Pool } from '../../db/pool.ts';
 import { sql } from '../../db/sql.ts';
 import { type Door, openDoor } from '../api/door.ts';
@@ -60,6 +60,45 @@ describe('away is', () => {
     pool = await openPool({ databaseUrl: door.url, size: 2, statementTimeoutMs: 1_000 });
     expect(isDatabaseAway(await errorOf(wait()))).toBe(true);
   });
+});
+
+/** By PostgreSQL's code: is it away, does it only take no writes, is the row what is wrong? */
+// biome-ignore format: table, one code per line
+const STATES = [
+  ['25006', true, true, false],
+  ['40001', true, false, false],
+  ['40P01', true, false, false],
+  ['53100', true, false, false],
+  ['53200', true, false, false],
+  ['53300', true, false, false],
+  ['55P03', true, false, false],
+  ['57014', true, false, false],
+  ['57P03', true, false, false],
+  ['58030', true, false, false],
+  ['XX000', false, false, false],
+  ['42501', false, false, false],
+  ['22001', false, false, true],
+  ['22P02', false, false, true],
+  ['23502', false, false, true],
+  ['23503', false, false, true],
+  ['23505', false, false, true],
+  ['23514', false, false, true],
+  ['54000', false, false, true],
+] as const;
+test('each code that PostgreSQL says is told apart, as slonik wraps it', async () => {
+  await database.queryAsOwner(`
+    CREATE FUNCTION raise(state text) RETURNS void LANGUAGE plpgsql AS
+      $$ BEGIN RAISE EXCEPTION 'of this test' USING ERRCODE = state; END $$`);
+  const told: unknown[] = [];
+  for (const [state] of STATES) {
+    const error = await errorOf(pool.query(sql.typeAlias('none')`SELECT FROM raise(${state})`));
+    told.push([state, isDatabaseAway(error), isReadOnly(error), isDataFault(error)]);
+  }
+  expect(told).toEqual(STATES);
+});
+
+test.each(['EHOSTUNREACH', 'ENETUNREACH'])('a standing line that says %s is away', (code) => {
+  expect(isDatabaseAway(Object.assign(new Error(code), { code, syscall: 'read' }))).toBe(true);
 });
 
 describe('not away is', () => {

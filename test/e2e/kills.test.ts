@@ -48,6 +48,22 @@ async function withTemporalFrozen<T>(work: () => Promise<T>): Promise<T> {
   return result;
 }
 
+/** As in a failover: PostgreSQL answers, and takes no writes. */
+async function whileReadOnly(work: () => Promise<void>): Promise<void> {
+  const set = async (change: string, told: string) => {
+    await shop.db.query(`ALTER SYSTEM ${change}`);
+    await shop.db.query('SELECT pg_reload_conf()');
+    await untilThere(async () => {
+      const answer = await fetch(`${shop.world.details().api_url}/api/v1/health`);
+      const { components } = JSON.parse(await answer.text());
+      return components.database === told ? true : null;
+    }, `the database is ${told}`);
+  };
+  await set('SET default_transaction_read_only = on', 'read_only');
+  await work();
+  await set('RESET default_transaction_read_only', 'ok');
+}
+
 describe('kill -9 of the worker', () => {
   it('before the push: it is pushed once by the next run', async () => {
     const phone = shop.phone();
@@ -111,6 +127,23 @@ describe('away', () => {
     });
     await expectPaidOnce(shop, body, phone);
     expect(await listEvents(body.id)).toEqual([{ status: 'applied', delivery_count: 1 }]);
+  }, 180_000);
+
+  it('PostgreSQL takes no writes while the only callback of a lost push arrives', async () => {
+    const phone = shop.phone('09');
+    const lost = { on: 'push', phone, fault: 'reset', act: true, times: 1 };
+    await shop.simulate('POST', 'faults', lost);
+    const { body } = await shop.pay(phone);
+    await untilPrompted(shop, phone);
+    // Nothing but the callback can tell: the id to ask by was in the answer.
+    await shop.until(body.id, ['processing']);
+    expect(await shop.get(body.id)).toMatchObject({ provider_payment_id: null });
+    await whileReadOnly(async () => {
+      await approve(shop, phone);
+      expect(await untilCalledBack(shop, phone)).toMatchObject({ status: 200 });
+      expect(await listEvents(body.id)).toEqual([]);
+    });
+    await expectPaidOnce(shop, body, phone);
   }, 180_000);
 
   it('Temporal, while a payment is made: 202, and it is started later', async () => {
