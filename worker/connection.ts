@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
 import type { Log } from '../config/log.ts';
+import { createOutageLog } from '../config/outage-log.ts';
 
 const RETRY_MS = 2_000;
 
@@ -14,13 +15,19 @@ export async function connectTemporal(
   log: Log,
   signal: AbortSignal,
 ): Promise<NativeConnection | null> {
+  const outage = createOutageLog(log, {
+    failing: 'the worker waits for Temporal',
+    working: 'the worker has reached Temporal',
+  });
   const told = once(signal, 'abort').then(() => null);
   while (!signal.aborted) {
     try {
       // A server that swallows what is sent to it must not hold up the end.
-      return await Promise.race([NativeConnection.connect(options), told]);
-    } catch (err) {
-      log.error({ err }, 'the worker waits for Temporal');
+      const connection = await Promise.race([NativeConnection.connect(options), told]);
+      if (connection !== null) outage.worked();
+      return connection;
+    } catch (error) {
+      outage.failed(error);
     }
     await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
   }
