@@ -30,7 +30,7 @@ export async function runApi(): Promise<void> {
   const env = readEnv(PROVIDER_NAMES);
   const faults = [
     ...(env.tokenKeys.length === 0 ? ['MALIPO_TOKEN_KEYS: is missing'] : []),
-    ...faultsOfOwn(env.providers),
+    ...faultsOfOwn(env.providers, env.environment),
   ];
   if (faults.length > 0) throw new EnvError(faults);
   const log = createLog('api', env.logLevel);

@@ -2,7 +2,7 @@ import type { Log } from './log.ts';
 
 /** Tells the log of something that is unavailable and tried again and again. */
 export type OutageLog = {
-  /** To be called with the error of each try. */
+  /** To be called with the error of each try, or with a reason in words. */
   failed(error: unknown): void;
   /** To be called when it works; it is told only after it did not. */
   worked(): void;
@@ -33,11 +33,11 @@ export function createOutageLog(
       const nowMs = now();
       outage ??= { sinceMs: nowMs, lineMs: nowMs, pauseMs: FIRST_LINE_MS, tries: 0 };
       outage.tries += 1;
-      const reason = error instanceof Error ? `${error.name}: ${error.message}` : typeof error;
+      const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       if (!told.has(reason) && told.size < STACKS_MAX) {
         told.add(reason);
         outage.lineMs = nowMs;
-        log.error({ err: error }, texts.failing);
+        log.error(error instanceof Error ? { err: error } : { reason }, texts.failing);
         return;
       }
       if (nowMs - outage.lineMs < outage.pauseMs) return;

@@ -5,12 +5,15 @@ import { z } from 'zod';
 /** The application works as this role; the migrations create it. */
 export const APP_ROLE = 'malipo_app';
 
-const RECIPE = `If a pooler such as PgBouncer stands between, it passes no settings of a connection on. Give them to the login that DATABASE_URL names, and let the pooler ignore them:
-  ALTER ROLE <login> SET role = '${APP_ROLE}';
-  ALTER ROLE <login> SET statement_timeout = '10s';
-  ALTER ROLE <login> SET idle_in_transaction_session_timeout = '10s';
-  ignore_startup_parameters = options,statement_timeout,idle_in_transaction_session_timeout,extra_float_digits
-docs/deployment.md, section PgBouncer, has all of it.`;
+const RECIPE = [
+  'If a pooler such as PgBouncer stands between, it passes no settings of a connection on. Give',
+  'them to the login that DATABASE_URL names, and let the pooler ignore them:',
+  `  ALTER ROLE <login> SET role = '${APP_ROLE}';`,
+  "  ALTER ROLE <login> SET statement_timeout = '10s';",
+  "  ALTER ROLE <login> SET idle_in_transaction_session_timeout = '10s';",
+  '  ignore_startup_parameters = options,statement_timeout,idle_in_transaction_session_timeout',
+  'docs/deployment.md has all of it.',
+].join('\n');
 
 /** The database answers, and the connection is not one that we may work with. */
 export class DatabaseSetupError extends Error {

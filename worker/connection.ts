@@ -1,8 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
-import type { Log } from '../config/log.ts';
-import { createOutageLog } from '../config/outage-log.ts';
+import type { OutageLog } from '../config/outage-log.ts';
 
 const RETRY_MS = 2_000;
 
@@ -12,13 +11,9 @@ const RETRY_MS = 2_000;
  */
 export async function connectTemporal(
   options: NativeConnectionOptions,
-  log: Log,
+  outage: OutageLog,
   signal: AbortSignal,
 ): Promise<NativeConnection | null> {
-  const outage = createOutageLog(log, {
-    failing: 'the worker waits for Temporal',
-    working: 'the worker has reached Temporal',
-  });
   const told = once(signal, 'abort').then(() => null);
   while (!signal.aborted) {
     try {
