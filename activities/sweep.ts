@@ -7,6 +7,7 @@ import {
   SWEPT_PAYMENTS,
   SWEPT_REFUNDS,
 } from '../db/sweep.ts';
+import { markSweepRound } from '../db/sweep-rounds.ts';
 import { listUndelivered } from '../db/webhook-events.ts';
 import type { SweepInput } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -37,7 +38,9 @@ export function createSweep(deps: ActivityDeps) {
         const silent = await listSilentRefunds(pool, status, unstarted_after_ms, batch);
         return await visitEach(deps, { table: 'refunds', items: silent, until }, takeUpRefund);
       });
-      return sumOf(await Promise.all([...payments, ...refunds]));
+      const swept = sumOf(await Promise.all([...payments, ...refunds]));
+      await markSweepRound(pool, 'unstarted');
+      return swept;
     },
 
     async sweepUndelivered({ undelivered_after_ms, batch }: SweepInput): Promise<Swept> {
@@ -45,10 +48,12 @@ export function createSweep(deps: ActivityDeps) {
       const table = 'webhook_events';
       const events = await listUndelivered(pool, undelivered_after_ms, batch);
       const disputes = await listParkedDisputes(pool, batch);
-      return sumOf([
+      const swept = sumOf([
         await visitEach(deps, { table, items: events, until }, deliverStored),
         await visitEach(deps, { table, items: disputes, until }, retryDispute),
       ]);
+      await markSweepRound(pool, 'undelivered');
+      return swept;
     },
   };
 }

@@ -1,4 +1,5 @@
+import { endOnSettingsError } from '../config/settings-error.ts';
 import { runApi } from './run.ts';
 
 /** The API process. */
-await runApi();
+await endOnSettingsError(runApi);

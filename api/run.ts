@@ -1,6 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { EnvError, readEnv } from '../config/env.ts';
 import { createLog, type Log } from '../config/log.ts';
+import { createOutageLog } from '../config/outage-log.ts';
 import { readPolicies } from '../config/policies.ts';
 import { readTemporalConfig } from '../config/temporal.ts';
 import { createCallbackTokens } from '../db/callback-token.ts';
@@ -29,7 +30,7 @@ export async function runApi(): Promise<void> {
   const env = readEnv(PROVIDER_NAMES);
   const faults = [
     ...(env.tokenKeys.length === 0 ? ['MALIPO_TOKEN_KEYS: is missing'] : []),
-    ...faultsOfOwn(env.providers),
+    ...faultsOfOwn(env.providers, env.environment),
   ];
   if (faults.length > 0) throw new EnvError(faults);
   const log = createLog('api', env.logLevel);
@@ -38,10 +39,11 @@ export async function runApi(): Promise<void> {
   const client = new Client({ connection, namespace });
   const { databaseUrl } = env;
   const statementTimeoutMs = STATEMENT_TIMEOUT_MS;
-  const open = (size: number) =>
-    openLazyPool({ databaseUrl, statementTimeoutMs, size }, (err) =>
-      log.error({ err }, 'the API waits for the database'),
-    );
+  const outage = createOutageLog(log, {
+    failing: 'the API waits for the database',
+    working: 'the API has reached the database',
+  });
+  const open = (size: number) => openLazyPool({ databaseUrl, statementTimeoutMs, size }, outage);
   const pool = open(POOL_SIZE);
   const callbackPool = open(CALLBACK_POOL_SIZE);
   const policies = readPolicies(POLICY_DEFAULTS, env.policiesPath);

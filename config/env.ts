@@ -1,8 +1,11 @@
 import { z } from 'zod';
+import { SettingsError } from './settings-error.ts';
 
 /** The only reader of the environment. Every fault is listed at once, without any value. */
 export type Env = {
   readonly databaseUrl: string;
+  /** The same database past any pooler: notifications do not come through one. */
+  readonly listenDatabaseUrl: string;
   readonly apiHost: string;
   readonly apiPort: number;
   /** Where providers reach the API from outside. */
@@ -22,6 +25,8 @@ export type Env = {
   /** Where Prometheus reads the API, and the worker, which may share a machine; null: nowhere. */
   readonly metrics: { readonly host: string; readonly port: number } | null;
   readonly workerMetrics: { readonly host: string; readonly port: number } | null;
+  /** Where the worker answers probes; null: nowhere. */
+  readonly workerHealth: { readonly host: string; readonly port: number } | null;
   /** Whose pages may call the API from a browser. */
   readonly corsOrigins: readonly string[];
   /** How many proxies of ours stand in front; what they say about the caller's address counts. */
@@ -81,9 +86,11 @@ const origins = z
 type Source = Readonly<Record<string, string | undefined>>;
 
 const metricsPort = z.coerce.number<string>().int().min(1).max(65_535).optional();
+const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address' });
 
 const schema = z.object({
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address' }),
+  DATABASE_URL: postgresUrl,
+  MALIPO_LISTEN_DATABASE_URL: postgresUrl.optional(),
   MALIPO_API_HOST: z.string().min(1).default('127.0.0.1'),
   MALIPO_API_PORT: z
     .string()
@@ -102,6 +109,8 @@ const schema = z.object({
   MALIPO_METRICS_HOST: z.string().min(1).default('127.0.0.1'),
   MALIPO_METRICS_PORT: metricsPort,
   MALIPO_METRICS_WORKER_PORT: metricsPort,
+  MALIPO_WORKER_HEALTH_HOST: z.string().min(1).default('127.0.0.1'),
+  MALIPO_WORKER_HEALTH_PORT: z.coerce.number<string>().int().min(0).max(65_535).default(8081),
   MALIPO_CORS_ORIGINS: origins.default([]),
   MALIPO_TRUSTED_PROXIES: z.coerce.number<string>().int().min(0).max(10).default(0),
   MALIPO_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
@@ -125,7 +134,7 @@ function withoutEmpty(given: Source): Source {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
 }
 
-export class EnvError extends Error {
+export class EnvError extends SettingsError {
   /** @param faults one line for each variable, naming it and how to mend it. */
   constructor(faults: readonly string[]) {
     super(`the environment is not complete:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
@@ -146,6 +155,7 @@ export function readEnv(providerNames: readonly string[], given: Source = proces
   const oidc = oidcOf(env);
   return {
     databaseUrl: env.DATABASE_URL,
+    listenDatabaseUrl: env.MALIPO_LISTEN_DATABASE_URL ?? env.DATABASE_URL,
     apiHost: env.MALIPO_API_HOST,
     apiPort: env.MALIPO_API_PORT,
     publicUrl: env.MALIPO_PUBLIC_URL.replace(/\/$/, ''),
@@ -156,6 +166,10 @@ export function readEnv(providerNames: readonly string[], given: Source = proces
     oidc,
     metrics: placeOf(env.MALIPO_METRICS_HOST, env.MALIPO_METRICS_PORT),
     workerMetrics: placeOf(env.MALIPO_METRICS_HOST, env.MALIPO_METRICS_WORKER_PORT),
+    workerHealth: placeOf(
+      env.MALIPO_WORKER_HEALTH_HOST,
+      env.MALIPO_WORKER_HEALTH_PORT || undefined,
+    ),
     corsOrigins: env.MALIPO_CORS_ORIGINS,
     trustedProxies: env.MALIPO_TRUSTED_PROXIES,
     logLevel: env.MALIPO_LOG_LEVEL,

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { FAILURE_CODES, WHO_CAN_ACT } from '../domain/error.ts';
 import { CURRENCIES } from '../domain/money.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
+import { SettingsError } from './settings-error.ts';
 
 const DEFAULTS_PATH = fileURLToPath(new URL('./policies.yaml', import.meta.url));
 
@@ -128,7 +129,7 @@ export function overlayPolicy(
   return { ok: false, faults: parsed.error.issues.flatMap(faultsOf) };
 }
 
-export class PolicyError extends Error {
+export class PolicyError extends SettingsError {
   constructor(faults: readonly string[]) {
     super(`the policies are not valid:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
     this.name = 'PolicyError';

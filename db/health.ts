@@ -1,9 +1,15 @@
 import { z } from 'zod';
 import { isDatabaseAway, sqlStateOf } from './away.ts';
 import type { Pool } from './pool.ts';
+import { findSetupError } from './session.ts';
 import { sql } from './sql.ts';
 
-export const DATABASE_FAULTS = ['database_away', 'schema_missing', 'database_refused'] as const;
+export const DATABASE_FAULTS = [
+  'database_away',
+  'schema_missing',
+  'database_refused',
+  'database_misconfigured',
+] as const;
 type DatabaseFault = (typeof DATABASE_FAULTS)[number];
 
 /**
@@ -37,6 +43,7 @@ export async function findDatabaseFault(pool: Pool): Promise<DatabaseFault | nul
     await pool.query(sql.typeAlias('none')`SELECT FROM payments LIMIT 0`);
     return null;
   } catch (error) {
+    if (findSetupError(error) !== null) return 'database_misconfigured';
     const known = FAULTS.get(sqlStateOf(error) ?? '');
     return known ?? (isDatabaseAway(error) ? 'database_away' : 'database_refused');
   }

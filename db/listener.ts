@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { APP_ROLE } from './pool.ts';
+import { APP_ROLE } from './session.ts';
 
 export type Listener = { close(): Promise<void> };
 

@@ -8,6 +8,7 @@ import {
   type Interceptor,
   SchemaValidationError,
 } from 'slonik';
+import { APP_ROLE, findSetupError, withCheckedSessions } from './session.ts';
 
 /** What we use of slonik's pool. */
 export type Pool = Pick<
@@ -15,9 +16,6 @@ export type Pool = Pick<
   'any' | 'anyFirst' | 'exists' | 'maybeOne' | 'one' | 'query' | 'transaction' | 'end'
 >;
 export type Connection = Pool | DatabaseTransactionConnection;
-
-/** The application works as this role; the migrations create it. */
-export const APP_ROLE = 'malipo_app';
 
 export type PoolOptions = {
   readonly databaseUrl: string;
@@ -33,7 +31,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   const url = new URL(options.databaseUrl);
   url.searchParams.set('options', `-c role=${APP_ROLE}`);
   const pool = await createPool(url.toString(), {
-    driverFactory: createPgDriverFactory(),
+    driverFactory: withCheckedSessions(createPgDriverFactory()),
     interceptors: [validateRows()],
     typeParsers: TYPE_PARSERS,
     maxPoolSize: options.size,
@@ -47,25 +45,37 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   });
   // Slonik tells a query's error twice: to who asked, and as an event that nobody needs.
   pool.on('error', () => undefined);
-  return pool;
+  try {
+    // The first connection shows at once whether any of them can be used.
+    await pool.connect(() => Promise.resolve());
+    return pool;
+  } catch (error) {
+    await pool.end();
+    throw findSetupError(error) ?? error;
+  }
 }
 
 /** A failed try counts for so long: a flood of requests is no flood of connections. */
 const RETRY_MS = 1_000;
 
+/** What is told of tries to open a pool; an OutageLog is one. */
+export type OpeningLog = { failed(error: unknown): void; worked(): void };
+
 /**
  * The same for processes that outlive their database: opened by its first use. While the database
  * is not there, each use fails as it does when the database goes away later.
- * @param onAway is told of each failed try, so that a wrong address or password shows in the log.
+ * @param tries is told of each, so that a wrong address or password shows in the log.
  */
-export function openLazyPool(options: PoolOptions, onAway: (error: unknown) => void): Pool {
+export function openLazyPool(options: PoolOptions, tries: OpeningLog): Pool {
   let opening: Promise<Pool> | null = null;
   let isEnded = false;
   const open = async () => {
     try {
-      return await openPool(options);
+      const pool = await openPool(options);
+      tries.worked();
+      return pool;
     } catch (error) {
-      onAway(error);
+      tries.failed(error);
       setTimeout(() => {
         opening = null;
       }, RETRY_MS).unref();

@@ -5,7 +5,7 @@ import {
   RateLimiterPostgres,
   RateLimiterRes,
 } from 'rate-limiter-flexible';
-import { APP_ROLE } from './pool.ts';
+import { APP_ROLE, checkConnection } from './session.ts';
 
 /** So many requests in a window that begins with the first. */
 export type RateLimit = { readonly requests: number; readonly per_ms: number };
@@ -45,6 +45,8 @@ export function openRateLimits<Name extends string>(
     max: 3,
     connectionTimeoutMillis: waitMs,
     statement_timeout: waitMs,
+    idle_in_transaction_session_timeout: waitMs,
+    verify: (client, done) => void checkConnection(client).then(() => done(), done),
   });
   // A connection that the server ended; the next query opens another.
   pool.on('error', () => undefined);

@@ -18,6 +18,8 @@ export type Provider = {
   readonly policy: ProviderPolicy;
   /** Where the provider is, by environment; none where every account has an address of its own. */
   readonly baseUrls: { readonly sandbox?: string; readonly production?: string };
+  /** Where it is when the deployment's own account names no address, if that is the sandbox. */
+  readonly defaultsTo?: 'sandbox';
   /** Fields of the credentials that are no secrets and may be shown. */
   readonly shownFields: readonly string[];
   /**

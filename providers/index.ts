@@ -29,12 +29,15 @@ export function capabilitiesOf(name: string): Capabilities {
   return provider.capabilities;
 }
 
+type OwnAccounts = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
 /**
  * What is wrong with the deployment's own accounts, by the variables that hold them. An account of
  * which nothing is set is none, and no fault.
  */
 export function faultsOfOwn(
-  accounts: Readonly<Record<string, Readonly<Record<string, string>>>>,
+  accounts: OwnAccounts,
+  environment: 'sandbox' | 'production',
 ): readonly string[] {
   return PROVIDER_NAMES.flatMap((name) => {
     const record = accounts[name] ?? {};
@@ -42,9 +45,45 @@ export function faultsOfOwn(
     const provider: Provider = PROVIDERS[name];
     const reading = provider.readCredentials(record);
     if (!reading.ok) return reading.faults.map((fault) => ofVariable(name, fault));
-    const faults = provider.refuseNew?.(reading.credentials, null) ?? [];
+    const faults = [
+      ...(environment === 'production' ? addressFaults(provider, record) : []),
+      ...(provider.refuseNew?.(reading.credentials, null) ?? []),
+    ];
     return faults.map((fault) => ofVariable(name, fault));
   });
+}
+
+/** Left empty, it would be test money that looks like real payments: the address is to be said. */
+function addressFaults(
+  { baseUrls, defaultsTo }: Provider,
+  { base_url }: Readonly<Record<string, string>>,
+): readonly string[] {
+  if (base_url !== undefined || defaultsTo !== 'sandbox') return [];
+  const { production, sandbox } = baseUrls;
+  return [
+    `base_url: is missing, and in production nothing is assumed: ${production} takes real money, ${sandbox} is the provider’s sandbox`,
+  ];
+}
+
+/** One warning for the deployment's own accounts that move no real money in production. */
+export function testMoneyOfOwn(
+  accounts: OwnAccounts,
+  environment: 'sandbox' | 'production',
+): readonly { readonly code: 'test_money'; readonly detail: string }[] {
+  if (environment !== 'production') return [];
+  const names = PROVIDER_NAMES.filter((name) => {
+    const record = accounts[name] ?? {};
+    if (Object.keys(record).length === 0) return false;
+    const { baseUrls }: Provider = PROVIDERS[name];
+    const isElsewhere =
+      baseUrls.production !== undefined &&
+      (record.base_url ?? baseUrls.production) !== baseUrls.production;
+    return isElsewhere || /^(sk|rk)_test_/.test(record.secret_key ?? '');
+  });
+  if (names.length === 0) return [];
+  const variables = names.map((name) => `MALIPO_${name.toUpperCase()}_…`).join(', ');
+  const detail = `No real money moves at ${names.join(', ')}: the account in ${variables} is a test account, in production. If that is not on purpose, put the live one.`;
+  return [{ code: 'test_money', detail }];
 }
 
 /** `field: how to mend it` as a fault of the variable MALIPO_<NAME>_<FIELD>. */

@@ -77,7 +77,12 @@ export function describeWorker(
     name: 'worker',
     title: 'The worker',
     file,
-    env: { ...env, MALIPO_METRICS_WORKER_PORT: String(metricsPort) },
+    env: {
+      ...env,
+      MALIPO_METRICS_WORKER_PORT: String(metricsPort),
+      // Its supervisor knows how it is; several sandboxes may share the machine.
+      MALIPO_WORKER_HEALTH_PORT: '0',
+    },
   });
 }
 

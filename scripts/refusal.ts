@@ -1,4 +1,4 @@
-import { EnvError } from '../config/env.ts';
+import { SettingsError } from '../config/settings-error.ts';
 import { isDatabaseAway } from '../db/away.ts';
 
 /** Something that the person at the keyboard can mend: told in words, without a stack. */
@@ -20,7 +20,7 @@ export async function runToExitCode(run: () => Promise<number>): Promise<void> {
 }
 
 function describe(error: unknown): string | null {
-  if (error instanceof Refusal || error instanceof EnvError) return error.message;
+  if (error instanceof Refusal || error instanceof SettingsError) return error.message;
   if (!isDatabaseAway(error) || !(error instanceof Error)) return null;
   return `the database of DATABASE_URL cannot be used: ${causeOf(error).message}`;
 }

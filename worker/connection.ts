@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
-import type { Log } from '../config/log.ts';
+import type { OutageLog } from '../config/outage-log.ts';
 
 const RETRY_MS = 2_000;
 
@@ -11,16 +11,18 @@ const RETRY_MS = 2_000;
  */
 export async function connectTemporal(
   options: NativeConnectionOptions,
-  log: Log,
+  outage: OutageLog,
   signal: AbortSignal,
 ): Promise<NativeConnection | null> {
   const told = once(signal, 'abort').then(() => null);
   while (!signal.aborted) {
     try {
       // A server that swallows what is sent to it must not hold up the end.
-      return await Promise.race([NativeConnection.connect(options), told]);
-    } catch (err) {
-      log.error({ err }, 'the worker waits for Temporal');
+      const connection = await Promise.race([NativeConnection.connect(options), told]);
+      if (connection !== null) outage.worked();
+      return connection;
+    } catch (error) {
+      outage.failed(error);
     }
     await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
   }

@@ -3,6 +3,7 @@ import type { NativeConnection } from '@temporalio/worker';
 import type { ActivityDeps } from '../activities/index.ts';
 import type { Env } from '../config/env.ts';
 import type { Log } from '../config/log.ts';
+import { createOutageLog } from '../config/outage-log.ts';
 import { createCallbackTokens } from '../db/callback-token.ts';
 import { openLazyPool, type Pool } from '../db/pool.ts';
 import { configIdOf, openCredentials } from '../db/provider-configs.ts';
@@ -28,7 +29,10 @@ export function openDeps(
   const { databaseUrl } = env;
   const pool = openLazyPool(
     { databaseUrl, size: POOL_SIZE, statementTimeoutMs: STATEMENT_TIMEOUT_MS },
-    (err) => log.error({ err }, 'the worker waits for the database'),
+    createOutageLog(log, {
+      failing: 'the worker waits for the database',
+      working: 'the worker has reached the database',
+    }),
   );
   const tokens = createCallbackTokens(env.hashKey);
   const vault = createVault(env.dataKeys, env.hashKey);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { Log } from '../config/log.ts';
+import { createOutageLog } from '../config/outage-log.ts';
 import { listUndispatched, markDispatched } from '../db/delivery-runs.ts';
 import type { Pool } from '../db/pool.ts';
 import type { DeliveryPolicy } from '../domain/outgoing-event.ts';
@@ -21,6 +22,10 @@ export async function dispatchDeliveries(
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
+  const outage = createOutageLog(log, {
+    failing: 'deliveries wait: the database or Temporal is unavailable',
+    working: 'deliveries are started again',
+  });
   while (!signal.aborted) {
     let pauseMs = PAUSE_MS;
     try {
@@ -32,9 +37,10 @@ export async function dispatchDeliveries(
       const standing = waiting.filter((_, index) => started[index]?.status === 'fulfilled');
       await markDispatched(pool, standing);
       for (const each of started) if (each.status === 'rejected') throw each.reason;
+      outage.worked();
       if (waiting.length === BATCH) pauseMs = 0;
     } catch (error) {
-      log.warn({ err: error }, 'deliveries wait: the database or Temporal is away');
+      outage.failed(error);
       pauseMs = PAUSE_AFTER_ERROR_MS;
     }
     await sleep(pauseMs, undefined, { signal }).catch(() => undefined);

@@ -1,17 +1,24 @@
-import { Runtime } from '@temporalio/worker';
+import { type NativeConnection, Runtime } from '@temporalio/worker';
 import type { ActivityDeps } from '../activities/index.ts';
 import { type Env, EnvError, readEnv } from '../config/env.ts';
-import { createLog } from '../config/log.ts';
-import { readPolicies } from '../config/policies.ts';
+import { createLog, type Log } from '../config/log.ts';
+import { createOutageLog, type OutageLog } from '../config/outage-log.ts';
+import { type Policies, readPolicies } from '../config/policies.ts';
 import { readTemporalConfig } from '../config/temporal.ts';
-import { faultsOfOwn, POLICY_DEFAULTS, PROVIDER_NAMES } from '../providers/index.ts';
+import {
+  faultsOfOwn,
+  POLICY_DEFAULTS,
+  PROVIDER_NAMES,
+  testMoneyOfOwn,
+} from '../providers/index.ts';
 import { loadWorkflowBundle } from './bundle.ts';
 import { connectTemporal } from './connection.ts';
-import { openDeps } from './deps.ts';
+import { openDeps, type WorkerDeps } from './deps.ts';
 import { dispatchDeliveries } from './dispatcher.ts';
-import { prepareNamespace } from './namespace.ts';
+import { serveHealth, type WorkerParts } from './health.ts';
 import { createTemporalLogger } from './temporal-log.ts';
 import { runTogether } from './together.ts';
+import { createWatch } from './watch.ts';
 import { createWorkers } from './workers.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
@@ -26,42 +33,82 @@ export async function runWorker(
   adapt: (deps: ActivityDeps) => ActivityDeps = (deps) => deps,
 ): Promise<number> {
   const env = readEnv(PROVIDER_NAMES);
-  const faults = faultsOfOwn(env.providers);
+  const faults = faultsOfOwn(env.providers, env.environment);
   if (faults.length > 0) throw new EnvError(faults);
   const log = createLog('worker', env.logLevel);
   const policies = readPolicies(POLICY_DEFAULTS, env.policiesPath);
+  const outage = createOutageLog(log, {
+    failing: 'the worker waits for Temporal',
+    working: 'the worker has reached Temporal',
+  });
   Runtime.install({
-    logger: createTemporalLogger(log),
+    logger: createTemporalLogger(log, outage),
     shutdownSignals: [...SIGNALS],
     ...telemetry(env),
   });
   const { connectionOptions, namespace } = readTemporalConfig(env.temporal);
-  const connection = await connectTemporal(connectionOptions, log, toldToEnd());
+  const parts: WorkerParts = {};
+  const health = serveHealth(env.workerHealth, parts, log);
+  const connection = await connectTemporal(connectionOptions, outage, toldToEnd());
   if (connection === null) return 0;
   const deps = openDeps(env, connection, namespace, log);
   try {
-    await prepareNamespace(connection, deps.temporal, namespace, policies.sweep);
-    const workers = await createWorkers({
-      connection,
-      namespace,
-      bundle: await loadWorkflowBundle(),
-      deps: adapt(deps),
-      providers: policies.providers,
-    });
-    const running = runTogether(workers, (signal) =>
-      dispatchDeliveries(deps, policies.delivery, log, signal),
-    );
-    process.send?.({ type: 'ready' });
-    log.info({ namespace, queues: workers.length }, 'the worker is ready');
-    await running;
+    await work({ env, policies, connection, namespace, deps, adapt, parts, log, outage });
     return 0;
   } catch (error) {
     log.fatal({ err: error }, 'the worker stops');
     return 1;
   } finally {
+    await health.close();
     await deps.close();
     await connection.close();
   }
+}
+
+type Work = {
+  readonly env: Env;
+  readonly policies: Policies;
+  readonly connection: NativeConnection;
+  readonly namespace: string;
+  readonly deps: WorkerDeps;
+  readonly adapt: (deps: ActivityDeps) => ActivityDeps;
+  readonly parts: WorkerParts;
+  readonly log: Log;
+  readonly outage: OutageLog;
+};
+
+/** From the first look at the namespace until the workers have ended. */
+async function work(given: Work): Promise<void> {
+  const { env, policies, connection, namespace, deps, parts, log, outage } = given;
+  const watch = createWatch(
+    {
+      operator: connection.operatorService,
+      schedule: deps.temporal.schedule,
+      namespace,
+      policy: policies.sweep,
+    },
+    { pool: deps.pool, own: testMoneyOfOwn(env.providers, env.environment) },
+    { log, outage },
+  );
+  Object.assign(parts, { connection, pool: deps.pool, warnings: watch.warnings });
+  await watch.look();
+  const workers = await createWorkers({
+    connection,
+    namespace,
+    bundle: await loadWorkflowBundle(),
+    deps: given.adapt(deps),
+    providers: policies.providers,
+  });
+  const running = runTogether(workers, async (signal) => {
+    await Promise.all([
+      dispatchDeliveries(deps, policies.delivery, log, signal),
+      watch.run(signal),
+    ]);
+  });
+  parts.workers = workers;
+  process.send?.({ type: 'ready' });
+  log.info({ namespace, queues: workers.length }, 'the worker is ready');
+  await running;
 }
 
 /** Workers that run hear the same signals by themselves. */
@@ -79,7 +126,9 @@ function toldToEnd(): AbortSignal {
 
 /** The SDK's own metrics: activities by type and queue, so by provider, with their outcomes. */
 function telemetry({ workerMetrics }: Env) {
-  if (workerMetrics === null) return {};
+  // Its native part would write to the terminal by itself, in a form of its own.
+  const logging = { forward: {} };
+  if (workerMetrics === null) return { telemetryOptions: { logging } };
   const bindAddress = `${workerMetrics.host}:${workerMetrics.port}`;
-  return { telemetryOptions: { metrics: { prometheus: { bindAddress } } } };
+  return { telemetryOptions: { logging, metrics: { prometheus: { bindAddress } } } };
 }

@@ -22,6 +22,9 @@ import type {
 /** All that others need to start, address and talk to workflows. */
 export const TASK_QUEUE = 'malipo';
 
+/** The Schedule that runs the sweeper. */
+export const SWEEP_SCHEDULE_ID = 'malipo-sweep';
+
 /** Merchants' endpoints have a queue of their own. */
 export const DELIVERY_TASK_QUEUE = 'malipo-deliveries';
 

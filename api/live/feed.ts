@@ -1,4 +1,5 @@
 import type { Log } from '../../config/log.ts';
+import { createOutageLog } from '../../config/outage-log.ts';
 import { openListener } from '../../db/listener.ts';
 import { findLatestCursor, listEvents, type OutgoingEvent } from '../../db/outgoing-events.ts';
 import type { Pool } from '../../db/pool.ts';
@@ -30,6 +31,10 @@ export function openFeed(
   let cursor: string | null = null;
   let looking: Promise<void> | null = null;
   let isAskedAgain = false;
+  const outage = createOutageLog(log, {
+    failing: 'the live feed waits for the database',
+    working: 'the live feed goes on',
+  });
   const look = async () => {
     cursor ??= await findLatestCursor(pool);
     begin();
@@ -52,7 +57,7 @@ export function openFeed(
     }
     isAskedAgain = false;
     looking = look()
-      .catch((error: unknown) => log.warn({ err: error }, 'the live feed waits for the database'))
+      .then(outage.worked, outage.failed)
       .finally(() => {
         looking = null;
         if (isAskedAgain) wake();

@@ -29,6 +29,7 @@ export const mpesa: Provider = {
     sandbox: 'https://sandbox.safaricom.co.ke',
     production: 'https://api.safaricom.co.ke',
   },
+  defaultsTo: 'sandbox',
   shownFields: ['base_url', 'short_code', 'transaction_type', 'till_number', 'initiator_name'],
   accountFields: ['short_code'],
   idsArePersonal: true,

@@ -47,6 +47,7 @@ function faultsOf(source: Source): readonly string[] {
 test('what is needed at least gives the documented defaults', () => {
   expect(read()).toEqual({
     databaseUrl: COMPLETE.DATABASE_URL,
+    listenDatabaseUrl: COMPLETE.DATABASE_URL,
     apiHost: '127.0.0.1',
     apiPort: 8080,
     publicUrl: 'https://pay.example.test',
@@ -57,6 +58,7 @@ test('what is needed at least gives the documented defaults', () => {
     oidc: null,
     metrics: null,
     workerMetrics: null,
+    workerHealth: { host: '127.0.0.1', port: 8081 },
     corsOrigins: [],
     trustedProxies: 0,
     logLevel: 'info',
@@ -74,12 +76,16 @@ test('everything else is read when it is there', () => {
     MALIPO_API_PORT: '9000',
     MALIPO_TEMPORAL_UI_URL: 'http://127.0.0.1:8233/',
     MALIPO_DATA_KEYS: `k2:${next.toString('base64')}, k1:${KEY.toString('base64')}`,
+    MALIPO_LISTEN_DATABASE_URL: 'postgres://malipo@direct.example.test/malipo',
+    MALIPO_WORKER_HEALTH_PORT: '0',
     MALIPO_LOG_LEVEL: 'debug',
     MALIPO_POLICIES: 'policies.local.yaml',
   });
   expect(env).toMatchObject({
     apiHost: '0.0.0.0',
     apiPort: 9000,
+    listenDatabaseUrl: 'postgres://malipo@direct.example.test/malipo',
+    workerHealth: null,
     temporalUiUrl: 'http://127.0.0.1:8233',
     logLevel: 'debug',
     policiesPath: 'policies.local.yaml',

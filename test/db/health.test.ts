@@ -22,7 +22,10 @@ async function query(text: string): Promise<void> {
 }
 /** As a process sees it that starts now. */
 async function faultAt(databaseUrl: string) {
-  const pool = openLazyPool(placeOf(databaseUrl), () => undefined);
+  const pool = openLazyPool(placeOf(databaseUrl), {
+    failed: () => undefined,
+    worked: () => undefined,
+  });
   const fault = await findDatabaseFault(pool);
   await pool.end();
   return fault;

@@ -22,6 +22,7 @@ const TABLES = [
   'refresh_tokens',
   'refunds',
   'schema_migrations',
+  'sweep_rounds',
   'webhook_endpoints',
   'webhook_events',
   'webhook_secrets',

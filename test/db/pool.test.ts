@@ -90,7 +90,10 @@ describe('a process that starts before its database', () => {
     url.port = String(port);
     const told: unknown[] = [];
     const options = { databaseUrl: url.toString(), size: 1, statementTimeoutMs: 5_000 };
-    const pool = openLazyPool(options, (error) => told.push(error));
+    const pool = openLazyPool(options, {
+      failed: (error) => told.push(error),
+      worked: () => undefined,
+    });
     return { pool, told, open: () => openDoor(database.adminUrl, port) };
   };
   const errorOf = (work: Promise<unknown>) =>
@@ -121,7 +124,10 @@ describe('a process that starts before its database', () => {
     url.pathname = '/no_such_database';
     const told: unknown[] = [];
     const options = { databaseUrl: url.toString(), size: 1, statementTimeoutMs: 5_000 };
-    const pool = openLazyPool(options, (error) => told.push(error));
+    const pool = openLazyPool(options, {
+      failed: (error) => told.push(error),
+      worked: () => undefined,
+    });
     expect(isDatabaseAway(await errorOf(ask(pool)))).toBe(true);
     expect(told).toEqual([expect.objectContaining({ code: '3D000' })]);
     await pool.end();

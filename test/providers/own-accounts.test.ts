@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { faultsOfOwn } from '../../providers/index.ts';
+import { faultsOfOwn, testMoneyOfOwn } from '../../providers/index.ts';
 import { mpesa } from '../../providers/mpesa/index.ts';
 import { TEST_CERTIFICATE } from '../../providers/mpesa/simulator/test-key.ts';
 
@@ -22,6 +22,7 @@ const MPESA = {
   short_code: '174379',
   passkey: 'passkey',
 };
+const LIVE = { ...MPESA, base_url: 'https://api.safaricom.co.ke' };
 const INITIATOR = {
   initiator_name: 'apiop37',
   initiator_password: 'Pa55word!',
@@ -33,21 +34,41 @@ const STRIPE = { secret_key: 'sk_test_12345678', webhook_secrets: 'whsec_1234567
 test.each<readonly [string, Parameters<typeof faultsOfOwn>[0], readonly string[]]>([
   ['none', {}, []],
   ['none at mpesa', { mpesa: {} }, []],
-  ['one that only takes payments', { mpesa: MPESA }, []],
-  ['one that gives back as well', { mpesa: { ...MPESA, ...INITIATOR } }, []],
+  ['one that only takes payments', { mpesa: LIVE }, []],
+  ['one that gives back as well', { mpesa: { ...LIVE, ...INITIATOR } }, []],
+  ['the sandbox of Daraja, on purpose', { mpesa: { ...MPESA, base_url: 'https://sandbox.safaricom.co.ke' } }, []],
+  ['the sandbox of Daraja, by an empty line', { mpesa: MPESA }, ['MALIPO_MPESA_BASE_URL: is missing']],
   ['test money, whatever the deployment is', { stripe: STRIPE }, []],
   ['live money', { stripe: { ...STRIPE, secret_key: 'sk_live_12345678' } }, []],
-  ['half of two', { mpesa: { ...MPESA, certificate: TEST_CERTIFICATE }, stripe: { secret_key: STRIPE.secret_key } },
+  ['half of two', { mpesa: { ...LIVE, certificate: TEST_CERTIFICATE }, stripe: { secret_key: STRIPE.secret_key } },
     ['MALIPO_MPESA_INITIATOR_NAME:', 'MALIPO_MPESA_INITIATOR_PASSWORD:', 'MALIPO_STRIPE_WEBHOOK_SECRETS:']],
   ['a field of nobody', { stripe: { ...STRIPE, colour: 'red' } }, ['MALIPO_STRIPE_COLOUR:']],
 ])('%s has as many faults as it has', (_what, accounts, variables) => {
-  expect(faultsOfOwn(accounts)).toEqual(variables.map((it) => expect.stringContaining(it)));
+  expect(faultsOfOwn(accounts, 'production')).toEqual(variables.map((it) => expect.stringContaining(it)));
+});
+
+test('a sandbox may leave every address out', () => {
+  expect(faultsOfOwn({ mpesa: MPESA }, 'sandbox')).toEqual([]);
+});
+
+// biome-ignore format: table, one case per line
+test.each<readonly [string, Parameters<typeof testMoneyOfOwn>[0], Parameters<typeof testMoneyOfOwn>[1], string | null]>([
+  ['live accounts', { mpesa: LIVE, stripe: { ...STRIPE, secret_key: 'sk_live_12345678' } }, 'production', null],
+  ['no account', { mpesa: {} }, 'production', null],
+  ['a test key of Stripe', { mpesa: LIVE, stripe: STRIPE }, 'production', 'at stripe:'],
+  ['the sandbox of Daraja and a simulator', { mpesa: { ...MPESA, base_url: 'https://sandbox.safaricom.co.ke' }, stripe: { ...STRIPE, base_url: 'http://127.0.0.1:8091' } }, 'production', 'at mpesa, stripe:'],
+  ['test accounts in a sandbox', { stripe: STRIPE }, 'sandbox', null],
+])('%s: is it told that no real money moves?', (_what, accounts, environment, words) => {
+  const warnings = testMoneyOfOwn(accounts, environment);
+  expect(warnings).toEqual(
+    words === null ? [] : [{ code: 'test_money', detail: expect.stringContaining(words) }],
+  );
 });
 
 test('what was stored before it was refused still opens: payments are open with it', () => {
   const half = { ...MPESA, initiator_name: 'apiop37' };
   expect(mpesa.readCredentials(half)).toMatchObject({ ok: true });
-  expect(faultsOfOwn({ mpesa: half })).toHaveLength(2);
+  expect(faultsOfOwn({ mpesa: half }, 'sandbox')).toHaveLength(2);
 });
 
 /** What a process says that ends by itself; it is ended when it does not. */
@@ -82,7 +103,8 @@ test.each(['api/main.ts', 'worker/main.ts'])(
     ]) {
       expect(said).toContain(`\n  ${variable}`);
     }
-    expect(said).not.toMatch(/junk|12345678|CPAY/);
+    expect(said).toContain('\n  MALIPO_MPESA_BASE_URL: is missing');
+    expect(said).not.toMatch(/junk|12345678|CPAY|^ +at /m);
   },
   60_000,
 );

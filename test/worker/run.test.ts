@@ -90,6 +90,7 @@ describe('the process ends while its parent still listens', () => {
         MALIPO_PUBLIC_URL: 'https://pay.example.test',
         MALIPO_DATA_KEYS: `k1:${randomBytes(32).toString('base64')}`,
         MALIPO_HASH_KEY: randomBytes(32).toString('base64'),
+        MALIPO_WORKER_HEALTH_PORT: '0',
         ...changes,
       },
     });
@@ -110,6 +111,24 @@ describe('the process ends while its parent still listens', () => {
     return code;
   };
 
+  /** What a probe of this port hears; null while nobody listens. */
+  const probe = (port: number, path = '/readyz') =>
+    fetch(`http://127.0.0.1:${port}${path}`).then(
+      async (answer) => {
+        const body: { readonly reasons?: unknown } = JSON.parse(await answer.text());
+        return { status: answer.status, body };
+      },
+      () => null,
+    );
+  const untilReasons = async (port: number, reasons: readonly string[]) => {
+    for (;;) {
+      const heard = await probe(port);
+      if (String(heard?.body.reasons) === String(reasons)) return heard?.status;
+      if (child.exitCode !== null) throw new Error(`it ended: ${lines}`);
+      await sleep(20);
+    }
+  };
+
   it('with code 1 when it cannot work', async () => {
     start('there-is-no-such-namespace');
     expect(await end()).toBe(1);
@@ -117,8 +136,12 @@ describe('the process ends while its parent still listens', () => {
 
   it('with code 0 when it was told to', async () => {
     await openNamespace('told-to-end');
-    start('told-to-end');
+    const { port } = await pickPort(0);
+    start('told-to-end', { MALIPO_WORKER_HEALTH_PORT: String(port) });
     await untilReady();
+    expect(await probe(port, '/livez')).toEqual({ status: 200, body: { status: 'ok' } });
+    expect(await probe(port)).toMatchObject({ status: 200, body: { status: 'ok' } });
+    expect(await probe(port, '/metrics')).toMatchObject({ status: 404 });
     child.kill('SIGTERM');
     expect(await end()).toBe(0);
   }, 100_000);
@@ -132,17 +155,30 @@ describe('the process ends while its parent still listens', () => {
 
   it('and not before Temporal and the database are there: it works when they come', async () => {
     await openNamespace('late-temporal');
-    const { port } = await pickPort(0);
+    const [{ port }, { port: health }] = [await pickPort(0), await pickPort(0)];
     start('late-temporal', {
+      MALIPO_WORKER_HEALTH_PORT: String(health),
       TEMPORAL_ADDRESS: `127.0.0.1:${port}`,
       DATABASE_URL: 'postgres://malipo@127.0.0.1:1/nowhere',
     });
     await untilLogged('the worker waits for Temporal');
+    expect(await untilReasons(health, ['temporal_unavailable', 'starting'])).toBe(503);
+    expect(await probe(health, '/livez')).toMatchObject({ status: 200 });
     const door = await openDoor(`tcp://${temporalAddress()}`, port);
     await untilReady();
     await untilLogged('the worker waits for the database');
+    expect(await untilReasons(health, ['database_away'])).toBe(503);
+    // However often it tried, the stack stands there once, and what followed is short.
+    const waits = lines
+      .split('\n')
+      .filter((line) => line.includes('the worker waits for Temporal'));
+    expect(waits.filter((line) => line.includes('"stack"'))).toHaveLength(1);
+    await untilLogged('the worker has reached Temporal');
+    await door.shut();
+    expect(await untilReasons(health, ['temporal_unavailable', 'database_away'])).toBe(503);
+    // Nothing but our own lines: what the SDK's native part says goes through our log.
+    for (const line of lines.trim().split('\n')) expect(line).toMatch(/^\{.*\}$/);
     child.kill('SIGTERM');
     expect(await end()).toBe(0);
-    await door.shut();
   }, 100_000);
 });

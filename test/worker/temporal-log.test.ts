@@ -1,11 +1,12 @@
 import { createLog } from '../../config/log.ts';
+import { createOutageLog } from '../../config/outage-log.ts';
 import { createTemporalLogger } from '../../worker/temporal-log.ts';
 
 /** What Temporal's SDK logs goes into our log, spelled as all other lines, without its payloads. */
 test('its lines keep the names of things, and nothing that may hold a payload', () => {
   const lines: string[] = [];
   const log = createLog('worker', 'info', { write: (line) => lines.push(line) });
-  const logger = createTemporalLogger(log);
+  const logger = createTemporalLogger(log, { failed: () => undefined, worked: () => undefined });
   const payload = { input: { phone: '+254712345678' }, error: new Error('s3cret') };
   logger.warn('Activity failed', {
     workflowId: 'payment-1',
@@ -33,4 +34,19 @@ test('its lines keep the names of things, and nothing that may hold a payload', 
     { payment_id: 'pay_1', from: 'succeeded', event: 'declined' },
   ]);
   expect(lines.join('')).not.toMatch(/s3cret|254712345678|[a-z][A-Z]\w*":/);
+});
+
+test('what its pollers say while Temporal is unavailable is one outage, not a line each', () => {
+  const lines: string[] = [];
+  const log = createLog('worker', 'info', { write: (line) => lines.push(line) });
+  const outage = createOutageLog(log, { failing: 'waits', working: 'goes on' });
+  const logger = createTemporalLogger(log, outage);
+  for (let tries = 6; tries < 106; tries += 1) {
+    logger.warn(`gRPC call poll_workflow_task_queue retried ${tries} times`);
+    logger.warn(`gRPC call poll_activity_task_queue retried ${tries} times`);
+  }
+  logger.warn('Network error while sending worker heartbeat');
+  logger.warn('No workflows registered, not polling for workflow tasks');
+  outage.worked();
+  expect(lines.map((line) => JSON.parse(line).msg)).toEqual(['waits', 'goes on']);
 });

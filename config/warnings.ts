@@ -1,0 +1,32 @@
+import type { Log } from './log.ts';
+
+/** What of a deployment cannot hold what we promise, though payments are taken. */
+export const WARNING_CODES = {
+  failover_loses_payments: 'a standby is not synchronous; a failover can lose committed payments',
+  crash_loses_payments: 'PostgreSQL confirms what it has not yet written to its disk',
+  search_attributes_missing: 'Temporal refuses to start payments',
+  schedule_missing: 'nothing starts the sweeper, which picks up what a crash left',
+  schedule_paused: 'somebody paused the sweeper',
+  sweeper_late: 'no round of the sweeper has ended for minutes',
+  notifications_unheard: 'live events come by a look each second, not by notification',
+  test_money: 'an account of the deployment moves no real money',
+} as const satisfies Record<string, string>;
+export type WarningCode = keyof typeof WARNING_CODES;
+
+/** `detail` says what is wrong and how to mend it, for the person who runs this. */
+export type Warning = { readonly code: WarningCode; readonly detail: string };
+
+/** Tells the log of each warning once when it appears, and once when it is gone. */
+export function createWarningLog(log: Log): (warnings: readonly Warning[]) => void {
+  let told = new Map<WarningCode, string>();
+  return (warnings) => {
+    const current = new Map(warnings.map(({ code, detail }) => [code, detail]));
+    for (const [code, detail] of current) {
+      if (told.get(code) !== detail) log.warn({ warning: code }, detail);
+    }
+    for (const code of told.keys()) {
+      if (!current.has(code)) log.info({ warning: code }, 'this warning no longer applies');
+    }
+    told = current;
+  };
+}
