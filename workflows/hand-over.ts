@@ -29,10 +29,12 @@ export async function handOver(input: PaymentInput, book: Book, desk: Desk): Pro
     desk.isSending = false;
     if (charged.kind === 'answered') return await takeAnswer(input, book, charged.result);
     const { failure } = charged;
+    if (failure.stop === 'not_to_be_sent' && !(await isStillToBeSent(book))) return;
     if (failure.kind === 'ambiguous') return await loseAnswer(input, book, failure);
     // A send that was not claimed is still to be made: its number is not used up.
     if (failure.dispatched) sent += 1;
-    if (failure.kind === 'misconfigured' || tried >= max_sends) {
+    const isOver = failure.kind === 'misconfigured' || failure.stop === 'too_late';
+    if (isOver || tried >= max_sends) {
       return await fail(input, book, failure, sent > 0);
     }
     const policyMs = scheduleAt(resend_after_ms, tried - 1);
@@ -49,6 +51,15 @@ export async function handOver(input: PaymentInput, book: Book, desk: Desk): Pro
     desk.isAnswerable = true;
     await pause(input, book, desk, waitMs, 'pause before the next send');
   }
+}
+
+/** The row stopped the send: where it stands is read, and nothing is written down. */
+async function isStillToBeSent(book: Book): Promise<boolean> {
+  const cause = 'the payment was not to be sent any more';
+  await book.write({ key: 'stopped', action: 'payment.outcome_noted', cause, isSilent: true });
+  const isToBeSent = book.status() === 'created' || book.status() === 'processing';
+  if (!isToBeSent) book.setOut(true);
+  return isToBeSent;
 }
 
 /** Waits, and takes what comes in the meantime: a cancel ends the payment. */
@@ -114,7 +125,8 @@ async function fail(
   const { kind, failureCode, providerCode, message } = refused;
   const isProven = kind !== 'not_dispatched';
   const outcome = unpaid('declined', failure(failureCode, providerCode, message));
-  if (isProven && (await planReattempt(input, book, { outcome, key: 'refused', webhook: null })))
+  const mayPlan = isProven && refused.stop !== 'too_late';
+  if (mayPlan && (await planReattempt(input, book, { outcome, key: 'refused', webhook: null })))
     return;
   if (!isProven) book.setOut(true);
   await book.write({

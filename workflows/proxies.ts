@@ -6,7 +6,7 @@ import {
   proxyLocalActivities,
 } from '@temporalio/workflow';
 import type { Activities, ChargeInput, LookupInput } from '../activities/index.ts';
-import type { FailureCode, ProviderErrorKind } from '../domain/error.ts';
+import type { FailureCode, ProviderErrorKind, SendStop } from '../domain/error.ts';
 import type { ChargeResult, LookupResult } from '../domain/outcome.ts';
 import type { PaymentInput, RecordRequest, RecordResult } from '../domain/payment.ts';
 import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
@@ -61,6 +61,8 @@ export type SendFailure = {
   readonly providerCode: string | null;
   readonly retryAfterMs: number | null;
   readonly failureCode: FailureCode;
+  /** Set where our own row stopped the send. */
+  readonly stop?: SendStop;
 };
 
 /**
