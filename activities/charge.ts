@@ -1,12 +1,13 @@
+import type { ApplicationFailure } from '@temporalio/common';
 import { openCharge } from '../db/attempts.ts';
-import { type DispatchClaim, findDispatch, recordDispatch } from '../db/dispatch.ts';
+import { type DispatchClaim, findStop, recordDispatch } from '../db/dispatch.ts';
 import { type Currency, money } from '../domain/money.ts';
 import type { ChargeResult } from '../domain/outcome.ts';
 import type { ChargeContext } from '../domain/provider.ts';
 import { findProvider } from '../providers/index.ts';
 import { makeSend } from './claim.ts';
 import type { ActivityDeps } from './deps.ts';
-import { lostSend } from './failure.ts';
+import { lostSend, stoppedSend } from './failure.ts';
 
 export type ChargeInput = {
   readonly paymentId: string;
@@ -27,7 +28,7 @@ export function createCharge(deps: ActivityDeps) {
     async charge(input: ChargeInput): Promise<ChargeResult> {
       const { paymentId, attemptId, send } = input;
       return await makeSend<ChargeResult>({
-        find: () => findDispatch(deps.pool, { attemptId, send }),
+        find: () => findStop(deps.pool, { paymentId, attemptId, send }),
         claim: (nonce) => recordDispatch(deps.pool, { paymentId, attemptId, send, nonce }),
         dedupeWindowMs: findProvider(input.provider)?.capabilities.dedupe_window_ms ?? null,
         make: (context) => sendCharge(deps, input, context),
@@ -69,7 +70,7 @@ async function sendCharge(
 
 /**
  * An earlier run of this send got to the provider, or may have. Its answer is taken when it was
- * written down; else nobody knows, and nothing is sent again.
+ * written down; else nobody knows, and nothing is sent again. Or our own row stops the send.
  */
 function takeEarlierSend(claim: DispatchClaim): ChargeResult {
   if (claim.kind === 'already_dispatched' && claim.providerId !== null) {
@@ -80,9 +81,25 @@ function takeEarlierSend(claim: DispatchClaim): ChargeResult {
       message: 'an earlier run handed it over',
     };
   }
-  const message =
-    claim.kind === 'refused'
-      ? 'the payment ended before it was sent'
-      : 'an earlier run may have sent it, and its answer is lost';
-  throw lostSend(message);
+  throw stopOf(claim);
 }
+
+function stopOf(claim: DispatchClaim): ApplicationFailure {
+  switch (claim.kind) {
+    case 'too_late':
+      return stoppedSend('unsent', TOO_LATE, 'too_late');
+    case 'switched_off':
+      return stoppedSend('misconfigured', SWITCHED_OFF[claim.what]);
+    case 'refused':
+      return stoppedSend('ambiguous', 'the payment ended before it was sent', 'not_to_be_sent');
+    default:
+      return lostSend('an earlier run may have sent it, and its answer is lost');
+  }
+}
+
+const TOO_LATE =
+  'Nobody handed it over to the provider in time, and it is too late for it now. Nothing was sent.';
+const SWITCHED_OFF = {
+  merchant: 'The merchant was switched off before the payment was sent. Nothing was sent.',
+  provider: 'The provider was switched off before the payment was sent. Nothing was sent.',
+} as const;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import type { DispatchClaim, EarlierSend } from '../db/dispatch.ts';
+import type { DispatchClaim } from '../db/dispatch.ts';
 import type { ChargeContext } from '../domain/provider.ts';
 import { lostSend, sendFailure } from './failure.ts';
 
@@ -21,8 +21,8 @@ class ClaimRefused extends Error {
 
 /** One send of a charge or refund, bound to the database's word on who may make it. */
 export type Send<T> = {
-  /** The claim of an earlier run of this send; null when there is none. */
-  find(): Promise<EarlierSend | null>;
+  /** The claim of an earlier run of this send, or why there can be none; null: it is to be made. */
+  find(): Promise<DispatchClaim | null>;
   /** Claims it. The nonce names this run, which may ask again when the database went away. */
   claim(nonce: string): Promise<DispatchClaim>;
   /**

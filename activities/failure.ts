@@ -1,5 +1,5 @@
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
-import { ProviderError, type ProviderErrorKind } from '../domain/error.ts';
+import { ProviderError, type ProviderErrorKind, type SendStop } from '../domain/error.ts';
 
 /** Only what surely did nothing may be run again by Temporal; the workflow judges the rest. */
 const RETRIED_BY_TEMPORAL = {
@@ -18,10 +18,16 @@ const RETRIED_BY_TEMPORAL = {
  * for by sending the same again.
  * @param run.isRepeat whether an earlier run may have got through: then no failure of this one
  * proves that nothing was done.
+ * @param run.stop set where it was our own row that stopped the send.
  */
 export function sendFailure(
   error: unknown,
-  run: { readonly dispatched: boolean; readonly mayRepeat: boolean; readonly isRepeat?: boolean },
+  run: {
+    readonly dispatched: boolean;
+    readonly mayRepeat: boolean;
+    readonly isRepeat?: boolean;
+    readonly stop?: SendStop;
+  },
 ): ApplicationFailure {
   const { dispatched } = run;
   const thrown = error instanceof ProviderError ? error : surprise(error, dispatched);
@@ -33,8 +39,27 @@ export function sendFailure(
     message,
     nonRetryable: !isRetried,
     ...(isRetried && retryAfterMs !== null ? { nextRetryDelay: retryAfterMs } : {}),
-    details: [{ kind, message, dispatched, providerCode, retryAfterMs, failureCode }],
+    details: [
+      { kind, message, dispatched, providerCode, retryAfterMs, failureCode, ...stopOf(run) },
+    ],
   });
+}
+
+function stopOf({ stop }: { readonly stop?: SendStop }) {
+  return stop === undefined ? {} : { stop };
+}
+
+/**
+ * Our own row stopped the send before it was claimed. `too_late`: nothing is to be sent any more.
+ * `not_to_be_sent`: the payment or refund has gone on meanwhile, and its row says where to.
+ */
+export function stoppedSend(
+  kind: 'unsent' | 'misconfigured' | 'ambiguous',
+  message: string,
+  stop?: SendStop,
+): ApplicationFailure {
+  const run = { dispatched: kind === 'ambiguous', mayRepeat: false };
+  return sendFailure(new ProviderError(kind, message), stop === undefined ? run : { ...run, stop });
 }
 
 /** Nothing is sent again, and nobody knows what came of it: the workflow asks, and waits. */

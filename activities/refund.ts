@@ -7,7 +7,7 @@ import { isRefundOutcome, type RefundResult } from '../domain/refund.ts';
 import { findProvider } from '../providers/index.ts';
 import { makeSend } from './claim.ts';
 import type { ActivityDeps } from './deps.ts';
-import { lostSend } from './failure.ts';
+import { lostSend, stoppedSend } from './failure.ts';
 
 export type RefundSendInput = {
   readonly refundId: string;
@@ -79,5 +79,9 @@ function takeEarlierSend(claim: DispatchClaim): RefundResult {
     const message = 'an earlier run handed it over';
     return { kind: 'pending', providerRefundId, providerCode: null, message };
   }
+  if (claim.kind === 'too_late') throw stoppedSend('unsent', TOO_LATE, 'too_late');
   throw lostSend('an earlier run may have sent it, and its answer is lost');
 }
+
+const TOO_LATE =
+  'Nobody handed the refund over to the provider in time, and it is too late for it now. Nothing was sent, and its money is free again: make a new refund where it is still wanted.';

@@ -43,6 +43,7 @@ const providerPolicy: z.ZodType<ProviderPolicy> = z.strictObject({
   charge: z.strictObject({
     timeout_ms: durationMs,
     deadline_ms: durationMs,
+    accept_within_ms: z.exactOptional(durationMs),
     max_sends: z.int().min(1).max(10),
     resend_after_ms: scheduleMs,
   }),
@@ -54,6 +55,7 @@ const providerPolicy: z.ZodType<ProviderPolicy> = z.strictObject({
   refund: z.strictObject({
     timeout_ms: durationMs,
     deadline_ms: durationMs,
+    accept_within_ms: z.exactOptional(durationMs),
     max_sends: z.int().min(1).max(10),
     resend_after_ms: scheduleMs,
     result_wait_ms: durationMs,

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { ATTEMPT_STATES, nextAttempt } from '../domain/attempt-states.ts';
 import type { RecordRequest, Route } from '../domain/payment.ts';
-import { next, type PaymentStatus } from '../domain/payment-states.ts';
+import { isClosed, next, PAYMENT_STATUSES, type PaymentStatus } from '../domain/payment-states.ts';
 import { appendAudit, findRecordedStep } from './audit.ts';
 import { newId } from './ids.ts';
+import { findObstacle } from './obstacles.ts';
 import type { Connection, Pool } from './pool.ts';
 import { lockPayment, mayBeSentBeyond, notify, refuse } from './record.ts';
 import { sql } from './sql.ts';
@@ -16,11 +17,20 @@ export type EarlierSend = {
   readonly providerId: string | null;
   readonly ageMs: number;
 };
-export type DispatchClaim = { readonly kind: 'dispatched' | 'refused' } | EarlierSend;
+/**
+ * Why a send that nobody claimed is not made any more: it was due too long ago, or its merchant or
+ * provider was switched off since it was stored.
+ */
+export type Obstacle =
+  | { readonly kind: 'too_late' }
+  | { readonly kind: 'switched_off'; readonly what: 'merchant' | 'provider' };
+/** What became of a claim. `refused`: the payment or refund is none that may be sent. */
+export type DispatchClaim = { readonly kind: 'dispatched' | 'refused' } | Obstacle | EarlierSend;
 
 /** Since the last send was claimed. */
 export const AGE_MS = sql.fragment`coalesce(extract(epoch FROM now() - dispatched_at) * 1000, 0)::bigint`;
 
+const statusRow = z.object({ status: z.enum(PAYMENT_STATUSES) });
 export const sentRow = z.object({
   dispatch_count: z.int(),
   provider_id: z.string().nullable(),
@@ -33,7 +43,7 @@ export function earlierSendOf(row: z.infer<typeof sentRow>, send: number): Earli
   return { kind: 'already_dispatched', providerId: row.provider_id, ageMs: row.age_ms };
 }
 
-/** Whether some run claimed the n-th send of an attempt. Asked before anything else is done. */
+/** Whether some run claimed the n-th send of an attempt. */
 export async function findDispatch(
   db: Connection,
   { attemptId, send }: { readonly attemptId: string; readonly send: number },
@@ -45,9 +55,25 @@ export async function findDispatch(
 }
 
 /**
+ * Why this run is not to make a send: an earlier one claimed it, or the payment has ended. Asked
+ * before anything else is done.
+ */
+export async function findStop(
+  db: Connection,
+  claim: { readonly paymentId: string; readonly attemptId: string; readonly send: number },
+): Promise<DispatchClaim | null> {
+  const earlier = await findDispatch(db, claim);
+  if (earlier !== null) return earlier;
+  const { status } = await db.one(sql.type(statusRow)`
+    SELECT status FROM payments WHERE id = ${claim.paymentId}`);
+  return isClosed(status) ? { kind: 'refused' } : null;
+}
+
+/**
  * Claims the n-th send of an attempt, right before the first byte leaves. Only one caller ever gets
  * `dispatched` for the same n, whatever crashes or runs twice: this is what makes one prompt out of
- * providers that take no idempotency key. `refused`: the payment has ended in the meantime.
+ * providers that take no idempotency key. What is too old, or was switched off since, is not sent:
+ * checked here, so that no way to a send can pass it by.
  * @param claim.nonce names the caller: the same one may ask again when it lost the answer.
  */
 export function recordDispatch(
@@ -73,6 +99,8 @@ export function recordDispatch(
     const transition = next(payment.status, 'dispatched');
     const isAttemptOver = ATTEMPT_STATES[attempt.status].dispatch === '-';
     if (transition.kind === 'refused' || isAttemptOver) return { kind: 'refused' };
+    const obstacle = await findObstacle(db, payment, attempt.id);
+    if (obstacle !== null) return obstacle;
     const to = transition.kind === 'moved' ? transition.to : payment.status;
     await db.query(sql.typeAlias('none')`
       UPDATE attempts SET status = ${nextAttempt(attempt.status, 'dispatch')},
@@ -137,9 +165,10 @@ export function recordReattempt(
       RETURNING id, payment_id, ordinal, status, dispatch_count, dispatch_nonce,
         provider_payment_id`);
     await db.query(sql.typeAlias('none')`
-      INSERT INTO attempts (id, payment_id, ordinal, status, provider, credentials_ref)
+      INSERT INTO attempts (id, payment_id, ordinal, status, provider, credentials_ref, due_at)
       VALUES (${attemptId}, ${payment.id}, ${attempt.ordinal + 1}, 'prepared',
-        ${failed.route.provider}, ${failed.route.credentialsRef})`);
+        ${failed.route.provider}, ${failed.route.credentialsRef},
+        now() + ${failed.waitMs ?? 0} * interval '1 millisecond')`);
     await db.query(sql.typeAlias('none')`
       UPDATE payments SET attempt_id = ${attemptId}, attempt_ordinal = ${attempt.ordinal + 1},
         provider = ${failed.route.provider}, credentials_ref = ${failed.route.credentialsRef},

@@ -22,37 +22,45 @@ type PaymentRow = z.infer<typeof paymentRow>;
  * key again changes nothing and returns the payment as it stands, and what the first call changed.
  */
 export function record(pool: Pool, asked: RecordRequest): Promise<RecordResult> {
-  return pool.transaction(async (db) => {
-    const payment = await lockPayment(db, asked.paymentId);
-    const earlier = await findRecordedStep(db, payment.id, asked.key);
-    if (earlier !== null) return { ...standingOf(payment), ...earlier };
-    if (await mayBeSentBeyond(db, asked)) {
-      return { ...standingOf(payment), changed: false, refused: false, mayBeAtProvider: true };
-    }
-    if (asked.isSilent === true) return await recordSilently(db, payment, asked);
-    const transition =
-      asked.event === null ? null : next(payment.status, asked.event, asked.mayBeAtProvider);
-    if (transition?.kind === 'refused') return await refuse(db, payment, asked);
-    const to = transition?.kind === 'moved' ? transition.to : payment.status;
-    const told = asked.event === 'gave_up' && to === 'needs_review' ? doubt(asked) : asked;
-    const request = isForgotten(payment.status, to) ? withLostHistory(told) : told;
-    const reason = await updatePayment(db, payment, to, request);
-    await updateAttempt(db, request.attemptId, request);
-    await appendAudit(db, {
-      paymentId: payment.id,
-      key: request.key,
-      action: request.action,
-      from: payment.status,
-      to,
-      actor: request.actor,
-      cause: request.cause,
-      details: detailsOf(request),
-    });
-    if (request.webhook !== null) await markWebhookEvent(db, request.webhook, payment.id);
-    await notify(db, payment.id);
-    const changed = to !== payment.status;
-    return { ...standingOf({ status: to, review_reason: reason }), changed, refused: false };
+  return pool.transaction(async (db) =>
+    applyRecord(db, await lockPayment(db, asked.paymentId), asked),
+  );
+}
+
+/** As `record`, where the payment's row is locked already. */
+export async function applyRecord(
+  db: Connection,
+  payment: PaymentRow,
+  asked: RecordRequest,
+): Promise<RecordResult> {
+  const earlier = await findRecordedStep(db, payment.id, asked.key);
+  if (earlier !== null) return { ...standingOf(payment), ...earlier };
+  if (await mayBeSentBeyond(db, asked)) {
+    return { ...standingOf(payment), changed: false, refused: false, mayBeAtProvider: true };
+  }
+  if (asked.isSilent === true) return await recordSilently(db, payment, asked);
+  const transition =
+    asked.event === null ? null : next(payment.status, asked.event, asked.mayBeAtProvider);
+  if (transition?.kind === 'refused') return await refuse(db, payment, asked);
+  const to = transition?.kind === 'moved' ? transition.to : payment.status;
+  const told = asked.event === 'gave_up' && to === 'needs_review' ? doubt(asked) : asked;
+  const request = isForgotten(payment.status, to) ? withLostHistory(told) : told;
+  const reason = await updatePayment(db, payment, to, request);
+  await updateAttempt(db, request.attemptId, request);
+  await appendAudit(db, {
+    paymentId: payment.id,
+    key: request.key,
+    action: request.action,
+    from: payment.status,
+    to,
+    actor: request.actor,
+    cause: request.cause,
+    details: detailsOf(request),
   });
+  if (request.webhook !== null) await markWebhookEvent(db, request.webhook, payment.id);
+  await notify(db, payment.id);
+  const changed = to !== payment.status;
+  return { ...standingOf({ status: to, review_reason: reason }), changed, refused: false };
 }
 
 /**
@@ -206,6 +214,7 @@ async function updateAttempt(
   attemptId: string,
   request: RecordRequest,
 ): Promise<void> {
+  if (request.action === 'payment.resend_planned') await planSend(db, attemptId, request);
   const event = attemptEventOf(request);
   const id = request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null;
   if (event === null && id === null) return;
@@ -218,6 +227,13 @@ async function updateAttempt(
       provider_payment_id = coalesce(provider_payment_id, ${id}),
       settled_at = CASE WHEN ${status} = 'settled' THEN coalesce(settled_at, now()) END
     WHERE id = ${attemptId}`);
+}
+
+/** A send that was never claimed stays as old as it is, however often it was tried. */
+async function planSend(db: Connection, attemptId: string, { waitMs }: RecordRequest) {
+  await db.query(sql.typeAlias('none')`
+    UPDATE attempts SET due_at = now() + ${waitMs ?? 0} * interval '1 millisecond'
+    WHERE id = ${attemptId} AND dispatch_count > 0`);
 }
 
 function attemptEventOf(request: RecordRequest): AttemptEvent | null {

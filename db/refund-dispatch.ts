@@ -7,6 +7,7 @@ import {
   earlierSendOf,
   sentRow,
 } from './dispatch.ts';
+import { isRefundLate } from './obstacles.ts';
 import type { Connection, Pool } from './pool.ts';
 import { notify } from './record.ts';
 import { lockRefund } from './record-refund.ts';
@@ -46,6 +47,7 @@ export function recordRefundDispatch(
     if (earlier !== null) return earlier;
     const isNext = sent.dispatch_count === claim.send - 1;
     if (refund.status !== 'pending' || !isNext) return { kind: 'refused' };
+    if (await isRefundLate(db, refund, claim.send)) return { kind: 'too_late' };
     await db.query(sql.typeAlias('none')`
       UPDATE refunds SET dispatch_count = ${claim.send}, dispatch_nonce = ${claim.nonce},
         dispatched_at = now(), updated_at = now(), waiting_for = 'provider_answer',

@@ -72,6 +72,9 @@ export const PROVIDER_ERROR_KINDS = [
 ] as const;
 export type ProviderErrorKind = (typeof PROVIDER_ERROR_KINDS)[number];
 
+/** What our own row may stop a send by: see `stoppedSend`. */
+export type SendStop = 'too_late' | 'not_to_be_sent';
+
 export class ProviderError extends Error {
   readonly kind: ProviderErrorKind;
   readonly providerCode: string | null;

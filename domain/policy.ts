@@ -12,6 +12,12 @@ export type ProviderPolicy = {
     readonly timeout_ms: number;
     /** How long we go on trying to hand the charge over while nothing has been sent. */
     readonly deadline_ms: number;
+    /**
+     * How long after it was due a send may still be made: the first from the payment's creation on,
+     * a later one from its planned time. Absent in older policies:
+     * then 15 minutes.
+     */
+    readonly accept_within_ms?: number;
     /** How often a charge may be sent, after proofs that the sends before did nothing. */
     readonly max_sends: number;
     /** Pause before the second send, the third …; the last repeats. A longer Retry-After counts. */
@@ -37,6 +43,8 @@ export type ProviderPolicy = {
   readonly refund: {
     readonly timeout_ms: number;
     readonly deadline_ms: number;
+    /** As `charge.accept_within_ms`, from the refund's creation on. */
+    readonly accept_within_ms?: number;
     readonly max_sends: number;
     readonly resend_after_ms: readonly number[];
     /** How long we wait for the result of a refund that the provider took, or for a receipt. */
@@ -98,6 +106,13 @@ export function retryRuleOf(
   const [formerMs] = codes.flatMap((it) => entryOf(reattempt?.after_ms, it) ?? []);
   if (formerMs === undefined || rule.auto !== undefined) return rule;
   return { ...rule, after_ms: formerMs, auto: true };
+}
+
+const ACCEPT_WITHIN_MS = 15 * 60_000;
+
+/** How late a charge or refund may be sent: nobody expects it any more after that. */
+export function acceptWithinMs(limits: { readonly accept_within_ms?: number }): number {
+  return limits.accept_within_ms ?? ACCEPT_WITHIN_MS;
 }
 
 /** The policy for who must not send: no failure opens another attempt. */

@@ -28,10 +28,12 @@ export async function handOver(input: PaymentInput, book: Book, desk: Desk): Pro
     desk.isSending = false;
     if (charged.kind === 'answered') return await takeAnswer(input, book, charged.result);
     const { failure } = charged;
+    if (failure.stop === 'not_to_be_sent' && !(await isStillToBeSent(book))) return;
     if (failure.kind === 'ambiguous') return await loseAnswer(input, book, failure);
     // A send that was not claimed is still to be made: its number is not used up.
     if (failure.dispatched) book.countUnsent();
-    if (failure.kind === 'misconfigured' || failure.isExpired || tried >= max_sends) {
+    const isOver = failure.kind === 'misconfigured' || failure.stop === 'too_late';
+    if (isOver || failure.isExpired || tried >= max_sends) {
       return await fail(input, book, failure);
     }
     const policyMs = scheduleAt(resend_after_ms, tried - 1);
@@ -53,6 +55,15 @@ export async function handOver(input: PaymentInput, book: Book, desk: Desk): Pro
 /** The claim takes no other (`dispatched` in the payment's table). */
 function isToBeSent(status: PaymentStatus): boolean {
   return status === 'created' || status === 'processing';
+}
+
+/** The row stopped the send: where it stands is read, and nothing is written down. */
+async function isStillToBeSent(book: Book): Promise<boolean> {
+  const cause = 'the payment was not to be sent any more';
+  await book.write({ key: 'stopped', action: 'payment.outcome_noted', cause, isSilent: true });
+  const isStill = isToBeSent(book.status());
+  if (!isStill) book.setOut(true);
+  return isStill;
 }
 
 /** Waits, and takes what comes in the meantime: a cancel ends the payment. */
@@ -118,12 +129,13 @@ async function fail(input: PaymentInput, book: Book, refused: SendFailure): Prom
   const proof = isProven ? { provenUnsent } : {};
   const note = `${message}; another run of this send was claimed`;
   const claimed = { ...refused, dispatched: true, message: note };
-  if (isProven) {
+  if (isProven && refused.stop !== 'too_late') {
     const failed = { outcome, key: 'refused', webhook: null, provenUnsent };
     if (await planReattempt(input, book, failed)) {
       return book.isOut() ? await loseAnswer(input, book, claimed) : undefined;
     }
-  } else book.setOut(true);
+  }
+  if (!isProven) book.setOut(true);
   const wasSent = provenUnsent > 0 || book.status() === 'processing';
   const written = await book.write({
     ...proof,

@@ -7,7 +7,7 @@ import {
   TimeoutFailure,
 } from '@temporalio/workflow';
 import type { Activities, ChargeInput, LookupInput } from '../activities/index.ts';
-import type { FailureCode, ProviderErrorKind } from '../domain/error.ts';
+import type { FailureCode, ProviderErrorKind, SendStop } from '../domain/error.ts';
 import type { ChargeResult, LookupResult } from '../domain/outcome.ts';
 import type { PaymentInput, RecordRequest, RecordResult } from '../domain/payment.ts';
 import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
@@ -64,6 +64,8 @@ export type SendFailure = {
   readonly failureCode: FailureCode;
   /** True when no worker took it before its time was over: then nothing can have been sent. */
   readonly isExpired?: boolean;
+  /** Set where our own row stopped the send. */
+  readonly stop?: SendStop;
 };
 
 /**

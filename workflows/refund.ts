@@ -58,7 +58,8 @@ async function handOver(input: RefundInput, book: RefundBook, desk: RefundDesk):
     if (failure.kind === 'ambiguous') return await loseAnswer(input, book, failure);
     // A send that was not claimed is still to be made: its number is not used up.
     if (failure.dispatched) sent += 1;
-    const isLast = tried >= max_sends || failure.isExpired === true;
+    const isOver = failure.isExpired === true || failure.stop === 'too_late';
+    const isLast = tried >= max_sends || isOver;
     // With our own storage away nobody can tell whether an earlier run got through.
     if (isLast && failure.kind === 'not_dispatched') return await loseAnswer(input, book, failure);
     if (failure.kind === 'misconfigured' || isLast) return await fail(input, book, failure, sent);

@@ -8,6 +8,7 @@ export const policy: ProviderPolicy = {
   charge: {
     timeout_ms: 25_000,
     deadline_ms: 10 * 60_000,
+    accept_within_ms: 15 * 60_000,
     max_sends: 3,
     resend_after_ms: [15_000, 60_000],
   },
@@ -23,6 +24,7 @@ export const policy: ProviderPolicy = {
   refund: {
     timeout_ms: 25_000,
     deadline_ms: 10 * 60_000,
+    accept_within_ms: 15 * 60_000,
     max_sends: 3,
     resend_after_ms: [15_000, 60_000],
     result_wait_ms: 30 * 60_000,

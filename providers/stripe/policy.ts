@@ -5,6 +5,7 @@ export const policy: ProviderPolicy = {
   charge: {
     timeout_ms: 30_000,
     deadline_ms: 10 * 60_000,
+    accept_within_ms: 15 * 60_000,
     max_sends: 3,
     resend_after_ms: [2_000, 10_000],
   },
@@ -20,6 +21,7 @@ export const policy: ProviderPolicy = {
   refund: {
     timeout_ms: 30_000,
     deadline_ms: 10 * 60_000,
+    accept_within_ms: 15 * 60_000,
     max_sends: 3,
     resend_after_ms: [2_000, 10_000],
     result_wait_ms: 60 * 60_000,

@@ -22,6 +22,8 @@ export type Provider = {
   lookup: LookupResult;
   lookupRefund: RefundResult;
   settlement: LookupResult;
+  /** Awaited by each send before it is claimed. */
+  beforeSend: () => Promise<void>;
   readonly sent: string[];
   readonly asked: string[];
   readonly settled: string[];
@@ -105,11 +107,13 @@ export const SILENT = {
   lookup: PENDING,
   lookupRefund: REFUND_PENDING,
   settlement: PENDING,
+  beforeSend: () => Promise.resolve(),
 } as const satisfies Partial<Provider>;
 
 function clientOf(provider: Provider): ProviderClient {
   return {
     async charge({ paymentId }, { dispatch }) {
+      await provider.beforeSend();
       await dispatch();
       provider.sent.push(paymentId);
       return PENDING;
@@ -127,6 +131,7 @@ function clientOf(provider: Provider): ProviderClient {
       return Promise.resolve(provider.settlement);
     },
     async refund({ refundId }, { dispatch }) {
+      await provider.beforeSend();
       await dispatch();
       provider.sent.push(refundId);
       return REFUND_PENDING;

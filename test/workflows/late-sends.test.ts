@@ -1,0 +1,178 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cancelUnsent } from '../../db/cancel-unsent.ts';
+import { newId } from '../../db/ids.ts';
+import { findPayment } from '../../db/payments.ts';
+import { referTo, saveProviderConfig, setProviderConfigActive } from '../../db/provider-configs.ts';
+import { insertRefund } from '../../db/refunds.ts';
+import { refundWorkflowId } from '../../domain/id.ts';
+import { paymentInput } from '../../domain/inputs.ts';
+import type { Payment } from '../../domain/payment.ts';
+import { capabilitiesOf } from '../../providers/index.ts';
+import { controlSignal, paymentStart } from '../../workflows/messages.ts';
+import { MERCHANT, reread, storePayment, storePaymentIn, VAULT } from '../factories.ts';
+import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
+
+/** What was stored long ago, or was stopped since, and whose workflow comes only now. */
+let stage: SweepStage;
+beforeAll(async () => {
+  stage = await openSweepStage();
+});
+beforeEach(() => void Object.assign(stage.provider, SILENT));
+afterAll(() => stage.close());
+
+const OF_STRIPE = { provider: 'stripe', credentialsRef: 'env:stripe' };
+const own = (text: string, values: unknown[]) => stage.database.queryAsOwner(text, values);
+const start = (payment: Payment) =>
+  stage.temporal.workflow.start('payment', paymentStart(paymentInput(payment, capabilitiesOf)));
+const actionsOf = async ({ id }: { id: string }) => {
+  const entries = await own('SELECT action FROM audit_entries WHERE payment_id = $1 ORDER BY seq', [
+    id,
+  ]);
+  return entries.map(({ action }) => action);
+};
+const touched = ({ id, attemptId }: Payment) =>
+  [...stage.provider.sent, ...stage.provider.asked].filter((it) => it === id || it === attemptId);
+async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
+  while (!(await isSo())) await sleep(20);
+}
+const untilAction = (payment: Payment, action: string) =>
+  until(async () => (await actionsOf(payment)).includes(action));
+
+/** As after so long in which nobody took it up. */
+async function age(id: string, by: string): Promise<void> {
+  const shift = (table: string, columns: readonly string[], key: string) =>
+    own(
+      `UPDATE ${table} SET ${columns.map((it) => `${it} = ${it} - $2::interval`)} WHERE ${key} = $1`,
+      [id, by],
+    );
+  await shift('payments', ['created_at', 'updated_at'], 'id');
+  await shift('attempts', ['due_at'], 'payment_id');
+  await shift('refunds', ['created_at', 'updated_at'], 'id');
+}
+
+it('a payment of eight hours ago fails, and is neither sent nor asked about', async () => {
+  const payment = await storePayment(stage.pool, OF_STRIPE);
+  await age(payment.id, '8 hours');
+  await stage.sweep();
+  await until(async () => (await reread(stage.pool, payment)).status !== 'created');
+  const { status, failureCode, failureMessage } = await reread(stage.pool, payment);
+  expect([status, failureCode]).toEqual(['failed', 'provider_unavailable']);
+  expect(failureMessage).toContain('too late for it now. Nothing was sent.');
+  expect(touched(payment)).toEqual([]);
+  expect(await actionsOf(payment)).toEqual(['payment.created', 'payment.settled']);
+});
+
+it('no rule of retries makes another attempt of it', async () => {
+  const { policy } = await storePayment(stage.pool, OF_STRIPE);
+  const rule = { who: 'later', after_ms: 1_000, auto: true } as const;
+  const again = { ...policy, retry: { by_code: { provider_unavailable: rule } } };
+  const reattempt = { max_attempts: 3, fallback: [] };
+  const changes = { ...OF_STRIPE, policy: { ...again, reattempt } };
+  const payment = await storePayment(stage.pool, changes);
+  await age(payment.id, '8 hours');
+  await (await start(payment)).result();
+  expect(await actionsOf(payment)).toEqual(['payment.created', 'payment.settled']);
+});
+
+it('a refund of eight hours ago fails, and its money is free again', async () => {
+  const payment = await storePaymentIn(stage.pool, 'succeeded', OF_STRIPE);
+  const id = newId('refund');
+  await insertRefund(stage.pool, {
+    id,
+    paymentId: payment.id,
+    merchantId: MERCHANT.id,
+    idempotencyKey: id,
+    fingerprint: 'f'.repeat(64),
+    workflowId: refundWorkflowId(randomBytes(16).toString('hex')),
+    amountMinor: 4_000,
+    reason: null,
+    metadata: {},
+  });
+  await age(id, '8 hours');
+  await stage.sweep();
+  const row = async () => (await own('SELECT * FROM refunds WHERE id = $1', [id]))[0];
+  await until(async () => (await row())?.status !== 'pending');
+  const { status, failure_message } = (await row()) ?? {};
+  expect([status, stage.provider.sent]).toEqual(['failed', expect.not.arrayContaining([id])]);
+  expect(failure_message).toContain('its money is free again');
+  expect(await findPayment(stage.pool, MERCHANT.id, payment.id)).toMatchObject({
+    amountReservedMinor: 0,
+    amountRefundedMinor: 0,
+  });
+});
+
+it('what an operator paused for days is not sent when it goes on', async () => {
+  const payment = await storePayment(stage.pool, OF_STRIPE);
+  let claim = () => {};
+  const paused = new Promise<void>((resolve) => {
+    claim = resolve;
+  });
+  let sends = 0;
+  stage.provider.beforeSend = async () => {
+    sends += 1;
+    if (sends === 1) throw new Error('the token could not be had');
+    await paused;
+  };
+  const handle = await start(payment);
+  await until(() => sends === 2);
+  const ask = (action: 'pause' | 'resume') =>
+    handle.signal(controlSignal, { action, by: 'opr_1', reason: 'a test' });
+  await ask('pause');
+  await ask('resume');
+  await age(payment.id, '3 days');
+  claim();
+  expect(await handle.result()).toEqual({ status: 'failed' });
+  expect(touched(payment)).toEqual([]);
+});
+
+describe('a payment that was canceled by its row alone ends as canceled, with no review:', () => {
+  const CANCELED = ['payment.created', 'payment.canceled'];
+
+  it('before its workflow started', async () => {
+    const payment = await storePayment(stage.pool, OF_STRIPE);
+    await cancelUnsent(stage.pool, payment);
+    stage.provider.beforeSend = () => Promise.reject(new Error('nobody is to be asked'));
+    expect(await (await start(payment)).result()).toEqual({ status: 'canceled' });
+    expect([await actionsOf(payment), touched(payment)]).toEqual([CANCELED, []]);
+  });
+
+  it('while its send was being made ready', async () => {
+    const payment = await storePayment(stage.pool, OF_STRIPE);
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    stage.provider.beforeSend = async () => {
+      expect(await cancelUnsent(stage.pool, payment)).toBe(true);
+      begin();
+    };
+    const handle = await start(payment);
+    await begun;
+    expect(await handle.result()).toEqual({ status: 'canceled' });
+    expect([await actionsOf(payment), touched(payment)]).toEqual([CANCELED, []]);
+  });
+});
+
+it('a payment whose configuration was switched off since is not sent, and says so', async () => {
+  const config = await saveProviderConfig(stage.pool, VAULT, {
+    merchantId: MERCHANT.id,
+    provider: 'stripe',
+    environment: 'simulator',
+    active: true,
+    policyOverride: {},
+    credentials: { api_key: 'x' },
+    shown: {},
+    account: 'acct',
+  });
+  const changes = { ...OF_STRIPE, credentialsRef: referTo(config) };
+  const payment = await storePayment(stage.pool, changes);
+  await setProviderConfigActive(stage.pool, MERCHANT.id, 'stripe', false);
+  expect(await (await start(payment)).result()).toEqual({ status: 'failed' });
+  expect(await reread(stage.pool, payment)).toMatchObject({
+    failureCode: 'misconfigured',
+    failureMessage: expect.stringContaining('was switched off'),
+  });
+  expect(touched(payment)).toEqual([]);
+  await untilAction(payment, 'payment.settled');
+});
