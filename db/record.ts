@@ -6,6 +6,7 @@ import { isClosed, next, type PaymentStatus } from '../domain/payment-states.ts'
 import { reasonAfter } from '../domain/review.ts';
 import { failureAfter } from '../domain/shown-failure.ts';
 import { addSurplus, type Surplus } from '../domain/surplus.ts';
+import { makeStorable } from '../domain/text.ts';
 import { eventIdOf } from '../domain/webhook-event.ts';
 import { appendAudit, findAuditAction } from './audit.ts';
 import type { Connection, Pool } from './pool.ts';
@@ -21,7 +22,8 @@ type PaymentRow = z.infer<typeof paymentRow>;
  * attempt, the callback it came from and the notification, in one transaction. Recording the same
  * key again changes nothing and returns the payment as it stands.
  */
-export function record(pool: Pool, asked: RecordRequest): Promise<RecordResult> {
+export function record(pool: Pool, given: RecordRequest): Promise<RecordResult> {
+  const asked = makeStorable(given);
   return pool.transaction(async (db) => {
     const payment = await lockPayment(db, asked.paymentId);
     const earlier = await findAuditAction(db, payment.id, asked.key);
