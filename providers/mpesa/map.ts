@@ -152,7 +152,7 @@ export function readPush(answer: HttpAnswer): PushReading {
   const parsed = pushAnswer.safeParse(answer.json);
   if (answer.status === 200 && parsed.success) {
     const { ResponseCode, ResponseDescription, CheckoutRequestID } = parsed.data;
-    if (ResponseCode === '0' && CheckoutRequestID !== undefined) {
+    if (ResponseCode === '0' && CheckoutRequestID !== null) {
       return { kind: 'accepted', checkoutRequestId: CheckoutRequestID };
     }
     if (ResponseCode !== '0') {
