@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ATTEMPT_STATES, nextAttempt } from '../domain/attempt-states.ts';
 import type { RecordRequest, Route } from '../domain/payment.ts';
 import { isClosed, next, PAYMENT_STATUSES, type PaymentStatus } from '../domain/payment-states.ts';
+import { makeStorable } from '../domain/text.ts';
 import { appendAudit, findRecordedStep } from './audit.ts';
 import { newId } from './ids.ts';
 import { findObstacle } from './obstacles.ts';
@@ -141,8 +142,9 @@ export type Reattempt = {
  */
 export function recordReattempt(
   pool: Pool,
-  failed: RecordRequest & { readonly route: Route },
+  given: RecordRequest & { readonly route: Route },
 ): Promise<Reattempt> {
+  const failed = makeStorable(given);
   return pool.transaction(async (db) => {
     const payment = await lockPayment(db, failed.paymentId);
     const standing = { attemptId: payment.attempt_id, status: payment.status };

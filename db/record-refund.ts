@@ -13,6 +13,7 @@ import {
 } from '../domain/refund-states.ts';
 import { reasonAfter } from '../domain/review.ts';
 import { failureAfter } from '../domain/shown-failure.ts';
+import { makeStorable } from '../domain/text.ts';
 import { appendAudit, findRecordedStep } from './audit.ts';
 import type { Connection, Pool } from './pool.ts';
 import { notify } from './record.ts';
@@ -26,10 +27,8 @@ import { markWebhookEvent } from './webhook-events.ts';
  * refund, payment's sums, audit entry, the callback it came from, notification. The same key again
  * changes nothing. A refund that comes back after its money went to others needs review.
  */
-export function recordRefund(
-  pool: Pool,
-  request: RefundRecordRequest,
-): Promise<RefundRecordResult> {
+export function recordRefund(pool: Pool, given: RefundRecordRequest): Promise<RefundRecordResult> {
+  const request = makeStorable(given);
   return pool.transaction(async (db) => {
     const refund = await lockRefund(db, request);
     const earlier = await findRecordedStep(db, request.paymentId, request.key);

@@ -6,6 +6,7 @@ import { isClosed, next, type PaymentStatus } from '../domain/payment-states.ts'
 import { reasonAfter } from '../domain/review.ts';
 import { failureAfter } from '../domain/shown-failure.ts';
 import { addSurplus, type Surplus } from '../domain/surplus.ts';
+import { makeStorable } from '../domain/text.ts';
 import { eventIdOf } from '../domain/webhook-event.ts';
 import { appendAudit, findRecordedStep } from './audit.ts';
 import type { Connection, Pool } from './pool.ts';
@@ -31,8 +32,9 @@ export function record(pool: Pool, asked: RecordRequest): Promise<RecordResult> 
 export async function applyRecord(
   db: Connection,
   payment: PaymentRow,
-  asked: RecordRequest,
+  given: RecordRequest,
 ): Promise<RecordResult> {
+  const asked = makeStorable(given);
   const earlier = await findRecordedStep(db, payment.id, asked.key);
   if (earlier !== null) return { ...standingOf(payment), ...earlier };
   if (await mayBeSentBeyond(db, asked)) {

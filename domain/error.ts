@@ -1,3 +1,5 @@
+import { cleanText } from './text.ts';
+
 /** Closed sets of what can go wrong, and who can do something about it. */
 
 /** Who can do something about a failed payment; `later`: the same, after a while. */
@@ -75,6 +77,10 @@ export type ProviderErrorKind = (typeof PROVIDER_ERROR_KINDS)[number];
 /** What our own row may stop a send by: see `stoppedSend`. */
 export type SendStop = 'too_late' | 'not_to_be_sent';
 
+/** How much of a provider's message and code is kept. */
+export const MESSAGE_MAX = 500;
+export const CODE_MAX = 100;
+
 export class ProviderError extends Error {
   readonly kind: ProviderErrorKind;
   readonly providerCode: string | null;
@@ -92,10 +98,11 @@ export class ProviderError extends Error {
       failureCode?: FailureCode | null;
     } = {},
   ) {
-    super(message);
+    super(cleanText(message, MESSAGE_MAX));
     this.name = 'ProviderError';
     this.kind = kind;
-    this.providerCode = options.providerCode ?? null;
+    const { providerCode = null } = options;
+    this.providerCode = providerCode === null ? null : cleanText(providerCode, CODE_MAX);
     this.retryAfterMs = options.retryAfterMs ?? null;
     this.failureCode =
       options.failureCode ?? (kind === 'misconfigured' ? 'misconfigured' : 'provider_unavailable');

@@ -22,7 +22,8 @@ export type Translation =
   | { readonly kind: 'dispute'; readonly eventKey: string; readonly dispute: Dispute }
   /** Genuine, and nothing to us: kept, and no more. */
   | { readonly kind: 'ignored'; readonly eventKey: string; readonly reason: string }
-  | { readonly kind: 'malformed'; readonly reason: string };
+  /** `workflowId` where at least its metadata could be read. */
+  | { readonly kind: 'malformed'; readonly reason: string; readonly workflowId?: string };
 
 /** A verified callback, as it is kept. The raw body may hold personal data, so it is sealed. */
 export type SealedWebhookEvent = {

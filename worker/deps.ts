@@ -12,6 +12,7 @@ import { ProviderError } from '../domain/error.ts';
 import { hashOfPaymentWorkflowId, hashOfRefundWorkflowId } from '../domain/id.ts';
 import type { ProviderClient } from '../domain/provider.ts';
 import { findProvider } from '../providers/index.ts';
+import { withCleanAnswers } from './clean-answers.ts';
 import { withSealedIds } from './sealed-ids.ts';
 
 export type WorkerDeps = ActivityDeps & { close(): Promise<void> };
@@ -104,7 +105,7 @@ async function connectProvider(
   }
   const reading = provider.readCredentials(record);
   if (reading.ok) {
-    const client = provider.connect(reading.credentials);
+    const client = withCleanAnswers(provider.connect(reading.credentials));
     return provider.idsArePersonal === true ? withSealedIds(client, vault) : client;
   }
   const prefix = isOwn ? `MALIPO_${name.toUpperCase()}_` : '';

@@ -1,6 +1,7 @@
 import { listProviderIds } from '../../db/attempts.ts';
 import type { Connection } from '../../db/pool.ts';
 import type { Vault } from '../../db/vault.ts';
+import { isStorable } from '../../domain/text.ts';
 import type { SealedWebhookEvent, Translation } from '../../domain/webhook-event.ts';
 import { hasPersonalIds } from '../../providers/index.ts';
 import type { Channel } from './channel.ts';
@@ -37,12 +38,6 @@ function translate(webhook: Channel['webhook'], body: Buffer): Translation {
 function requireStorable(read: Translation): Translation {
   if (isStorable(read)) return read;
   return { kind: 'malformed', reason: 'it holds NUL or half of a character' };
-}
-
-function isStorable(value: unknown): boolean {
-  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0');
-  if (typeof value !== 'object' || value === null) return true;
-  return Object.entries(value).every(([key, part]) => isStorable(key) && isStorable(part));
 }
 
 function sealIds(vault: Vault, read: Translation): Translation {

@@ -2,6 +2,7 @@ import { Agent } from 'undici';
 import type { z } from 'zod';
 import { ProviderError } from '../../domain/error.ts';
 import { causeOf, readRetryAfter } from '../../domain/lost-line.ts';
+import { parseJson } from '../shared/wire.ts';
 import type { CPayCredentials } from './credentials.ts';
 import { readRefusal } from './map.ts';
 
@@ -60,14 +61,6 @@ async function exchange(agent: Agent, baseUrl: string, apiKey: string, call: Cal
     };
   } catch (error) {
     throw toProviderError(error);
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,9 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Credentials, ProviderWebhook, WebhookDelivery } from '../../domain/provider.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
+import { parseJson } from '../shared/wire.ts';
 import { asCPay } from './credentials.ts';
 import { readCharge, readRefund } from './map.ts';
-import { charge, event, refund } from './wire.ts';
+import { charge, event, owned, refund } from './wire.ts';
 
 const TOLERANCE_MS = 300_000;
 
@@ -43,31 +44,37 @@ function translate(body: Uint8Array): Translation {
   const parsed = event.safeParse(parseJson(body));
   if (!parsed.success) return { kind: 'malformed', reason: 'not an event of CPay' };
   const { id: eventKey, type, data } = parsed.data;
-  const aCharge = charge.safeParse(data);
-  if (type === 'charge.updated' && aCharge.success) {
-    const { workflow } = aCharge.data.metadata;
-    if (workflow === undefined || !/^payment-[0-9a-f]{32}$/.test(workflow))
-      return notOurs(eventKey);
-    return { kind: 'event', eventKey, event: readCharge(aCharge.data), workflowId: workflow };
-  }
-  const aRefund = refund.safeParse(data);
-  if (type === 'refund.updated' && aRefund.success) {
-    const { workflow } = aRefund.data.metadata;
-    if (workflow === undefined || !/^refund-[0-9a-f]{32}$/.test(workflow)) return notOurs(eventKey);
-    const read = readRefund(aRefund.data);
-    return { kind: 'refund_event', eventKey, event: read, workflowId: workflow };
-  }
+  if (type === 'charge.updated') return chargeEvent(eventKey, data);
+  if (type === 'refund.updated') return refundEvent(eventKey, data);
   return { kind: 'ignored', eventKey, reason: `nothing to do for ${type.slice(0, 60)}` };
+}
+
+function chargeEvent(eventKey: string, data: unknown): Translation {
+  const parsed = charge.safeParse(data);
+  const workflowId = ownerOf(data, 'payment');
+  if (!parsed.success) return malformed('not a charge', workflowId);
+  if (workflowId === null) return notOurs(eventKey);
+  return { kind: 'event', eventKey, event: readCharge(parsed.data), workflowId };
+}
+
+function refundEvent(eventKey: string, data: unknown): Translation {
+  const parsed = refund.safeParse(data);
+  const workflowId = ownerOf(data, 'refund');
+  if (!parsed.success) return malformed('not a refund', workflowId);
+  if (workflowId === null) return notOurs(eventKey);
+  return { kind: 'refund_event', eventKey, event: readRefund(parsed.data), workflowId };
+}
+
+/** The workflow of ours that its metadata names; null for none. */
+function ownerOf(data: unknown, of: 'payment' | 'refund'): string | null {
+  const workflow = owned.safeParse(data).data?.metadata.workflow ?? '';
+  return new RegExp(`^${of}-[0-9a-f]{32}$`).test(workflow) ? workflow : null;
+}
+
+function malformed(reason: string, workflowId: string | null): Translation {
+  return { kind: 'malformed', reason, ...(workflowId === null ? {} : { workflowId }) };
 }
 
 function notOurs(eventKey: string): Translation {
   return { kind: 'ignored', eventKey, reason: 'it names no workflow of ours' };
-}
-
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body).toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }

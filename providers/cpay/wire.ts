@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { textMap, textOrNull } from '../shared/wire.ts';
 
 /** CPay's messages, as far as we read them. The whole wire: README.md beside it. */
-const metadata = z.record(z.string(), z.string()).default({});
 
 export const charge = z.object({
   id: z.string().min(1),
@@ -10,28 +10,28 @@ export const charge = z.object({
   amount: z.int(),
   amount_captured: z.int(),
   currency: z.string(),
-  decline_code: z.string().nullable(),
-  receipt: z.string().nullable(),
-  metadata,
+  decline_code: textOrNull,
+  receipt: textOrNull,
+  metadata: textMap,
 });
 export type Charge = z.infer<typeof charge>;
 
 export const refund = z.object({
   id: z.string().min(1),
   object: z.literal('refund'),
-  charge: z.string(),
+  charge: textOrNull,
   status: z.enum(['pending', 'succeeded', 'failed']),
   amount: z.int(),
   currency: z.string(),
-  failure_code: z.string().nullable(),
-  metadata,
+  failure_code: textOrNull,
+  metadata: textMap,
 });
 export type Refund = z.infer<typeof refund>;
 
 export const listOf = <T extends z.ZodType>(item: T) => z.object({ data: z.array(item) });
 
 export const errorAnswer = z.object({
-  error: z.object({ code: z.string(), field: z.string().nullable().default(null) }),
+  error: z.object({ code: z.string(), field: textOrNull }),
 });
 
 export const event = z.object({
@@ -39,3 +39,6 @@ export const event = z.object({
   type: z.string(),
   data: z.unknown(),
 });
+
+/** Whose an object is that cannot be read as a whole. */
+export const owned = z.object({ metadata: textMap });

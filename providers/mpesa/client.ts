@@ -11,18 +11,24 @@ import type { ReceiptAnswer, ReceiptRequest } from '../../domain/receipt.ts';
 import type { RefundLookupRequest, RefundRequest, RefundResult } from '../../domain/refund.ts';
 import type { MpesaCredentials } from './credentials.ts';
 import { createHttpClient, type HttpAnswer, type HttpClient } from './http.ts';
-import { isTokenRefused, readPush, readQuery } from './map.ts';
+import { readPush, readQuery } from './map.ts';
 import { readConversation, readReceiptAsked, receiptQuery } from './receipt.ts';
 import { readReversal, readStatus, reversalRequest, statusRequest } from './reversal.ts';
 import { createTokenSource, type TokenSource } from './token.ts';
+import { isTokenRefused, refusedTwice } from './token-refusal.ts';
 import type { PushRequest, QueryRequest } from './wire.ts';
 
-type Line = { readonly http: HttpClient; readonly tokens: TokenSource };
+type Line = {
+  readonly http: HttpClient;
+  readonly tokens: TokenSource;
+  readonly baseUrl: string;
+};
 
 /** STK Push and STK Query of one Daraja app. */
 export function createMpesaClient(credentials: MpesaCredentials): ProviderClient {
-  const http = createHttpClient(credentials.base_url);
-  const line = { http, tokens: createTokenSource(http, credentials) };
+  const { base_url: baseUrl } = credentials;
+  const http = createHttpClient(baseUrl);
+  const line = { http, baseUrl, tokens: createTokenSource(http, credentials) };
   return {
     charge: (request, context) => charge(line, credentials, request, context),
     lookup: (request, signal) => lookup(line, credentials, request, signal),
@@ -130,8 +136,12 @@ const NO_ID: ReceiptAnswer = {
 
 type Call = { readonly path: string; readonly body: object; readonly timeoutMs: number };
 
-/** Sends with the held token; once more with a new one when Daraja refuses the first. */
-async function post({ http, tokens }: Line, call: Call, signal: AbortSignal): Promise<HttpAnswer> {
+/**
+ * Sends with the held token; once more with a new one when Daraja refuses the first. A second
+ * refusal is no bad weather: the app may not make this call.
+ */
+async function post(line: Line, call: Call, signal: AbortSignal): Promise<HttpAnswer> {
+  const { http, tokens, baseUrl } = line;
   const sendWith = (token: string) =>
     http.send({
       method: 'POST',
@@ -145,7 +155,12 @@ async function post({ http, tokens }: Line, call: Call, signal: AbortSignal): Pr
   const answer = await sendWith(token);
   if (!isTokenRefused(answer)) return answer;
   tokens.drop(token);
-  return await sendWith(await tokens.get(signal, call.timeoutMs));
+  const renewed = await tokens.get(signal, call.timeoutMs);
+  const second = await sendWith(renewed);
+  if (!isTokenRefused(second)) return second;
+  // Tokens keep the products of their hour, so the next call gets another one.
+  tokens.drop(renewed);
+  throw refusedTwice(second, call.path, baseUrl);
 }
 
 /** The push for a charge. @throws ProviderError `misconfigured` for what Daraja cannot take. */

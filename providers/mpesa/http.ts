@@ -1,6 +1,7 @@
 import { Agent, type Dispatcher } from 'undici';
 import { ProviderError } from '../../domain/error.ts';
 import { causeOf, readRetryAfter } from '../../domain/lost-line.ts';
+import { parseJson } from '../shared/wire.ts';
 
 /** An answer read to its end. `json` is undefined when the body is none. */
 export type HttpAnswer = {
@@ -79,14 +80,6 @@ async function readCapped(body: Dispatcher.ResponseData['body']): Promise<string
     chunks.push(buffer);
   }
   return Buffer.concat(chunks).toString('utf8');
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function toProviderError(error: unknown, timeoutMs: number): ProviderError {

@@ -83,9 +83,6 @@ type Rejection = {
  */
 const REJECTIONS: readonly Rejection[] = [
   // table
-  { code: '404.001.03', kind: 'unsent', mend: 'the access token was refused' },
-  { code: '400.003.01', kind: 'unsent', mend: 'the access token was refused' },
-  { code: '401.002.01', kind: 'unsent', mend: 'the access token was refused' },
   {
     code: '400.002.02',
     message: /PartyB/,
@@ -133,14 +130,6 @@ const REJECTIONS: readonly Rejection[] = [
   { code: '500.003.1001', kind: 'ambiguous', mend: 'Daraja failed inside' },
 ];
 
-const TOKEN_REFUSED = new Set(['404.001.03', '400.003.01', '401.002.01']);
-
-/** True when the answer says that our access token is no longer good. */
-export function isTokenRefused(answer: HttpAnswer): boolean {
-  const parsed = errorAnswer.safeParse(answer.json);
-  return parsed.success && TOKEN_REFUSED.has(parsed.data.errorCode);
-}
-
 export type PushReading =
   | { readonly kind: 'accepted'; readonly checkoutRequestId: string }
   | { readonly kind: 'declined'; readonly outcome: Outcome };
@@ -152,7 +141,7 @@ export function readPush(answer: HttpAnswer): PushReading {
   const parsed = pushAnswer.safeParse(answer.json);
   if (answer.status === 200 && parsed.success) {
     const { ResponseCode, ResponseDescription, CheckoutRequestID } = parsed.data;
-    if (ResponseCode === '0' && CheckoutRequestID !== undefined) {
+    if (ResponseCode === '0' && CheckoutRequestID !== null) {
       return { kind: 'accepted', checkoutRequestId: CheckoutRequestID };
     }
     if (ResponseCode !== '0') {

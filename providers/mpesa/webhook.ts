@@ -1,8 +1,9 @@
 import { fromWholeUnits } from '../../domain/money.ts';
 import type { ProviderWebhook } from '../../domain/provider.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
+import { parseJson } from '../shared/wire.ts';
 import { readResult } from './map.ts';
-import { ACCEPTED, digestOf, parseJson, stkCallback, textOrNull } from './wire.ts';
+import { ACCEPTED, digestOf, nonEmptyText, stkCallback } from './wire.ts';
 
 /**
  * STK callbacks carry no signature: the token in the URL is their proof, and the money they name is
@@ -31,7 +32,7 @@ function translate(body: Uint8Array): Translation {
     eventKey: digestOf([CheckoutRequestID, ResultCode, String(receipt), String(amount)].join('|')),
     event: readResult(ResultCode, ResultDesc, {
       providerPaymentId: CheckoutRequestID,
-      receipt: textOrNull(receipt),
+      receipt: nonEmptyText(receipt),
       money: amount == null ? null : moneyOf(amount),
     }),
   };

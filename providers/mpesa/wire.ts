@@ -1,74 +1,92 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import {
+  listOf,
+  neededText,
+  numberOrText,
+  orNull,
+  parseJson,
+  textOrEmpty,
+  textOrNull,
+} from '../shared/wire.ts';
+
+/** Where Daraja does not say; it gives tokens an hour. */
+const TOKEN_LIFE_DEFAULT_S = 300;
 
 /**
  * Daraja's messages as they really come: tolerant of additions, of numbers sent as text and of
  * missing parts. Source of each shape: providers/mpesa/fixtures/*.json.
+ *
+ * A token goes into a header: what a header cannot hold would fail as if it had been sent.
  */
-const numberOrText = z.union([z.string(), z.number()]).transform(String);
-
 export const tokenAnswer = z.object({
-  access_token: z.string().min(1),
-  expires_in: z.union([z.string(), z.number()]).transform(Number).pipe(z.number().positive()),
+  access_token: z
+    .string()
+    .trim()
+    .regex(/^[\x21-\x7e]+$/),
+  expires_in: numberOrText
+    .transform(Number)
+    .pipe(z.number().positive())
+    .catch(TOKEN_LIFE_DEFAULT_S),
 });
 
-export const errorAnswer = z.object({ errorCode: z.string(), errorMessage: z.string().catch('') });
+export const errorAnswer = z.object({ errorCode: neededText, errorMessage: textOrEmpty });
 
 export const faultAnswer = z.object({
   fault: z.object({
-    faultstring: z.string().catch(''),
-    detail: z.object({ errorcode: z.string() }),
+    faultstring: textOrEmpty,
+    detail: z.object({ errorcode: textOrEmpty }).catch({ errorcode: '' }),
   }),
 });
 
+/** Absent or empty it decides nothing. */
+const responseCode = neededText.transform((text) => text.trim());
+
 export const pushAnswer = z.object({
-  ResponseCode: numberOrText,
-  ResponseDescription: z.string().catch(''),
-  CheckoutRequestID: z.string().min(1).optional(),
+  ResponseCode: responseCode,
+  ResponseDescription: textOrEmpty,
+  CheckoutRequestID: textOrNull,
 });
 
 export const queryAnswer = z.object({
-  MerchantRequestID: z.string().min(1).optional(),
-  CheckoutRequestID: z.string(),
+  MerchantRequestID: textOrNull,
+  CheckoutRequestID: neededText,
   ResultCode: numberOrText,
-  ResultDesc: z.string().catch(''),
+  ResultDesc: textOrEmpty,
 });
 
-const callbackItem = z.object({
-  Name: z.string(),
-  Value: z.union([z.string(), z.number()]).nullish(),
-});
+/** A name with its value, which may be absent or null. */
+const value = z.union([z.string(), z.number()]).nullish();
+const metadata = z.object({ Item: listOf(z.object({ Name: z.string(), Value: value })) });
 
 export const stkCallback = z.object({
   Body: z.object({
     stkCallback: z.object({
-      CheckoutRequestID: z.string().min(1),
+      CheckoutRequestID: neededText,
       ResultCode: numberOrText,
-      ResultDesc: z.string().catch(''),
-      CallbackMetadata: z.object({ Item: z.array(callbackItem) }).nullish(),
+      ResultDesc: textOrEmpty,
+      CallbackMetadata: orNull(metadata),
     }),
   }),
 });
 
 /** What Daraja answers to a reversal or a status query; the result comes later. */
 export const acknowledgementAnswer = z.object({
-  ResponseCode: numberOrText,
-  OriginatorConversationID: z.string().min(1),
+  ResponseCode: responseCode,
+  OriginatorConversationID: textOrNull,
 });
 
 /** Failures have no parameters. */
+const parameters = z.object({
+  ResultParameter: listOf(z.object({ Key: z.string(), Value: value })),
+});
 const initiatorResult = z.object({
   Result: z.object({
     ResultCode: numberOrText,
-    OriginatorConversationID: z.string().min(1),
-    TransactionID: z.string(),
-    ResultParameters: z
-      .object({
-        ResultParameter: z.array(
-          z.object({ Key: z.string(), Value: z.union([z.string(), z.number()]).nullish() }),
-        ),
-      })
-      .optional(),
+    ResultDesc: textOrEmpty,
+    OriginatorConversationID: neededText,
+    TransactionID: textOrNull,
+    ResultParameters: orNull(parameters),
   }),
 });
 
@@ -127,6 +145,8 @@ export const ACCEPTED = { ResultCode: 0, ResultDesc: 'Accepted' } as const;
 /** A reversal's or a status query's result. */
 export type InitiatorResult = {
   readonly code: string;
+  /** Daraja's own words for it; empty when there are none. */
+  readonly description: string;
   /** Of the call that is answered. */
   readonly conversation: string;
   /** Null when it names none. */
@@ -140,33 +160,25 @@ export type InitiatorResult = {
 export function readInitiatorResult(body: Uint8Array): InitiatorResult | null {
   const parsed = initiatorResult.safeParse(parseJson(body));
   if (!parsed.success) return null;
-  const { ResultCode, OriginatorConversationID, TransactionID, ResultParameters } =
+  const { ResultCode, ResultDesc, OriginatorConversationID, TransactionID, ResultParameters } =
     parsed.data.Result;
   const items = new Map(ResultParameters?.ResultParameter.map(({ Key, Value }) => [Key, Value]));
   return {
     code: ResultCode,
+    description: ResultDesc,
     conversation: OriginatorConversationID,
-    transactionId: textOrNull(TransactionID),
+    transactionId: TransactionID,
     amount: items.get('Amount') ?? null,
-    textOf: (key) => textOrNull(items.get(key)),
+    textOf: (key) => nonEmptyText(items.get(key)),
   };
 }
 
 /** What is empty was not told: an empty receipt would pass for one. */
-export function textOrNull(value: string | number | null | undefined): string | null {
+export function nonEmptyText(value: string | number | null | undefined): string | null {
   return String(value ?? '').trim() || null;
 }
 
 /** Names a callback that has no name of its own, and tells nothing of what stands in it. */
 export function digestOf(body: string | Uint8Array): string {
   return createHash('sha256').update(body).digest('hex').slice(0, 32);
-}
-
-/** A callback's body; undefined when it is no JSON. */
-export function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body).toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }

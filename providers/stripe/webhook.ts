@@ -1,9 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Credentials, ProviderWebhook, WebhookDelivery } from '../../domain/provider.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
+import { parseJson } from '../shared/wire.ts';
 import { asStripe } from './credentials.ts';
 import { readDisputeStatus, readIntent, readRefund } from './map.ts';
-import { dispute, event, paymentIntent, refund } from './wire.ts';
+import { dispute, event, owned, paymentIntent, refund } from './wire.ts';
 
 const TOLERANCE_MS = 300_000;
 
@@ -63,21 +64,17 @@ function translate(body: Uint8Array): Translation {
 
 function intentEvent(eventKey: string, object: unknown): Translation {
   const parsed = paymentIntent.safeParse(object);
-  if (!parsed.success) return { kind: 'malformed', reason: 'not a PaymentIntent' };
-  const workflowId = parsed.data.metadata?.malipo_workflow;
-  if (workflowId === undefined || !/^payment-[0-9a-f]{32}$/.test(workflowId)) {
-    return notOurs(eventKey);
-  }
+  const workflowId = ownerOf(object, 'payment');
+  if (!parsed.success) return malformed('not a PaymentIntent', workflowId);
+  if (workflowId === null) return notOurs(eventKey);
   return { kind: 'event', eventKey, event: readIntent(parsed.data), workflowId };
 }
 
 function refundEvent(eventKey: string, object: unknown): Translation {
   const parsed = refund.safeParse(object);
-  if (!parsed.success) return { kind: 'malformed', reason: 'not a Refund' };
-  const workflowId = parsed.data.metadata?.malipo_workflow;
-  if (workflowId === undefined || !/^refund-[0-9a-f]{32}$/.test(workflowId)) {
-    return notOurs(eventKey);
-  }
+  const workflowId = ownerOf(object, 'refund');
+  if (!parsed.success) return malformed('not a Refund', workflowId);
+  if (workflowId === null) return notOurs(eventKey);
   return { kind: 'refund_event', eventKey, event: readRefund(parsed.data), workflowId };
 }
 
@@ -100,14 +97,16 @@ function disputeEvent(eventKey: string, object: unknown): Translation {
   };
 }
 
-function notOurs(eventKey: string): Translation {
-  return { kind: 'ignored', eventKey, reason: 'it names no workflow of ours' };
+/** The workflow of ours that the object's metadata names; null for none. */
+function ownerOf(object: unknown, of: 'payment' | 'refund'): string | null {
+  const workflow = owned.safeParse(object).data?.metadata.malipo_workflow ?? '';
+  return new RegExp(`^${of}-[0-9a-f]{32}$`).test(workflow) ? workflow : null;
 }
 
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body).toString('utf8'));
-  } catch {
-    return undefined;
-  }
+function malformed(reason: string, workflowId: string | null): Translation {
+  return { kind: 'malformed', reason, ...(workflowId === null ? {} : { workflowId }) };
+}
+
+function notOurs(eventKey: string): Translation {
+  return { kind: 'ignored', eventKey, reason: 'it names no workflow of ours' };
 }

@@ -1,15 +1,14 @@
 import { z } from 'zod';
+import { orNull, textMap, textOrNull } from '../shared/wire.ts';
 
 /** The parts of Stripe's objects that we read; from answers and from events alike. */
 const reference = z
   .union([z.string(), z.object({ id: z.string() }).transform(({ id }) => id)])
   .nullable()
-  .default(null);
-const textOrNull = z.string().nullish().default(null);
-const metadata = z.record(z.string(), z.string()).nullish().default({});
+  .catch(null);
 
 export const paymentError = z.object({
-  type: z.string().default('card_error'),
+  type: z.string().catch('card_error'),
   code: textOrNull,
   decline_code: textOrNull,
   advice_code: textOrNull,
@@ -33,16 +32,10 @@ export const paymentIntent = z.object({
   amount_received: z.int().default(0),
   currency: z.string(),
   latest_charge: reference,
-  last_payment_error: paymentError.nullish().default(null),
+  last_payment_error: orNull(paymentError),
   cancellation_reason: textOrNull,
-  next_action: z
-    .object({
-      type: z.string(),
-      redirect_to_url: z.object({ url: z.string().nullable() }).nullish(),
-    })
-    .nullish()
-    .default(null),
-  metadata,
+  next_action: orNull(z.object({ redirect_to_url: orNull(z.object({ url: z.string() })) })),
+  metadata: textMap,
 });
 export type PaymentIntent = z.infer<typeof paymentIntent>;
 
@@ -54,7 +47,7 @@ export const refund = z.object({
   currency: z.string(),
   failure_reason: textOrNull,
   payment_intent: reference,
-  metadata,
+  metadata: textMap,
 });
 export type Refund = z.infer<typeof refund>;
 
@@ -64,7 +57,7 @@ export const dispute = z.object({
   amount: z.int(),
   currency: z.string(),
   status: z.string(),
-  reason: z.string(),
+  reason: z.string().catch('unknown'),
   payment_intent: reference,
 });
 
@@ -74,3 +67,6 @@ export const event = z.object({
   type: z.string(),
   data: z.object({ object: z.unknown() }),
 });
+
+/** Whose an object is that cannot be read as a whole. */
+export const owned = z.object({ metadata: textMap });

@@ -86,7 +86,7 @@ const PUSH_ANSWERS: Readonly<Record<string, object>> = {
   'stk-push-accepted': { kind: 'pending', providerPaymentId: ID, providerCode: '0' },
   'stk-push-error-invalid-callback-url': { thrown: 'misconfigured', providerCode: '400.002.02', message: expect.stringContaining('CallBackURL') },
   'stk-push-error-invalid-field': { thrown: 'misconfigured', providerCode: '400.002.02', message: expect.stringContaining('PhoneNumber') },
-  'stk-push-error-invalid-token': { thrown: 'unsent', providerCode: '404.001.03' },
+  'stk-push-error-invalid-token': { thrown: 'misconfigured', providerCode: '404.001.03', message: expect.stringContaining('product') },
   'stk-push-error-merchant-missing': { thrown: 'misconfigured', providerCode: '500.001.1001', message: expect.stringContaining('short_code') },
   'stk-push-error-spike-arrest-daraja': { thrown: 'rate_limited', providerCode: '500.003.02' },
   'stk-push-error-subscriber-locked': { thrown: 'unsent', providerCode: '500.001.1001', retryAfterMs: BUSY_MS, failureCode: 'payer_busy' },
@@ -112,7 +112,7 @@ const QUERY_ANSWERS: Readonly<Record<string, object>> = {
   'error-waf-block': { thrown: 'ambiguous' },
   'stk-push-error-wrong-credentials': { thrown: 'misconfigured' },
   'stk-push-error-merchant-missing': { thrown: 'misconfigured' },
-  'stk-push-error-invalid-token': { thrown: 'unsent' },
+  'stk-push-error-invalid-token': { thrown: 'misconfigured', providerCode: '404.001.03' },
 };
 
 // biome-ignore format: table, one fixture per line
@@ -143,8 +143,8 @@ it.each(Object.entries(TOKEN_ANSWERS))('a token refused with %s', async (name, e
 // biome-ignore format: table, one error per line: code, message, what it proves
 const OTHER_ERRORS = [
   ['400.002.05', 'Invalid Request Payload', 'misconfigured'],
-  ['400.003.01', 'Invalid Access Token', 'unsent'],
-  ['401.002.01', 'Invalid Access Token', 'unsent'],
+  ['400.003.01', 'Invalid Access Token', 'misconfigured'],
+  ['401.002.01', 'Invalid Access Token', 'misconfigured'],
   ['404.001.01', 'Resource not found', 'misconfigured'],
   ['404.001.04', 'Invalid Authentication Header', 'misconfigured'],
   ['405.001', 'Method Not Allowed', 'misconfigured'],
