@@ -3,12 +3,15 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Log } from '../config/log.ts';
 import type { Pool } from '../db/pool.ts';
 import { addFigures } from './figures.ts';
+import { createOtherVersions, type OtherVersions } from './other-versions.ts';
 
 /** What the API tells Prometheus. Labels are routes, statuses and names: nothing unbounded. */
 export type ApiMetrics = {
   readonly registry: Registry;
   countRequest(route: string, method: string, status: number, seconds: number): void;
   countCallback(channel: string, fate: string): void;
+  /** Of providers' events. */
+  readonly otherVersions: OtherVersions;
   setLiveConnections(count: number): void;
   /** From now on this is asked how much waits for clients of the live feed. */
   watchLiveUnread(countBytes: () => number): void;
@@ -56,6 +59,7 @@ export function createApiMetrics(pool: Pool, figuresEveryMs = FIGURES_EVERY_MS):
     countRequest: (route, method, status, seconds) =>
       durations.observe({ route, method, status: String(status) }, seconds),
     countCallback: (channel, fate) => callbacks.inc({ channel, fate }),
+    otherVersions: createOtherVersions(registers),
     setLiveConnections: (count) => live.set(count),
     watchLiveUnread(countBytes) {
       countUnread = countBytes;

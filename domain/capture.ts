@@ -16,9 +16,12 @@ export function mismatchOf(
 ): 'amount' | 'currency' | null {
   if (outcome.money === null) return null;
   if (outcome.money.currency !== expected.currency) return 'currency';
-  const isPart = captureMethod === 'manual' && outcome.kind === 'succeeded';
-  const isWithin = isPart && outcome.money.amountMinor <= expected.amountMinor;
-  return isWithin || outcome.money.amountMinor === expected.amountMinor ? null : 'amount';
+  const { amountMinor } = outcome.money;
+  const mayBePart = captureMethod === 'manual' && outcome.kind === 'succeeded';
+  // A capture takes something: 0 is no success, and less than 0 is no amount.
+  const isPart = Number.isSafeInteger(amountMinor) && amountMinor > 0;
+  const isWithin = mayBePart && isPart && amountMinor <= expected.amountMinor;
+  return isWithin || amountMinor === expected.amountMinor ? null : 'amount';
 }
 
 /** What a success took: what the provider names, else the whole. A capture may take less. */

@@ -1,4 +1,4 @@
-import type { PaymentInput } from './payment.ts';
+import type { PaymentInput, ReviewReason } from './payment.ts';
 
 /** An operator's word on a payment in review. */
 export const DECISIONS = ['succeeded', 'failed', 'canceled'] as const;
@@ -11,8 +11,8 @@ export type Decision = {
   /** The provider's receipt, when the operator found one. */
   readonly receipt: string | null;
   /**
-   * What was captured; needed where a capture may take a part. Null for the whole, and absent in
-   * decisions of before 0.3.0.
+   * What was captured; needed where a capture may take a part, and where the provider told of
+   * another amount. Null for the whole, and absent in decisions of before 0.3.0.
    */
   readonly amountMinor?: number | null;
 };
@@ -20,14 +20,17 @@ export type Decision = {
 /** The same for a refund in review. */
 export type RefundDecision = Decision & { readonly decision: 'succeeded' | 'failed' };
 
+/** What a decision about a payment is held against. */
+export type DecidedPayment = Pick<PaymentInput, 'amountMinor' | 'captureMethod'> & {
+  /** Why it is in review; null or absent where that is not known. */
+  readonly reviewReason?: ReviewReason | null;
+};
+
 /**
  * Why a decision is not valid; null when it is.
  * @param payment what it is about; null for a refund, whose amount is known.
  */
-export function faultOfDecision(
-  decision: Decision,
-  payment: Pick<PaymentInput, 'amountMinor' | 'captureMethod'> | null,
-): string | null {
+export function faultOfDecision(decision: Decision, payment: DecidedPayment | null): string | null {
   if (!DECISIONS.includes(decision.decision)) return `decision must be ${DECISIONS.join(', ')}`;
   if (decision.by.trim() === '') return 'by must name who decided';
   if (decision.reason.trim() === '') return 'reason must say why';
@@ -36,16 +39,24 @@ export function faultOfDecision(
 
 function faultOfAmount(
   { decision, amountMinor = null }: Decision,
-  payment: Pick<PaymentInput, 'amountMinor' | 'captureMethod'>,
+  payment: DecidedPayment,
 ): string | null {
   if (decision !== 'succeeded') {
     return amountMinor === null ? null : 'amount goes with the decision succeeded only';
   }
   if (amountMinor === null) {
-    const isPart = payment.captureMethod === 'manual';
-    return isPart ? 'amount must say how much was captured, since it may be a part' : null;
+    return whyAmountIsNeeded(payment);
   }
   const isWithin = Number.isSafeInteger(amountMinor) && amountMinor > 0;
   if (isWithin && amountMinor <= payment.amountMinor) return null;
   return `amount must be 1 to ${payment.amountMinor}, in minor units`;
+}
+
+/** Null where a success without an amount can only be the whole. */
+function whyAmountIsNeeded({ captureMethod, reviewReason }: DecidedPayment): string | null {
+  if (captureMethod === 'manual') {
+    return 'amount must say how much was captured, since it may be a part';
+  }
+  if (reviewReason !== 'amount_mismatch') return null;
+  return 'amount must say how much was captured, since the provider told of another amount';
 }

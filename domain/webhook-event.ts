@@ -6,7 +6,12 @@ import type { RefundNews } from './refund.ts';
  * What a callback says. `workflowId` is the one our request put into the provider's metadata;
  * absent where the address names it.
  */
-export type Translation =
+export type Translation = Told & {
+  /** The version of the provider's API that it is written in, where that is not the one we read. */
+  readonly otherVersion?: string;
+};
+
+type Told =
   | {
       readonly kind: 'event';
       readonly eventKey: string;

@@ -44,7 +44,7 @@ export function refuseTaken(input: PaymentInput, book: Book, askedMinor: number)
 
 export function refuseDecision(input: PaymentInput, book: Book, decision: Decision): void {
   if (book.status() !== 'needs_review') throw refusal(book, 'not_in_review', null);
-  const fault = faultOfDecision(decision, input);
+  const fault = faultOfDecision(decision, { ...input, reviewReason: book.reviewReason() });
   if (fault !== null) throw refusal(book, 'invalid_decision', fault);
 }
 

@@ -3,6 +3,8 @@ import { KNOWN_DAYS, KNOWN_HOURS, recordDecision } from '../../db/decisions.ts';
 import type { CaptureMethod } from '../../domain/capture.ts';
 import { DECISIONS, type Decision, faultOfDecision } from '../../domain/decision.ts';
 import type { Currency } from '../../domain/money.ts';
+import type { ReviewReason } from '../../domain/payment.ts';
+import type { RefundReviewReason } from '../../domain/refund.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { UpdateAnswer } from '../engine.ts';
 import { ApiError } from '../errors.ts';
@@ -27,7 +29,7 @@ export const paymentDecisionBody = decisionBody
   .extend({
     amount: positiveAmount.optional().meta({
       description:
-        'What was captured, with the decision succeeded. Needed where capture_method is manual; else the whole when left out',
+        'What was captured, with the decision succeeded. Needed where capture_method is manual or review_reason is amount_mismatch; else the whole when left out',
     }),
   })
   .meta({ example: { decision: 'succeeded', reason: 'the portal shows it', amount: 5_000 } });
@@ -48,9 +50,17 @@ type Subject = {
   readonly currency: Currency;
   readonly createdAt: string;
   readonly updatedAt: string;
+  readonly reviewReason: ReviewReason | RefundReviewReason | null;
   /** Of a payment. */
   readonly captureMethod?: CaptureMethod;
 };
+/** Null for a refund, whose amount is known. */
+function decidedPaymentOf({ amountMinor, captureMethod, reviewReason }: Subject) {
+  if (captureMethod === undefined) return null;
+  const reason = reviewReason === 'over_refunded' ? null : reviewReason;
+  return { amountMinor, captureMethod, reviewReason: reason };
+}
+
 type Said<D> = Pick<Decision, 'reason'> & {
   readonly decision: D;
   readonly receipt?: string | undefined;
@@ -84,7 +94,7 @@ export async function decide<D extends Decision['decision']>(
   const from = policies.api.two_operators_from_minor;
   const needsTwo = subject.amountMinor >= (from[currency] ?? from.default);
   const said = { decision, reason, receipt: receipt ?? null, amountMinor: amount ?? null };
-  const fault = faultOfDecision({ ...said, by: operatorId }, subject);
+  const fault = faultOfDecision({ ...said, by: operatorId }, decidedPaymentOf(subject));
   if (fault !== null) throw new ApiError('invalid_decision', fault);
   const made = { subjectId, madeAt, changedAt, ...said, operatorId, needsTwo };
   const standing = await recordDecision(pool, made);

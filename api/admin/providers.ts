@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Provider } from '../../domain/provider.ts';
 import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
 import { declare, type Operation } from '../operation.ts';
+import type { OtherVersion } from '../other-versions.ts';
 import { providerName } from '../payments/shape.ts';
 import { minor, presentWholeList, wholeListOf } from '../shape.ts';
 
@@ -18,6 +19,10 @@ const providerShape = z
     refund: z.enum(['sync', 'async', 'none']),
     callback_proof: z.enum(['signature', 'token']),
     takes_our_key: z.boolean(),
+    other_versions: z.array(z.strictObject({ account: z.string(), version: z.string() })).meta({
+      description:
+        'In which other versions of its API events came, since this process started: set the version of the account’s webhook endpoint to the one that providers/<name>/README.md names',
+    }),
   })
   .meta({ id: 'Provider' });
 
@@ -31,18 +36,19 @@ export const providerOperations: readonly Operation[] = [
     summary: 'List providers and what they can do',
     access: { kind: 'operator', role: 'viewer' },
     answers: { 200: { description: 'All of them', schema: wholeListOf(providerShape) } },
-    handle: () => {
-      const providers = PROVIDER_NAMES.map((name) => presentProvider(PROVIDERS[name]));
+    handle: ({ metrics }) => {
+      const providers = PROVIDER_NAMES.map((name) =>
+        presentProvider(PROVIDERS[name], metrics.otherVersions.list(name)),
+      );
       return Promise.resolve({ status: 200, body: presentWholeList(providers) });
     },
   }),
 ];
 
-function presentProvider({
-  name,
-  baseUrls,
-  capabilities,
-}: Provider): z.input<typeof providerShape> {
+function presentProvider(
+  { name, baseUrls, capabilities }: Provider,
+  otherVersions: readonly OtherVersion[],
+): z.input<typeof providerShape> {
   return {
     object: 'provider',
     name,
@@ -54,5 +60,6 @@ function presentProvider({
     refund: capabilities.refund,
     callback_proof: capabilities.callback_auth,
     takes_our_key: capabilities.dedupe_window_ms !== null,
+    other_versions: otherVersions.map(({ account, version }) => ({ account, version })),
   };
 }

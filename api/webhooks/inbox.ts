@@ -50,7 +50,8 @@ export async function takeCallback(
   proof: Proof,
   callback: Callback,
 ): Promise<Taken> {
-  const sealed = seal(deps, channel, proof, callback);
+  const { sealed, otherVersion } = seal(deps, channel, proof, callback);
+  tellOtherVersion(deps, sealed, otherVersion);
   const stored = await store(deps, sealed);
   if (stored === null) return await handToTemporal(deps, sealed);
   const { inserted, event } = stored;
@@ -61,16 +62,31 @@ export async function takeCallback(
   return { ...taken, fate: await pass(deps, event) };
 }
 
+/** It is told once: the merchant or we have to set the endpoint's version, and nothing is lost. */
+function tellOtherVersion(
+  { metrics, log }: ApiDeps,
+  { provider, account = null }: SealedWebhookEvent,
+  version: string | undefined,
+): void {
+  if (version === undefined || account === null) return;
+  const other = { provider, account, version };
+  if (!metrics.otherVersions.count(other)) return;
+  log.warn(
+    other,
+    'events of this account are in another version of the provider’s API than the one we read: set the version of its webhook endpoint',
+  );
+}
+
 function seal(
   { vault }: ApiDeps,
   channel: Channel,
   { workflowId: addressed, account }: Proof,
   { body, headers, remoteAddress }: Callback,
-): SealedWebhookEvent {
+): { readonly sealed: SealedWebhookEvent; readonly otherVersion: string | undefined } {
   const id = newId('event');
   const { read, key } = readCallback(vault, channel, body);
   const named = 'workflowId' in read ? (read.workflowId ?? null) : null;
-  return {
+  const sealed = {
     id,
     provider: channel.provider.name,
     account,
@@ -84,6 +100,7 @@ function seal(
     remoteAddress,
     error: 'reason' in read ? read.reason : null,
   };
+  return { sealed, otherVersion: read.otherVersion };
 }
 
 function hashIn(workflowId: string): string {

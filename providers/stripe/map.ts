@@ -79,18 +79,19 @@ export function readDecline(error: PaymentError, providerPaymentId: string | nul
 
 /** What a PaymentIntent means for the payment, wherever it was read. */
 export function readIntent(intent: PaymentIntent): LookupResult {
-  const { id, status, amount, amount_received, amount_capturable, latest_charge } = intent;
+  const { id, status, amount, amount_received, amount_capturable } = intent;
+  const receipt = intent.latest_charge ?? intent.charges?.data[0]?.id ?? null;
   const outcome = { providerPaymentId: id, providerCode: status };
   const currency = intent.currency.toUpperCase();
   const pending = (message: string): LookupResult => ({ kind: 'pending', message, ...outcome });
   switch (status) {
     case 'succeeded': {
       const money = { amountMinor: amount_received, currency };
-      return { kind: 'succeeded', receipt: latest_charge, money, failure: null, ...outcome };
+      return { kind: 'succeeded', receipt, money, failure: null, ...outcome };
     }
     case 'requires_capture': {
       const money = { amountMinor: amount_capturable || amount, currency };
-      return { kind: 'authorized', receipt: latest_charge, money, failure: null, ...outcome };
+      return { kind: 'authorized', receipt, money, failure: null, ...outcome };
     }
     case 'canceled': {
       const code = intent.cancellation_reason === 'automatic' ? 'authorization_expired' : null;

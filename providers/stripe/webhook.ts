@@ -1,10 +1,12 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { z } from 'zod';
 import type { Credentials, ProviderWebhook, WebhookDelivery } from '../../domain/provider.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
 import { parseJson } from '../shared/wire.ts';
 import { asStripe } from './credentials.ts';
 import { readDisputeStatus, readIntent, readRefund } from './map.ts';
-import { dispute, event, owned, paymentIntent, refund } from './wire.ts';
+import { API_VERSION } from './sdk.ts';
+import { dispute, event, owned, paymentIntent, refund, thinEvent } from './wire.ts';
 
 const TOLERANCE_MS = 300_000;
 
@@ -53,9 +55,24 @@ const REFUND_EVENTS = new Set(['refund.created', 'refund.updated', 'refund.faile
 const DISPUTE_EVENTS = new Set(['charge.dispute.created', 'charge.dispute.closed']);
 
 function translate(body: Uint8Array): Translation {
-  const parsed = event.safeParse(parseJson(body));
+  const json = parseJson(body);
+  const parsed = event.safeParse(json);
+  if (!parsed.success) return translateThin(json);
+  const { api_version } = parsed.data;
+  const isOther = api_version !== null && api_version !== API_VERSION;
+  const read = translateEvent(parsed.data);
+  return isOther ? { ...read, otherVersion: api_version } : read;
+}
+
+/** Nothing of ours comes by thin events, and an endpoint that gets them has to take them. */
+function translateThin(json: unknown): Translation {
+  const parsed = thinEvent.safeParse(json);
   if (!parsed.success) return { kind: 'malformed', reason: 'not an event of Stripe' };
-  const { id: eventKey, type, data } = parsed.data;
+  const { id: eventKey, type } = parsed.data;
+  return { kind: 'ignored', eventKey, reason: `a thin event, ${type.slice(0, 80)}` };
+}
+
+function translateEvent({ id: eventKey, type, data }: z.infer<typeof event>): Translation {
   if (INTENT_EVENTS.has(type)) return intentEvent(eventKey, data.object);
   if (REFUND_EVENTS.has(type)) return refundEvent(eventKey, data.object);
   if (DISPUTE_EVENTS.has(type)) return disputeEvent(eventKey, data.object);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { entryOf } from '../../domain/table.ts';
 import { orNull, textMap, textOrNull } from '../shared/wire.ts';
 
 /** The parts of Stripe's objects that we read; from answers and from events alike. */
@@ -15,23 +16,37 @@ export const paymentError = z.object({
 });
 export type PaymentError = z.infer<typeof paymentError>;
 
+/** Their names until version 2019-02-11 (docs.stripe.com/changelog). */
+const OLD_STATUSES: Readonly<Record<string, string>> = {
+  requires_source: 'requires_payment_method',
+  requires_source_action: 'requires_action',
+};
+
+/**
+ * Events are written in the version of the endpoint or of the account, which may be older than
+ * ours: until 2022-11-15 a list of charges, the newest first, stood where `latest_charge` does.
+ */
 export const paymentIntent = z.object({
   id: z.string().min(1),
   object: z.literal('payment_intent'),
-  status: z.enum([
-    'requires_payment_method',
-    'requires_confirmation',
-    'requires_action',
-    'processing',
-    'requires_capture',
-    'succeeded',
-    'canceled',
-  ]),
+  status: z.preprocess(
+    (status) => (typeof status === 'string' ? (entryOf(OLD_STATUSES, status) ?? status) : status),
+    z.enum([
+      'requires_payment_method',
+      'requires_confirmation',
+      'requires_action',
+      'processing',
+      'requires_capture',
+      'succeeded',
+      'canceled',
+    ]),
+  ),
   amount: z.int(),
   amount_capturable: z.int().default(0),
   amount_received: z.int().default(0),
   currency: z.string(),
   latest_charge: reference,
+  charges: orNull(z.object({ data: z.array(z.object({ id: z.string() })) })),
   last_payment_error: orNull(paymentError),
   cancellation_reason: textOrNull,
   next_action: orNull(z.object({ redirect_to_url: orNull(z.object({ url: z.string() })) })),
@@ -61,9 +76,17 @@ export const dispute = z.object({
   payment_intent: reference,
 });
 
+/** It names what changed and tells nothing of it; other products of Stripe send them. */
+export const thinEvent = z.object({
+  id: z.string().min(1),
+  object: z.literal('v2.core.event'),
+  type: z.string(),
+});
+
 export const event = z.object({
   id: z.string().min(1),
   object: z.literal('event'),
+  api_version: textOrNull.catch(null),
   type: z.string(),
   data: z.object({ object: z.unknown() }),
 });

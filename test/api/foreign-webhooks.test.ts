@@ -1,11 +1,15 @@
 import { storePaymentIn } from '../factories.ts';
+import { keepLog } from '../kept-log.ts';
 import { listStored, makeDisputeEvent, makeStripeEvent, sign } from './callbacks.ts';
+import { openOperator } from './operators.ts';
 import { openTestApi, SECRETS, type Send, type TestApi } from './server.ts';
 
 /** A genuine signature proves whose account speaks; it may speak of its own payments only. */
 let api: TestApi;
+const { log, lines, forget } = keepLog('warn');
 beforeEach(async () => {
-  api = await openTestApi();
+  forget();
+  api = await openTestApi({ adapt: (deps) => ({ ...deps, log }) });
 });
 afterEach(() => api.close());
 
@@ -82,5 +86,34 @@ test('a dispute that is said to be open after its end is nothing new', async () 
   expect(await listStored(api)).toMatchObject([
     { status: 'applied', payment_id: payment.id },
     { status: 'applied', payment_id: payment.id },
+  ]);
+});
+
+test('events in another version of the API are read, and the version is told once', async () => {
+  const { workflowId } = await storeStripe('env:stripe');
+  const { data, ...event } = makeStripeEvent('evt_1', workflowId);
+  const { latest_charge, ...object } = data.object;
+  const old = { ...object, charges: { object: 'list', data: [{ id: latest_charge }] } };
+  for (const [id, api_version] of [
+    ['evt_1', '2020-08-27'],
+    ['evt_2', '2020-08-27'],
+    ['evt_3', '2019-12-03'],
+  ] as const) {
+    await post(sign('stripe', { ...event, id, api_version, data: { object: old } }, today));
+  }
+  expect(api.engine.delivered[0]?.event.event).toMatchObject({ receipt: latest_charge });
+  const told = lines().filter(({ version }) => version !== undefined);
+  const account = 'env:stripe';
+  expect(told).toMatchObject([
+    { account, version: '2020-08-27', msg: expect.stringContaining('webhook endpoint') },
+    { account, version: '2019-12-03' },
+  ]);
+  const { send } = await openOperator(api, 'viewer');
+  const { data: providers } = (await send('GET', '/api/v1/admin/providers')).body;
+  const versions = providers.map((it) => [it.name, it.other_versions]);
+  expect(versions).toEqual([
+    ['mpesa', []],
+    ['stripe', ['2020-08-27', '2019-12-03'].map((version) => ({ account, version }))],
+    ['cpay', []],
   ]);
 });

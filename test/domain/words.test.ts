@@ -46,6 +46,28 @@ const AMOUNTS = [
   { captureMethod: 'manual', decision: 'canceled', amountMinor: 500, fault: /succeeded only/ },
 ] as const;
 
+// table
+const DISPUTED_AMOUNTS = [
+  ['amount_mismatch', 'succeeded', null, /another amount/],
+  ['amount_mismatch', 'succeeded', 500, null],
+  ['amount_mismatch', 'failed', null, null],
+  ['no_answer', 'succeeded', null, null],
+  ['contradiction', 'succeeded', null, null],
+  ['late_success', 'succeeded', null, null],
+  ['history_lost', 'succeeded', null, null],
+  [null, 'succeeded', null, null],
+] as const;
+
+test.each(DISPUTED_AMOUNTS)(
+  'in review for %s: the decision %s with the amount %s',
+  (reviewReason, decision, amountMinor, fault) => {
+    const payment = { amountMinor: 10_000, captureMethod: 'automatic', reviewReason } as const;
+    const found = faultOfDecision({ ...DECISION, decision, amountMinor }, payment);
+    if (fault === null) expect(found).toBeNull();
+    else expect(found).toMatch(fault);
+  },
+);
+
 test.each(AMOUNTS)(
   'of a payment captured by $captureMethod: $decision with $amountMinor',
   ({ captureMethod, decision, amountMinor, fault }) => {
@@ -105,6 +127,27 @@ const MISMATCHES = [
 test.each(MISMATCHES)('$money against KES 100.00: $mismatch', ({ money, mismatch }) => {
   const expected = { amountMinor: 10_000, currency: 'KES' } as const;
   expect(mismatchOf(makeOutcome('succeeded', { money }), expected)).toBe(mismatch);
+});
+
+// table
+const CAPTURES = [
+  ['succeeded', 10_000, null],
+  ['succeeded', 1, null],
+  ['succeeded', 9_999, null],
+  ['succeeded', 0, 'amount'],
+  ['succeeded', -5, 'amount'],
+  ['succeeded', 1.5, 'amount'],
+  ['succeeded', Number.NaN, 'amount'],
+  ['succeeded', 10_001, 'amount'],
+  ['authorized', 10_000, null],
+  ['authorized', 1, 'amount'],
+  ['authorized', 0, 'amount'],
+] as const;
+
+test.each(CAPTURES)('a payment captured by hand: %s with %s: %s', (kind, amountMinor, mismatch) => {
+  const outcome = makeOutcome(kind, { money: { amountMinor, currency: 'KES' } });
+  const expected = { amountMinor: 10_000, currency: 'KES' } as const;
+  expect(mismatchOf(outcome, expected, 'manual')).toBe(mismatch);
 });
 
 test('an amount is believed only when it is the very same', () => {

@@ -102,6 +102,51 @@ test.each([
   expect(told.event.isFinal).toBe(isFinal);
 });
 
+const paidIntent = (parts: object) =>
+  event('payment_intent.succeeded', {
+    id: 'pi_1',
+    object: 'payment_intent',
+    status: 'succeeded',
+    amount: 5_000,
+    amount_received: 5_000,
+    currency: 'usd',
+    metadata: { malipo_workflow: `payment-${'0'.repeat(32)}` },
+    ...parts,
+  });
+const listOf = (...data: readonly object[]) => ({ object: 'list', has_more: false, data });
+
+test.each([
+  ['today’s, by its id', { latest_charge: 'ch_1' }, 'ch_1'],
+  ['today’s, expanded', { latest_charge: { id: 'ch_1', object: 'charge' } }, 'ch_1'],
+  ['of 2022-08-01 and before, a list', { charges: listOf({ id: 'ch_1' }) }, 'ch_1'],
+  ['the same, the newest of two', { charges: listOf({ id: 'ch_2' }, { id: 'ch_1' }) }, 'ch_2'],
+  ['both', { latest_charge: 'ch_2', charges: listOf({ id: 'ch_1' }) }, 'ch_2'],
+  ['an empty list', { latest_charge: null, charges: listOf() }, null],
+  ['none yet', { latest_charge: null }, null],
+  ['a list of another form', { charges: 'ch_1' }, null],
+])('a charge told in the form %s is the receipt', (_what, parts, receipt) => {
+  expect(translate(paidIntent(parts))).toMatchObject({
+    kind: 'event',
+    event: { kind: 'succeeded', receipt, money: { amountMinor: 5_000, currency: 'USD' } },
+  });
+});
+
+test.each([
+  ['requires_source', { kind: 'pending' }],
+  ['requires_source_action', { kind: 'pending', providerCode: 'requires_action' }],
+])('the status %s of before 2019 is read as today’s', (status, expected) => {
+  expect(translate(paidIntent({ status }))).toMatchObject({ kind: 'event', event: expected });
+});
+
+test.each([
+  ['another than ours', '2020-08-27', '2020-08-27'],
+  ['ours', API_VERSION, undefined],
+  ['none', null, undefined],
+])('the API version of an event, %s, is told where it differs', (_what, api_version, told) => {
+  const read = translate({ ...paidIntent({ latest_charge: 'ch_1' }), api_version });
+  expect(read.kind === 'malformed' ? null : read.otherVersion).toBe(told);
+});
+
 const refund = {
   id: 're_1',
   object: 'refund',
@@ -131,6 +176,19 @@ test.each([
   [
     'a refund that is not ours',
     event('refund.updated', { ...refund, status: 'failed', metadata: {} }),
+  ],
+  [
+    'a thin event',
+    {
+      id: 'evt_test_65R9Ijk8dKEYZcXeRWn16R9A7j',
+      object: 'v2.core.event',
+      type: 'v1.billing.meter.error_report_triggered',
+      related_object: { id: 'mtr_1', type: 'billing.meter', url: '/v1/billing/meters/mtr_1' },
+    },
+  ],
+  [
+    'a thin event with data of its own',
+    { id: 'evt_2', object: 'v2.core.event', type: 'v2.core.account.updated', data: {} },
   ],
   [
     'a dispute of an old charge',
