@@ -34,8 +34,8 @@ export async function runApi(): Promise<void> {
   ];
   if (faults.length > 0) throw new EnvError(faults);
   const log = createLog('api', env.logLevel);
-  const { connectionOptions, namespace } = readTemporalConfig(env.temporal);
-  const connection = Connection.lazy(connectionOptions);
+  const { connectionOptions, channelArgs, namespace } = readTemporalConfig(env.temporal);
+  const connection = Connection.lazy({ ...connectionOptions, channelArgs });
   const client = new Client({ connection, namespace });
   const { databaseUrl } = env;
   const statementTimeoutMs = STATEMENT_TIMEOUT_MS;

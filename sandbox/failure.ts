@@ -25,3 +25,33 @@ export function hasCode(error: unknown, code: string): boolean {
   // Not `instanceof`: inside a test the system's errors are of another realm.
   return types.isNativeError(error) && 'code' in error && error.code === code;
 }
+
+/** Whether something else took the port between its choice and its use. */
+export function isPortTaken(error: unknown): boolean {
+  if (!(error instanceof StartFailure)) return hasCode(error, 'EADDRINUSE');
+  return /EADDRINUSE|address already in use|port \d+ is taken/i.test(error.reason);
+}
+
+/** By the system's code, for a folder or file of the sandbox. */
+const FILE_REMEDIES: Readonly<Record<string, string>> = {
+  EACCES: 'set MALIPO_HOME to a folder that you may write to, or run as the user who owns this one',
+  EPERM: 'set MALIPO_HOME to a folder that you may write to, or run as the user who owns this one',
+  EROFS: 'set MALIPO_HOME to a folder that you may write to',
+  ENOSPC: 'make room there, or set MALIPO_HOME to a folder on another disk',
+  EDQUOT: 'make room there, or set MALIPO_HOME to a folder on another disk',
+  ENOTDIR: 'set MALIPO_HOME to a folder: a part of its path is a file',
+  EEXIST: 'set MALIPO_HOME to a folder: a file has its name',
+};
+
+/**
+ * What the system said of a folder or file that a start makes, as a failure that says what to do;
+ * anything else as it is.
+ */
+export function explainFileError(error: unknown): unknown {
+  if (!types.isNativeError(error) || error instanceof StartFailure) return error;
+  const { code, path, syscall } = error as NodeJS.ErrnoException;
+  if (path === undefined || code === undefined || syscall?.startsWith('spawn')) return error;
+  const mend = code === 'ENOENT' && syscall === 'mkdir' ? FILE_REMEDIES.EROFS : FILE_REMEDIES[code];
+  if (mend === undefined) return error;
+  return new StartFailure('The sandbox', error.message, mend);
+}

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { isApiKey, makeApiKey } from '../db/api-key.ts';
-import { StartFailure } from './failure.ts';
+import { hasCode, StartFailure } from './failure.ts';
 import { removePostgresData } from './postgres-files.ts';
 import { endRecorded } from './process.ts';
 
@@ -85,7 +85,10 @@ export function loadSecrets(home: Home): Secrets {
     return read.data;
   }
   const reason = `${home.secrets} cannot be read: ${z.prettifyError(read.error)}`;
-  throw new StartFailure('The sandbox', reason, 'restore it, or run `npm start -- --reset`');
+  const mend =
+    'restore it: it is the key to the data; or set MALIPO_HOME to another folder; or, which loses ' +
+    'all sandbox data, `npm start -- --reset`';
+  throw new StartFailure('The sandbox', reason, mend);
 }
 
 function fill(kept: unknown): unknown {
@@ -125,7 +128,9 @@ export async function endLeftovers(home: Home): Promise<readonly string[]> {
 function readJson(path: string): unknown {
   try {
     return JSON.parse(fs.readFileSync(path, 'utf8'));
-  } catch {
+  } catch (error) {
+    // Another user's home is no broken one.
+    if (hasCode(error, 'EACCES')) throw error;
     return null;
   }
 }

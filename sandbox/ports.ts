@@ -1,6 +1,11 @@
-import { createServer } from 'node:net';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { readCommandLine } from './process.ts';
 
 export type PickedPort = { readonly port: number; readonly wasTaken: boolean };
+
+/** A port that nobody else can take until it is let go of. */
+export type HeldPort = PickedPort & { readonly release: () => Promise<void> };
 
 const LOOPBACK = '127.0.0.1';
 /**
@@ -16,37 +21,86 @@ const STRIDE = 64;
  * @param preferred 0 asks for any free port.
  */
 export async function pickPort(preferred: number): Promise<PickedPort> {
-  if (preferred === 0) return { port: await findFree(), wasTaken: false };
-  try {
-    return { port: await bindBriefly(preferred), wasTaken: false };
-  } catch {
-    return { port: await findFree(), wasTaken: true };
-  }
+  const { release, ...picked } = await holdPort(preferred);
+  await release();
+  return picked;
 }
+
+/**
+ * The same, and keeps it: for a port that is told to others long before it is listened at. Let go
+ * of it right before its use; should somebody be quicker even then, choose again.
+ */
+export async function holdPort(preferred: number): Promise<HeldPort> {
+  if (preferred === 0) return { ...(await findFree()), wasTaken: false };
+  const held = await bind(preferred).catch(() => null);
+  return held === null ? { ...(await findFree()), wasTaken: true } : { ...held, wasTaken: false };
+}
+
+type Bound = Omit<HeldPort, 'wasTaken'>;
 
 /** Not where an earlier world of this process began: somebody may still call its ports. */
 let chosen = process.pid * STRIDE + (Date.now() % STRIDE);
 
-async function findFree(): Promise<number> {
+async function findFree(): Promise<Bound> {
   const count = RANGE.to - RANGE.from;
   for (let tries = 0; tries < count; tries += 1) {
     chosen += 1;
-    const port = RANGE.from + (chosen % count);
-    const isFree = await bindBriefly(port).then(
-      () => true,
-      () => false,
-    );
-    if (isFree) return port;
+    const held = await bind(RANGE.from + (chosen % count)).catch(() => null);
+    if (held !== null) return held;
   }
   throw new Error(`no port from ${RANGE.from} to ${RANGE.to} is free`);
 }
 
-function bindBriefly(port: number): Promise<number> {
+function bind(port: number): Promise<Bound> {
   return new Promise((resolve, reject) => {
-    const server = createServer();
+    const server = createServer((socket) => socket.destroy());
     server.once('error', reject);
     server.listen({ port, host: LOOPBACK, exclusive: true }, () => {
-      server.close(() => resolve(port));
+      // A start that fails meanwhile must still come to its end.
+      server.unref();
+      resolve({ port, release: () => close(server) });
     });
   });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
+}
+
+const LISTENING = '0A';
+
+/** Who listens, such as `process 4711 (node api/main.ts)`; null where that is hidden. */
+export function describeListener(port: number): string | null {
+  try {
+    const inodes = listSockets(port);
+    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      if (!holdsOne(pid, inodes)) continue;
+      return `process ${pid} (${readCommandLine(Number(pid))?.slice(0, 120)})`;
+    }
+  } catch {
+    // Another system than Linux.
+  }
+  return null;
+}
+
+function listSockets(port: number): ReadonlySet<string> {
+  const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const lines = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) =>
+    readFileSync(path, 'utf8').trim().split('\n').slice(1),
+  );
+  const rows = lines.map((line) => line.trim().split(/\s+/));
+  const found = rows.filter(([, local, , state]) => local?.endsWith(wanted) && state === LISTENING);
+  return new Set(found.map((row) => `socket:[${row[9]}]`));
+}
+
+function holdsOne(pid: string, sockets: ReadonlySet<string>): boolean {
+  try {
+    const folder = `/proc/${pid}/fd`;
+    return readdirSync(folder).some((name) => sockets.has(readlinkSync(`${folder}/${name}`)));
+  } catch {
+    // Somebody else's process, or one that has ended.
+    return false;
+  }
 }

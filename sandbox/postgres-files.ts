@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { StartFailure } from './failure.ts';
+import { describeError, StartFailure } from './failure.ts';
+import { findRemedy } from './remedies.ts';
 
 export type PostgresFiles = {
   /** Folder of initdb and postgres. */
@@ -35,7 +36,7 @@ export function preparePostgresFiles(dataDir: string): PostgresFiles {
   if (user === undefined) return own;
   const binDir = canRun(own.binDir, user) ? own.binDir : join(copyNativeFolder(native), 'bin');
   const place = canEnter(dirname(dataDir), user) ? dataDir : locateFallback(dataDir);
-  fs.mkdirSync(dirname(place), { recursive: true, mode: 0o755 });
+  if (place !== dataDir) makeShared(dirname(place), 'set MALIPO_HOME to a folder all may enter');
   const moved = [binDir === own.binDir ? [] : [binDir], place === dataDir ? [] : [place]].flat();
   const note =
     moved.length === 0
@@ -70,7 +71,7 @@ export function initializeCluster(files: PostgresFiles): void {
     const isUnknownUser = reason.includes('could not look up effective user ID');
     const mend = isUnknownUser
       ? `run as a user listed in /etc/passwd; or ${OWN_DATABASE}`
-      : OWN_DATABASE;
+      : findRemedy(reason, OWN_DATABASE);
     throw new StartFailure('PostgreSQL', `initdb failed: ${reason}`, mend);
   }
   fs.rmSync(files.dataDir, { recursive: true, force: true });
@@ -102,7 +103,9 @@ function linkLibraries(native: string): void {
     try {
       fs.symlinkSync(join(dirname(path), '..', '..', String(source)), path);
     } catch (error) {
-      if (!fs.existsSync(path)) throw error;
+      if (fs.existsSync(path)) continue;
+      const mend = `run \`npm start\` once as the owner of node_modules; or ${OWN_DATABASE}`;
+      throw new StartFailure('PostgreSQL', describeError(error), mend);
     }
   }
 }
@@ -135,18 +138,33 @@ function locateFallback(dataDir: string): string {
   return join(FALLBACK_DATA, key);
 }
 
+/**
+ * A place that other users must enter, whatever the umask was when it was made: by this start, or
+ * by an earlier one that failed.
+ * @param mend what helps where it cannot be made.
+ */
+function makeShared(folder: string, mend: string): void {
+  try {
+    fs.mkdirSync(folder, { recursive: true });
+    fs.chmodSync(folder, 0o755);
+  } catch (error) {
+    const reason = `it may not run as root, and ${describeError(error)}`;
+    throw new StartFailure('PostgreSQL', reason, `${mend}; or ${OWN_DATABASE}`);
+  }
+}
+
 /** A copy everybody may read, named by its version and put in place by one rename. */
 function copyNativeFolder(native: string): string {
   const about: unknown = JSON.parse(fs.readFileSync(join(native, '..', 'package.json'), 'utf8'));
   const version =
     typeof about === 'object' && about !== null && 'version' in about ? String(about.version) : '0';
   const copy = join(FALLBACK_BINARIES, `postgres-${version}`);
+  makeShared(FALLBACK_BINARIES, 'run from a checkout that all users can read');
   if (fs.existsSync(copy)) return copy;
-  fs.mkdirSync(FALLBACK_BINARIES, { recursive: true, mode: 0o755 });
   const draft = fs.mkdtempSync(`${copy}.`);
-  fs.cpSync(native, draft, { recursive: true, verbatimSymlinks: true });
-  openToReaders(draft);
   try {
+    fs.cpSync(native, draft, { recursive: true, verbatimSymlinks: true });
+    openToReaders(draft);
     fs.renameSync(draft, copy);
   } catch (error) {
     fs.rmSync(draft, { recursive: true, force: true });

@@ -21,6 +21,7 @@ import {
   readLogTail,
   waitUntilReady,
 } from './process.ts';
+import { findRemedy } from './remedies.ts';
 
 export type PostgresOptions = {
   readonly dataDir: string;
@@ -71,7 +72,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
     await end(postmaster);
     const log = readLogTail(options.logPath);
     if (start < STARTS && /shared memory block .* is still in use/.test(log)) await sleep(500);
-    else throw new StartFailure('PostgreSQL', `${reason}\n${log}`, mendFor(options));
+    else throw explain(`${reason}\n${log}`, options.logPath);
   }
 }
 
@@ -144,6 +145,10 @@ function makeUrl(port: number): string {
   return `postgres://malipo@127.0.0.1:${port}/postgres`;
 }
 
-function mendFor(options: PostgresOptions): string {
-  return `read ${options.logPath}; begin anew with \`npm start -- --reset\`; or ${OWN_DATABASE}`;
+function explain(reason: string, logPath: string): StartFailure {
+  return new StartFailure(
+    'PostgreSQL',
+    reason,
+    findRemedy(reason, `read ${logPath}; or ${OWN_DATABASE}`),
+  );
 }

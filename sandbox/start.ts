@@ -2,21 +2,25 @@ import { parseArgs } from 'node:util';
 import { renderBanner, type SandboxDetails } from './details.ts';
 import { describeError, StartFailure } from './failure.ts';
 import { chooseHome } from './home.ts';
-import { startWorld, type World } from './world.ts';
+import { dropPostgresVariables, reachLoopbackDirectly } from './shell-settings.ts';
+import type { World } from './world.ts';
 import { DEFAULT_PORTS, type WorldOptions } from './world-options.ts';
 
 type Flags = {
   readonly isJson: boolean;
   readonly isReset: boolean;
   readonly handset: 'auto' | 'manual';
-  readonly apiPort: number;
+  /** null: the usual one, or another when it is taken. */
+  readonly apiPort: number | null;
 };
 
 const USAGE = `Usage: npm start -- [options]
   --json                 print what .malipo/sandbox.json holds, and nothing else
   --reset                forget all payments, workflows and keys of the sandbox first
   --handset manual|auto  who answers the payer's phone: you, or a rule by its last digits
-  --port N               the API's port (default ${DEFAULT_PORTS.api})`;
+  --port N               the API's port; it must be free, and 0 means any
+                         (without it ${DEFAULT_PORTS.api}, or another when that is taken)
+  --help                 print this`;
 
 // Ctrl-C arrives from the terminal, from npm and from the script that started us.
 const SAME_WISH_MS = 1_500;
@@ -26,7 +30,8 @@ const say = (line: string) => process.stderr.write(`${line}\n`);
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 const flags = readFlags();
-process.exitCode = typeof flags === 'string' ? refuse(flags) : await main(flags);
+if (flags === 'help') process.stdout.write(`${USAGE}\n`);
+else process.exitCode = typeof flags === 'string' ? refuse(flags) : await main(flags);
 process.exit();
 
 function refuse(reason: string): number {
@@ -35,6 +40,8 @@ function refuse(reason: string): number {
 }
 
 async function main(flags: Flags): Promise<number> {
+  reachLoopbackDirectly(process.env);
+  if (!process.env.DATABASE_URL) dropPostgresVariables(process.env);
   const ending = new AbortController();
   let world: World | null = null;
   let firstWishMs = 0;
@@ -54,6 +61,8 @@ async function main(flags: Flags): Promise<number> {
   process.on('SIGHUP', () => end(0));
   process.on('disconnect', () => end(0));
   try {
+    // Not before: all that the sandbox is made of takes a while to load.
+    const { startWorld } = await import('./world.ts');
     world = await startWorld({ ...listOptions(flags), signal: ending.signal });
     print(world.details(), world.home.root, flags);
     await untilAborted(ending.signal);
@@ -72,7 +81,8 @@ function listOptions(flags: Flags): WorldOptions {
   const { DATABASE_URL, TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE } = process.env;
   return {
     home: chooseHome(process.env),
-    ports: { api: flags.apiPort },
+    ports: flags.apiPort === 0 ? { api: 0 } : {},
+    apiPort: flags.apiPort || undefined,
     isReset: flags.isReset,
     databaseUrl: DATABASE_URL || undefined,
     temporal: TEMPORAL_ADDRESS
@@ -88,7 +98,7 @@ function print(details: SandboxDetails, home: string, { isJson }: Flags): void {
   process.stdout.write(text);
 }
 
-/** The flags, or what is wrong with them. */
+/** The flags, `help`, or what is wrong with them. */
 function readFlags(): Flags | string {
   try {
     const { values } = parseArgs({
@@ -96,13 +106,16 @@ function readFlags(): Flags | string {
         json: { type: 'boolean', default: false },
         reset: { type: 'boolean', default: false },
         handset: { type: 'string', default: 'auto' },
-        port: { type: 'string', default: String(DEFAULT_PORTS.api) },
+        port: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     });
+    if (values.help) return 'help';
     const { handset } = values;
     if (handset !== 'auto' && handset !== 'manual') return `--handset ${handset} is unknown`;
-    const apiPort = Number(values.port);
-    const isPort = Number.isInteger(apiPort) && apiPort >= 0 && apiPort <= 65_535;
+    const apiPort = values.port === undefined ? null : Number(values.port || NaN);
+    const isPort =
+      apiPort === null || (Number.isInteger(apiPort) && apiPort >= 0 && apiPort <= 65_535);
     if (!isPort) return `--port ${values.port} is no port`;
     return { isJson: values.json, isReset: values.reset, handset, apiPort };
   } catch (error) {

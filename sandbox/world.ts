@@ -1,7 +1,8 @@
 import * as fs from 'node:fs';
-import { type Booted, bootWorld } from './boot.ts';
+import { bootWorld } from './boot.ts';
+import type { Booted } from './boot-context.ts';
 import type { SandboxDetails } from './details.ts';
-import { StartFailure } from './failure.ts';
+import { explainFileError, StartFailure } from './failure.ts';
 import {
   endLeftovers,
   type Home,
@@ -37,6 +38,14 @@ export type World = {
  * @throws StartFailure naming the part, the reason and what mends it.
  */
 export async function startWorld(options: WorldOptions): Promise<World> {
+  try {
+    return await startInHome(options);
+  } catch (error) {
+    throw explainFileError(error);
+  }
+}
+
+async function startInHome(options: WorldOptions): Promise<World> {
   const home = openHome(options.home);
   const lock = await lockHome(home);
   const say = options.say ?? (() => undefined);

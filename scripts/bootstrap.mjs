@@ -1,6 +1,8 @@
 // Runs on Node 18 with nothing installed, so: plain JavaScript, Node built-ins only.
 import { spawn, spawnSync } from 'node:child_process';
 import {
+  accessSync,
+  constants,
   existsSync,
   linkSync,
   mkdirSync,
@@ -9,6 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -91,10 +94,14 @@ async function runNpmCi(root) {
   const [command, prefix] =
     basename(npm) === 'npm-cli.js' ? [process.execPath, [npm]] : ['npm', []];
   process.stderr.write('Installing packages with `npm ci` (once, a minute or so)...\n');
+  // With NODE_ENV=production or its own `omit` npm would leave out what tests and sandbox need, and
+  // what is missing would be installed anew at each start.
+  const all = ['--include=dev', '--include=optional'];
   // npm's own engine check speaks of the Node it runs on, which is not the Node that is used.
-  const args = [...prefix, 'ci', '--no-audit', '--no-fund', '--loglevel=error'];
+  const args = [...prefix, 'ci', ...all, '--no-audit', '--no-fund', '--loglevel=error'];
+  const env = { ...process.env, ...chooseNpmCache(root) };
   // Standard output belongs to the verb (`--json`), so npm's goes to standard error.
-  const npmCi = spawn(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
+  const npmCi = spawn(command, args, { cwd: root, env, stdio: ['ignore', 2, 2] });
   // Half an install must not go on alone, beside the next one.
   const end = (signal) => npmCi.kill(signal);
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
@@ -115,10 +122,34 @@ async function runNpmCi(root) {
   }
 }
 
+/** Users without a home folder of their own have no place for npm's cache but ours. */
+function chooseNpmCache(root) {
+  const usual = process.env.npm_config_cache || join(process.env.HOME || homedir(), '.npm');
+  try {
+    mkdirSync(usual, { recursive: true });
+    accessSync(usual, constants.W_OK | constants.X_OK);
+    return {};
+  } catch {
+    return { npm_config_cache: join(root, '.malipo', 'npm-cache') };
+  }
+}
+
 async function lockInstall(root) {
   const folder = join(root, '.malipo');
   const path = join(folder, 'install.lock');
-  mkdirSync(folder, { recursive: true });
+  try {
+    accessSync(root, constants.W_OK | constants.X_OK);
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new Stop(
+      [
+        `The packages are not installed, and cannot be here: ${error.message}`,
+        `Run \`npm start\` or \`npm ci\` once as the owner of ${root}, or copy it to a folder of`,
+        'your own. With the packages there, MALIPO_HOME names a folder for the sandbox’s data.',
+      ].join('\n'),
+    );
+  }
   const deadline = Date.now() + LONGEST_INSTALL_MS;
   let told = false;
   while (!takeLock(path)) {

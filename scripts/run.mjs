@@ -62,7 +62,7 @@ function run({ file, bin, args, nodeOptions, endsWithUs = false }) {
     cwd: ROOT,
     // The channel tells the child when this process is gone, even by kill -9.
     stdio: endsWithUs ? ['inherit', 'inherit', 'inherit', 'ipc'] : 'inherit',
-    env: { ...process.env, PATH: path, ...(options && { NODE_OPTIONS: options }) },
+    env: { ...inherited(), PATH: path, ...(options && { NODE_OPTIONS: options }) },
   });
   const stopForwarding = forwardSignals(child);
   return new Promise((resolve, reject) => {
@@ -72,6 +72,12 @@ function run({ file, bin, args, nodeOptions, endsWithUs = false }) {
       resolve(code ?? 128 + constants.signals[signal]);
     });
   });
+}
+
+/** The shell's, without the choice of a database driver that is not among our packages. */
+function inherited() {
+  const { NODE_PG_FORCE_NATIVE: _, ...env } = process.env;
+  return env;
 }
 
 /**

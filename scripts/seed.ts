@@ -9,6 +9,7 @@ import { sql } from '../db/sql.ts';
 import { createVault } from '../db/vault.ts';
 import { POLICY_DEFAULTS, PROVIDER_NAMES } from '../providers/index.ts';
 import { chooseHome } from '../sandbox/home.ts';
+import { dropPostgresVariables } from '../sandbox/shell-settings.ts';
 import { Refusal, runToExitCode } from './refusal.ts';
 import { mayAge } from './seed/age.ts';
 import { storeNobodys } from './seed/callbacks.ts';
@@ -32,6 +33,8 @@ const sandboxSecrets = z.object({ data_keys: z.string(), hash_key: z.string() })
 /** What DATABASE_URL goes with, or the sandbox that runs. */
 function readPlace(): Env {
   if (process.env.DATABASE_URL !== undefined) return readEnv(PROVIDER_NAMES);
+  // The sandbox's own server, to which the shell's settings for another one say nothing.
+  dropPostgresVariables(process.env);
   const home = chooseHome(process.env);
   const paths = ['sandbox.json', 'secrets.json'].map((name) => join(home, name));
   const [details, secrets] = paths.map((path) =>

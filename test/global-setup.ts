@@ -5,10 +5,12 @@ import pg from 'pg';
 import { migrate } from '../db/migrate.ts';
 import { StartFailure } from '../sandbox/failure.ts';
 import { type Guard, guardProcesses } from '../sandbox/guard.ts';
+import { chooseHome } from '../sandbox/home.ts';
 import { pickPort } from '../sandbox/ports.ts';
 import { type RunningPostgres, startPostgres } from '../sandbox/postgres.ts';
 import { removePostgresData } from '../sandbox/postgres-files.ts';
 import type { Running } from '../sandbox/process.ts';
+import { dropPostgresVariables, reachLoopbackDirectly } from '../sandbox/shell-settings.ts';
 import { type RunningTemporal, startTemporal } from '../sandbox/temporal.ts';
 import {
   describeMisses,
@@ -44,6 +46,9 @@ let world: TestWorld | null = null;
  * is left behind when the run is interrupted or killed: a guard ends both and removes the folder.
  */
 export default async function setUp(): Promise<void> {
+  // The tests' own servers; whoever has a proxy or libpq's variables set has them for others.
+  reachLoopbackDirectly(process.env);
+  dropPostgresVariables(process.env);
   const folder = fs.mkdtempSync(join(hasRoomInMemory() ? IN_MEMORY : tmpdir(), 'malipo-test-'));
   // Root's PostgreSQL runs as another user, who must be able to walk in.
   fs.chmodSync(folder, 0o755);
@@ -107,9 +112,10 @@ async function startTestPostgres(folder: string): Promise<RunningPostgres> {
 
 async function startTestTemporal(folder: string): Promise<RunningTemporal> {
   const say = (line: string) => process.stderr.write(`${line}\n`);
+  const home = chooseHome(process.env);
   const [cli, testServer] = await Promise.all([
-    resolveTemporalCli({ say }),
-    resolveTestServer({ say }),
+    resolveTemporalCli({ say, home }),
+    resolveTestServer({ say, home }),
   ]);
   if (!cli.ok) {
     throw new StartFailure('Temporal', `no Temporal CLI:${describeMisses(cli)}`, MEND_CLI);

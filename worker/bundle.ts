@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -10,22 +10,39 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const CACHE = path.join(ROOT, 'node_modules', '.cache', 'malipo');
 const ROOMS = ['workflows', 'domain'];
 
+/** A file, or the script itself where no file could be kept. */
+export type Bundle = { readonly codePath: string } | { readonly code: string };
+
 /**
  * The workflows as one script. Built once for each state of the sources and kept, so that a worker
  * that was killed is back within a second.
  */
-export async function loadWorkflowBundle(): Promise<{ readonly codePath: string }> {
+export async function loadWorkflowBundle(): Promise<Bundle> {
   const codePath = path.join(CACHE, `workflows-${fingerprint()}.js`);
-  if (existsSync(codePath)) return { codePath };
+  if (isReadable(codePath)) return { codePath };
   const { code } = await bundleWorkflowCode({
     workflowsPath: path.join(ROOT, 'workflows', 'index.ts'),
     logger: quiet,
   });
-  await mkdir(CACHE, { recursive: true });
-  const draft = `${codePath}.${process.pid}`;
-  await writeFile(draft, code);
-  await rename(draft, codePath);
+  try {
+    await mkdir(CACHE, { recursive: true });
+    const draft = `${codePath}.${process.pid}`;
+    await writeFile(draft, code);
+    await rename(draft, codePath);
+  } catch {
+    // The packages belong to somebody else: it is only quicker the next time.
+    return { code };
+  }
   return { codePath };
+}
+
+function isReadable(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Of all that goes into the bundle: our sources and the SDK's version. */

@@ -7,11 +7,12 @@ import {
 } from '../activities/index.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
 import { DELIVERY_TASK_QUEUE, providerTaskQueue, TASK_QUEUE } from '../workflows/messages.ts';
+import type { Bundle } from './bundle.ts';
 
 export type WorkersOptions = {
   readonly connection: NativeConnection;
   readonly namespace: string;
-  readonly bundle: { readonly codePath: string };
+  readonly bundle: Bundle;
   readonly deps: ActivityDeps;
   readonly providers: Readonly<Record<string, ProviderPolicy>>;
 };

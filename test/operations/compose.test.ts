@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
@@ -31,6 +32,7 @@ const compose: { readonly services: Readonly<Record<string, Service>> } = parse(
   merge: true,
 });
 const services = Object.entries(compose.services);
+const PASSWORDS = ['POSTGRES_PASSWORD', 'POSTGRES_APP_PASSWORD'];
 
 test('it is a Compose file by the specification’s schema', () => {
   // Its `id`s are of an older draft than it names; Ajv refuses them.
@@ -68,8 +70,8 @@ test('every variable of ours or of Compose stands in .env.example', () => {
 });
 
 test('every variable that we read, and every one of .env.example, is passed on', () => {
-  // The API's place is its own; PostgreSQL's password is part of an address.
-  const elsewhere = ['MALIPO_API_HOST', 'MALIPO_API_PORT', 'POSTGRES_PASSWORD'];
+  // The API's place is its own; PostgreSQL's passwords are part of an address.
+  const elsewhere = ['MALIPO_API_HOST', 'MALIPO_API_PORT', ...PASSWORDS];
   for (const service of ['worker', 'api']) {
     const passed = Object.keys(compose.services[service]?.environment ?? {});
     const missing = [...readByUs, ...example].filter((name) => !passed.includes(name));
@@ -80,11 +82,11 @@ test('every variable that we read, and every one of .env.example, is passed on',
   );
 });
 
-/** What Compose makes of `${NAME}`, `${NAME:-default}` and `${NAME:?why}`. */
+/** What Compose makes of `${NAME}`, `${NAME:-default}`, `${NAME:+instead}` and `${NAME:?why}`. */
 const fill = (value: string, env: Readonly<Record<string, string>>) =>
   value.replaceAll(
-    /\$\{(\w+)(?::-([^}]*)|:\?[^}]*)?\}/g,
-    (_, name, otherwise) => env[name] || otherwise || '',
+    /\$\{(\w+)(?::-([^}]*)|:\+([^}]*)|:\?[^}]*)?\}/g,
+    (_, name, otherwise = '', instead) => (env[name] ? (instead ?? env[name]) : otherwise),
   );
 
 test('what is passed on without a value changes nothing, and with one it counts', () => {
@@ -96,14 +98,15 @@ test('what is passed on without a value changes nothing, and with one it counts'
   const key = Buffer.alloc(32).toString('base64');
   const own = {
     ...parseEnv(read('.env.example')),
-    POSTGRES_PASSWORD: 'secret',
+    POSTGRES_PASSWORD: 'owner',
+    POSTGRES_APP_PASSWORD: 'secret',
     MALIPO_DATA_KEYS: `k1:${key}`,
     MALIPO_HASH_KEY: key,
     MALIPO_TOKEN_KEYS: `k1:${key}`,
   };
   for (const service of ['worker', 'api']) {
     expect(readIn(service, own)).toMatchObject({
-      databaseUrl: 'postgres://malipo:secret@postgres:5432/malipo',
+      databaseUrl: 'postgres://malipo_login:secret@postgres:5432/malipo',
       temporal: { TEMPORAL_ADDRESS: 'temporal:7233', TEMPORAL_NAMESPACE: 'malipo' },
       // Other containers have to reach them.
       metrics: { host: '0.0.0.0', port: 9464 },
@@ -115,13 +118,18 @@ test('what is passed on without a value changes nothing, and with one it counts'
       ...own,
       TEMPORAL_ADDRESS: 'acme.tmprl.example.test:7233',
       TEMPORAL_API_KEY: 'key',
+      TEMPORAL_TLS_CLIENT_KEY_PATH: './tls/client.key',
       MALIPO_OIDC_ISSUER: 'https://id.example.test',
       MALIPO_OIDC_AUDIENCE: 'malipo',
       MALIPO_OIDC_JWKS_URL: 'https://id.example.test/keys',
       MALIPO_MPESA_INITIATOR_NAME: 'apiop',
     });
     expect(filled).toMatchObject({
-      temporal: { TEMPORAL_ADDRESS: 'acme.tmprl.example.test:7233', TEMPORAL_API_KEY: 'key' },
+      temporal: {
+        TEMPORAL_ADDRESS: 'acme.tmprl.example.test:7233',
+        TEMPORAL_API_KEY: 'key',
+        TEMPORAL_TLS_CLIENT_KEY_PATH: '/etc/malipo/temporal-client.key',
+      },
       oidc: { audience: 'malipo' },
       providers: { mpesa: { initiator_name: 'apiop' } },
     });
@@ -139,13 +147,20 @@ test('a file of policies is put where the processes read it; without one, our ow
   }
 });
 
+test('a password by the recipe of .env.example is part of an address as it is', () => {
+  const recipes = read('.env.example').match(/^# {3}openssl rand -(\w+) 32$/gm);
+  // The keys' own form is base64; of two such passwords one holds a `/`, which ends the name.
+  expect(recipes).toEqual(['#   openssl rand -base64 32', '#   openssl rand -hex 32']);
+  const password = randomBytes(32).toString('hex');
+  for (const service of ['migrate', 'worker', 'api']) {
+    const address = String(compose.services[service]?.environment?.DATABASE_URL);
+    const env = { POSTGRES_PASSWORD: password, POSTGRES_APP_PASSWORD: password };
+    expect(new URL(fill(address, env))).toMatchObject({ hostname: 'postgres', password });
+  }
+});
+
 test('secrets have no default: without them it does not start', () => {
-  for (const name of [
-    'POSTGRES_PASSWORD',
-    'MALIPO_DATA_KEYS',
-    'MALIPO_HASH_KEY',
-    'MALIPO_TOKEN_KEYS',
-  ]) {
+  for (const name of [...PASSWORDS, 'MALIPO_DATA_KEYS', 'MALIPO_HASH_KEY', 'MALIPO_TOKEN_KEYS']) {
     expect(text).toMatch(new RegExp(`\\$\\{${name}:\\?`));
     expect(text).not.toMatch(new RegExp(`\\$\\{${name}(:?-|\\})`));
   }
@@ -160,8 +175,9 @@ test('each waits for what it needs, and nothing waits for what never gets well',
     temporal: ['temporal-schema'],
     'temporal-namespace': ['temporal'],
     migrate: ['postgres'],
-    worker: ['migrate', 'temporal-namespace'],
-    api: ['migrate', 'temporal-namespace'],
+    'database-login': ['migrate'],
+    worker: ['database-login', 'temporal-namespace'],
+    api: ['database-login', 'temporal-namespace'],
   });
   for (const { depends_on = {} } of Object.values(compose.services)) {
     for (const [name, { condition }] of Object.entries(depends_on)) {
@@ -185,7 +201,8 @@ test('who is told to end is given the time that its longest request or activity 
 
 test('images are pinned and current, ports are this machine’s only', () => {
   for (const [, { image, ports = [] }] of services) {
-    expect(image).toMatch(/:(\d+\.\d+(\.\d+)?|local)$/);
+    // PostgreSQL's minor versions are its fixes; the major alone takes them with a pull.
+    expect(image).toMatch(/^postgres:\d+$|:(\d+\.\d+(\.\d+)?|local)$/);
     expect(image).not.toContain('auto-setup');
     for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/);
   }

