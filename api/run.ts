@@ -1,5 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
-import { EnvError, readEnv } from '../config/env.ts';
+import { type Env, EnvError, readEnv } from '../config/env.ts';
 import { createLog, type Log } from '../config/log.ts';
 import { createOutageLog } from '../config/outage-log.ts';
 import { readPolicies } from '../config/policies.ts';
@@ -43,17 +43,9 @@ export async function runApi(): Promise<void> {
   const { connectionOptions, namespace } = readTemporalConfig(env.temporal);
   const connection = Connection.lazy(connectionOptions);
   const client = new Client({ connection, namespace });
-  const { databaseUrl } = env;
-  const statementTimeoutMs = STATEMENT_TIMEOUT_MS;
-  const outage = createOutageLog(log, {
-    failing: 'the API waits for the database',
-    working: 'the API has reached the database',
-  });
-  const open = (size: number) => openLazyPool({ databaseUrl, statementTimeoutMs, size }, outage);
-  const pool = open(POOL_SIZE);
-  const callbackPool = open(CALLBACK_POOL_SIZE);
+  const { pool, callbackPool } = openPools(env, log);
   const policies = readPolicies(POLICY_DEFAULTS, env.policiesPath);
-  const limits = openRateLimits(databaseUrl, policies.api.rate_limits, LOCAL_LIMITS);
+  const limits = openRateLimits(env.databaseUrl, policies.api.rate_limits, LOCAL_LIMITS);
   const metrics = createApiMetrics(pool);
   const engine = createEngine(client, connection, env.temporalUiUrl, log);
   const own = testMoneyOfOwn(env.providers, env.environment);
@@ -96,6 +88,18 @@ export async function runApi(): Promise<void> {
   await metered?.close();
   await watching;
   await Promise.all([pool.end(), callbackPool.end(), limits.close(), connection.close()]);
+}
+
+function openPools({ databaseUrl }: Env, log: Log) {
+  const outage = createOutageLog(log, {
+    failing: 'the API waits for the database',
+    working: 'the API has reached the database',
+  });
+  const common = { databaseUrl, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
+  return {
+    pool: openLazyPool({ ...common, size: POOL_SIZE }, outage),
+    callbackPool: openLazyPool({ ...common, size: CALLBACK_POOL_SIZE }, outage),
+  };
 }
 
 /** Told by a signal, or by a parent that is gone; told again by a signal, it ends at once. */

@@ -60,7 +60,7 @@ test('the settings of the database are read as they are, and stand in /readyz', 
   expect(codesOf(body)).toEqual(told);
 });
 
-test('the age of the sweeper’s last round is told; without one for minutes it is late', async () => {
+test('the age of the sweeper’s last round is told, and whether it is late', async () => {
   expect(await health()).toMatchObject({
     status: 'degraded',
     components: { sweeper: 'unavailable' },
