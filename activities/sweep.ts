@@ -9,6 +9,7 @@ import {
 } from '../db/sweep.ts';
 import { markSweepRound } from '../db/sweep-rounds.ts';
 import { listUndelivered } from '../db/webhook-events.ts';
+import { refusalOf } from '../domain/server-refusal.ts';
 import type { SweepInput } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
 import { deliverStored, retryDispute } from './stored-callbacks.ts';
@@ -84,7 +85,9 @@ async function visitEach<T extends { readonly id: string }>(
       failed += 1;
       // Names only: PostgreSQL's messages may quote a row.
       const kind = error instanceof Error ? error.constructor.name : typeof error;
-      log.warn(`the sweeper could not handle ${item.id}: ${kind}`);
+      const refusal = refusalOf(error);
+      const reason = refusal === null ? kind : `Temporal refused it: ${refusal}`;
+      log.warn(`the sweeper could not handle ${item.id}: ${reason}`);
     }
   }
   return { seen, mended, failed };

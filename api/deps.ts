@@ -7,6 +7,7 @@ import type { RateLimits } from '../db/rate-limits.ts';
 import type { Vault } from '../db/vault.ts';
 import type { Caller } from '../domain/access.ts';
 import type { Engine } from './engine.ts';
+import type { Deployment } from './health/deployment.ts';
 import type { ApiMetrics } from './metrics.ts';
 import type { AccessTokens } from './sessions/token.ts';
 
@@ -29,6 +30,7 @@ export type ApiDeps = {
   /** The deployment's own credentials, by provider and field. */
   readonly providerEnv: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly metrics: ApiMetrics;
+  readonly deployment: Deployment;
   /** True from the signal to end on: requests in progress are finished, nothing new is begun. */
   readonly isDraining: () => boolean;
   readonly log: Log;

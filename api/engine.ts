@@ -8,10 +8,12 @@ import {
 } from '@temporalio/client';
 import type { Log } from '../config/log.ts';
 import { REQUEST_WAIT_MAX_MS } from '../config/policies.ts';
+import type { Warning } from '../config/warnings.ts';
 import type { Decision, RefundDecision } from '../domain/decision.ts';
 import { lateOutcomeWorkflowId, lateRefundWorkflowId } from '../domain/id.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import type { LateRefundInput, RefundInput } from '../domain/refund.ts';
+import { refusalOf } from '../domain/server-refusal.ts';
 import type {
   DeliveredEvent,
   DeliveredRefundEvent,
@@ -38,6 +40,7 @@ import {
 } from '../workflows/messages.ts';
 import { type Batches, createBatches, type Within } from './batches.ts';
 import { describeExecution, type Executions } from './execution.ts';
+import { findNamespaceWarnings } from './namespace.ts';
 
 /** What the API asks of Temporal. Every call has a deadline. */
 export type Engine = Batches &
@@ -69,6 +72,8 @@ export type Engine = Batches &
     /** Has Temporal hold a callback until the database stores it. Throws when Temporal is away. */
     keepCallback(event: SealedWebhookEvent): Promise<void>;
     isReachable(): Promise<boolean>;
+    /** What the namespace lacks that payments need; nothing while Temporal is away. */
+    findNamespaceWarnings(): Promise<readonly Warning[]>;
   };
 
 /** How an update of a payment's workflow went; `type` is the refusal's own. */
@@ -88,8 +93,10 @@ export function createEngine(
 ): Engine {
   const namespace = client.options.namespace;
   const within: Within = (ms, call) => connection.withDeadline(Date.now() + ms, call);
+  const findMissing = () =>
+    within(DESCRIBE_TIMEOUT_MS, () => findNamespaceWarnings(client, connection));
   return {
-    ...createStarts(client, within, log),
+    ...createStarts(client, within, log, findMissing),
     ...createUpdates(client, within),
     ...createBatches(client, within, log),
     deliver: (workflowId, delivered, loadLate) =>
@@ -106,6 +113,7 @@ export function createEngine(
         () => true,
         () => false,
       ),
+    findNamespaceWarnings: findMissing,
     workflowUrl: (workflowId) =>
       uiUrl === null
         ? null
@@ -113,12 +121,27 @@ export function createEngine(
   };
 }
 
-function createStarts(client: Client, within: Within, log: Log) {
+function createStarts(
+  client: Client,
+  within: Within,
+  log: Log,
+  findMissing: Engine['findNamespaceWarnings'],
+) {
   const answered = async (workflowId: string, waitMs: number, call: () => Promise<unknown>) => {
     try {
       await within(waitMs, call);
       return true;
     } catch (error) {
+      const refusal = refusalOf(error);
+      if (refusal !== null) {
+        // The refusal of an update-with-start does not say what it is about.
+        const missing = (await findMissing()).map(({ detail }) => detail);
+        log.error(
+          { workflow_id: workflowId, reason: refusal, missing },
+          'Temporal refused a start; the sweeper tries again',
+        );
+        return false;
+      }
       const reason = error instanceof Error ? error.name : 'unknown';
       log.warn(
         { workflow_id: workflowId, reason },

@@ -8,6 +8,7 @@ import {
 } from '../db/figures.ts';
 import { findLatestCursor } from '../db/outgoing-events.ts';
 import type { Pool } from '../db/pool.ts';
+import { findSweepAge } from '../db/sweep-rounds.ts';
 
 type Collected = { readonly registers: Registry[]; readonly collect: () => Promise<void> };
 
@@ -45,6 +46,7 @@ export function addFigures(registry: Registry, pool: Pool, everyMs: number): voi
     askForWaiting(pool, common),
     askForEvents(pool, common),
     askForDelays(pool, common),
+    askForSweeper(pool, common),
   ];
   const ask = async () => {
     await Promise.all(questions.map((question) => question()));
@@ -80,6 +82,15 @@ function askForWaiting(pool: Pool, common: Collected) {
       waiting.set({ what }, count);
     }
   };
+}
+
+function askForSweeper(pool: Pool, common: Collected) {
+  const age = new Gauge({
+    name: 'malipo_last_sweep_age_seconds',
+    help: 'Since the sweeper’s last round; +Inf when none ever ended',
+    ...common,
+  });
+  return async () => age.set((await findSweepAge(pool)) ?? Number.POSITIVE_INFINITY);
 }
 
 function askForEvents(pool: Pool, common: Collected) {

@@ -1,5 +1,8 @@
 import { endOnSettingsError } from '../config/settings-error.ts';
 import { runApi } from './run.ts';
 
-/** The API process. */
-await endOnSettingsError(runApi);
+/** The API process. It ends by itself, though a channel to its parent would keep it alive. */
+await endOnSettingsError(async () => {
+  await runApi();
+  process.exit();
+});

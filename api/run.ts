@@ -1,5 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
-import { EnvError, readEnv } from '../config/env.ts';
+import { type Env, EnvError, readEnv } from '../config/env.ts';
 import { createLog, type Log } from '../config/log.ts';
 import { createOutageLog } from '../config/outage-log.ts';
 import { readPolicies } from '../config/policies.ts';
@@ -8,9 +8,15 @@ import { createCallbackTokens } from '../db/callback-token.ts';
 import { openLazyPool } from '../db/pool.ts';
 import { openRateLimits } from '../db/rate-limits.ts';
 import { createVault } from '../db/vault.ts';
-import { faultsOfOwn, POLICY_DEFAULTS, PROVIDER_NAMES } from '../providers/index.ts';
+import {
+  faultsOfOwn,
+  POLICY_DEFAULTS,
+  PROVIDER_NAMES,
+  testMoneyOfOwn,
+} from '../providers/index.ts';
 import { createApp } from './app.ts';
 import { createEngine } from './engine.ts';
+import { watchDeployment } from './health/deployment.ts';
 import { openLive } from './live/server.ts';
 import { createApiMetrics, serveMetrics } from './metrics.ts';
 import { LOCAL_LIMITS } from './middleware/rate-limit.ts';
@@ -37,18 +43,13 @@ export async function runApi(): Promise<void> {
   const { connectionOptions, channelArgs, namespace } = readTemporalConfig(env.temporal);
   const connection = Connection.lazy({ ...connectionOptions, channelArgs });
   const client = new Client({ connection, namespace });
-  const { databaseUrl } = env;
-  const statementTimeoutMs = STATEMENT_TIMEOUT_MS;
-  const outage = createOutageLog(log, {
-    failing: 'the API waits for the database',
-    working: 'the API has reached the database',
-  });
-  const open = (size: number) => openLazyPool({ databaseUrl, statementTimeoutMs, size }, outage);
-  const pool = open(POOL_SIZE);
-  const callbackPool = open(CALLBACK_POOL_SIZE);
+  const { pool, callbackPool } = openPools(env, log);
   const policies = readPolicies(POLICY_DEFAULTS, env.policiesPath);
-  const limits = openRateLimits(databaseUrl, policies.api.rate_limits, LOCAL_LIMITS);
+  const limits = openRateLimits(env.databaseUrl, policies.api.rate_limits, LOCAL_LIMITS);
   const metrics = createApiMetrics(pool);
+  const engine = createEngine(client, connection, env.temporalUiUrl, log);
+  const own = testMoneyOfOwn(env.providers, env.environment);
+  const deployment = watchDeployment({ pool, engine, policies, own, log });
   let isDraining = false;
   const parts = {
     pool,
@@ -56,7 +57,7 @@ export async function runApi(): Promise<void> {
     vault: createVault(env.dataKeys, env.hashKey),
     tokens: createCallbackTokens(env.hashKey),
     accessTokens: createAccessTokens(env),
-    engine: createEngine(client, connection, env.temporalUiUrl, log),
+    engine,
     policies,
     limits,
     corsOrigins: env.corsOrigins,
@@ -65,23 +66,40 @@ export async function runApi(): Promise<void> {
     environment: env.environment,
     providerEnv: env.providers,
     metrics,
+    deployment,
     isDraining: () => isDraining,
     log,
   };
-  const live = openLive(parts, databaseUrl);
+  const live = openLive(parts, env.listenDatabaseUrl);
   const place = { host: env.apiHost, port: env.apiPort, publicUrl: env.publicUrl };
   const server = await listen(createApp(parts), place, live);
   const metered = env.metrics
     ? await serveMetrics(metrics, env.metrics.host, env.metrics.port, log)
     : null;
   log.info({ port: server.port }, 'the API is listening');
+  const ending = new AbortController();
+  const watching = deployment.run(ending.signal);
   process.send?.({ type: 'ready', port: server.port });
   await untilTold(log);
   isDraining = true;
+  ending.abort();
   log.info('the API drains');
   await server.close();
   await metered?.close();
+  await watching;
   await Promise.all([pool.end(), callbackPool.end(), limits.close(), connection.close()]);
+}
+
+function openPools({ databaseUrl }: Env, log: Log) {
+  const outage = createOutageLog(log, {
+    failing: 'the API waits for the database',
+    working: 'the API has reached the database',
+  });
+  const common = { databaseUrl, statementTimeoutMs: STATEMENT_TIMEOUT_MS };
+  return {
+    pool: openLazyPool({ ...common, size: POOL_SIZE }, outage),
+    callbackPool: openLazyPool({ ...common, size: CALLBACK_POOL_SIZE }, outage),
+  };
 }
 
 /** Told by a signal, or by a parent that is gone; told again by a signal, it ends at once. */

@@ -1,25 +1,38 @@
 import pg from 'pg';
-import { APP_ROLE } from './session.ts';
+import { APP_ROLE, checkConnection } from './session.ts';
 
 export type Listener = { close(): Promise<void> };
 
+export type ListenerOptions = {
+  /** PostgreSQL itself: a pooler hands a connection to another client after each transaction. */
+  readonly databaseUrl: string;
+  readonly channel: string;
+  readonly onNotification: () => void;
+  /** Sends a notification by another connection. */
+  readonly notify: () => Promise<unknown>;
+  /** Told when notifications begin to arrive, and when one that was sent did not. */
+  readonly onHearing: (isHearing: boolean) => void;
+  /** How long one may be on its way; shorter in tests. */
+  readonly hearWithinMs?: number;
+};
+
 const RETRY_MS = [200, 500, 1_000, 3_000, 5_000];
 const KEEP_ALIVE_MS = 15_000;
+const HEAR_WITHIN_MS = 5_000;
 
 /**
  * One connection that listens on a channel, and is opened again when it breaks. A notification may
- * be missed meanwhile, so the caller also looks by itself now and then.
+ * be missed meanwhile, so the caller also looks by itself now and then. Each new connection is
+ * tried with a notification of our own: through a pooler LISTEN succeeds, and nothing is heard.
  */
-export function openListener(
-  databaseUrl: string,
-  channel: string,
-  onNotification: () => void,
-): Listener {
+export function openListener(options: ListenerOptions): Listener {
   let client: pg.Client | null = null;
   let timer: NodeJS.Timeout | null = null;
   let isClosed = false;
   let failures = 0;
+  const hearing = createHearing(options);
   const again = () => {
+    hearing.stop();
     if (isClosed || timer !== null) return;
     const pauseMs = RETRY_MS[Math.min(failures, RETRY_MS.length - 1)] ?? KEEP_ALIVE_MS;
     failures += 1;
@@ -30,7 +43,7 @@ export function openListener(
   };
   const connect = async () => {
     const next = new pg.Client({
-      connectionString: databaseUrl,
+      connectionString: options.databaseUrl,
       options: `-c role=${APP_ROLE}`,
       connectionTimeoutMillis: 3_000,
       keepAlive: true,
@@ -39,12 +52,17 @@ export function openListener(
     client = next;
     next.on('error', () => undefined);
     next.on('end', again);
-    next.on('notification', onNotification);
+    next.on('notification', () => {
+      hearing.heard();
+      options.onNotification();
+    });
     try {
       await next.connect();
-      await next.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+      await checkConnection(next, false);
+      await next.query(`LISTEN ${pg.escapeIdentifier(options.channel)}`);
       failures = 0;
-      onNotification();
+      options.onNotification();
+      hearing.start();
     } catch {
       await next.end().catch(() => undefined);
       again();
@@ -55,8 +73,43 @@ export function openListener(
   return {
     async close() {
       isClosed = true;
+      hearing.stop();
       if (timer !== null) clearTimeout(timer);
       await client?.end().catch(() => undefined);
+    },
+  };
+}
+
+/** Whether a new connection hears what is sent; any notification proves it. */
+function createHearing({
+  notify,
+  onHearing,
+  hearWithinMs = HEAR_WITHIN_MS,
+}: Pick<ListenerOptions, 'notify' | 'onHearing' | 'hearWithinMs'>) {
+  let timer: NodeJS.Timeout | null = null;
+  let isHeard = false;
+  const stop = () => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    isHeard = false;
+  };
+  return {
+    stop,
+    heard() {
+      if (isHeard) return;
+      if (timer !== null) clearTimeout(timer);
+      isHeard = true;
+      onHearing(true);
+    },
+    start() {
+      // One that could not be sent proves nothing.
+      notify().then(
+        () => {
+          if (isHeard) return;
+          timer = setTimeout(() => onHearing(false), hearWithinMs).unref();
+        },
+        () => undefined,
+      );
     },
   };
 }

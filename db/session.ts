@@ -43,11 +43,12 @@ const sessionRow = z.object({
  * that hangs holds its connection for ever.
  * @throws DatabaseSetupError
  */
-function requireSession(row: unknown): void {
+function requireSession(row: unknown, needsTimeouts: boolean): void {
   const { role, statement_timeout, idle_timeout } = sessionRow.parse(row);
   if (role !== APP_ROLE) {
     throw new DatabaseSetupError(`the connection works as "${role}", not as "${APP_ROLE}"`);
   }
+  if (!needsTimeouts) return;
   if (statement_timeout === '0') {
     throw new DatabaseSetupError('the connection has no statement_timeout');
   }
@@ -86,12 +87,18 @@ export function withCheckedSessions(createDriver: DriverFactory): DriverFactory 
 async function checkClient(client: DriverClient): Promise<void> {
   client.acquire();
   const { rows } = await client.query(SESSION);
-  requireSession(rows[0]);
+  requireSession(rows[0], true);
   await client.release();
 }
 
-/** The same for a connection of `pg`'s own. */
-export async function checkConnection(client: Pick<ClientBase, 'query'>): Promise<void> {
+/**
+ * The same for a connection of `pg`'s own.
+ * @param needsTimeouts false for one that only waits.
+ */
+export async function checkConnection(
+  client: Pick<ClientBase, 'query'>,
+  needsTimeouts = true,
+): Promise<void> {
   const { rows } = await client.query(SESSION);
-  requireSession(rows[0]);
+  requireSession(rows[0], needsTimeouts);
 }

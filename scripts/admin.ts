@@ -129,7 +129,7 @@ async function run(): Promise<number> {
   const act = Object.hasOwn(VERBS, what) && more.length === 0 ? VERBS[what] : undefined;
   if (act === undefined) throw new Refusal(USAGE);
   const databaseUrl = process.env.DATABASE_URL;
-  if (databaseUrl === undefined) throw new Refusal('set DATABASE_URL');
+  if (!databaseUrl) throw new Refusal('set DATABASE_URL, in .env or in the environment');
   const pool = await openPool({ databaseUrl, size: 1, statementTimeoutMs: 10_000 });
   try {
     return await keepAct(pool, what, values, async () => {

@@ -1,11 +1,13 @@
 import { migrate } from '../db/migrate.ts';
+import { Refusal, runToExitCode } from './refusal.ts';
 
 /** `npm run migrate`: brings the database of DATABASE_URL to the newest schema. */
-const databaseUrl = process.env.DATABASE_URL;
-if (databaseUrl === undefined) {
-  console.error('set DATABASE_URL to a role that may create tables, such as postgres://…');
-  process.exitCode = 1;
-} else {
+await runToExitCode(async () => {
+  const databaseUrl = process.env.DATABASE_URL;
+  if (!databaseUrl) {
+    throw new Refusal('set DATABASE_URL to a role that may create tables, such as postgres://…');
+  }
   await migrate(databaseUrl);
   console.log('the database is at the newest schema');
-}
+  return 0;
+});

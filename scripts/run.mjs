@@ -11,14 +11,20 @@ const MODULES = join(ROOT, 'node_modules');
 const JEST = join('node_modules', 'jest', 'bin', 'jest.js');
 const JEST_OPTIONS = '--experimental-vm-modules --disable-warning=ExperimentalWarning';
 
+// They end what they have begun after the first signal, and at once after a second one. In a
+// process group of their own they do not hear the terminal's Ctrl-C beside the one we pass on.
+const SERVER = { loadsEnv: true, endsWithUs: true, hasOwnGroup: true };
+
 const VERBS = {
   start: (args) => run({ file: 'sandbox/start.ts', args, endsWithUs: true }),
   test: (args) => run({ file: JEST, args, nodeOptions: JEST_OPTIONS }),
   check: () => runChecks(),
   generate: (args) => run({ file: 'scripts/generate.ts', args }),
-  migrate: (args) => run({ file: 'scripts/migrate.ts', args }),
-  'rotate-keys': (args) => run({ file: 'scripts/rotate-keys.ts', args }),
-  admin: (args) => run({ file: 'scripts/admin.ts', args }),
+  api: (args) => run({ file: 'api/main.ts', args, ...SERVER }),
+  worker: (args) => run({ file: 'worker/main.ts', args, ...SERVER }),
+  migrate: (args) => run({ file: 'scripts/migrate.ts', args, loadsEnv: true }),
+  'rotate-keys': (args) => run({ file: 'scripts/rotate-keys.ts', args, loadsEnv: true }),
+  admin: (args) => run({ file: 'scripts/admin.ts', args, loadsEnv: true }),
   seed: (args) => run({ file: 'scripts/seed.ts', args }),
   'new-provider': (args) => run({ file: 'scripts/new-provider.ts', args }),
 };
@@ -54,12 +60,16 @@ try {
 }
 
 /** Runs one program to its end and answers its exit code. */
-function run({ file, bin, args, nodeOptions, endsWithUs = false }) {
+function run({ file, bin, args, nodeOptions, ...how }) {
+  const { endsWithUs = false, loadsEnv = false, hasOwnGroup = false } = how;
   const command = bin ? join(MODULES, '.bin', bin) : node;
   const path = [join(MODULES, '.bin'), dirname(node), process.env.PATH].join(delimiter);
   const options = [process.env.NODE_OPTIONS, nodeOptions].filter(Boolean).join(' ');
-  const child = spawn(command, file ? [join(ROOT, file), ...args] : args, {
+  // What the environment says already wins over the file.
+  const env = loadsEnv ? [`--env-file-if-exists=${join(ROOT, '.env')}`] : [];
+  const child = spawn(command, file ? [...env, join(ROOT, file), ...args] : args, {
     cwd: ROOT,
+    detached: hasOwnGroup,
     // The channel tells the child when this process is gone, even by kill -9.
     stdio: endsWithUs ? ['inherit', 'inherit', 'inherit', 'ipc'] : 'inherit',
     env: { ...inherited(), PATH: path, ...(options && { NODE_OPTIONS: options }) },

@@ -27,14 +27,7 @@ export function openDeps(
   namespace: string,
   log: Log,
 ): WorkerDeps {
-  const { databaseUrl } = env;
-  const pool = openLazyPool(
-    { databaseUrl, size: POOL_SIZE, statementTimeoutMs: STATEMENT_TIMEOUT_MS },
-    createOutageLog(log, {
-      failing: 'the worker waits for the database',
-      working: 'the worker has reached the database',
-    }),
-  );
+  const pool = openWorkerPool(env, log);
   const tokens = createCallbackTokens(env.hashKey);
   const vault = createVault(env.dataKeys, env.hashKey);
   const clients = new Map<string, Promise<ProviderClient>>();
@@ -82,6 +75,16 @@ export function openDeps(
       await pool.end();
     },
   };
+}
+
+function openWorkerPool({ databaseUrl }: Env, log: Log): Pool {
+  return openLazyPool(
+    { databaseUrl, size: POOL_SIZE, statementTimeoutMs: STATEMENT_TIMEOUT_MS },
+    createOutageLog(log, {
+      failing: 'the worker waits for the database',
+      working: 'the worker has reached the database',
+    }),
+  );
 }
 
 /**

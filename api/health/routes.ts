@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { WARNING_CODES, type WarningCode } from '../../config/warnings.ts';
 import { DATABASE_FAULTS, findDatabaseFault, isDatabaseReadOnly } from '../../db/health.ts';
 import type { ApiDeps } from '../deps.ts';
 import { declare, type Operation } from '../operation.ts';
@@ -9,8 +10,26 @@ const access = { kind: 'open' } as const;
 const limit = 'health';
 const state = z.enum(['ok', 'unavailable']);
 const statusShape = z.strictObject({ status: state });
+const CODES = Object.keys(WARNING_CODES).filter((code): code is WarningCode =>
+  Object.hasOwn(WARNING_CODES, code),
+);
+const warningShape = z.strictObject({
+  code: z.enum(CODES).meta({
+    description: CODES.map((code) => `\`${code}\`: ${WARNING_CODES[code]}.`).join(' '),
+  }),
+  detail: z.string().meta({
+    description: 'What is wrong, and how to mend it',
+    example:
+      'A failover of this database can lose committed payments: a standby follows it, and synchronous_standby_names is empty. Set synchronous_standby_names and synchronous_commit = on, or never let that standby take over.',
+  }),
+});
+const warnings = z.array(warningShape).meta({
+  description:
+    'What of the deployment cannot hold what we promise, though payments are taken. It is looked for each minute.',
+});
+const readyShape = z.strictObject({ status: z.literal('ok'), warnings });
 const REASONS =
-  '`database_away`: it does not answer, and is tried again by itself. `schema_missing`: it answers and lacks our schema, or there is no database of this name; create it, and run `npm run migrate`. `database_refused`: it answers and refuses us; see to the user, the password and the grants of `DATABASE_URL`. `draining`: this process ends.';
+  '`database_away`: it does not answer, and is tried again by itself. `schema_missing`: it answers and lacks our schema, or there is no database of this name; create it, and run `npm run migrate`. `database_refused`: it answers and refuses us; see to the user, the password and the grants of `DATABASE_URL`. `database_misconfigured`: the connection would work as another role than ours, or without timeouts, as behind a pooler; the log names the remedy. `draining`: this process ends.';
 const unreadyShape = z.strictObject({
   status: z.literal('unavailable'),
   reason: z.enum([...DATABASE_FAULTS, 'draining']).meta({ description: REASONS }),
@@ -23,7 +42,13 @@ const healthShape = z.strictObject({
       description: '`read_only`: it takes no writes at the moment, as in a failover',
     }),
     temporal: state,
+    sweeper: state.meta({ description: 'Picks up what a crash left between two systems' }),
   }),
+  last_sweep_age_seconds: z
+    .int()
+    .nullable()
+    .meta({ description: 'Null: no round of the sweeper has ended, or the database is away' }),
+  warnings,
 });
 const tell = (isUp: boolean) => (isUp ? 'ok' : 'unavailable');
 
@@ -55,12 +80,14 @@ export const healthOperations: readonly Operation[] = [
     access,
     limit,
     answers: {
-      200: { description: 'It can', schema: statusShape },
+      200: { description: 'It can', schema: readyShape },
       503: { description: 'It cannot yet, or it ends', schema: unreadyShape },
     },
-    async handle({ pool, isDraining }) {
+    async handle({ pool, isDraining, deployment }) {
       const reason = isDraining() ? 'draining' : await findDatabaseFault(pool);
-      if (reason === null) return { status: 200, body: { status: 'ok' } };
+      if (reason === null) {
+        return { status: 200, body: { status: 'ok', warnings: [...deployment.state().warnings] } };
+      }
       return { status: 503, body: { status: 'unavailable', reason } };
     },
   }),
@@ -79,19 +106,29 @@ export const healthOperations: readonly Operation[] = [
         schema: healthShape,
         example: {
           status: 'unavailable',
-          components: { database: 'unavailable', temporal: 'ok' },
+          components: { database: 'unavailable', temporal: 'ok', sweeper: 'unavailable' },
+          last_sweep_age_seconds: null,
+          warnings: [],
         },
       },
     },
-    async handle({ pool, engine }) {
-      const [database, temporal] = await Promise.all([tellDatabase(pool), engine.isReachable()]);
+    async handle({ pool, engine, deployment }) {
+      const [database, temporal, found] = await Promise.all([
+        tellDatabase(pool),
+        engine.isReachable(),
+        deployment.look(),
+      ]);
       const isTaking = database === 'ok';
+      const isThere = database !== 'unavailable';
+      const sweeper = isThere && !found.isSweeperLate;
       return {
         status: isTaking ? 200 : 503,
         body: {
           object: 'health',
-          status: isTaking && temporal ? 'ok' : isTaking ? 'degraded' : 'unavailable',
-          components: { database, temporal: tell(temporal) },
+          status: isTaking && temporal && sweeper ? 'ok' : isTaking ? 'degraded' : 'unavailable',
+          components: { database, temporal: tell(temporal), sweeper: tell(sweeper) },
+          last_sweep_age_seconds: isThere ? found.sweepAgeSeconds : null,
+          warnings: [...found.warnings],
         },
       };
     },

@@ -1,10 +1,13 @@
 import type { Log } from '../../config/log.ts';
 import { createOutageLog } from '../../config/outage-log.ts';
 import { openListener } from '../../db/listener.ts';
+import { notify } from '../../db/notify.ts';
 import { findLatestCursor, listEvents, type OutgoingEvent } from '../../db/outgoing-events.ts';
 import type { Pool } from '../../db/pool.ts';
 
 const PAGE = 500;
+/** The trigger of outgoing events notifies on it. */
+const CHANNEL = 'malipo_event';
 
 /** All events as they happen, for everybody who is connected to this process. */
 export type Feed = {
@@ -20,11 +23,13 @@ type FeedSource = {
   readonly databaseUrl: string;
   readonly lookEveryMs: number;
   readonly log: Log;
+  /** Told whether notifications arrive. */
+  readonly onHearing: (isHearing: boolean) => void;
 };
 
 /** @param onEvents gets events in order, each once. */
 export function openFeed(
-  { pool, databaseUrl, lookEveryMs, log }: FeedSource,
+  { pool, databaseUrl, lookEveryMs, log, onHearing }: FeedSource,
   onEvents: (events: readonly OutgoingEvent[]) => void,
 ): Feed {
   const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
@@ -63,7 +68,13 @@ export function openFeed(
         if (isAskedAgain) wake();
       });
   };
-  const listener = openListener(databaseUrl, 'malipo_event', wake);
+  const listener = openListener({
+    databaseUrl,
+    channel: CHANNEL,
+    onNotification: wake,
+    notify: () => notify(pool, CHANNEL),
+    onHearing,
+  });
   const timer = setInterval(wake, lookEveryMs);
   wake();
   return {

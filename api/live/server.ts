@@ -35,7 +35,8 @@ export function openLive(
   const sessions = new Set<Session>();
   const { pool, log } = deps;
   const { lookEveryMs, readsMax, readsEachMax } = settings;
-  const feed = openFeed({ pool, databaseUrl, lookEveryMs, log }, (events) => {
+  const onHearing = deps.deployment.setHearing;
+  const feed = openFeed({ pool, databaseUrl, lookEveryMs, log, onHearing }, (events) => {
     for (const event of events) {
       const told = tellEvent(event);
       for (const session of sessions) session.offer(event, told);

@@ -1,6 +1,7 @@
 import type { Batches } from '../../api/batches.ts';
 import type { Engine, UpdateAnswer } from '../../api/engine.ts';
 import type { Execution } from '../../api/execution.ts';
+import type { Warning } from '../../config/warnings.ts';
 import type { Control } from '../../domain/control.ts';
 import type { Decision } from '../../domain/decision.ts';
 import type { PaymentInput } from '../../domain/payment.ts';
@@ -21,6 +22,8 @@ export type ScriptedEngine = Engine & {
   /** What cancel, capture and verify answer. */
   update: UpdateAnswer;
   execution: Execution | null;
+  /** What the namespace lacks. */
+  lacking: readonly Warning[];
   /** Brings a payment to its first state; false when nobody did in time. */
   takePayment: (input: PaymentInput) => Promise<boolean>;
   takeRefund: (input: RefundInput) => Promise<boolean>;
@@ -49,6 +52,7 @@ export function createScriptedEngine(): ScriptedEngine {
     workflows: 'runs',
     update: { kind: 'done' },
     execution: null,
+    lacking: [],
     takePayment: nobody,
     takeRefund: nobody,
     started: [],
@@ -95,6 +99,7 @@ export function createScriptedEngine(): ScriptedEngine {
     },
     describe: () => Promise.resolve(engine.workflows === 'away' ? null : engine.execution),
     isReachable: () => Promise.resolve(engine.workflows !== 'away'),
+    findNamespaceWarnings: () => Promise.resolve(engine.lacking),
     workflowUrl: (workflowId) => `http://temporal.example.test/${workflowId}`,
     reset: () => reset(engine),
   };
@@ -158,6 +163,7 @@ function reset(engine: ScriptedEngine): void {
   engine.workflows = 'runs';
   engine.update = { kind: 'done' };
   engine.execution = null;
+  engine.lacking = [];
   engine.takePayment = nobody;
   engine.takeRefund = nobody;
 }

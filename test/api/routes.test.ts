@@ -1,6 +1,7 @@
 import { makeApiKey } from '../../db/api-key.ts';
 import { newId } from '../../db/ids.ts';
 import { ensureApiKey } from '../../db/merchants.ts';
+import { markSweepRound } from '../../db/sweep-rounds.ts';
 import { MERCHANT } from '../factories.ts';
 import { openTestApi, type TestApi } from './server.ts';
 
@@ -91,23 +92,31 @@ describe('health', () => {
     return [livez?.status, readyz?.status, health?.status, health?.body];
   };
 
+  /** As a worker does that sweeps. */
+  const sweep = async () => {
+    for (const part of ['unstarted', 'undelivered'] as const) await markSweepRound(own.pool, part);
+  };
+
   test('all is well', async () => {
-    const body = { object: 'health', status: 'ok', components: { database: 'ok', temporal: 'ok' } };
-    expect(await look()).toEqual([200, 200, 200, body]);
+    await sweep();
+    const components = { database: 'ok', temporal: 'ok', sweeper: 'ok' };
+    const body = { object: 'health', status: 'ok', components };
+    expect(await look()).toMatchObject([200, 200, 200, body]);
   });
 
   test('without Temporal payments are still taken', async () => {
+    await sweep();
     own.engine.workflows = 'away';
-    const components = { database: 'ok', temporal: 'unavailable' };
+    const components = { database: 'ok', temporal: 'unavailable', sweeper: 'ok' };
     const body = { object: 'health', status: 'degraded', components };
-    expect(await look()).toEqual([200, 200, 200, body]);
+    expect(await look()).toMatchObject([200, 200, 200, body]);
   });
 
   test('without the database none is, and the caller is told to come again', async () => {
     await own.cutDatabase();
-    const components = { database: 'unavailable', temporal: 'ok' };
+    const components = { database: 'unavailable', temporal: 'ok', sweeper: 'unavailable' };
     const body = { object: 'health', status: 'unavailable', components };
-    expect(await look()).toEqual([200, 503, 503, body]);
+    expect(await look()).toMatchObject([200, 503, 503, body]);
     const answer = await own.send('GET', '/api/v1/payments');
     expect(answer).toMatchObject({
       status: 503,

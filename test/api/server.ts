@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createApp } from '../../api/app.ts';
 import type { ApiDeps } from '../../api/deps.ts';
+import { watchDeployment } from '../../api/health/deployment.ts';
 import { openLive } from '../../api/live/server.ts';
 import type { LiveSettings } from '../../api/live/settings.ts';
 import { type ApiMetrics, createApiMetrics } from '../../api/metrics.ts';
@@ -155,6 +156,7 @@ async function serve(
   let isDraining = false;
   let closing: Promise<void> | null = null;
   const accessTokens = createAccessTokens(TOKEN_CONFIG);
+  const log = createLog('test', 'silent');
   const adapt = options.adapt ?? ((deps: ApiDeps) => deps);
   const deps = adapt({
     pool,
@@ -172,8 +174,9 @@ async function serve(
     providerEnv: PROVIDER_ENV,
     checksAnswers: true,
     metrics: createApiMetrics(pool),
+    deployment: watchDeployment({ pool, engine, policies, own: [], log }),
     isDraining: () => isDraining,
-    log: createLog('test', 'silent'),
+    log,
   });
   const live = openLive(deps, databaseUrl, options.live);
   const at = { host: '127.0.0.1', port: 0, publicUrl: deps.publicUrl };

@@ -3,7 +3,11 @@ import { connect, createServer, type Socket } from 'node:net';
 /** What a pooler does with the settings that a client asks for when it connects. */
 export type PoolerManner = 'drops' | 'refuses';
 
-export type Pooler = { readonly url: string; close(): Promise<void> };
+export type Pooler = {
+  readonly url: string;
+  countConnections(): number;
+  close(): Promise<void>;
+};
 
 /** What PgBouncer keeps of them; see its ignore_startup_parameters. */
 const KEPT = new Set(['user', 'database', 'client_encoding', 'application_name']);
@@ -15,7 +19,9 @@ const KEPT = new Set(['user', 'database', 'client_encoding', 'application_name']
 export async function openPooler(databaseUrl: string, manner: PoolerManner): Promise<Pooler> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
+  let connections = 0;
   const server = createServer((inside) => {
+    connections += 1;
     const outside = connect(Number(target.port), target.hostname);
     for (const socket of [inside, outside]) {
       sockets.add(socket);
@@ -42,6 +48,7 @@ export async function openPooler(databaseUrl: string, manner: PoolerManner): Pro
   url.port = String(typeof address === 'object' && address !== null ? address.port : 0);
   return {
     url: url.toString(),
+    countConnections: () => connections,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       for (const socket of sockets) socket.destroy();

@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Log } from '../../config/log.ts';
+import type { Policies } from '../../config/policies.ts';
+import { createWarningLog, type Warning } from '../../config/warnings.ts';
+import { findDatabaseRisks } from '../../db/deployment.ts';
+import type { Pool } from '../../db/pool.ts';
+import { findSweepAge } from '../../db/sweep-rounds.ts';
+import type { Engine } from '../engine.ts';
+
+/** How the deployment around this process is. */
+export type DeploymentState = {
+  /** Seconds since the sweeper's last round; null when none ever ended, or nobody can tell. */
+  readonly sweepAgeSeconds: number | null;
+  readonly isSweeperLate: boolean;
+  readonly warnings: readonly Warning[];
+};
+
+export type Deployment = {
+  /** What the last look found. */
+  readonly state: () => DeploymentState;
+  /** One look; several at once are one. */
+  look(): Promise<DeploymentState>;
+  /** The live feed tells whether PostgreSQL's notifications reach it. */
+  setHearing(isHearing: boolean): void;
+  /** Looks at once and each minute, until the signal comes. */
+  run(signal: AbortSignal): Promise<void>;
+};
+
+type Parts = {
+  readonly pool: Pool;
+  readonly engine: Pick<Engine, 'findNamespaceWarnings'>;
+  readonly policies: Pick<Policies, 'sweep'>;
+  /** What was wrong from the start. */
+  readonly own: readonly Warning[];
+  readonly log: Log;
+};
+
+const LOOK_EVERY_MS = 60_000;
+const UNHEARD: Warning = {
+  code: 'notifications_unheard',
+  detail:
+    'Notifications of PostgreSQL do not reach this process, so live events come up to a second late. If a pooler such as PgBouncer stands between, set MALIPO_LISTEN_DATABASE_URL to PostgreSQL’s own address.',
+};
+
+export function watchDeployment({ pool, engine, policies, own, log }: Parts): Deployment {
+  const tell = createWarningLog(log);
+  const lateAfterSeconds = 60 + (policies.sweep.every_ms * 4) / 1000;
+  let isHearing = true;
+  let looking: Promise<DeploymentState> | null = null;
+  let state: DeploymentState = { sweepAgeSeconds: null, isSweeperLate: false, warnings: own };
+  const find = async (): Promise<DeploymentState> => {
+    const nothing: readonly Warning[] = [];
+    const [age, risks, namespace] = await Promise.all([
+      findSweepAge(pool).catch(() => 'unknown' as const),
+      findDatabaseRisks(pool).catch(() => nothing),
+      engine.findNamespaceWarnings(),
+    ]);
+    const isSweeperLate = age !== 'unknown' && (age === null || age > lateAfterSeconds);
+    const late = isSweeperLate ? [lateWarning(age)] : [];
+    const warnings = [...namespace, ...late, ...risks, ...(isHearing ? [] : [UNHEARD]), ...own];
+    state = { sweepAgeSeconds: age === 'unknown' ? null : age, isSweeperLate, warnings };
+    tell(warnings);
+    return state;
+  };
+  const look = () => {
+    looking ??= find().finally(() => {
+      looking = null;
+    });
+    return looking;
+  };
+  return {
+    state: () => state,
+    look,
+    setHearing(hears) {
+      isHearing = hears;
+    },
+    async run(signal) {
+      while (!signal.aborted) {
+        await look();
+        await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+      }
+    },
+  };
+}
+
+function lateWarning(age: number | null): Warning {
+  const since =
+    age === null
+      ? 'No round of the sweeper has ended yet'
+      : `The sweeper’s last round ended ${age} s ago`;
+  const detail = `${since}. Payments that a crash left without a workflow wait. Is a worker running, and the schedule malipo-sweep there?`;
+  return { code: 'sweeper_late', detail };
+}

@@ -1,0 +1,49 @@
+import { type Client, type Connection, ScheduleNotFoundError } from '@temporalio/client';
+import type { Warning } from '../config/warnings.ts';
+import { SEARCH_ATTRIBUTES, SWEEP_SCHEDULE_ID } from '../workflows/messages.ts';
+
+const REMEDY =
+  'A running worker adds it within a minute; where it may not, its log names the command.';
+
+/**
+ * What the namespace lacks that payments need. The API only looks: the worker adds it.
+ * @returns nothing where we may not look, and where Temporal does not answer.
+ */
+export async function findNamespaceWarnings(
+  client: Client,
+  connection: Connection,
+): Promise<readonly Warning[]> {
+  const { namespace } = client.options;
+  const nothing: readonly Warning[] = [];
+  const found = await Promise.all([
+    findAttributeWarnings(connection, namespace).catch(() => nothing),
+    findScheduleWarnings(client).catch(() => nothing),
+  ]);
+  return found.flat();
+}
+
+async function findAttributeWarnings(
+  { operatorService }: Connection,
+  namespace: string,
+): Promise<readonly Warning[]> {
+  const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
+  const missing = Object.keys(SEARCH_ATTRIBUTES).filter(
+    (name) => customAttributes?.[name] === undefined,
+  );
+  if (missing.length === 0) return [];
+  const detail = `The Temporal namespace ${namespace} lacks the search attributes ${missing.join(', ')}, so no payment starts. ${REMEDY}`;
+  return [{ code: 'search_attributes_missing', detail }];
+}
+
+async function findScheduleWarnings({ schedule }: Client): Promise<readonly Warning[]> {
+  try {
+    const { state } = await schedule.getHandle(SWEEP_SCHEDULE_ID).describe();
+    if (!state.paused) return [];
+    const detail = `The schedule ${SWEEP_SCHEDULE_ID} is paused, so nothing picks up what a crash left. Unpause it.`;
+    return [{ code: 'schedule_paused', detail }];
+  } catch (error) {
+    if (!(error instanceof ScheduleNotFoundError)) throw error;
+    const detail = `The schedule ${SWEEP_SCHEDULE_ID} is missing, so nothing picks up what a crash left. ${REMEDY}`;
+    return [{ code: 'schedule_missing', detail }];
+  }
+}

@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto';
+import { Client, Connection } from '@temporalio/client';
+import pg from 'pg';
+import { createEngine } from '../../api/engine.ts';
+import { createLog } from '../../config/log.ts';
+import { type DatabaseSettings, risksOf } from '../../db/deployment.ts';
+import { markSweepRound } from '../../db/sweep-rounds.ts';
+import { paymentInput } from '../../domain/inputs.ts';
+import { capabilitiesOf } from '../../providers/index.ts';
+import { storePaymentIn } from '../factories.ts';
+import { openNamespace, temporalAddress } from '../temporal.ts';
+import { type Body, openTestApi, type TestApi } from './server.ts';
+
+/** What of a deployment cannot hold what we promise is told, though payments are taken. */
+let api: TestApi;
+beforeAll(async () => {
+  api = await openTestApi();
+});
+beforeEach(() => api.engine.reset());
+afterAll(() => api.close());
+
+const health = async () => (await api.send('GET', '/api/v1/health')).body;
+const codesOf = ({ warnings }: Body) =>
+  Array.isArray(warnings) ? warnings.map((it: { code: string }) => it.code) : [];
+
+const SAFE: DatabaseSettings = {
+  synchronous_commit: 'on',
+  synchronous_standby_names: '',
+  fsync: 'on',
+  full_page_writes: 'on',
+  has_standby: false,
+};
+const NAMES = { synchronous_standby_names: 'ANY 1 (a, b)', has_standby: true };
+// biome-ignore format: table, one case per line
+test.each<readonly [string, Partial<DatabaseSettings>, readonly string[]]>([
+  ['one server', {}, []],
+  ['a synchronous standby', NAMES, []],
+  ['one that is waited for, though not to its disk', { ...NAMES, synchronous_commit: 'remote_write' }, []],
+  ['one that is waited for until it shows it', { ...NAMES, synchronous_commit: 'remote_apply' }, []],
+  ['an asynchronous standby', { has_standby: true }, ['failover_loses_payments']],
+  ['a standby that is named and not waited for', { ...NAMES, synchronous_commit: 'local' }, ['failover_loses_payments']],
+  ['commits that wait for nothing', { synchronous_commit: 'off' }, ['crash_loses_payments']],
+  ['a disk that is not waited for', { fsync: 'off' }, ['crash_loses_payments']],
+  ['half-written pages', { full_page_writes: 'off' }, ['crash_loses_payments']],
+  ['all of it', { synchronous_commit: 'off', has_standby: true }, ['crash_loses_payments', 'failover_loses_payments']],
+])('%s', (_what, changes, codes) => {
+  expect(risksOf({ ...SAFE, ...changes }).map(({ code }) => code)).toEqual(codes);
+});
+
+test('the settings of the database are read as they are, and stand in /readyz', async () => {
+  // The tests' server is quick and unsafe; a standby begins with such a connection.
+  const settings = { connectionString: api.database.adminUrl, replication: 'true' };
+  const standby = new pg.Client(settings);
+  await standby.connect();
+  const told = codesOf(await health());
+  await standby.end();
+  expect(told).toEqual(expect.arrayContaining(['crash_loses_payments', 'failover_loses_payments']));
+  const { status, body } = await api.send('GET', '/readyz');
+  expect([status, body.status]).toEqual([200, 'ok']);
+  expect(codesOf(body)).toEqual(told);
+});
+
+test('the age of the sweeper’s last round is told, and whether it is late', async () => {
+  expect(await health()).toMatchObject({
+    status: 'degraded',
+    components: { sweeper: 'unavailable' },
+    last_sweep_age_seconds: null,
+  });
+  await markSweepRound(api.pool, 'unstarted');
+  expect(codesOf(await health())).toContain('sweeper_late');
+  await markSweepRound(api.pool, 'undelivered');
+  expect(await health()).toMatchObject({ status: 'ok', components: { sweeper: 'ok' } });
+  await api.database.queryAsOwner(
+    `UPDATE sweep_rounds SET ended_at = now() - interval '121 seconds' WHERE part = 'unstarted'`,
+  );
+  const late = await health();
+  expect(late).toMatchObject({ status: 'degraded', components: { sweeper: 'unavailable' } });
+  expect(late.last_sweep_age_seconds).toBeGreaterThanOrEqual(121);
+  expect(codesOf(late)).toContain('sweeper_late');
+  expect(
+    await api.metrics.registry.getSingleMetricAsString('malipo_last_sweep_age_seconds'),
+  ).toMatch(/^malipo_last_sweep_age_seconds 12\d$/m);
+});
+
+test('what the namespace lacks is told by name', async () => {
+  api.engine.lacking = [{ code: 'schedule_missing', detail: 'The schedule is missing.' }];
+  expect(codesOf(await health())).toContain('schedule_missing');
+  expect(codesOf((await api.send('GET', '/readyz')).body)).toContain('schedule_missing');
+});
+
+test('a start that Temporal refuses says why, in the log and in the health', async () => {
+  const namespace = `bare-${randomUUID()}`;
+  await openNamespace(namespace);
+  const connection = await Connection.connect({ address: temporalAddress() });
+  const lines: string[] = [];
+  const log = createLog('api', 'info', { write: (line) => lines.push(line) });
+  const engine = createEngine(new Client({ connection, namespace }), connection, null, log);
+  const missing = await engine.findNamespaceWarnings();
+  expect(missing.map(({ code }) => code)).toEqual([
+    'search_attributes_missing',
+    'schedule_missing',
+  ]);
+  expect(missing[0]?.detail).toContain('PaymentId, MerchantId, Provider, Currency, AmountMinor');
+  const payment = await storePaymentIn(api.pool, 'created');
+  expect(await engine.startPayment(paymentInput(payment, capabilitiesOf), 10_000)).toBe(false);
+  expect(lines.map((line) => JSON.parse(line))).toEqual([
+    expect.objectContaining({
+      level: 'error',
+      workflow_id: payment.workflowId,
+      missing: missing.map(({ detail }) => detail),
+    }),
+  ]);
+  await connection.close();
+}, 40_000);
