@@ -6,7 +6,7 @@ import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { findPage } from '../shape.ts';
-import { parsePhone } from './limits.ts';
+import { parsePhone, withOddSign } from './phone.ts';
 import type { listPaymentsQuery, searchPaymentsQuery } from './schema.ts';
 
 type Searched = Partial<z.output<typeof searchPaymentsQuery>>;
@@ -54,6 +54,6 @@ function toE164(phone: string): string {
     const e164 = parsePhone(PROVIDERS[name].capabilities, phone);
     if (e164 !== null) return e164;
   }
-  const detail = 'must be a phone number, such as 0712345678 or +254712345678';
+  const detail = withOddSign(phone, 'must be a phone number, such as 0712345678 or +254712345678');
   throw new ApiError('invalid_request', `phone ${detail}`, [{ pointer: '/phone', detail }]);
 }

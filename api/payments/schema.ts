@@ -30,7 +30,10 @@ export const createPaymentBody = z
     capture_method: z.enum(CAPTURE_METHODS).default('automatic'),
     reference: z
       .string()
-      .regex(/^[A-Za-z0-9 ._/-]+$/, 'takes letters, digits, space and . _ / -')
+      .regex(
+        /^[ ._/-]*[A-Za-z0-9][A-Za-z0-9 ._/-]*$/,
+        'takes letters, digits, space and . _ / -, and at least one letter or digit',
+      )
       .optional(),
     description: text(200).optional(),
     return_url: z
