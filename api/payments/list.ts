@@ -9,7 +9,10 @@ import { findPage } from '../shape.ts';
 import { parsePhone, withOddSign } from './phone.ts';
 import type { listPaymentsQuery, searchPaymentsQuery } from './schema.ts';
 
-type Searched = Partial<z.output<typeof searchPaymentsQuery>>;
+type Searched = Partial<z.output<typeof searchPaymentsQuery>> & {
+  /** What people type. */
+  readonly referenceInAnyCase?: string | undefined;
+};
 
 /**
  * One page of payments, newest first. @param merchantId null: of all merchants.
@@ -29,8 +32,9 @@ export async function listPage<T>(
     emailHash: query.email === undefined ? null : hashEmail(deps.vault, query.email),
     customerId: query.customer_id ?? null,
     reference: query.reference ?? null,
+    referenceInAnyCase: query.referenceInAnyCase ?? null,
     amountMinor: query.amount ?? null,
-    receipt: query.receipt ?? null,
+    receipt: query.receipt?.trim() ?? null,
     providerPaymentIds: spellingsOf(deps, query.provider_payment_id),
     createdFrom: query.created_from ?? null,
     createdBefore: query.created_before ?? null,
