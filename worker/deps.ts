@@ -31,7 +31,9 @@ export function openDeps(
     (err) => log.error({ err }, 'the worker waits for the database'),
   );
   const tokens = createCallbackTokens(env.hashKey);
-  const vault = createVault(env.dataKeys, env.hashKey);
+  const vault = createVault(env.dataKeys, env.hashKey, (err) =>
+    log.error({ err }, 'a sealed value cannot be opened'),
+  );
   const clients = new Map<string, Promise<ProviderClient>>();
   return {
     pool,
