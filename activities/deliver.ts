@@ -12,12 +12,19 @@ import type { DeliveryInput } from '../domain/outgoing-event.ts';
 import { scheduleAt } from '../domain/policy.ts';
 import type { ActivityDeps } from './deps.ts';
 import { countDelivery } from './metrics.ts';
-import { createPoster } from './outbound.ts';
+import { createPoster, type Posted } from './outbound.ts';
 import { Turns } from './turns.ts';
 
 const GONE = 410;
 /** Few of the worker's places (worker/workers.ts), so that endpoints that hang leave some. */
 const ENDPOINT_POSTS_MAX = 10;
+/** Nothing goes out unsigned. The merchant reads this beside the delivery, and can mend it. */
+const UNSIGNED: Posted = {
+  statusCode: null,
+  error: 'no secret of the endpoint can be opened: rotate it',
+  response: null,
+  durationMs: 0,
+};
 const BUSY_PAUSE_MS = 1_000;
 const BUSY_PAUSE_MAX_MS = 60_000;
 
@@ -31,7 +38,9 @@ export function createDeliver({
   const turns = new Turns(ENDPOINT_POSTS_MAX);
   const post = async (task: DeliveryTask, timeoutMs: number) => {
     const body = bodyOf(task);
-    const headers = signedHeaders(task, body, await openSecrets(pool, vault, task.endpoint_id));
+    const secrets = await openSecrets(pool, vault, task.endpoint_id);
+    if (secrets.length === 0) return UNSIGNED;
+    const headers = signedHeaders(task, body, secrets);
     return await poster.post(task.url, headers, body, timeoutMs);
   };
   return {

@@ -26,6 +26,7 @@ export const PROBLEMS = {
   invalid_decision: { status: 409, retryable: false, title: 'The decision cannot be taken', mend: 'The detail says what it lacks.' },
   not_replayable: { status: 409, retryable: false, title: 'The callback cannot be delivered', mend: 'It names no payment that its sender may speak of; look at its bytes.' },
   not_parked: { status: 409, retryable: false, title: 'The callback is not parked', mend: 'Only a parked callback can be closed; see its status.' },
+  not_readable: { status: 409, retryable: false, title: 'What is kept cannot be opened', mend: 'Its bytes are damaged or their data key is gone: the log names the row. Bring the key back to MALIPO_DATA_KEYS, or restore the row.' },
   endpoint_off: { status: 409, retryable: false, title: 'The endpoint is switched off', mend: 'Switch it on (PATCH with active: true), then recover what it lacks.' },
   email_taken: { status: 409, retryable: false, title: 'The address is taken', mend: 'Change the operator that has it, or use another address.' },
   body_too_large: { status: 413, retryable: false, title: 'The body is too large', mend: 'Send less; metadata is for references, not for documents.' },

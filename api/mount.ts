@@ -61,7 +61,8 @@ async function enter(deps: ApiDeps, operation: Operation, ctx: RouterContext<Api
 /** Absent is `undefined`; where a body may be left out, that is an empty object. */
 async function bodyOf(operation: Operation, ctx: RouterContext<ApiState>): Promise<unknown> {
   if (operation.body === null) return undefined;
-  if (operation.isBodyOptional === true && hasNoBody(ctx.req)) return {};
+  const isEmpty = hasNoBody(ctx.req);
+  if (isEmpty && (operation.isBodyOptional === true || isCalledJson(ctx.req))) return {};
   const body = await readJsonBody(ctx);
   refuseCardNumbers(body);
   return body;
@@ -70,6 +71,11 @@ async function bodyOf(operation: Operation, ctx: RouterContext<ApiState>): Promi
 /** A body in chunks has no length: what is not told to be empty is read (RFC 9112, 6.3). */
 function hasNoBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
+}
+
+/** Who sends nothing and names its type means an object without fields. */
+function isCalledJson({ headers }: IncomingMessage): boolean {
+  return /^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '');
 }
 
 /** For tests: an answer that the reference does not describe is a fault of ours. */

@@ -54,7 +54,9 @@ export async function runApi(): Promise<void> {
   const parts = {
     pool,
     callbackPool,
-    vault: createVault(env.dataKeys, env.hashKey),
+    vault: createVault(env.dataKeys, env.hashKey, (err) =>
+      log.error({ err }, 'a sealed value cannot be opened'),
+    ),
     tokens: createCallbackTokens(env.hashKey),
     accessTokens: createAccessTokens(env),
     engine,

@@ -4,12 +4,14 @@ import { z } from 'zod';
 
 /** Text that PostgreSQL and JSON keep as it is: no control characters, no broken surrogates. */
 export function text(lengthMax: number) {
+  const error = `takes 1 to ${lengthMax} characters`;
   return z
-    .string()
-    .min(1)
-    .max(lengthMax)
+    .string({ error: ({ input }) => (input === undefined ? 'is required' : NO_TEXT) })
+    .min(1, { error })
+    .max(lengthMax, { error })
     .refine((it) => it.isWellFormed() && !/\p{Cc}/u.test(it), 'must hold no control characters');
 }
+const NO_TEXT = 'must be a text in quotes';
 
 /** NIST SP 800-63B: length counts, rules about kinds of characters do not. */
 export const newPassword = z.string().min(12, 'takes 12 characters or more').max(200);
@@ -20,16 +22,26 @@ export const positiveAmount = z.int({ error: AMOUNT }).positive({ error: AMOUNT 
 
 export const metadata = z
   .record(
-    z.string().regex(/^[A-Za-z0-9_.-]{1,40}$/, 'keys take 1–40 of A–Z a–z 0–9 _ . -'),
+    z
+      .string()
+      .regex(/^[A-Za-z0-9_.-]{1,40}$/, 'takes keys of 1 to 40 characters from A-Z a-z 0-9 _ . -'),
     text(500),
+    { error: 'must be an object of texts, such as {"order":"17"}' },
   )
   .refine((it) => Object.keys(it).length <= 20, 'takes at most 20 keys');
+
+const TIME = 'such as 2026-11-24T09:00:00Z';
+/** In an address a bare + is a blank. */
+const LOST_PLUS = /^\S+T\S+ \d\d:?\d\d$/;
 
 /** A moment that PostgreSQL also takes, in UTC. */
 export const moment = z.iso
   .datetime({
     offset: true,
-    error: 'must be a time such as 2026-11-24T09:00:00Z',
+    error: ({ input }) =>
+      typeof input === 'string' && LOST_PLUS.test(input)
+        ? `has a blank where its + was: write + as %2B in an address, or use Z, ${TIME}`
+        : `must be a time ${TIME}`,
     abort: true,
   })
   .refine((it) => {

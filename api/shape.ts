@@ -9,6 +9,9 @@ export const TIME = '2026-11-24T09:00:00.123Z';
 /** Pieces that many answers share. */
 export const time = z.iso.datetime({ offset: true }).meta({ example: TIME });
 export const textOrNull = z.string().nullable();
+/** Shown in place of what is kept sealed and does not open. No provider's id looks like it. */
+export const UNREADABLE = '(unreadable)';
+export const ID_MAY_BE_UNREADABLE = `\`${UNREADABLE}\` where it is kept and cannot be opened: its bytes are damaged, or their key is gone. The log names the row`;
 export const timeOrNull = time.nullable();
 export const minor = z
   .int()

@@ -1,4 +1,4 @@
-import { Webhook } from 'standardwebhooks';
+import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import type { DeliveredEvent } from './types.ts';
 
 type GivenHeaders = Headers | Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -18,10 +18,24 @@ export function verifyWebhook(
 ): DeliveredEvent {
   const text =
     typeof rawBody === 'string' ? rawBody : new TextDecoder('utf-8', KEEP_ALL).decode(rawBody);
-  new Webhook(secret).verify(text, toRecord(headers), { jsonParse: false });
+  readSecret(secret).verify(text, toRecord(headers), { jsonParse: false });
   // Whoever signed it made it by the schema of this type.
   const event: DeliveredEvent = JSON.parse(text);
   return event;
+}
+
+/** Blanks and marks that nobody sees come along when a secret is copied. */
+const AROUND = /^[\s\p{Cf}]+|[\s\p{Cf}]+$/gu;
+
+/** @throws WebhookVerificationError: a handler must not take a wrong setting for its own crash. */
+function readSecret(secret: string): Webhook {
+  try {
+    return new Webhook(secret.replace(AROUND, ''));
+  } catch {
+    throw new WebhookVerificationError(
+      'the secret has not the form of one: it must be whsec_… as told when the endpoint was created, and nothing else',
+    );
+  }
 }
 
 const KEEP_ALL = { ignoreBOM: true };

@@ -130,9 +130,11 @@ export type PaymentFilter = {
   readonly phoneHash: Buffer | null;
   readonly emailHash: Buffer | null;
   readonly customerId: string | null;
+  /** To the letter: to a merchant's program `a` and `A` may be two orders. */
   readonly reference: string | null;
+  readonly referenceInAnyCase: string | null;
   readonly amountMinor: number | null;
-  /** The provider's, as its portal and the payer's message show it. */
+  /** The provider's, as its portal and the payer's message show it; in capitals or not. */
   readonly receipt: string | null;
   /** Of any attempt; each spelling that may be kept of it. */
   readonly providerPaymentIds: readonly string[] | null;
@@ -166,11 +168,16 @@ function columnsAsked(filter: PaymentFilter) {
     customer_id: filter.customerId,
     reference: filter.reference,
     amount: filter.amountMinor,
-    provider_receipt: filter.receipt,
   };
-  const asked = Object.entries(equal).flatMap(([name, value]) =>
-    value === null ? [] : [sql.fragment`${sql.identifier(['p', name])} = ${value}`],
-  );
+  const inAnyCase = { reference: filter.referenceInAnyCase, provider_receipt: filter.receipt };
+  const asked = [
+    ...Object.entries(equal).flatMap(([name, value]) =>
+      value === null ? [] : [sql.fragment`${sql.identifier(['p', name])} = ${value}`],
+    ),
+    ...Object.entries(inAnyCase).flatMap(([name, value]) =>
+      value === null ? [] : [sql.fragment`lower(${sql.identifier(['p', name])}) = lower(${value})`],
+    ),
+  ];
   if (statuses.length === 0) return asked;
   return [...asked, sql.fragment`status = ANY(${sql.array([...statuses], 'text')})`];
 }

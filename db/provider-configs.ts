@@ -3,7 +3,7 @@ import { ENVIRONMENTS, type Environment } from '../domain/provider.ts';
 import { newId } from './ids.ts';
 import type { Connection, Pool } from './pool.ts';
 import { sql } from './sql.ts';
-import type { Vault } from './vault.ts';
+import { ifReadable, type Vault } from './vault.ts';
 
 const textMap = z.record(z.string(), z.string());
 const configRow = z.object({
@@ -174,16 +174,19 @@ export async function openCredentials(
   return row === null ? null : unseal(vault, row);
 }
 
-/** All versions of a configuration's credentials, newest first: callbacks may be signed by any. */
+/**
+ * All versions of a configuration's credentials, newest first: callbacks may be signed by any. Null
+ * stands for one that does not open.
+ */
 export async function openCredentialVersions(
   db: Connection,
   vault: Vault,
   configId: string,
-): Promise<readonly Readonly<Record<string, string>>[]> {
+): Promise<readonly (Readonly<Record<string, string>> | null)[]> {
   const rows = await db.any(sql.type(cipherRow)`
     SELECT config_id, version, credentials_cipher FROM provider_credentials
     WHERE config_id = ${configId} ORDER BY version DESC LIMIT 5`);
-  return rows.map((row) => unseal(vault, row));
+  return rows.map((row) => ifReadable(() => unseal(vault, row)));
 }
 
 const cipherRow = z.object({

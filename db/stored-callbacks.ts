@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Connection } from './pool.ts';
 import { webhookEventRow } from './rows.ts';
 import { sql } from './sql.ts';
-import type { Vault } from './vault.ts';
+import { ifReadable, type Vault } from './vault.ts';
 import { openBody } from './webhook-events.ts';
 
 /** A stored callback as operators see it; its body only on demand. */
@@ -53,10 +53,11 @@ export async function openCallbackBody(
   db: Connection,
   vault: Vault,
   id: string,
-): Promise<Buffer | null> {
+): Promise<Buffer | 'unreadable' | null> {
   const row = await db.maybeOne(sql.type(z.object({ body_cipher: z.instanceof(Uint8Array) }))`
     SELECT body_cipher FROM webhook_events WHERE id = ${id}`);
-  return row === null ? null : openBody(vault, id, row.body_cipher);
+  if (row === null) return null;
+  return ifReadable(() => openBody(vault, id, row.body_cipher)) ?? 'unreadable';
 }
 
 /**

@@ -13,7 +13,7 @@ export type Vault = {
   readonly keyIds: readonly string[];
   /** @param place where the ciphertext will stand, such as `payments.phone/pay_…`. */
   encrypt(place: string, plain: string): Buffer;
-  /** @throws Error when the key is missing, the place is another one or a byte was changed. */
+  /** @throws UnreadableError: the key is missing, the place is another one, a byte was changed. */
   decrypt(place: string, cipher: Uint8Array): string;
   /** Keyed hash for look-up, 32 bytes; equal for equal text. */
   hash(purpose: string, text: string): Buffer;
@@ -26,32 +26,83 @@ export type Vault = {
   sealId(id: string): string;
   /**
    * The id again; what is no token comes back as it is.
-   * @throws Error when the hash key is another one or the token was changed.
+   * @param place where the token stands, for who looks for a damaged one.
+   * @throws UnreadableError: the hash key is another one or the token was changed.
    */
-  openId(token: string): string;
+  openId(token: string, place?: string): string;
 };
+
+/** One sealed value does not open. It tells the table, column and row, never the value. */
+export class UnreadableError extends Error {
+  constructor(place: string, reason: string) {
+    super(`${place} cannot be opened: ${reason}`);
+    this.name = 'UnreadableError';
+  }
+}
+
+/** What a sealed value opens to; null for one that does not, so that what stands beside it does. */
+export function ifReadable<T>(open: () => T): T | null {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof UnreadableError) return null;
+    throw error;
+  }
+}
 
 const VERSION = 1;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const ID_TOKEN = 'pid_';
 
-/** @param keys the first encrypts; all decrypt. @param hashKey 32 bytes, never rotated. */
-export function createVault(keys: readonly DataKey[], hashKey: Uint8Array): Vault {
+/**
+ * @param keys the first encrypts; all decrypt.
+ * @param hashKey 32 bytes, never rotated.
+ * @param onUnreadable is told of each sealed value that does not open, once.
+ */
+export function createVault(
+  keys: readonly DataKey[],
+  hashKey: Uint8Array,
+  onUnreadable: (error: UnreadableError) => void = () => undefined,
+): Vault {
   const [current] = keys;
   if (current === undefined) throw new Error('a vault takes at least one data key');
   const byId = new Map(keys.map(({ id, key }) => [id, key]));
+  const orTell = tellOnce(onUnreadable);
   const idKeys = { seal: subkey(hashKey, 'id/seal'), nonce: subkey(hashKey, 'id/nonce') };
   return {
     keyId: current.id,
     keyIds: [...byId.keys()],
     encrypt: (place, plain) => encrypt(current, place, plain),
-    decrypt: (place, cipher) => decrypt(byId, place, Buffer.from(cipher)),
+    decrypt: (place, cipher) => orTell(place, () => decrypt(byId, place, Buffer.from(cipher))),
     hash: (purpose, text) => createHmac('sha256', subkey(hashKey, purpose)).update(text).digest(),
     sealId: (id) => sealId(idKeys, id),
-    openId: (token) => openId(idKeys, token),
+    openId: (token, place = ID_PLACE) => orTell(place, () => openId(idKeys, token)),
   };
 }
+
+const ID_PLACE = 'attempts.provider_payment_id';
+/** More are damaged only where a whole key is gone: then the log may say so again. */
+const TOLD_MAX = 1_000;
+
+/** Node's own words for what is wrong with a cipher help nobody. */
+function tellOnce(onUnreadable: (error: UnreadableError) => void) {
+  const told = new Set<string>();
+  return (place: string, open: () => string): string => {
+    try {
+      return open();
+    } catch (cause) {
+      const isKnown = cause instanceof UnknownKeyError;
+      const error = new UnreadableError(place, isKnown ? cause.message : 'it is damaged');
+      if (told.size >= TOLD_MAX) told.clear();
+      if (!told.has(place)) onUnreadable(error);
+      told.add(place);
+      throw error;
+    }
+  };
+}
+
+class UnknownKeyError extends Error {}
 
 /** A key for one purpose only (HKDF-SHA256, RFC 5869), so that no two uses share one. */
 export function subkey(key: Uint8Array, purpose: string): Buffer {
@@ -78,7 +129,10 @@ function decrypt(keys: ReadonlyMap<string, Uint8Array>, place: string, sealed: B
   const id = keyIdOf(sealed);
   const head = sealed.subarray(0, 2 + id.length);
   const key = keys.get(id);
-  if (key === undefined) throw new Error(`data key ${id} is missing from MALIPO_DATA_KEYS`);
+  if (key === undefined) {
+    const shown = /^[\w.-]{1,32}$/.test(id) ? id : 'of an unknown name';
+    throw new UnknownKeyError(`data key ${shown} is missing from MALIPO_DATA_KEYS`);
+  }
   const nonce = sealed.subarray(head.length, head.length + NONCE_BYTES);
   const tagEnd = head.length + NONCE_BYTES + TAG_BYTES;
   const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });

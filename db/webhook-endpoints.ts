@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { newId } from './ids.ts';
 import type { Connection, Pool } from './pool.ts';
 import { sql } from './sql.ts';
-import type { Vault } from './vault.ts';
+import { ifReadable, type Vault } from './vault.ts';
 
 const endpointRow = z.object({
   id: z.string(),
@@ -133,7 +133,7 @@ export function rotateSecret(
   });
 }
 
-/** All that sign now, newest first. */
+/** All that sign now, newest first; none that does not open. */
 export async function openSecrets(
   db: Connection,
   vault: Vault,
@@ -144,5 +144,9 @@ export async function openSecrets(
     SELECT version, secret_cipher FROM webhook_secrets
     WHERE endpoint_id = ${endpointId} AND (expires_at IS NULL OR expires_at > now())
     ORDER BY version DESC LIMIT 5`);
-  return rows.map((it) => vault.decrypt(placeOfSecret(endpointId, it.version), it.secret_cipher));
+  return rows.flatMap(({ version, secret_cipher }) => {
+    const place = placeOfSecret(endpointId, version);
+    const secret = ifReadable(() => vault.decrypt(place, secret_cipher));
+    return secret === null ? [] : [secret];
+  });
 }

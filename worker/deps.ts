@@ -29,7 +29,9 @@ export function openDeps(
 ): WorkerDeps {
   const pool = openWorkerPool(env, log);
   const tokens = createCallbackTokens(env.hashKey);
-  const vault = createVault(env.dataKeys, env.hashKey);
+  const vault = createVault(env.dataKeys, env.hashKey, (err) =>
+    log.error({ err }, 'a sealed value cannot be opened'),
+  );
   const clients = new Map<string, Promise<ProviderClient>>();
   return {
     pool,

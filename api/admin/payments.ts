@@ -40,9 +40,10 @@ export const adminPaymentOperations: readonly Operation[] = [
     query: searchPaymentsQuery,
     answers: { 200: { description: 'A page', schema: pageOf(adminPaymentShape) } },
     async handle(deps, { query }) {
-      const { merchant_id, ...filter } = query;
+      const { merchant_id, reference, ...filter } = query;
       const present = (payment: Payment) => presentAdminPayment(deps, payment);
-      const body = await listPage(deps, merchant_id ?? null, filter, present);
+      const asked = { ...filter, referenceInAnyCase: reference };
+      const body = await listPage(deps, merchant_id ?? null, asked, present);
       return { status: 200, body };
     },
   }),

@@ -3,7 +3,7 @@ import { listOpenSurplus, resolveSurplus } from '../../db/surplus.ts';
 import { SURPLUS_RESOLUTIONS } from '../../domain/surplus.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { openProviderId } from '../payments/present.ts';
+import { openSurplusId } from '../payments/present.ts';
 import { pageQuery, text } from '../schema.ts';
 import { findPage, pageOf } from '../shape.ts';
 import { adminPaymentShape, presentAdminPayment, requireAnyPayment } from './payments.ts';
@@ -60,10 +60,12 @@ export const surplusOperations: readonly Operation[] = [
       }),
     answers: { 200: { description: 'The payment as it stands now', schema: adminPaymentShape } },
     async handle(deps, { param, body, caller }) {
-      const { id, surplus } = await requireAnyPayment(deps, param('id'));
-      const meant = surplus.find(({ provider, providerPaymentId: kept }) => {
-        return openProviderId(deps.vault, provider, kept) === body.provider_payment_id;
-      });
+      const payment = await requireAnyPayment(deps, param('id'));
+      const { id } = payment;
+      // Of those that cannot be read, and are shown alike, the first that is open.
+      const meant = payment.surplus
+        .toSorted((a, b) => Number(a.status !== 'open') - Number(b.status !== 'open'))
+        .find((it) => openSurplusId(deps.vault, payment, it) === body.provider_payment_id);
       const isDone =
         meant !== undefined &&
         (await resolveSurplus(deps.pool, {

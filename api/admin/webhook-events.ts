@@ -100,10 +100,14 @@ export const webhookEventOperations: readonly Operation[] = [
     access: { kind: 'operator', role: 'admin' },
     isSeen: true,
     answers: { 200: { description: 'The bytes', contentType: 'application/octet-stream' } },
+    problems: ['not_readable'],
     async handle({ pool, vault }, { param }) {
       const id = param('id');
       const body = isId('event', id) ? await openCallbackBody(pool, vault, id) : null;
       if (body === null) throw notFound();
+      if (body === 'unreadable') {
+        throw new ApiError('not_readable', 'the bytes are kept, and cannot be opened');
+      }
       return { status: 200, body };
     },
   }),

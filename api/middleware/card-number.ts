@@ -114,7 +114,7 @@ function passesLuhn(digits: string): boolean {
 }
 
 /** NFKC turns full-width digits into ours; those of other scripts stand ten in a row, 0 first. */
-function inOurDigits(text: string): string {
+export function inOurDigits(text: string): string {
   return text.normalize('NFKC').replace(/(?!\d)\p{Nd}/gu, (digit) => {
     const point = digit.codePointAt(0) ?? 0;
     let value = 0;

@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import { koaBody } from 'koa-body';
 import { ApiError } from '../errors.ts';
+import { pointerOf } from './validate.ts';
 
 const BODY_LIMIT = '64kb';
 
@@ -22,7 +23,8 @@ const DEPTH_MAX = 32;
 /** A JSON body of at most 64 KB; anything else is refused. */
 export async function readJsonBody(ctx: Context): Promise<unknown> {
   if (!ctx.is('application/json')) {
-    throw new ApiError('unsupported_media_type', 'send Content-Type: application/json');
+    const detail = 'send a JSON object, {} at the least, with Content-Type: application/json';
+    throw new ApiError('unsupported_media_type', detail);
   }
   try {
     await parse(ctx, () => Promise.resolve());
@@ -44,6 +46,8 @@ function isDeeperThan(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((part) => isDeeperThan(part, levels - 1));
 }
 
+const PROTO = '__proto__';
+
 function toApiError(error: Error): ApiError {
   const status = 'status' in error ? error.status : null;
   if (status === 413) {
@@ -52,5 +56,29 @@ function toApiError(error: Error): ApiError {
   if (status === 415) {
     return new ApiError('unsupported_media_type', 'send JSON in UTF-8, without exotic encodings');
   }
+  const pointer = 'body' in error ? findProtoIn(String(error.body)) : null;
+  if (pointer !== null) {
+    const detail = `${PROTO} is not a field that can be stored`;
+    return new ApiError('invalid_request', detail, [{ pointer, detail }]);
+  }
   return new ApiError('malformed_json', 'the body could not be read as one JSON object');
+}
+
+/** Where a body that is JSON has the one name that the parser refuses; null where it has not. */
+function findProtoIn(text: string): string | null {
+  try {
+    return findProto(JSON.parse(text), DEPTH_MAX);
+  } catch {
+    return null;
+  }
+}
+
+function findProto(value: unknown, levels: number): string | null {
+  if (typeof value !== 'object' || value === null || levels === 0) return null;
+  if (Object.hasOwn(value, PROTO)) return `/${PROTO}`;
+  for (const [key, part] of Object.entries(value)) {
+    const found = findProto(part, levels - 1);
+    if (found !== null) return `${pointerOf([key])}${found}`;
+  }
+  return null;
 }

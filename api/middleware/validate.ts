@@ -14,6 +14,10 @@ export function validate<T extends z.ZodType>(schema: T, value: unknown): z.outp
 }
 
 function toFaults(issue: z.core.$ZodIssue): readonly Fault[] {
+  // What is wrong with a key is told by the key's own rule, not by the record that it stands in.
+  if (issue.code === 'invalid_key') {
+    return issue.issues.map(({ message }) => ({ pointer: pointerOf(issue.path), detail: message }));
+  }
   if (issue.code !== 'unrecognized_keys') {
     return [{ pointer: pointerOf(issue.path), detail: issue.message }];
   }
@@ -24,7 +28,7 @@ function toFaults(issue: z.core.$ZodIssue): readonly Fault[] {
 }
 
 /** A JSON Pointer (RFC 6901), with what a client sent cut to a sane length. */
-function pointerOf(path: readonly PropertyKey[]): string {
+export function pointerOf(path: readonly PropertyKey[]): string {
   const quote = (part: PropertyKey) =>
     String(part).slice(0, 60).replace(/~/g, '~0').replace(/\//g, '~1');
   return path.map((part) => `/${quote(part)}`).join('');

@@ -11,7 +11,8 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { requireProvider } from '../require-provider.ts';
 import { fingerprintOf } from './fingerprint.ts';
-import { parsePhone, readPhone, refuseBeyondLimits } from './limits.ts';
+import { refuseBeyondLimits } from './limits.ts';
+import { parsePhone, readPhone } from './phone.ts';
 import { type Resolved, resolveFallbacks, resolveProvider } from './resolve.ts';
 import type { CreatePaymentBody } from './schema.ts';
 

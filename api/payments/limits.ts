@@ -1,48 +1,9 @@
-import {
-  type CountryCode,
-  isSupportedCountry,
-  parsePhoneNumberFromString,
-} from 'libphonenumber-js';
 import { exponentOf, formatMoney } from '../../domain/money.ts';
 import type { Capabilities, Provider } from '../../domain/provider.ts';
 import { findProvider, PROVIDER_NAMES } from '../../providers/index.ts';
 import { ApiError, type Fault } from '../errors.ts';
+import { readPhone } from './phone.ts';
 import type { CreatePaymentBody } from './schema.ts';
-
-/** The phone in E.164, null where none is needed. @throws ApiError naming the spellings. */
-export function readPhone({ name, capabilities }: Provider, phone: string | undefined) {
-  const isNeeded = capabilities.needs.includes('phone');
-  if (phone === undefined) {
-    if (!isNeeded) return null;
-    throw beyondLimits([{ pointer: '/customer/phone', detail: `is required for ${name}` }]);
-  }
-  const e164 = parsePhone(capabilities, phone);
-  if (e164 !== null) return e164;
-  const detail = isNeeded
-    ? `must be a Kenyan mobile number, such as 0712345678, 254712345678 or +254712345678`
-    : 'must be a phone number with its country, such as +254712345678';
-  throw beyondLimits([{ pointer: '/customer/phone', detail }]);
-}
-
-/** The phone in E.164; null when it is none that this provider serves. */
-export function parsePhone(capabilities: Capabilities, phone: string): string | null {
-  const parsed = parsePhoneNumberFromString(phone, homeCountry(capabilities));
-  const countries = capabilities.phone_countries;
-  const isServed =
-    countries.length === 0 || (parsed?.country !== undefined && countries.includes(parsed.country));
-  if (parsed?.isValid() !== true || !isServed || !isMobileOf(countries, parsed.number)) return null;
-  return parsed.number;
-}
-
-function homeCountry({ phone_countries }: Capabilities): CountryCode | undefined {
-  const [country] = phone_countries;
-  return country !== undefined && isSupportedCountry(country) ? country : undefined;
-}
-
-/** Safaricom takes 2547… and 2541…; a landline would never see the prompt. */
-function isMobileOf(countries: readonly string[], e164: string): boolean {
-  return !countries.includes('KE') || /^\+254[17]\d{8}$/.test(e164);
-}
 
 /**
  * @param fallback other providers that may take a later attempt: what they need may be sent along.

@@ -6,10 +6,13 @@ import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { findPage } from '../shape.ts';
-import { parsePhone } from './limits.ts';
+import { parsePhone, withOddSign } from './phone.ts';
 import type { listPaymentsQuery, searchPaymentsQuery } from './schema.ts';
 
-type Searched = Partial<z.output<typeof searchPaymentsQuery>>;
+type Searched = Partial<z.output<typeof searchPaymentsQuery>> & {
+  /** What people type. */
+  readonly referenceInAnyCase?: string | undefined;
+};
 
 /**
  * One page of payments, newest first. @param merchantId null: of all merchants.
@@ -29,8 +32,9 @@ export async function listPage<T>(
     emailHash: query.email === undefined ? null : hashEmail(deps.vault, query.email),
     customerId: query.customer_id ?? null,
     reference: query.reference ?? null,
+    referenceInAnyCase: query.referenceInAnyCase ?? null,
     amountMinor: query.amount ?? null,
-    receipt: query.receipt ?? null,
+    receipt: query.receipt?.trim() ?? null,
     providerPaymentIds: spellingsOf(deps, query.provider_payment_id),
     createdFrom: query.created_from ?? null,
     createdBefore: query.created_before ?? null,
@@ -54,6 +58,6 @@ function toE164(phone: string): string {
     const e164 = parsePhone(PROVIDERS[name].capabilities, phone);
     if (e164 !== null) return e164;
   }
-  const detail = 'must be a phone number, such as 0712345678 or +254712345678';
+  const detail = withOddSign(phone, 'must be a phone number, such as 0712345678 or +254712345678');
   throw new ApiError('invalid_request', `phone ${detail}`, [{ pointer: '/phone', detail }]);
 }

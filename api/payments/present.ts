@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { AuditEntry } from '../../db/rows.ts';
-import type { Vault } from '../../db/vault.ts';
+import { ifReadable, type Vault } from '../../db/vault.ts';
 import type { FailureCode } from '../../domain/error.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { isClosed } from '../../domain/payment-states.ts';
@@ -9,6 +9,7 @@ import { refundableMinor } from '../../domain/refund.ts';
 import type { Surplus } from '../../domain/surplus.ts';
 import { hasPersonalIds } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
+import { UNREADABLE } from '../shape.ts';
 import type { auditEntryShape, paymentShape } from './shape.ts';
 
 type Presenting = Pick<ApiDeps, 'engine' | 'vault'>;
@@ -44,9 +45,11 @@ export function presentPayment(
     failure: presentFailure(payment),
     review_reason: payment.reviewReason,
     dispute: presentDispute(payment),
-    surplus: payment.surplus.map((it) => presentSurplus(it, vault)),
+    surplus: payment.surplus.map((it) => presentSurplus(payment, it, vault)),
     provider_payment_id:
-      providerPaymentId === null ? null : openProviderId(vault, provider, providerPaymentId),
+      providerPaymentId === null
+        ? null
+        : openProviderId(vault, provider, providerPaymentId, placeOf(payment)),
     provider_receipt: payment.providerReceipt,
     workflow: { id: payment.workflowId, url: engine.workflowUrl(payment.workflowId) },
     idempotency_key: payment.idempotencyKey,
@@ -68,19 +71,30 @@ function presentDispute({ dispute }: Payment) {
   return { id: providerDisputeId, status, amount: amountMinor, currency, reason };
 }
 
+/** Where a payment's own id stands. */
+const placeOf = ({ id }: Payment) => `payments.provider_payment_id/${id}`;
+
 /**
- * The id as the provider spells it. Only those of its own are opened: the ids of others come from
- * merchants' accounts, where anybody could send a stolen token to have it read.
+ * The id as the provider spells it, or that it is unreadable: one that does not open must not hide
+ * the payment. Only those of its own are opened: the ids of others come from merchants' accounts,
+ * where anybody could send a stolen token to have it read.
  */
-export function openProviderId(vault: Vault, provider: string, id: string): string {
-  return hasPersonalIds(provider) ? vault.openId(id) : id;
+function openProviderId(vault: Vault, provider: string, id: string, place: string): string {
+  if (!hasPersonalIds(provider)) return id;
+  return ifReadable(() => vault.openId(id, place)) ?? UNREADABLE;
 }
 
-function presentSurplus(surplus: Surplus, vault: Vault) {
-  const { provider, providerPaymentId, receipt, kind, money, status } = surplus;
+/** The id that money beside a payment's own is shown under, and decided about by. */
+export function openSurplusId(vault: Vault, { id }: Payment, surplus: Surplus): string {
+  const { provider, providerPaymentId } = surplus;
+  return openProviderId(vault, provider, providerPaymentId, `payments.surplus/${id}`);
+}
+
+function presentSurplus(payment: Payment, surplus: Surplus, vault: Vault) {
+  const { provider, receipt, kind, money, status } = surplus;
   return {
     provider,
-    provider_payment_id: openProviderId(vault, provider, providerPaymentId),
+    provider_payment_id: openSurplusId(vault, payment, surplus),
     provider_receipt: receipt,
     is_held: kind === 'authorized',
     amount: money?.amountMinor ?? null,

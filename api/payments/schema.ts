@@ -30,7 +30,10 @@ export const createPaymentBody = z
     capture_method: z.enum(CAPTURE_METHODS).default('automatic'),
     reference: z
       .string()
-      .regex(/^[A-Za-z0-9 ._/-]+$/, 'takes letters, digits, space and . _ / -')
+      .regex(
+        /^[ ._/-]*[A-Za-z0-9][A-Za-z0-9 ._/-]*$/,
+        'takes letters, digits, space and . _ / -, and at least one letter or digit',
+      )
       .optional(),
     description: text(200).optional(),
     return_url: z
@@ -64,18 +67,19 @@ export const listPaymentsQuery = pageQuery.extend({
   status: commaList.optional().meta({ description: 'Only these, separated by commas' }),
   provider: z.string().refine(isProviderName, 'no such provider').optional(),
   phone: text(30).optional(),
-  reference: text(50).optional(),
+  reference: text(50).optional().meta({ description: 'Exactly so: `a` does not find A' }),
   created_from: moment.optional(),
   created_before: moment.optional(),
 });
 
 /** What operators search by as well, over all merchants. */
 export const searchPaymentsQuery = listPaymentsQuery.extend({
+  reference: text(50).optional().meta({ description: 'In any case: `shop-1` finds SHOP-1' }),
   merchant_id: text(100).optional(),
   email: z.email().max(254).optional(),
   customer_id: text(100).optional(),
   amount: z.coerce.number().pipe(positiveAmount).optional(),
-  receipt: text(100).optional().meta({ description: 'The provider’s, exactly as it spells it' }),
+  receipt: text(100).optional().meta({ description: 'The provider’s, in any case' }),
   provider_payment_id: text(200)
     .optional()
     .meta({ description: 'The provider’s id of any attempt' }),

@@ -7,14 +7,23 @@ import { PAYMENT_STATUSES } from '../../domain/payment-states.ts';
 import { SURPLUS_STATUSES } from '../../domain/surplus.ts';
 import { PROVIDER_NAMES } from '../../providers/index.ts';
 import { runningShape } from '../execution.ts';
-import { minor, namesOf, textMap, textOrNull, time, timeOrNull, workflowShape } from '../shape.ts';
+import {
+  ID_MAY_BE_UNREADABLE,
+  minor,
+  namesOf,
+  textMap,
+  textOrNull,
+  time,
+  timeOrNull,
+  workflowShape,
+} from '../shape.ts';
 
 export const providerName = z.string().meta({ enum: PROVIDER_NAMES, example: 'mpesa' });
 
 /** Money under another of the provider's ids than the payment's own. */
 const surplusShape = z.strictObject({
   provider: providerName,
-  provider_payment_id: z.string(),
+  provider_payment_id: z.string().meta({ description: ID_MAY_BE_UNREADABLE }),
   provider_receipt: textOrNull,
   is_held: z.boolean().meta({ description: 'Held for a capture, not taken' }),
   amount: minor.nullable(),
@@ -71,7 +80,7 @@ export const paymentShape = z
     surplus: z
       .array(surplusShape)
       .meta({ description: 'Money that came beside its own: the payer may have paid twice' }),
-    provider_payment_id: textOrNull,
+    provider_payment_id: textOrNull.meta({ description: ID_MAY_BE_UNREADABLE }),
     provider_receipt: textOrNull,
     workflow: workflowShape,
     idempotency_key: z.string(),

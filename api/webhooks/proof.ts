@@ -56,7 +56,10 @@ export async function requireSignature(
   throw new ApiError('webhook_refused', fault);
 }
 
-/** Null when one of the secrets signed it. */
+/**
+ * Null when one of the secrets signed it. @throws ApiError temporarily_unavailable when none did
+ * and one of them could not be looked at.
+ */
 async function findFault(
   deps: ApiDeps,
   { provider, webhook }: Channel,
@@ -64,9 +67,14 @@ async function findFault(
   { body, headers }: Callback,
 ): Promise<string | null> {
   let fault: string | null = 'no credentials are configured to check it with';
-  for (const credentials of await candidatesOf(deps, provider, configId)) {
+  const { candidates, hasUnreadable } = await candidatesOf(deps, provider, configId);
+  for (const credentials of candidates) {
     fault = webhook.verify?.({ body, headers, nowMs: Date.now() }, credentials) ?? null;
     if (fault === null) return null;
+  }
+  if (hasUnreadable) {
+    const detail = 'one of the credentials to check it with cannot be opened; send it again';
+    throw new ApiError('temporarily_unavailable', detail);
   }
   return fault;
 }
@@ -75,7 +83,7 @@ async function candidatesOf(
   { callbackPool, vault, providerEnv }: ApiDeps,
   provider: Provider,
   configId: string,
-): Promise<readonly Credentials[]> {
+): Promise<{ readonly candidates: readonly Credentials[]; readonly hasUnreadable: boolean }> {
   if (configId !== '' && !isId('provider_config', configId)) {
     throw new ApiError('not_found', 'no route has this path');
   }
@@ -83,8 +91,9 @@ async function candidatesOf(
     configId === ''
       ? [providerEnv[provider.name] ?? {}]
       : await openCredentialVersions(callbackPool, vault, configId);
-  return records.flatMap((record) => {
-    const reading = provider.readCredentials(record);
-    return reading.ok ? [reading.credentials] : [];
+  const candidates = records.flatMap((record) => {
+    const reading = record === null ? null : provider.readCredentials(record);
+    return reading?.ok === true ? [reading.credentials] : [];
   });
+  return { candidates, hasUnreadable: records.includes(null) };
 }

@@ -174,7 +174,15 @@ test('a payment is found by what its payer or its provider names it by', async (
   await storePaymentIn(api.pool, 'created', { amountMinor: 20_000 });
   const found = async (query: string) =>
     (await first.send('GET', `/api/v1/admin/payments?${query}`)).body.data.map((it) => it.id);
-  const ways = ['receipt=UJ7A1B2C3D', 'provider_payment_id=ws_CO_1', 'email=Asha@example.test'];
+  await api.database.queryAsOwner("UPDATE payments SET reference = 'Shop-77' WHERE id = $1", [id]);
+  const ways = [
+    'receipt=UJ7A1B2C3D',
+    'receipt=uj7a1b2c3d',
+    'receipt=%20UJ7A1B2C3D%20',
+    'reference=shop-77',
+    'provider_payment_id=ws_CO_1',
+    'email=Asha@example.test',
+  ];
   for (const way of [...ways, 'customer_id=cust-17', 'amount=10000', 'phone=0712345678']) {
     expect([way, await found(way)]).toEqual([way, [id]]);
   }

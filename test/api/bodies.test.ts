@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { hashOfPaymentWorkflowId } from '../../domain/id.ts';
 import { storePaymentIn } from '../factories.ts';
 import { listStored } from './callbacks.ts';
-import { openRaw, parseAnswer, readAll } from './raw.ts';
+import { exchange, openRaw, parseAnswer, readAll } from './raw.ts';
 import { openTestApi, type TestApi } from './server.ts';
 
 /** Bodies as the wire brings them: with a length, in chunks, or not at all. */
@@ -54,6 +54,62 @@ test('a capture without a body takes all', async () => {
   const { id, workflowId } = await authorize();
   expect((await api.send('POST', `/api/v1/payments/${id}/capture`)).status).toBe(200);
   expect(api.engine.updates).toEqual([['capture', workflowId, 10_000]]);
+});
+
+test.each([
+  ['metadata', '{"metadata":{"__proto__":"x"}}', '/metadata/__proto__'],
+  ['the body', '{"amount":1,"__proto__":{"admin":true}}', '/__proto__'],
+  ['a list', '{"a":[{"__proto__":1}]}', '/a/0/__proto__'],
+  ['an escaped spelling', '{"metadata":{"\\u005f_proto__":"x"}}', '/metadata/__proto__'],
+])('__proto__ in %s is named as what cannot be stored', async (_where, body, pointer) => {
+  const answer = await api.send('POST', '/api/v1/payments', { body });
+  expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+  const detail = '__proto__ is not a field that can be stored';
+  expect(answer.body.errors).toEqual([{ pointer, detail }]);
+});
+
+test('other names that JavaScript knows are kept as they are', async () => {
+  const metadata = { constructor: 'a', prototype: 'b', toString: 'c', hasOwnProperty: 'd' };
+  const customer = { phone: '0712345678' };
+  const body = { provider: 'mpesa', amount: 10_000, currency: 'KES', customer, metadata };
+  const made = await api.send('POST', '/api/v1/payments', { body });
+  expect(made.status).toBe(202);
+  const { body: read } = await api.send('GET', `/api/v1/payments/${made.body.id}`);
+  expect(read.metadata).toEqual(metadata);
+});
+
+describe('an empty body', () => {
+  const store = () =>
+    storePaymentIn(api.pool, 'succeeded', { provider: 'cpay', credentialsRef: 'env:cpay' });
+
+  test('that says it is JSON is an empty object', async () => {
+    const { id } = await store();
+    const refund = await sendNothing(`/api/v1/payments/${id}/refunds`);
+    expect(refund).toMatchObject({ status: 202, body: { amount: 10_000 } });
+    const payment = await sendNothing('/api/v1/payments');
+    expect(payment).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+    expect(payment.body.detail).toContain('/provider is required');
+  });
+
+  /** As `curl -X POST -H 'Content-Type: application/json'`: not even a length. */
+  const sendNothing = (path: string) => {
+    const headers = [
+      `POST ${path} HTTP/1.1`,
+      'Host: x',
+      'Connection: close',
+      `Authorization: Bearer ${api.apiKey}`,
+      'Idempotency-Key: of-this-test',
+      'Content-Type: application/json; charset=utf-8',
+    ];
+    return exchange(api.url, `${headers.join('\r\n')}\r\n\r\n`);
+  };
+
+  test('without a type is told what to send: money moves by it', async () => {
+    const { id } = await store();
+    const answer = await api.send('POST', `/api/v1/payments/${id}/refunds`);
+    expect(answer).toMatchObject({ status: 415, body: { code: 'unsupported_media_type' } });
+    expect(answer.body.detail).toContain('{}');
+  });
 });
 
 describe('a body that is too large is told so, and its connection goes on', () => {

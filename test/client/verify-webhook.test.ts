@@ -65,6 +65,39 @@ describe('is refused', () => {
   });
 });
 
+describe('a secret', () => {
+  it.each([
+    ['with a blank at its end', `${SECRET} `],
+    ['with a line end', `${SECRET}\r\n`],
+    ['with no-break spaces around', `\u00a0${SECRET}\u00a0`],
+    ['with marks that nobody sees', `\ufeff\u200b${SECRET}\u200e`],
+    ['without its first letters', SECRET.replace('whsec_', '')],
+  ])('%s is taken', (_, secret) => {
+    expect(verifyWebhook(BODY, sign([SECRET]), secret)).toEqual(EVENT);
+  });
+
+  it.each([
+    ['of another prefix', `v1,${SECRET}`],
+    ['of a key', SECRET.replace('whsec_', 'sk_test_')],
+    ['of a public key', SECRET.replace('whsec_', 'whpk_')],
+    ['in quotes', `"${SECRET}"`],
+    ['with a blank inside', `${SECRET.slice(0, 20)} ${SECRET.slice(20)}`],
+    ['of letters that are not base64', 'whsec_ßß'],
+    ['of nothing', ''],
+    ['of the prefix alone', 'whsec_'],
+  ])('%s is told to have the wrong form', (_, secret) => {
+    const verify = () => verifyWebhook(BODY, sign([SECRET]), secret);
+    expect(verify).toThrow(WebhookVerificationError);
+    expect(verify).toThrow(/whsec_….*created/);
+    expect(verify).not.toThrow(/Base64|base64/);
+  });
+
+  it('that is not set at all is told so too', () => {
+    const unset = JSON.parse('{}').secret;
+    expect(() => verifyWebhook(BODY, sign([SECRET]), unset)).toThrow(WebhookVerificationError);
+  });
+});
+
 function timeOf({ 'webhook-timestamp': time = '' }: Record<string, string>) {
   return { 'webhook-timestamp': time };
 }

@@ -32,6 +32,7 @@ function list(changes: Partial<PaymentFilter> = {}): Promise<readonly Payment[]>
     emailHash: null,
     customerId: null,
     reference: null,
+    referenceInAnyCase: null,
     amountMinor: null,
     receipt: null,
     providerPaymentIds: null,

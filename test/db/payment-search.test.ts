@@ -26,6 +26,7 @@ const NO_FILTER: PaymentFilter = {
   emailHash: null,
   customerId: null,
   reference: null,
+  referenceInAnyCase: null,
   amountMinor: null,
   receipt: null,
   providerPaymentIds: null,
@@ -124,6 +125,7 @@ async function explain(filter: Partial<PaymentFilter>): Promise<string> {
 const SEARCHES: readonly (readonly [keyof PaymentFilter, Partial<PaymentFilter>, string])[] = [
   // table
   ['receipt', { receipt: 'UJ7SEARCH1' }, 'payments_by_receipt'],
+  ['receipt', { receipt: 'uj7search1' }, 'payments_by_receipt'],
   [
     'providerPaymentIds',
     { providerPaymentIds: ['ws_CO_17', 'pid_17'] },
@@ -133,7 +135,8 @@ const SEARCHES: readonly (readonly [keyof PaymentFilter, Partial<PaymentFilter>,
   ['customerId', { customerId: 'cust-17' }, 'payments_by_customer'],
   ['amountMinor', { amountMinor: 123_456 }, 'payments_by_amount'],
   ['phoneHash', { phoneHash: hashPhone(VAULT, PHONE) }, 'payments_by_any_phone'],
-  ['reference', { reference: 'INVOICE-1' }, 'payments_by_any_reference'],
+  ['referenceInAnyCase', { referenceInAnyCase: 'INVOICE-1' }, 'payments_by_any_reference'],
+  ['referenceInAnyCase', { referenceInAnyCase: 'Invoice-1' }, 'payments_by_any_reference'],
 ];
 
 test.each(SEARCHES)(

@@ -52,7 +52,7 @@ test('a change is a new version, and the former one still opens', async () => {
     secret_key: 'sk_test_second',
   });
   const versions = await openCredentialVersions(pool, vault, first.id);
-  expect(versions.map(({ secret_key }) => secret_key)).toEqual(['sk_test_second', 'sk_test_first']);
+  expect(versions.map((it) => it?.secret_key)).toEqual(['sk_test_second', 'sk_test_first']);
 });
 
 test('a merchant’s own counts before the default, and the default before none', async () => {

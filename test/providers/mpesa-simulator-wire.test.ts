@@ -132,6 +132,8 @@ describe('a push', () => {
     [{ AccountReference: 'ORDER–1' }, 'AccountReference', null],
     [{ AccountReference: 'ORDER-1234567' }, 'AccountReference', null],
     [{ AccountReference: '' }, 'AccountReference', 'AccountReference'],
+    [{ AccountReference: '   ' }, 'AccountReference', 'AccountReference'],
+    [{ AccountReference: '-' }, 'AccountReference', null],
     [{ TransactionDesc: '' }, 'Remarks', 'Remarks'],
     [{ TransactionDesc: 'Tea & bread' }, 'TransactionDesc', null],
     [{ TransactionDesc: 'Fourteen chars' }, 'TransactionDesc', null],

@@ -91,7 +91,9 @@ function findBadField(
     PhoneNumber: isPhone(text(body, 'PhoneNumber')),
     CallBackURL: isCallbackUrl(text(body, 'CallBackURL'), strictness),
     AccountReference:
-      reference.length >= 1 && reference.length <= referenceMax && isPlain(reference),
+      (isStrict ? /[A-Za-z0-9]/ : /\S/).test(reference) &&
+      reference.length <= referenceMax &&
+      isPlain(reference),
     Remarks: description.length >= 1,
     TransactionDesc: !isStrict || (description.length <= 13 && isPlain(description)),
   };
