@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { ProviderError } from '../domain/error.ts';
+import { attemptReference } from '../domain/id.ts';
 import { isOutcome, type LookupResult } from '../domain/outcome.ts';
 import { scheduleAt } from '../domain/policy.ts';
 import type { ReceiptAnswer } from '../domain/receipt.ts';
@@ -10,10 +11,11 @@ import { countPoll } from './metrics.ts';
 
 export type LookupInput = {
   readonly paymentId: string;
-  readonly attemptId?: string;
+  readonly workflowId: string;
+  readonly attemptOrdinal: number;
   readonly provider: string;
   readonly credentialsRef: string;
-  /** Null where the provider looks up by our attempt's id. */
+  /** Null where the provider looks up by our reference of the attempt. */
   readonly providerPaymentId: string | null;
   readonly timeoutMs: number;
   /** Pause before the second question, the third …; the last one repeats. */
@@ -35,10 +37,11 @@ export type ReceiptInput = Omit<RefundLookupInput, 'providerRefundId'>;
 export function createLookup(deps: Pick<ActivityDeps, 'clientFor' | 'refundCallbackUrls'>) {
   return {
     async lookup(input: LookupInput): Promise<LookupResult> {
-      const { providerPaymentId, timeoutMs, attemptId = '' } = input;
+      const { providerPaymentId, timeoutMs, workflowId, attemptOrdinal } = input;
+      const attemptRef = attemptReference(workflowId, attemptOrdinal);
       const client = () => deps.clientFor(input.provider, input.credentialsRef);
       return await ask(input, isOutcome, async (signal) =>
-        (await client()).lookup({ providerPaymentId, attemptId, timeoutMs }, signal),
+        (await client()).lookup({ providerPaymentId, attemptRef, timeoutMs }, signal),
       );
     },
 

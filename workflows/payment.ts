@@ -109,7 +109,10 @@ async function askProvider(
     }
     const leftMs = until - Date.now();
     if (leftMs <= 0) return;
-    const asked = { attemptId: book.attemptId(), providerPaymentId: book.providerPaymentId() };
+    const asked = {
+      attemptOrdinal: book.attemptOrdinal(),
+      providerPaymentId: book.providerPaymentId(),
+    };
     if (asked.providerPaymentId === null && input.can?.looks_up_by_our_id !== true) {
       await desk.newsWithin(leftMs, 'wait for the callback; there is no id to ask by');
     } else {
@@ -182,7 +185,10 @@ async function awaitReview(input: PaymentInput, book: Book, desk: Desk): Promise
 }
 
 async function askOnce(input: PaymentInput, book: Book, desk: Desk, key: string): Promise<void> {
-  const asked = { attemptId: book.attemptId(), providerPaymentId: book.providerPaymentId() };
+  const asked = {
+    attemptOrdinal: book.attemptOrdinal(),
+    providerPaymentId: book.providerPaymentId(),
+  };
   if (asked.providerPaymentId === null && input.can?.looks_up_by_our_id !== true) return;
   const windowMs = input.policy.lookup.timeout_ms * 2;
   const answer = await desk.unlessNews(() => lookup(input, asked, windowMs));

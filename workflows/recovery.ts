@@ -151,7 +151,10 @@ async function review(taken: Case): Promise<void> {
 /** Asks once, unless news come first, and applies what there is. */
 async function ask({ input, book, desk, keyOf }: Case, windowMs: number): Promise<void> {
   if (desk.hasNews()) return await applyNews(input, book, desk);
-  const asked = { attemptId: book.attemptId(), providerPaymentId: book.providerPaymentId() };
+  const asked = {
+    attemptOrdinal: book.attemptOrdinal(),
+    providerPaymentId: book.providerPaymentId(),
+  };
   const hasId = asked.providerPaymentId !== null || input.can?.looks_up_by_our_id === true;
   const canAsk = hasId && !desk.isPaused;
   if (canAsk) {

@@ -66,7 +66,7 @@ describe('access tokens', () => {
   it('keeps it from one call to the next', async () => {
     const { providerPaymentId } = await charge();
     await charge();
-    const question = { providerPaymentId, attemptId: 'att_1', timeoutMs: 5_000 };
+    const question = { providerPaymentId, attemptRef: 'att_1', timeoutMs: 5_000 };
     await client.lookup(question, new AbortController().signal);
     expect((await readBook()).requests).toMatchObject({ oauth: 1, push: 2, query: 1 });
   });
