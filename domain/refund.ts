@@ -140,6 +140,8 @@ export type RefundRecoveryInput = LateRefundInput & {
   readonly reviewReason: RefundReviewReason | null;
   /** Whether it may have reached the provider. */
   readonly isSent: boolean;
+  /** See RecoveryInput. */
+  readonly lostHistory?: string;
 };
 
 /** A refund as its row stands. */

@@ -73,9 +73,7 @@ export function openBook(
   const ids = openIds(input);
   const wait = openWait();
   let taken: number | null = null;
-  let out = false;
-  let sent = false;
-  let sendAfterMs: number | null = status === 'created' ? 0 : null;
+  const send = openSend(status === 'created');
   return {
     status: () => current,
     attemptId: () => attempt.id,
@@ -87,18 +85,14 @@ export function openBook(
     takenMinor: () => taken,
     numbered: openNumbers(),
     ordinals: { capture: 1, cancel: 1 },
-    isOut: () => out,
-    mayBeSent: () => sent,
-    setOut(isOut, mayBeSent = isOut) {
-      out = isOut;
-      sent = mayBeSent;
-      if (isOut) sendAfterMs = null;
-    },
-    sendAfterMs: () => sendAfterMs,
+    isOut: send.isOut,
+    mayBeSent: send.mayBeSent,
+    setOut: send.setOut,
+    sendAfterMs: send.afterMs,
     waitLeftMs: wait.leftMs,
     async write(entry) {
       // Who gives up without an outcome of its own does not say that nothing was sent.
-      const mayBeAtProvider = sent || (entry.outcome ?? null) === null;
+      const mayBeAtProvider = send.mayBeSent() || (entry.outcome ?? null) === null;
       const request = requestOf(input, attempt, { mayBeAtProvider, ...entry });
       ids.learn(request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null);
       const result = await record(request);
@@ -116,14 +110,13 @@ export function openBook(
       const opened = await recordReattempt({ ...request, route });
       // Results of earlier versions hold the id alone.
       current = opened.status ?? current;
-      sendAfterMs = opened.isOpened === false ? null : (request.waitMs ?? 0);
+      send.plan(opened.isOpened === false ? null : (request.waitMs ?? 0));
       if (opened.isOpened === false) return;
       wait.follow(request);
       ids.learn(entry.outcome.providerPaymentId);
       ids.leave();
       attempt = { id: opened.attemptId, ordinal: attempt.ordinal + 1, route };
-      out = false;
-      sent = false;
+      send.setOut(false);
       setCurrentDetails(describe(current, request));
     },
   };
@@ -143,6 +136,26 @@ function takenBy({ amountMinor }: PaymentInput, { outcome }: RecordRequest, to: 
 
 function onlyRoute({ provider, credentialsRef, policy, can }: Route): Route {
   return { provider, credentialsRef, policy, ...(can ? { can } : {}) };
+}
+
+/** How far the current attempt is on its way. @param isDue whether it is to be sent now. */
+function openSend(isDue: boolean) {
+  let isOut = false;
+  let mayBeSent = false;
+  let afterMs: number | null = isDue ? 0 : null;
+  return {
+    isOut: () => isOut,
+    mayBeSent: () => mayBeSent,
+    afterMs: () => afterMs,
+    plan(ms: number | null) {
+      afterMs = ms;
+    },
+    setOut(out: boolean, sent = out) {
+      isOut = out;
+      mayBeSent = sent;
+      if (out) afterMs = null;
+    },
+  };
 }
 
 /** The provider's ids of the current attempt and of those before. */

@@ -22,7 +22,7 @@ type Case = {
 
 /** What an open payment needs to come to rest, by where it stands. None of it sends anything. */
 const STAGES = {
-  created: writeOff,
+  created: judgeUnsent,
   processing: askForOutcome,
   requires_action: hold,
   authorized: hold,
@@ -54,7 +54,7 @@ export async function recoverPayment(
     key: keyOf('start'),
     action: 'payment.recovered',
     actor: 'sweeper',
-    cause: 'its workflow had ended before it; it is asked about, and not sent again',
+    cause: causeOf(input),
   });
   do {
     for (let status = book.status(); isOpen(status); status = book.status()) {
@@ -68,6 +68,20 @@ export async function recoverPayment(
 
 function isOpen(status: PaymentStatus): status is keyof typeof STAGES {
   return !isClosed(status);
+}
+
+/** Why something is recovered, for its trail. */
+export function causeOf({ lostHistory }: { readonly lostHistory?: string }): string {
+  const why = lostHistory ?? 'its workflow had ended before it';
+  const more = lostHistory === undefined ? '' : ': the database lost what was written';
+  return `${why}${more}; it is asked about, and not sent again`;
+}
+
+/** What a row that is older than its workflow says proves nothing. */
+async function judgeUnsent(taken: Case): Promise<void> {
+  const { lostHistory } = taken.input;
+  if (lostHistory === undefined) await writeOff(taken);
+  else await giveUp(taken, `${lostHistory}: it may have been sent`);
 }
 
 /** Nothing was sent; should that have changed this moment, the table sends it to review. */

@@ -3,6 +3,7 @@ import { scheduleAt } from '../domain/policy.ts';
 import { isRefundOutcome, type RefundRecoveryInput } from '../domain/refund.ts';
 import type { RefundStatus } from '../domain/refund-states.ts';
 import { isAskedInReview } from './late-success.ts';
+import { causeOf } from './recovery.ts';
 import { openRefundBook, type RefundBook } from './refund-book.ts';
 import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
 import { applyRefundNews, settleRefund } from './refund-news.ts';
@@ -32,7 +33,7 @@ export async function recoverRefund(
     key: keyOf('start'),
     action: 'refund.recovered',
     actor: 'sweeper',
-    cause: 'its workflow had ended before it; it is asked about, and not sent again',
+    cause: causeOf(input),
     providerRefundId: input.providerRefundId,
     waitingFor: input.status === 'needs_review' ? 'review' : 'lookup',
   });

@@ -87,7 +87,7 @@ async function giveUpAction(
   return readDecline(error, providerPaymentId);
 }
 
-/** By Stripe's id, else by our reference of the attempt in its metadata; the search lags by up to a minute. */
+/** By Stripe's id, else by our reference in its metadata; the search lags by up to a minute. */
 export async function lookup(
   sdk: Stripe,
   { providerPaymentId, attemptRef, timeoutMs: timeout }: LookupRequest,

@@ -14,7 +14,7 @@ import { pickPort } from '../../sandbox/ports.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { MERCHANT, makeOutcome, recordEvent, storePayment, VAULT } from '../factories.ts';
 
-/** The keys under which providers know what we sent outlive the rows: a restore sends nothing twice. */
+/** The keys by which providers know what we sent outlive the rows: nothing is sent twice. */
 let database: TestDatabase;
 beforeAll(async () => {
   database = await openTestDatabase();
