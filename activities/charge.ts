@@ -1,6 +1,7 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import { openCharge } from '../db/attempts.ts';
 import { type DispatchClaim, findStop, recordDispatch } from '../db/dispatch.ts';
+import { attemptReference } from '../domain/id.ts';
 import { type Currency, money } from '../domain/money.ts';
 import type { ChargeResult } from '../domain/outcome.ts';
 import type { ChargeContext } from '../domain/provider.ts';
@@ -45,11 +46,12 @@ async function sendCharge(
 ): Promise<ChargeResult> {
   const charge = await openCharge(deps.pool, deps.vault, input.paymentId, input.attemptId);
   const client = await deps.clientFor(input.provider, input.credentialsRef);
+  const attemptRef = attemptReference(input.workflowId, charge.attemptOrdinal);
   const request = {
     paymentId: input.paymentId,
-    attemptId: input.attemptId,
+    attemptRef,
     workflowId: input.workflowId,
-    idempotencyKey: `${input.paymentId}/${input.attemptId}/charge`,
+    idempotencyKey: `${attemptRef}/charge`,
     amount: money(input.amountMinor, input.currency),
     captureMethod: charge.captureMethod,
     returnUrl: charge.returnUrl,

@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { ProviderError } from '../domain/error.ts';
+import { attemptReference } from '../domain/id.ts';
 import { isOutcome, type LookupResult } from '../domain/outcome.ts';
 import { scheduleAt } from '../domain/policy.ts';
 import type { ReceiptAnswer } from '../domain/receipt.ts';
@@ -11,10 +12,11 @@ import { countPoll } from './metrics.ts';
 
 export type LookupInput = {
   readonly paymentId: string;
-  readonly attemptId?: string;
+  readonly workflowId: string;
+  readonly attemptOrdinal: number;
   readonly provider: string;
   readonly credentialsRef: string;
-  /** Null where the provider looks up by our attempt's id. */
+  /** Null where the provider looks up by our reference of the attempt. */
   readonly providerPaymentId: string | null;
   readonly timeoutMs: number;
   /** Pause before the second question, the third …; the last one repeats. */
@@ -38,10 +40,11 @@ export function createLookup(
 ) {
   return {
     async lookup(input: LookupInput): Promise<LookupResult> {
-      const { providerPaymentId, timeoutMs, attemptId = '' } = input;
+      const { providerPaymentId, timeoutMs, workflowId, attemptOrdinal } = input;
+      const attemptRef = attemptReference(workflowId, attemptOrdinal);
       return await ask(input, isOutcome, (signal) =>
         callWithCredentials(deps, input, (client) =>
-          client.lookup({ providerPaymentId, attemptId, timeoutMs }, signal),
+          client.lookup({ providerPaymentId, attemptRef, timeoutMs }, signal),
         ),
       );
     },

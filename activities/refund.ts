@@ -55,7 +55,7 @@ async function sendRefund(
     refundId,
     paymentId,
     workflowId,
-    idempotencyKey: `${paymentId}/${refundId}`,
+    idempotencyKey: `${workflowId}/refund`,
     amount: money(input.amountMinor, input.currency),
     providerPaymentId,
     providerReceipt,

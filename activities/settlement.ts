@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { ProviderError } from '../domain/error.ts';
+import { attemptReference } from '../domain/id.ts';
 import { type Currency, money } from '../domain/money.ts';
 import type { LookupResult } from '../domain/outcome.ts';
 import type { ProviderClient } from '../domain/provider.ts';
@@ -10,7 +11,8 @@ import { sendFailure } from './failure.ts';
 /** Capture and cancel of what the provider holds. */
 export type SettlementInput = {
   readonly paymentId: string;
-  readonly attemptId: string;
+  readonly workflowId: string;
+  readonly attemptOrdinal: number;
   readonly provider: string;
   readonly credentialsRef: string;
   readonly providerPaymentId: string;
@@ -34,7 +36,7 @@ export function createSettlement(deps: Pick<ActivityDeps, 'clientFor' | 'pool'>)
   ): Promise<LookupResult> => {
     const { info, cancellationSignal } = Context.current();
     const nth = input.ordinal === undefined ? '' : `/${input.ordinal}`;
-    const key = `${input.paymentId}/${input.attemptId}/${step}${nth}`;
+    const key = `${attemptReference(input.workflowId, input.attemptOrdinal)}/${step}${nth}`;
     try {
       return await callWithCredentials(deps, input, (client) =>
         call(client, key, cancellationSignal),

@@ -1,6 +1,8 @@
 import {
   type Client,
+  type WorkflowExecutionDescription,
   type WorkflowExecutionStatusName,
+  type WorkflowHandle,
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import { findPaymentByWorkflow } from '../db/payments.ts';
@@ -12,8 +14,10 @@ import { isClosed } from '../domain/payment-states.ts';
 import { isRefundClosed } from '../domain/refund-states.ts';
 import { capabilitiesOf } from '../providers/index.ts';
 import {
+  paymentIdOf,
   paymentStart,
   recoveryStart,
+  refundIdOf,
   refundRecoveryStart,
   refundStart,
 } from '../workflows/messages.ts';
@@ -31,18 +35,21 @@ export async function takeUpPayment(
   { pool, temporal }: Temporal,
   silent: Silent,
 ): Promise<boolean> {
-  const { workflow_id } = silent;
-  const run = await findRun(temporal, workflow_id);
-  if (run === 'open') return false;
-  if ((await findRun(temporal, lateOutcomeWorkflowId(workflow_id))) === 'open') return false;
+  const { id, workflow_id } = silent;
+  const run = await findRun(temporal, workflow_id, id, paymentIdOf);
+  if (run.kind === 'open') return false;
+  if (await isOpen(temporal, lateOutcomeWorkflowId(workflow_id))) return false;
   // Read only now: what ended between the list and here has closed its row before its run.
   const payment = await findPaymentByWorkflow(pool, workflow_id);
   if (payment === null || isClosed(payment.status)) return false;
-  if (run === 'none' && payment.status === 'created') {
+  if (run.kind === 'none' && payment.status === 'created') {
     const input = paymentInput(payment, capabilitiesOf);
     await temporal.workflow.start('payment', paymentStart(input));
   } else {
-    const input = recoveryInput(payment, capabilitiesOf, Date.now());
+    const input = {
+      ...recoveryInput(payment, capabilitiesOf, Date.now()),
+      ...(run.kind === 'ahead' ? { lostHistory: run.evidence } : {}),
+    };
     await temporal.workflow.start('recoverPayment', recoveryStart(input));
   }
   return true;
@@ -50,23 +57,36 @@ export async function takeUpPayment(
 
 /** The same for a refund. */
 export async function takeUpRefund({ pool, temporal }: Temporal, silent: Silent): Promise<boolean> {
-  const { workflow_id, is_sent } = silent;
-  const run = await findRun(temporal, workflow_id);
-  if (run === 'open') return false;
-  if ((await findRun(temporal, lateRefundWorkflowId(workflow_id))) === 'open') return false;
+  const { id, workflow_id, is_sent } = silent;
+  const run = await findRun(temporal, workflow_id, id, refundIdOf);
+  if (run.kind === 'open') return false;
+  if (await isOpen(temporal, lateRefundWorkflowId(workflow_id))) return false;
   const found = await findRefundByWorkflow(pool, workflow_id);
   if (found === null || isRefundClosed(found.refund.status)) return false;
   const { refund, payment } = found;
   const capabilities = capabilitiesOf(payment.provider);
-  if (run === 'none' && !is_sent) {
+  if (run.kind === 'none' && !is_sent) {
     const input = refundInput(refund, payment, capabilities);
     await temporal.workflow.start('refund', refundStart(input));
   } else {
-    const input = refundRecoveryInput(refund, payment, capabilities, is_sent);
+    const isSent = is_sent || run.kind === 'ahead';
+    const input = {
+      ...refundRecoveryInput(refund, payment, capabilities, isSent),
+      ...(run.kind === 'ahead' ? { lostHistory: run.evidence } : {}),
+    };
     await temporal.workflow.start('recoverRefund', refundRecoveryStart(input));
   }
   return true;
 }
+
+/** What Temporal knows of a workflow's newest run. */
+type Run =
+  /** It goes on, or may; or there is none, or no longer. */
+  | { readonly kind: 'open' | 'none' }
+  /** It ended before what it was about: by hand, or lost. */
+  | { readonly kind: 'ended' }
+  /** It knows more than the row does: the database was put back to an earlier time (ADR 0016). */
+  | { readonly kind: 'ahead'; readonly evidence: string };
 
 /** Any other run goes on, or may: a paused one, or what a newer server has a new word for. */
 const ENDED: readonly WorkflowExecutionStatusName[] = [
@@ -77,13 +97,41 @@ const ENDED: readonly WorkflowExecutionStatusName[] = [
   'TIMED_OUT',
 ];
 
-/** `none`: Temporal knows no such workflow, or no longer. */
-async function findRun(temporal: Client, workflowId: string): Promise<'open' | 'closed' | 'none'> {
+/**
+ * A run completes only after its row has closed, and the rows of one workflow id are one payment's:
+ * where a row contradicts that, the row is the older of the two.
+ * @param ownId of the row that stands there now.
+ * @param idOf reads whose row the run was about; undefined where it does not tell.
+ */
+async function findRun(
+  temporal: Client,
+  workflowId: string,
+  ownId: string | null,
+  idOf: (run: WorkflowExecutionDescription) => string | undefined,
+): Promise<Run> {
+  const handle = temporal.workflow.getHandle(workflowId);
   try {
-    const { status } = await temporal.workflow.getHandle(workflowId).describe();
-    return ENDED.includes(status.name) ? 'closed' : 'open';
+    const run = await handle.describe();
+    if (!ENDED.includes(run.status.name)) return { kind: 'open' };
+    const formerId = idOf(run) ?? ownId;
+    if (ownId !== null && formerId !== ownId) {
+      return { kind: 'ahead', evidence: `its workflow was about ${formerId}, which is gone` };
+    }
+    if (run.status.name !== 'COMPLETED') return { kind: 'ended' };
+    return { kind: 'ahead', evidence: `its workflow had completed${await resultOf(handle)}` };
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return 'none';
+    if (error instanceof WorkflowNotFoundError) return { kind: 'none' };
     throw error;
   }
+}
+
+/** For the one who reads the trail; what a run came to decides nothing. */
+async function resultOf(handle: WorkflowHandle): Promise<string> {
+  const result: unknown = await handle.result().catch(() => null);
+  if (typeof result !== 'object' || result === null || !('status' in result)) return '';
+  return ` as ${String(result.status)}`;
+}
+
+async function isOpen(temporal: Client, workflowId: string): Promise<boolean> {
+  return (await findRun(temporal, workflowId, null, () => undefined)).kind === 'open';
 }

@@ -65,6 +65,15 @@ export function paymentWorkflowId(hash: string): string {
   return id;
 }
 
+/**
+ * What providers know an attempt by, in their metadata and as the beginning of our keys. It is made
+ * of what comes back when a merchant repeats its request after the database was put back to an
+ * earlier time (ADR 0016): the ids of rows do not, and a key made of them would charge again.
+ */
+export function attemptReference(workflowId: string, ordinal: number): string {
+  return `${workflowId}/${ordinal}`;
+}
+
 /** The hash in a payment's workflow id; null for any other id. */
 export function hashOfPaymentWorkflowId(workflowId: string): string | null {
   return WORKFLOW_ID.exec(workflowId)?.[1] ?? null;

@@ -45,6 +45,8 @@ export type RecoveryInput = PaymentInput & {
   readonly reviewReason: ReviewReason | null;
   /** How long the wait that it was in still lasts; null when it had no end. */
   readonly leftMs: number | null;
+  /** What shows that its row is older than its workflow: then no row proves that it was unsent. */
+  readonly lostHistory?: string;
 };
 
 /** Which provider takes an attempt, with whose credentials, by which policy. */

@@ -129,10 +129,11 @@ export type Customer = {
 
 export type ChargeRequest = {
   readonly paymentId: string;
-  readonly attemptId: string;
+  /** See `attemptReference`; for providers that look up by our id. */
+  readonly attemptRef: string;
   /** Travels in the provider's metadata, so that its events find their way back. */
   readonly workflowId: string;
-  /** `payment/attempt/step`, for providers that deduplicate by our id. */
+  /** `workflow/ordinal/charge`, for providers that deduplicate by our id. */
   readonly idempotencyKey: string;
   readonly amount: Money;
   readonly captureMethod: CaptureMethod;
@@ -158,18 +159,18 @@ export type ChargeContext = {
 /** `providerPaymentId` may be null only for providers that look up by our id. */
 export type LookupRequest = {
   readonly providerPaymentId: string | null;
-  readonly attemptId: string;
+  readonly attemptRef: string;
   readonly timeoutMs: number;
 };
 export type CancelRequest = {
   readonly providerPaymentId: string;
-  /** `payment/attempt/cancel` */
+  /** `workflow/ordinal/cancel` */
   readonly idempotencyKey: string;
   readonly timeoutMs: number;
 };
 export type CaptureRequest = {
   readonly providerPaymentId: string;
-  /** `payment/attempt/capture` */
+  /** `workflow/ordinal/capture` */
   readonly idempotencyKey: string;
   readonly amount: Money;
   readonly timeoutMs: number;

@@ -88,7 +88,7 @@ export type RefundRequest = {
   readonly paymentId: string;
   /** Travels in the provider's metadata, so that its events find their way back. */
   readonly workflowId: string;
-  /** `payment/refund`, for providers that deduplicate by our id. */
+  /** `workflow/refund`, for providers that deduplicate by our id. */
   readonly idempotencyKey: string;
   readonly amount: Money;
   readonly providerPaymentId: string | null;
@@ -100,6 +100,8 @@ export type RefundRequest = {
 };
 export type RefundLookupRequest = {
   readonly refundId: string;
+  /** What the provider's metadata name the refund by. */
+  readonly workflowId: string;
   readonly providerPaymentId: string | null;
   readonly providerRefundId: string | null;
   /** Where an answer that comes later goes, by channel. */
@@ -138,6 +140,8 @@ export type RefundRecoveryInput = LateRefundInput & {
   readonly reviewReason: RefundReviewReason | null;
   /** Whether it may have reached the provider. */
   readonly isSent: boolean;
+  /** See RecoveryInput. */
+  readonly lostHistory?: string;
 };
 
 /** A refund as its row stands. */

@@ -1,5 +1,6 @@
 import { CancellationScope, condition, isCancellation, patched } from '@temporalio/workflow';
 import { questionsWithin, scheduleAt, scheduleFrom } from '../domain/policy.ts';
+import type { Book } from './book.ts';
 import type { Desk } from './desk.ts';
 
 /**
@@ -93,4 +94,12 @@ export async function askAtPace<T>(
     pauseMs = scheduleAt(schedule, asked - 1);
   }
   return true;
+}
+
+/** By what the provider is asked about a payment's current attempt. */
+export function askedOf(book: Pick<Book, 'attemptOrdinal' | 'providerPaymentId'>) {
+  return {
+    attemptOrdinal: book.attemptOrdinal(),
+    providerPaymentId: book.providerPaymentId(),
+  };
 }

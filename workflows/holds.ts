@@ -38,7 +38,7 @@ export async function endHold(
   if (providerPaymentId === null) {
     return { kind: 'refused', message: 'the provider’s id of it is not known yet' };
   }
-  const asked = { attemptId: book.attemptId(), providerPaymentId };
+  const asked = { attemptOrdinal: book.attemptOrdinal(), providerPaymentId };
   const ordinal = book.ordinals[step];
   const key = ordinal === 1 ? {} : { ordinal };
   const sent = await settleAtProvider(step, input, { ...asked, amountMinor, ...key });
@@ -51,7 +51,7 @@ export async function endHold(
 
 async function endingOf(
   input: PaymentInput,
-  asked: { readonly attemptId: string; readonly providerPaymentId: string },
+  asked: { readonly attemptOrdinal: number; readonly providerPaymentId: string },
   sent: Sent<LookupResult>,
 ): Promise<Ending> {
   const told = sent.kind === 'answered' ? sent.result : null;

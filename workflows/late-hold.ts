@@ -26,7 +26,7 @@ const NOTHING = { confirms: false, contradicts: false, isLetGo: false } as const
 export async function askAbout(input: PaymentInput, book: Book, outcome: Outcome): Promise<Said> {
   const id = outcome.providerPaymentId;
   if (!isMoney(outcome) || id === null) return { ...NOTHING, text: 'nothing to ask' };
-  const asked = { attemptId: book.attemptId(), providerPaymentId: id };
+  const asked = { attemptOrdinal: book.attemptOrdinal(), providerPaymentId: id };
   const answer = await lookup(input, asked, input.policy.lookup.timeout_ms * 2);
   if (answer === null || !isOutcome(answer)) {
     return { ...NOTHING, text: 'the status query says nothing definite' };

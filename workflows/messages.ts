@@ -2,6 +2,7 @@ import {
   defaultPayloadConverter,
   defineSearchAttributeKey,
   SearchAttributeType,
+  type TypedSearchAttributes,
 } from '@temporalio/common';
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Control } from '../domain/control.ts';
@@ -116,6 +117,24 @@ function describePayment(input: Described) {
   };
 }
 
+/** Whose payment a run is about; undefined where it does not tell. */
+export function paymentIdOf({
+  typedSearchAttributes,
+}: {
+  readonly typedSearchAttributes: TypedSearchAttributes;
+}): string | undefined {
+  return typedSearchAttributes.get(PAYMENT_ID);
+}
+
+/** The same for a refund's run. */
+export function refundIdOf({
+  memo,
+}: {
+  readonly memo?: Readonly<Record<string, unknown>>;
+}): string | undefined {
+  return typeof memo?.refundId === 'string' ? memo.refundId : undefined;
+}
+
 /** How what comes too late is taken: signalled to the workflow that is there, or starts one. */
 export function lateOutcomeStart(input: PaymentInput, delivered: DeliveredEvent) {
   return {
@@ -139,6 +158,7 @@ export function refundStart(input: RefundInput) {
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
     workflowIdConflictPolicy: 'USE_EXISTING',
     ...describePayment(input),
+    memo: { refundId: input.refundId },
     staticSummary: `refund of ${formatMoney(input)} by ${input.provider}`,
     staticDetails: `Refund ${input.refundId} of payment ${input.paymentId}`,
   } as const;

@@ -4,7 +4,7 @@ import { neverSent } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
 import { scheduleAt } from '../domain/policy.ts';
-import { type Asker, askAtPace, askWhileWanted, waitWhileWanted } from './asking.ts';
+import { type Asker, askAtPace, askedOf, askWhileWanted, waitWhileWanted } from './asking.ts';
 import { type Book, openBook } from './book.ts';
 import { type Desk, openDesk } from './desk.ts';
 import { handOver } from './hand-over.ts';
@@ -128,10 +128,6 @@ async function askProvider(
 
 function askerOf(input: PaymentInput, book: Book, desk: Desk, isWanted: Asker['isWanted']): Asker {
   return { inbox: desk, handleMessages: () => applyNews(input, book, desk), isWanted };
-}
-
-function askedOf(book: Book) {
-  return { attemptId: book.attemptId(), providerPaymentId: book.providerPaymentId() };
 }
 
 function canAsk(input: PaymentInput, book: Book): boolean {

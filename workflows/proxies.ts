@@ -115,7 +115,7 @@ export async function settleAtProvider(
   step: 'capture' | 'cancel',
   input: PaymentInput,
   held: {
-    readonly attemptId: string;
+    readonly attemptOrdinal: number;
     readonly providerPaymentId: string;
     readonly amountMinor: number;
     /** See SettlementInput. */
@@ -131,8 +131,9 @@ export async function settleAtProvider(
     retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' },
     summary: `${step} at ${input.provider}`,
   });
-  const { paymentId, provider, credentialsRef, currency } = input;
-  const order = { paymentId, provider, credentialsRef, currency, timeoutMs: timeout_ms, ...held };
+  const { paymentId, workflowId, provider, credentialsRef, currency } = input;
+  const whose = { paymentId, workflowId, provider, credentialsRef };
+  const order = { ...whose, currency, timeoutMs: timeout_ms, ...held };
   return await endOf(activities[step](order));
 }
 
@@ -184,7 +185,7 @@ function isSendFailure(detail: unknown): detail is SendFailure {
  */
 export async function lookup(
   input: PaymentInput,
-  asked: { readonly attemptId: string; readonly providerPaymentId: string | null },
+  asked: { readonly attemptOrdinal: number; readonly providerPaymentId: string | null },
   windowMs: number,
   everyMs: readonly number[] = input.policy.lookup.every_ms,
 ): Promise<LookupResult | null> {
@@ -198,9 +199,10 @@ export async function lookup(
     retry: { initialInterval: '5s', maximumInterval: '60s' },
     summary: `ask ${input.provider} for the outcome`,
   });
-  const { paymentId, provider, credentialsRef } = input;
+  const { paymentId, workflowId, provider, credentialsRef } = input;
   const question: LookupInput = {
     paymentId,
+    workflowId,
     provider,
     credentialsRef,
     ...asked,

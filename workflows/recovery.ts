@@ -4,7 +4,7 @@ import { type LookupResult, neverSent } from '../domain/outcome.ts';
 import type { RecoveryInput } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
 import { scheduleAt, withoutReattempts } from '../domain/policy.ts';
-import { type Asker, askAtPace, askWhileWanted, waitWhileWanted } from './asking.ts';
+import { type Asker, askAtPace, askedOf, askWhileWanted, waitWhileWanted } from './asking.ts';
 import { type Book, openBook } from './book.ts';
 import { type Desk, openDesk } from './desk.ts';
 import { isAskedInReview } from './late-success.ts';
@@ -23,7 +23,7 @@ type Case = {
 
 /** What an open payment needs to come to rest, by where it stands. None of it sends anything. */
 const STAGES = {
-  created: writeOff,
+  created: judgeUnsent,
   processing: askForOutcome,
   requires_action: hold,
   authorized: hold,
@@ -55,7 +55,7 @@ export async function recoverPayment(
     key: keyOf('start'),
     action: 'payment.recovered',
     actor: 'sweeper',
-    cause: 'its workflow had ended before it; it is asked about, and not sent again',
+    cause: causeOf(input),
   });
   do {
     for (let status = book.status(); isOpen(status); status = book.status()) {
@@ -69,6 +69,20 @@ export async function recoverPayment(
 
 function isOpen(status: PaymentStatus): status is keyof typeof STAGES {
   return !isClosed(status);
+}
+
+/** Why something is recovered, for its trail. */
+export function causeOf({ lostHistory }: { readonly lostHistory?: string }): string {
+  const why = lostHistory ?? 'its workflow had ended before it';
+  const more = lostHistory === undefined ? '' : ': the database lost what was written';
+  return `${why}${more}; it is asked about, and not sent again`;
+}
+
+/** What a row that is older than its workflow says proves nothing. */
+async function judgeUnsent(taken: Case): Promise<void> {
+  const { lostHistory } = taken.input;
+  if (lostHistory === undefined) await writeOff(taken);
+  else await giveUp(taken, `${lostHistory}: it may have been sent`);
 }
 
 /** Nothing was sent; should that have changed this moment, the table sends it to review. */
@@ -159,10 +173,6 @@ async function review(taken: Case): Promise<void> {
 
 function askerOf({ input, book, desk }: Case, isWanted: Asker['isWanted']): Asker {
   return { inbox: desk, handleMessages: () => applyNews(input, book, desk), isWanted };
-}
-
-function askedOf(book: Book) {
-  return { attemptId: book.attemptId(), providerPaymentId: book.providerPaymentId() };
 }
 
 /** Without an id that the provider knows there is nothing to ask by. */

@@ -4,6 +4,7 @@ import { isRefundOutcome, type RefundRecoveryInput, type RefundResult } from '..
 import type { RefundStatus } from '../domain/refund-states.ts';
 import { type Asker, askAtPace, askWhileWanted, waitWhileWanted } from './asking.ts';
 import { isAskedInReview } from './late-success.ts';
+import { causeOf } from './recovery.ts';
 import { openRefundBook, type RefundBook } from './refund-book.ts';
 import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
 import { applyRefundNews, settleRefund } from './refund-news.ts';
@@ -33,7 +34,7 @@ export async function recoverRefund(
     key: keyOf('start'),
     action: 'refund.recovered',
     actor: 'sweeper',
-    cause: 'its workflow had ended before it; it is asked about, and not sent again',
+    cause: causeOf(input),
     providerRefundId: input.providerRefundId,
     waitingFor: input.status === 'needs_review' ? 'review' : 'lookup',
   });

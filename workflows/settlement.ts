@@ -195,7 +195,7 @@ async function contradictionOf(
   const id = book.providerPaymentId() ?? outcome.providerPaymentId;
   const isAsked = outcome.kind === 'succeeded' && from !== null && input.amountMinor >= from;
   if (!isAsked || id === null || isClosed(book.status())) return null;
-  const asked = { attemptId: book.attemptId(), providerPaymentId: id };
+  const asked = { attemptOrdinal: book.attemptOrdinal(), providerPaymentId: id };
   const answer = await lookup(input, asked, input.policy.lookup.timeout_ms * 2);
   if (answer === null || !isOutcome(answer) || answer.kind === outcome.kind) return null;
   return `callback says ${outcome.kind}, status query says ${answer.kind}`;

@@ -121,7 +121,10 @@ async function capture(input: PaymentInput, book: Book, wish: Wish): Promise<str
 }
 
 async function verify(input: PaymentInput, book: Book, by: string): Promise<string | null> {
-  const asked = { attemptId: book.attemptId(), providerPaymentId: book.providerPaymentId() };
+  const asked = {
+    attemptOrdinal: book.attemptOrdinal(),
+    providerPaymentId: book.providerPaymentId(),
+  };
   if (asked.providerPaymentId === null && input.can?.looks_up_by_our_id !== true) {
     return 'there is no id to ask by';
   }

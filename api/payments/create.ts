@@ -40,13 +40,14 @@ export async function createPayment(
     return { payment: requireSame(earlier, fingerprint), isReplay: true };
   }
   const id = newId('payment');
+  const workflowId = workflowIdOf(vault, merchantId, key);
   const { inserted, payment } = await insertPayment(deps.pool, {
     id,
     attemptId: newId('attempt'),
     merchantId,
     idempotencyKey: key,
     fingerprint,
-    workflowId: workflowIdOf(vault, merchantId, key),
+    workflowId,
     provider: body.provider,
     ...terms,
     amountMinor: body.amount,
@@ -59,7 +60,8 @@ export async function createPayment(
     }),
     paymentMethod: body.payment_method ?? null,
     captureMethod: body.capture_method,
-    reference: body.reference ?? id.slice(-12).toUpperCase(),
+    // The same for the same key, as all that a provider is sent under it.
+    reference: body.reference ?? workflowId.slice(-12).toUpperCase(),
     description: body.description ?? null,
     returnUrl: body.return_url ?? null,
     metadata: body.metadata,

@@ -13,13 +13,13 @@ export function createCPayClient(credentials: CPayCredentials): ProviderClient {
   return {
     charge: (request, context) => charge(http, request, context),
 
-    async lookup({ providerPaymentId, attemptId, timeoutMs }, signal) {
+    async lookup({ providerPaymentId, attemptRef, timeoutMs }, signal) {
       const get = { method: 'GET', timeoutMs, signal } as const;
       if (providerPaymentId !== null) {
         const path = `/v1/charges/${encodeURIComponent(providerPaymentId)}`;
         return readCharge(await http.send({ ...get, path }, chargeShape));
       }
-      const path = `/v1/charges?attempt=${encodeURIComponent(attemptId)}`;
+      const path = `/v1/charges?attempt=${encodeURIComponent(attemptRef)}`;
       const [found] = (await http.send({ ...get, path }, listOf(chargeShape))).data;
       if (found === undefined) return { ...notFound('charge'), providerPaymentId: null };
       return readCharge(found);
@@ -40,13 +40,13 @@ export function createCPayClient(credentials: CPayCredentials): ProviderClient {
 
     refund: (request, context) => refund(http, request, context),
 
-    async lookupRefund({ refundId, providerRefundId, timeoutMs }, signal) {
+    async lookupRefund({ workflowId, providerRefundId, timeoutMs }, signal) {
       const get = { method: 'GET', timeoutMs, signal } as const;
       if (providerRefundId !== null) {
         const path = `/v1/refunds/${encodeURIComponent(providerRefundId)}`;
         return readRefund(await http.send({ ...get, path }, refundShape));
       }
-      const path = `/v1/refunds?refund=${encodeURIComponent(refundId)}`;
+      const path = `/v1/refunds?refund=${encodeURIComponent(workflowId)}`;
       const [found] = (await http.send({ ...get, path }, listOf(refundShape))).data;
       if (found === undefined) return { ...notFound('refund'), providerRefundId: null };
       return readRefund(found);
@@ -70,11 +70,8 @@ async function charge(
     reference,
     description,
     callback_url: callbackUrl,
-    metadata: {
-      payment: request.paymentId,
-      attempt: request.attemptId,
-      workflow: request.workflowId,
-    },
+    // The same in each send of it, also after a restore: CPay compares what comes under a key.
+    metadata: { attempt: request.attemptRef, workflow: request.workflowId },
   };
   const call = { method: 'POST', path: '/v1/charges', body, idempotencyKey } as const;
   return readCharge(await http.send({ ...call, timeoutMs, signal }, chargeShape));
@@ -93,11 +90,7 @@ async function refund(
   const body = {
     charge: providerPaymentId,
     amount: amount.amountMinor,
-    metadata: {
-      refund: request.refundId,
-      payment: request.paymentId,
-      workflow: request.workflowId,
-    },
+    metadata: { refund: request.workflowId, workflow: request.workflowId },
   };
   const call = { method: 'POST', path: '/v1/refunds', body, idempotencyKey } as const;
   return await http

@@ -28,9 +28,9 @@ export async function charge(
     ...methodOf(paymentMethod),
     confirm: true,
     capture_method: request.captureMethod,
+    // The same in each send of it, also after a restore: Stripe compares what comes under a key.
     metadata: {
-      malipo_payment: request.paymentId,
-      malipo_attempt: request.attemptId,
+      malipo_attempt: request.attemptRef,
       malipo_workflow: request.workflowId,
       reference: request.reference,
     },
@@ -87,10 +87,10 @@ async function giveUpAction(
   return readDecline(error, providerPaymentId);
 }
 
-/** By Stripe's id, else by our attempt's in its metadata; the search lags by up to a minute. */
+/** By Stripe's id, else by our reference in its metadata; the search lags by up to a minute. */
 export async function lookup(
   sdk: Stripe,
-  { providerPaymentId, attemptId, timeoutMs: timeout }: LookupRequest,
+  { providerPaymentId, attemptRef, timeoutMs: timeout }: LookupRequest,
   signal: AbortSignal,
 ): Promise<LookupResult> {
   return await callStripe<LookupResult>(signal, async () => {
@@ -98,7 +98,7 @@ export async function lookup(
       const intent = await sdk.paymentIntents.retrieve(providerPaymentId, {}, { timeout });
       return readIntent(paymentIntent.parse(intent));
     }
-    const query = `metadata['malipo_attempt']:'${attemptId}'`;
+    const query = `metadata['malipo_attempt']:'${attemptRef}'`;
     const found = await sdk.paymentIntents.search({ query, limit: 1 }, { timeout });
     const [intent] = found.data;
     if (intent !== undefined) return readIntent(paymentIntent.parse(intent));

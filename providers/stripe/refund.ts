@@ -20,11 +20,7 @@ export async function refund(
     payment_intent: providerPaymentId,
     amount: amount.amountMinor,
     reason: 'requested_by_customer',
-    metadata: {
-      malipo_refund: request.refundId,
-      malipo_payment: request.paymentId,
-      malipo_workflow: request.workflowId,
-    },
+    metadata: { malipo_workflow: request.workflowId },
   };
   await dispatch();
   return await callStripe<RefundResult>(
@@ -38,10 +34,10 @@ export async function refund(
   );
 }
 
-/** By Stripe's id, else by our refund's in the metadata of the payment's refunds. */
+/** By Stripe's id, else by the refund's workflow in the metadata of the payment's refunds. */
 export async function lookupRefund(
   sdk: Stripe,
-  { refundId, providerRefundId, providerPaymentId, timeoutMs: timeout }: RefundLookupRequest,
+  { workflowId, providerRefundId, providerPaymentId, timeoutMs: timeout }: RefundLookupRequest,
   signal: AbortSignal,
 ): Promise<RefundResult> {
   return await callStripe<RefundResult>(signal, async () => {
@@ -54,7 +50,7 @@ export async function lookupRefund(
       { timeout },
     );
     for await (const one of all) {
-      if (one.metadata?.malipo_refund === refundId) return readRefund(refundShape.parse(one));
+      if (one.metadata?.malipo_workflow === workflowId) return readRefund(refundShape.parse(one));
     }
     const message = 'Stripe has no refund with our id; a request may still be on its way';
     return { kind: 'unknown', providerRefundId: null, providerCode: 'not_found', message };

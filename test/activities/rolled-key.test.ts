@@ -6,7 +6,7 @@ import { createSettlement } from '../../activities/settlement.ts';
 import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import { openCredentials, referTo, saveProviderConfig } from '../../db/provider-configs.ts';
-import { paymentWorkflowId } from '../../domain/id.ts';
+import { attemptReference, paymentWorkflowId } from '../../domain/id.ts';
 import type { ProviderClient } from '../../domain/provider.ts';
 import { cpay } from '../../providers/cpay/index.ts';
 import { SANDBOX, startSimulator } from '../../providers/cpay/simulator.ts';
@@ -56,13 +56,14 @@ async function save(apiKey: string, account = 'the account'): Promise<string> {
 
 /** A hold that was made while the old key was good. */
 async function openHold() {
-  const [paymentId, attemptId] = [newId('payment'), newId('attempt')];
+  const paymentId = newId('payment');
+  const workflowId = paymentWorkflowId(randomBytes(16).toString('hex'));
   const newest = await clientFor('cpay', await save('cpay_the_new_key'));
   const request = {
     paymentId,
-    attemptId,
-    workflowId: paymentWorkflowId(randomBytes(16).toString('hex')),
-    idempotencyKey: attemptId,
+    attemptRef: attemptReference(workflowId, 1),
+    workflowId,
+    idempotencyKey: `${workflowId}/1/charge`,
     amount: { amountMinor: 10_000, currency: 'KES' },
     captureMethod: 'manual',
     returnUrl: null,
@@ -76,7 +77,8 @@ async function openHold() {
   const dispatch = () => Promise.resolve();
   const context = { dispatch, signal: new AbortController().signal };
   const { providerPaymentId } = await newest.charge(request, context);
-  return { paymentId, attemptId, providerPaymentId: providerPaymentId ?? '' };
+  const attempt = { workflowId, attemptOrdinal: 1 };
+  return { paymentId, ...attempt, providerPaymentId: providerPaymentId ?? '' };
 }
 
 async function run(

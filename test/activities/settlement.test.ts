@@ -15,7 +15,8 @@ afterAll(() => database.close());
 
 const INPUT: SettlementInput = {
   paymentId: 'pay_1',
-  attemptId: 'att_1',
+  workflowId: 'payment-1',
+  attemptOrdinal: 2,
   provider: 'stripe',
   credentialsRef: 'env:stripe',
   providerPaymentId: 'pi_1',
@@ -50,8 +51,8 @@ async function capture(attempt: number, fails: ProviderErrorKind | null, input =
 }
 
 test.each([
-  ['the first', undefined, 'pay_1/att_1/capture'],
-  ['another', 2, 'pay_1/att_1/capture/2'],
+  ['the first', undefined, 'payment-1/2/capture'],
+  ['another', 2, 'payment-1/2/capture/2'],
 ])('%s key is made of the attempt and its ordinal', async (_which, ordinal, key) => {
   const input = ordinal === undefined ? INPUT : { ...INPUT, ordinal };
   expect((await capture(1, null, input)).key).toBe(key);

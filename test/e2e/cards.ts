@@ -32,13 +32,14 @@ export async function readCardBook(
   paymentId: string,
 ): Promise<CardBook> {
   const book = await shop.control(provider, 'GET', 'book');
-  return provider === 'stripe' ? ofStripe(book, paymentId) : ofCPay(book, paymentId);
+  const { workflow } = await shop.get(paymentId);
+  return provider === 'stripe' ? ofStripe(book, workflow.id) : ofCPay(book, workflow.id);
 }
 
-function ofStripe(book: unknown, paymentId: string): CardBook {
+function ofStripe(book: unknown, workflowId: string): CardBook {
   const { intents, charges, refunds } = requireBook<StripeBook>(book, 'intents');
   const own = new Set(
-    intents.filter((it) => it.metadata.malipo_payment === paymentId).map(({ id }) => id),
+    intents.filter((it) => it.metadata.malipo_workflow === workflowId).map(({ id }) => id),
   );
   return {
     taken: charges
@@ -50,9 +51,9 @@ function ofStripe(book: unknown, paymentId: string): CardBook {
   };
 }
 
-function ofCPay(book: unknown, paymentId: string): CardBook {
+function ofCPay(book: unknown, workflowId: string): CardBook {
   const { charges, refunds } = requireBook<CPayBook>(book, 'charges');
-  const own = charges.filter((it) => it.metadata.payment === paymentId);
+  const own = charges.filter((it) => it.metadata.workflow === workflowId);
   return {
     taken: own
       .filter(({ status }) => status === 'succeeded')

@@ -71,7 +71,8 @@ it('a former attempt that has money after all shows on the payment and in the qu
   const { body } = await payByCard(shop, 'stripe', { payment_method: 'pm_sim_declinedThenPaid' });
   const paid = await shop.until(body.id, ['succeeded']);
   const first = (await readBook()).intents.find(
-    ({ id, metadata }) => metadata.malipo_payment === body.id && id !== paid.provider_payment_id,
+    ({ id, metadata }) =>
+      metadata.malipo_workflow === body.workflow.id && id !== paid.provider_payment_id,
   );
   const now = { ...first, status: 'succeeded', amount_received: 5_000, latest_charge: 'ch_late' };
   expect(await say('payment_intent.succeeded', now)).toEqual({

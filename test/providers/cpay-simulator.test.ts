@@ -91,6 +91,7 @@ const lookUpRefund = async () =>
   await client.lookupRefund?.(
     {
       refundId: 'ref_1',
+      workflowId: 'refund-1',
       providerPaymentId: null,
       providerRefundId: null,
       callbackUrls: {},
@@ -128,8 +129,8 @@ it.each(TABLE)('%s: %s; %s', async (digits, _charge, _rest, seen) => {
   const { charges } = await readBook();
   const [{ id } = { id: '' }] = charges;
   if (id !== '') await control('POST', `charges/${id}/decide`);
-  const { attemptId } = request;
-  const question = { providerPaymentId: null, attemptId, timeoutMs: TIMEOUT_MS };
+  const { attemptRef } = request;
+  const question = { providerPaymentId: null, attemptRef, timeoutMs: TIMEOUT_MS };
   const later = await client.lookup(question, signal);
   expect([answer, wordOf(later)]).toEqual(seen.charge);
   expect(charges).toHaveLength(digits === '09' ? 0 : 1);

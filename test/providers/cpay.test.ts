@@ -34,10 +34,10 @@ async function open(): Promise<Counterpart> {
   };
   return {
     credentials: { ...SANDBOX.credentials, base_url: simulator.url },
-    async listPayments({ attemptId }) {
+    async listPayments({ attemptRef }) {
       const answer = await fetch(`${simulator.url}/simulator/book`);
       const book: Book = JSON.parse(await answer.text());
-      const own = book.charges.filter(({ metadata }) => metadata.attempt === attemptId);
+      const own = book.charges.filter(({ metadata }) => metadata.attempt === attemptRef);
       return own.map(({ id, status, amount_captured: takenMinor }) => {
         const refunds = book.refunds.filter((it) => it.charge === id && it.status !== 'failed');
         const refundedMinor = refunds.reduce((sum, { amount }) => sum + amount, 0);

@@ -66,7 +66,7 @@ describe('access tokens', () => {
   it('keeps it from one call to the next', async () => {
     const { providerPaymentId } = await charge();
     await charge();
-    const question = { providerPaymentId, attemptId: 'att_1', timeoutMs: 5_000 };
+    const question = { providerPaymentId, attemptRef: 'att_1', timeoutMs: 5_000 };
     await client.lookup(question, new AbortController().signal);
     expect((await readBook()).requests).toMatchObject({ oauth: 1, push: 2, query: 1 });
   });
@@ -84,7 +84,10 @@ describe('access tokens', () => {
 
   it('ends as misconfigured when Daraja refuses the new one too: nothing was sent', async () => {
     await spoil({ on: 'push', fault: 'invalid_token', times: 2 });
-    expect(await errorOf(charge())).toMatchObject({ kind: 'misconfigured', providerCode: '404.001.03' });
+    expect(await errorOf(charge())).toMatchObject({
+      kind: 'misconfigured',
+      providerCode: '404.001.03',
+    });
     const { requests, prompts } = await readBook();
     expect(requests).toMatchObject({ oauth: 2, push: 2 });
     expect(prompts).toHaveLength(0);

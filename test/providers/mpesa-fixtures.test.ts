@@ -66,7 +66,7 @@ const payer = { name: 'pays', request: () => ({ customer }) };
 const charge = () => client.charge(makeRequest(payer, 'https://pay.example.test'), makeContext());
 const lookUp = () =>
   client.lookup(
-    { providerPaymentId: ID, attemptId: 'att_1', timeoutMs: 5_000 },
+    { providerPaymentId: ID, attemptRef: 'att_1', timeoutMs: 5_000 },
     new AbortController().signal,
   );
 

@@ -29,10 +29,10 @@ async function open(webhookUrl: string): Promise<Counterpart> {
   };
   return {
     credentials: { ...SANDBOX.credentials, base_url: simulator.url },
-    async listPayments({ attemptId }) {
+    async listPayments({ attemptRef }) {
       const answer = await fetch(`${simulator.url}/simulator/book`);
       const book: Book = JSON.parse(await answer.text());
-      const own = book.intents.filter(({ metadata }) => metadata.malipo_attempt === attemptId);
+      const own = book.intents.filter(({ metadata }) => metadata.malipo_attempt === attemptRef);
       return own.map(({ id, status, amount_received: takenMinor }) => {
         const refunds = book.refunds.filter(
           (it) => it.payment_intent === id && it.status !== 'failed',

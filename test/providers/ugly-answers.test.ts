@@ -60,7 +60,7 @@ const about = { refundId: 'ref_1', workflowId: 'refund-1', callbackUrls, timeout
 /** Each call of a client by the path's segment that it goes to. */
 const CALLS = {
   processrequest: (it) => it.charge(makeRequest(payer, 'https://x.test/'), makeContext()),
-  query: (it) => it.lookup({ providerPaymentId: ID, attemptId: 'att_1', timeoutMs }, signal),
+  query: (it) => it.lookup({ providerPaymentId: ID, attemptRef: 'payment-1/1', timeoutMs }, signal),
   request: (it) =>
     it.refund?.(
       {

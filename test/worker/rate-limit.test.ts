@@ -44,9 +44,9 @@ afterAll(async () => {
 
 function openDeps(): ActivityDeps {
   const client: ProviderClient = {
-    async charge({ attemptId }, { dispatch }) {
+    async charge({ attemptRef }, { dispatch }) {
       await dispatch();
-      return makeOutcome('succeeded', { providerPaymentId: attemptId, receipt: attemptId });
+      return makeOutcome('succeeded', { providerPaymentId: attemptRef, receipt: attemptRef });
     },
     lookup: () => Promise.reject(new Error('there is nothing to ask')),
     close: () => Promise.resolve(),

@@ -45,7 +45,7 @@ function openProvider(said: string | null = ID) {
 const AMOUNT = money(10_000, 'KES');
 const CHARGE = {
   paymentId: 'pay_1',
-  attemptId: 'att_1',
+  attemptRef: 'att_1',
   workflowId: 'payment-1',
   idempotencyKey: 'pay_1/att_1/charge',
   amount: AMOUNT,
@@ -64,7 +64,7 @@ const CALLS: Readonly<
   Record<string, (client: ProviderClient, providerPaymentId: string) => Promise<object> | undefined>
 > = {
   lookup: (client, providerPaymentId) =>
-    client.lookup({ providerPaymentId, attemptId: 'att_1', timeoutMs: 1_000 }, NEVER),
+    client.lookup({ providerPaymentId, attemptRef: 'att_1', timeoutMs: 1_000 }, NEVER),
   capture: (client, providerPaymentId) => {
     const request = { providerPaymentId, idempotencyKey: 'k', amount: AMOUNT, timeoutMs: 1_000 };
     return client.capture?.(request, NEVER);
@@ -80,7 +80,8 @@ const NO_ANSWER_BY_ID: typeof CALLS = {
     return client.refund?.(request, CONTEXT);
   },
   lookupRefund: (client, providerPaymentId) => {
-    const request = { refundId: 'ref_1', providerRefundId: 're_1', timeoutMs: 1_000 };
+    const ids = { refundId: 'ref_1', workflowId: 'refund-1', providerRefundId: 're_1' };
+    const request = { ...ids, timeoutMs: 1_000 };
     return client.lookupRefund?.({ ...request, providerPaymentId, callbackUrls: {} }, NEVER);
   },
 };

@@ -14,7 +14,7 @@ import {
   untilIdle,
 } from './stage.ts';
 
-/** The database forgot that the charge was claimed: its row says `created`, and the charge is out. */
+/** The database forgot that the charge was claimed: its row says `created`, and it is out. */
 let stage: Stage;
 beforeAll(async () => {
   stage = await openStage();

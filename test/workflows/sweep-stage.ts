@@ -118,8 +118,8 @@ function clientOf(provider: Provider): ProviderClient {
       provider.sent.push(paymentId);
       return PENDING;
     },
-    lookup({ attemptId }) {
-      provider.asked.push(attemptId);
+    lookup({ attemptRef }) {
+      provider.asked.push(attemptRef);
       return Promise.resolve(provider.lookup);
     },
     capture({ amount }) {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '../../db/ids.ts';
 import { insertRefund } from '../../db/refunds.ts';
 import { insertWebhookEvent } from '../../db/webhook-events.ts';
-import { lateOutcomeWorkflowId, refundWorkflowId } from '../../domain/id.ts';
+import { attemptReference, lateOutcomeWorkflowId, refundWorkflowId } from '../../domain/id.ts';
 import { paymentInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
@@ -62,8 +62,8 @@ const untilStatus = (payment: Payment, status: PaymentStatus) =>
 const untilRecovered = (payment: Payment) =>
   until(async () => (await actionsOf(payment)).includes('payment.recovered'), 'it is recovered');
 const sendsOf = ({ id }: { id: string }) => stage.provider.sent.filter((it) => it === id).length;
-const asksOf = ({ attemptId }: Payment) =>
-  stage.provider.asked.filter((it) => it === attemptId).length;
+const asksOf = ({ workflowId, attemptOrdinal }: Payment) =>
+  stage.provider.asked.filter((it) => it === attemptReference(workflowId, attemptOrdinal)).length;
 const BY_PERSON = { by: 'ops', reason: 'seen in the statement', receipt: null } as const;
 
 async function storeCallback(payment: Payment) {

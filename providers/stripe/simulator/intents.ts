@@ -149,7 +149,7 @@ async function confirm(parts: Parts, intent: Intent, form: Form): Promise<Intent
     (other) =>
       other.id !== intent.id &&
       other.payment_method === name &&
-      other.metadata.malipo_payment === intent.metadata.malipo_payment,
+      other.metadata.malipo_workflow === intent.metadata.malipo_workflow,
   );
   const isPaidNow = name === 'pm_sim_declinedThenPaid' && isSecondTry;
   if (method.decline !== undefined && !isPaidNow) {

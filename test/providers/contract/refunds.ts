@@ -38,7 +38,7 @@ export async function makeRefund(
     refundId,
     paymentId: request.paymentId,
     workflowId: `refund-${id.padStart(32, '0')}`,
-    idempotencyKey: `${request.paymentId}/${refundId}`,
+    idempotencyKey: `refund-${id.padStart(32, '0')}/refund`,
     amount: { ...request.amount, amountMinor },
     providerPaymentId,
     providerReceipt: isByReceipt ? await takeReceipt(stage, providerPaymentId) : null,
@@ -83,13 +83,14 @@ export async function takeRefundEvent(
 /** Asks what became of a refund. @throws Error where the provider cannot be asked. */
 async function lookUpRefund(
   stage: Stage,
-  { refundId, providerPaymentId, callbackUrls }: RefundRequest,
+  { refundId, workflowId, providerPaymentId, callbackUrls }: RefundRequest,
   { providerRefundId }: RefundResult,
   timeoutMs = CALL_TIMEOUT_MS,
 ): Promise<RefundResult> {
   const client = stage.client();
   if (client.lookupRefund === undefined) throw new Error('it has no look-up of refunds');
-  const question = { refundId, providerPaymentId, providerRefundId, callbackUrls, timeoutMs };
+  const ids = { refundId, workflowId, providerPaymentId, providerRefundId };
+  const question = { ...ids, callbackUrls, timeoutMs };
   return await client.lookupRefund(question, new AbortController().signal);
 }
 

@@ -71,8 +71,8 @@ export async function authorize(stage: Stage): Promise<Settled> {
 }
 
 export function followUp({ request, providerPaymentId }: Settled, step: 'capture' | 'cancel') {
-  const { paymentId, attemptId, amount } = request;
-  const idempotencyKey = `${paymentId}/${attemptId}/${step}`;
+  const { attemptRef, amount } = request;
+  const idempotencyKey = `${attemptRef}/${step}`;
   return { providerPaymentId, idempotencyKey, amount, timeoutMs: CALL_TIMEOUT_MS };
 }
 

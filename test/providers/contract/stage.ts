@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { ProviderError, type ProviderErrorKind } from '../../../domain/error.ts';
+import { attemptReference } from '../../../domain/id.ts';
 import { type ChargeResult, isOutcome, type LookupResult } from '../../../domain/outcome.ts';
 import type {
   ChargeContext,
@@ -140,12 +141,13 @@ export function makeRequest(
   const own = nextSerial();
   const id = ownId(own);
   const paymentId = `pay_contract${id}`;
-  const attemptId = `att_contract${id}`;
+  const workflowId = `payment-${id.padStart(32, '0')}`;
+  const attemptRef = attemptReference(workflowId, 1);
   return {
     paymentId,
-    attemptId,
-    workflowId: `payment-${id.padStart(32, '0')}`,
-    idempotencyKey: `${paymentId}/${attemptId}/charge`,
+    attemptRef,
+    workflowId,
+    idempotencyKey: `${attemptRef}/charge`,
     amount: { amountMinor: 10_000, currency: 'KES' },
     captureMethod: 'automatic',
     returnUrl: 'https://shop.example.test/back',
@@ -201,11 +203,11 @@ export function idOf({ providerPaymentId }: { readonly providerPaymentId: string
 
 export function lookUp(
   stage: Stage,
-  { attemptId }: ChargeRequest,
+  { attemptRef }: ChargeRequest,
   providerPaymentId: string | null,
   timeoutMs = CALL_TIMEOUT_MS,
 ): Promise<LookupResult> {
-  const question = { providerPaymentId, attemptId, timeoutMs };
+  const question = { providerPaymentId, attemptRef, timeoutMs };
   return stage.client().lookup(question, new AbortController().signal);
 }
 

@@ -32,7 +32,7 @@ export function describeLiveStripe(
       Promise.resolve({
         ...NOTHING_ELSE,
         credentials: { secret_key, webhook_secrets, base_url },
-        listPayments: ({ attemptId }) => listPayments({ secret_key, base_url }, attemptId),
+        listPayments: ({ attemptRef }) => listPayments({ secret_key, base_url }, attemptRef),
         close: () => Promise.resolve(),
       }),
   };
@@ -57,9 +57,9 @@ const TAKEN_BACK = new Set(['failed', 'canceled']);
  * Stripe's own list, of which the newest hundred are enough to hold what a case just made; unlike
  * its search, it does not lag.
  */
-async function listPayments(account: Account, attemptId: string): Promise<readonly BookPayment[]> {
+async function listPayments(account: Account, attemptRef: string): Promise<readonly BookPayment[]> {
   const { data } = intents.parse(await get(account, 'payment_intents?limit=100'));
-  const own = data.filter(({ metadata }) => metadata.malipo_attempt === attemptId);
+  const own = data.filter(({ metadata }) => metadata.malipo_attempt === attemptRef);
   return await Promise.all(
     own.map(async ({ id, status, amount_received: takenMinor }) => {
       const path = `refunds?limit=100&payment_intent=${id}`;

@@ -1,0 +1,197 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { newId } from '../../db/ids.ts';
+import { insertRefund } from '../../db/refunds.ts';
+import { insertWebhookEvent } from '../../db/webhook-events.ts';
+import { attemptReference, refundWorkflowId } from '../../domain/id.ts';
+import { paymentInput } from '../../domain/inputs.ts';
+import type { Payment } from '../../domain/payment.ts';
+import type { PaymentStatus } from '../../domain/payment-states.ts';
+import { capabilitiesOf } from '../../providers/index.ts';
+import { paymentStart } from '../../workflows/messages.ts';
+import {
+  MERCHANT,
+  makeOutcome,
+  makeWebhookEvent,
+  POLICY,
+  reread,
+  storePayment,
+  storePaymentIn,
+} from '../factories.ts';
+import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
+
+/** PostgreSQL was put back to an earlier time, and Temporal knows what has happened since. */
+let stage: SweepStage;
+beforeAll(async () => {
+  stage = await openSweepStage();
+});
+beforeEach(() => void Object.assign(stage.provider, SILENT));
+afterAll(() => stage.close());
+
+const QUICK = {
+  ...POLICY,
+  callback_wait_ms: 1_000,
+  lookup: { timeout_ms: 1_000, every_ms: [200], window_ms: 5_000 },
+};
+const store = () =>
+  storePayment(stage.pool, { provider: 'stripe', credentialsRef: 'env:stripe', policy: QUICK });
+const own = (text: string, values: unknown[] = []) => stage.database.queryAsOwner(text, values);
+
+/** The row as it was when the payment was stored, two hours ago. */
+async function forgetSend({ id, attemptId }: Payment): Promise<void> {
+  await own(
+    `UPDATE payments SET status = 'created', amount_captured = 0, provider_payment_id = NULL,
+       provider_receipt = NULL, provider_code = NULL, waiting_for = NULL, wait_until = NULL,
+       completed_at = NULL, updated_at = now() - interval '2 hours' WHERE id = $1`,
+    [id],
+  );
+  await own(
+    `UPDATE attempts SET status = 'prepared', dispatch_count = 0, dispatch_nonce = NULL,
+       dispatched_at = NULL, settled_at = NULL, provider_payment_id = NULL WHERE id = $1`,
+    [attemptId],
+  );
+  await asRestore(`DELETE FROM audit_entries WHERE payment_id = '${id}' AND key <> 'created'`);
+}
+
+/** Past triggers and keys, as a backup is put back. */
+const asRestore = (...steps: readonly string[]) =>
+  own(`BEGIN; SET LOCAL session_replication_role = 'replica'; ${steps.join('; ')}; COMMIT`);
+
+async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
+  for (let tries = 0; tries < 800; tries += 1) {
+    if (await isSo()) return;
+    await sleep(50);
+  }
+  throw new Error(`not in time: ${what}`);
+}
+const statusOf = async (payment: Payment) => (await reread(stage.pool, payment)).status;
+const untilStatus = (payment: Payment, status: PaymentStatus) =>
+  until(async () => (await statusOf(payment)) === status, `${payment.id} is ${status}`);
+const untilMoved = (payment: Payment) =>
+  until(async () => (await statusOf(payment)) !== 'created', `${payment.id} has moved`);
+const sendsOf = ({ id }: { id: string }) => stage.provider.sent.filter((it) => it === id).length;
+const asksOf = ({ workflowId, attemptOrdinal }: Payment) =>
+  stage.provider.asked.filter((it) => it === attemptReference(workflowId, attemptOrdinal)).length;
+
+/** A payment whose own run has completed. */
+async function complete(): Promise<Payment> {
+  const payment = await store();
+  stage.provider.lookup = makeOutcome('succeeded');
+  const start = paymentStart(paymentInput(payment, capabilitiesOf));
+  expect(await stage.temporal.workflow.execute('payment', start)).toEqual({ status: 'succeeded' });
+  expect(sendsOf(payment)).toBe(1);
+  return payment;
+}
+
+describe('a payment whose run has completed, and whose row says that it was never sent', () => {
+  it('is asked about, and settled by the answer', async () => {
+    const payment = await complete();
+    const before = asksOf(payment);
+    await forgetSend(payment);
+    await stage.sweep();
+    await untilStatus(payment, 'succeeded');
+    expect([sendsOf(payment), asksOf(payment) > before]).toEqual([1, true]);
+    const entries = await own(
+      'SELECT cause FROM audit_entries WHERE payment_id = $1 AND action = $2',
+      [payment.id, 'payment.recovered'],
+    );
+    expect(entries).toEqual([{ cause: expect.stringContaining('completed as succeeded') }]);
+  });
+
+  it('needs a person when nobody tells', async () => {
+    const payment = await complete();
+    await forgetSend(payment);
+    Object.assign(stage.provider, SILENT);
+    await stage.sweep();
+    await untilStatus(payment, 'needs_review');
+    const { reviewReason, failureCode } = await reread(stage.pool, payment);
+    expect([reviewReason, failureCode, sendsOf(payment)]).toEqual(['history_lost', null, 1]);
+  });
+
+  it('by a late callback needs a person as well, and is not given back as late money', async () => {
+    const payment = await complete();
+    await forgetSend(payment);
+    const { workflowId, provider } = payment;
+    const event = makeWebhookEvent({ workflowId, provider, event: makeOutcome('succeeded') });
+    await insertWebhookEvent(stage.pool, event);
+    await own(`UPDATE webhook_events SET received_at = now() - interval '1 hour' WHERE id = $1`, [
+      event.id,
+    ]);
+    await own('UPDATE payments SET updated_at = now() WHERE id = $1', [payment.id]);
+    Object.assign(stage.provider, SILENT);
+    await stage.sweep();
+    await untilMoved(payment);
+    expect(await reread(stage.pool, payment)).toMatchObject({
+      status: 'needs_review',
+      reviewReason: 'history_lost',
+    });
+  });
+});
+
+it('the run of another payment under the same key proves that one was forgotten', async () => {
+  const forgotten = await complete();
+  const { id, workflowId } = forgotten;
+  await asRestore(
+    `DELETE FROM outgoing_events WHERE payment_id = '${id}'`,
+    `DELETE FROM audit_entries WHERE payment_id = '${id}'`,
+    `DELETE FROM attempts WHERE payment_id = '${id}'`,
+    `DELETE FROM payments WHERE id = '${id}'`,
+  );
+  const again = await storePayment(stage.pool, {
+    provider: 'stripe',
+    credentialsRef: 'env:stripe',
+    workflowId,
+  });
+  await own(`UPDATE payments SET updated_at = now() - interval '2 hours' WHERE id = $1`, [
+    again.id,
+  ]);
+  await stage.sweep();
+  await untilStatus(again, 'succeeded');
+  expect(sendsOf(again)).toBe(0);
+});
+
+describe('a refund whose run has completed, and whose row says that it was never sent', () => {
+  it('is asked about, and not sent again', async () => {
+    const changes = { provider: 'stripe', credentialsRef: 'env:stripe', policy: QUICK };
+    const payment = await storePaymentIn(stage.pool, 'succeeded', changes);
+    const id = newId('refund');
+    await insertRefund(stage.pool, {
+      id,
+      paymentId: payment.id,
+      merchantId: MERCHANT.id,
+      idempotencyKey: `refund-${id}`,
+      fingerprint: 'f'.repeat(64),
+      workflowId: refundWorkflowId(randomBytes(16).toString('hex')),
+      amountMinor: 4_000,
+      reason: null,
+      metadata: {},
+    });
+    const age = `updated_at = now() - interval '2 hours'`;
+    await own(`UPDATE refunds SET ${age} WHERE id = $1`, [id]);
+    stage.provider.lookupRefund = GIVEN_BACK;
+    const statusIs = (status: string) => async () =>
+      (await own('SELECT status FROM refunds WHERE id = $1', [id]))[0]?.status === status;
+    await stage.sweep();
+    await until(statusIs('succeeded'), 'the refund has succeeded');
+    await asRestore(
+      `UPDATE payments SET amount_refunded = 0, amount_reserved = 4000 WHERE id = '${payment.id}'`,
+      `UPDATE refunds SET status = 'pending', dispatch_count = 0, dispatch_nonce = NULL,
+         dispatched_at = NULL, provider_refund_id = NULL, waiting_for = NULL, wait_until = NULL,
+         completed_at = NULL, swept_at = NULL, ${age} WHERE id = '${id}'`,
+      `DELETE FROM audit_entries WHERE payment_id = '${payment.id}' AND key LIKE '${id}/%'
+         AND key <> '${id}/created'`,
+    );
+    await stage.sweep();
+    await until(statusIs('succeeded'), 'the refund is known again');
+    expect(sendsOf({ id })).toBe(1);
+  });
+
+  const GIVEN_BACK = {
+    kind: 'succeeded',
+    providerRefundId: 're_1',
+    receipt: null,
+    amountMinor: 4_000,
+    failure: null,
+    providerCode: null,
+  } as const;
+});
