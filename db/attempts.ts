@@ -36,6 +36,14 @@ export async function listProviderIds(
     WHERE p.workflow_id = ${workflowId} AND a.provider_payment_id IS NOT NULL`);
 }
 
+/** How long ago an attempt was last dispatched, by the database's clock; null when it never was. */
+export async function findSentAgoMs(db: Connection, attemptId: string): Promise<number | null> {
+  const row = await db.maybeOne(sql.type(z.object({ ago_ms: z.int() }))`
+    SELECT (extract(epoch FROM now() - dispatched_at) * 1000)::bigint AS ago_ms
+    FROM attempts WHERE id = ${attemptId} AND dispatched_at IS NOT NULL`);
+  return row?.ago_ms ?? null;
+}
+
 /** What a charge needs beyond the workflow's input, which carries nothing personal. */
 export async function openCharge(
   db: Connection,

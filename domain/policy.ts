@@ -25,6 +25,10 @@ export type ProviderPolicy = {
     readonly every_ms: readonly number[];
     /** After this long of `pending` or no answer the payment needs review. */
     readonly window_ms: number;
+    /** How long after its dispatch a payer may still pay; absent where an answer counts at once. */
+    readonly prompt_life_ms?: number;
+    /** The provider's codes that a status query tells too early: so long they mean "not yet". */
+    readonly soft_codes?: readonly string[];
   };
   readonly review: {
     /** How often a payment in review asks the provider again; the last one repeats. */

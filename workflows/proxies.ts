@@ -10,7 +10,7 @@ import type { FailureCode, ProviderErrorKind } from '../domain/error.ts';
 import type { ChargeResult, LookupResult } from '../domain/outcome.ts';
 import type { PaymentInput, RecordRequest, RecordResult } from '../domain/payment.ts';
 import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
-import { providerTaskQueue } from './messages.ts';
+import { callOf } from './provider-queue.ts';
 
 /** Short and idempotent, so it runs beside the workflow: one event in the history. */
 const LOCAL = {
@@ -75,7 +75,7 @@ export async function charge(
   const { charge: limits } = input.policy;
   const summary = `charge ${input.provider}${send === 1 ? '' : `, send ${send}`}`;
   const activities = proxyActivities<Pick<Activities, 'charge'>>(
-    sendOptions(input.provider, limits, summary),
+    sendOptions(input, limits, summary),
   );
   return await endOf(activities.charge(chargeInput(input, attemptId, send)));
 }
@@ -83,13 +83,16 @@ export async function charge(
 type SendLimits = { readonly timeout_ms: number; readonly deadline_ms: number };
 
 /** How anything that may move money is run: see `charge`. */
-export function sendOptions(provider: string, limits: SendLimits, summary: string) {
+export function sendOptions(
+  input: Pick<PaymentInput, 'provider' | 'merchantId'>,
+  limits: SendLimits,
+  summary: string,
+) {
   return {
-    taskQueue: providerTaskQueue(provider),
+    ...callOf(input, 'money'),
     startToCloseTimeout: limits.timeout_ms * 2 + 20_000,
     scheduleToCloseTimeout: limits.deadline_ms,
     heartbeatTimeout: '6s',
-    allowEagerDispatch: false,
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5s' },
     summary,
   } as const;
@@ -119,10 +122,9 @@ export async function settleAtProvider(
 ): Promise<Sent<LookupResult>> {
   const { timeout_ms } = input.policy.charge;
   const activities = proxyActivities<Pick<Activities, 'capture' | 'cancel'>>({
-    taskQueue: providerTaskQueue(input.provider),
+    ...callOf(input, 'money'),
     startToCloseTimeout: timeout_ms + 5_000,
     scheduleToCloseTimeout: timeout_ms * 4,
-    allowEagerDispatch: false,
     retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' },
     summary: `${step} at ${input.provider}`,
   });
@@ -180,13 +182,12 @@ export async function lookup(
   windowMs: number,
   everyMs: readonly number[] = input.policy.lookup.every_ms,
 ): Promise<LookupResult | null> {
-  const { timeout_ms } = input.policy.lookup;
+  const { timeout_ms, soft_codes, prompt_life_ms } = input.policy.lookup;
   const activities = proxyActivities<Pick<Activities, 'lookup'>>({
-    taskQueue: providerTaskQueue(input.provider),
+    ...callOf(input, 'question'),
     startToCloseTimeout: timeout_ms + 5_000,
     scheduleToCloseTimeout: windowMs,
     cancellationType: ActivityCancellationType.TRY_CANCEL,
-    allowEagerDispatch: false,
     retry: { initialInterval: '5s', maximumInterval: '60s' },
     summary: `ask ${input.provider} for the outcome`,
   });
@@ -198,6 +199,9 @@ export async function lookup(
     ...asked,
     timeoutMs: timeout_ms,
     everyMs,
+    ...(soft_codes && prompt_life_ms
+      ? { softCodes: soft_codes, promptLifeMs: prompt_life_ms }
+      : {}),
   };
   try {
     return await activities.lookup(question);

@@ -265,10 +265,17 @@ export function delivered(event: DeliveredEvent['event'], eventId = `evt_${rando
 }
 
 /** Registers what the workflows' starts name. */
-export async function addSearchAttributes(env: TestWorkflowEnvironment): Promise<void> {
+export function addSearchAttributes({ connection }: TestWorkflowEnvironment): Promise<void> {
+  return addSearchAttributesTo(connection, 'default');
+}
+
+export async function addSearchAttributesTo(
+  connection: TestWorkflowEnvironment['connection'],
+  namespace: string,
+): Promise<void> {
   const numbers = { KEYWORD: 2, INT: 3 } as const;
-  await env.connection.operatorService.addSearchAttributes({
-    namespace: 'default',
+  await connection.operatorService.addSearchAttributes({
+    namespace,
     searchAttributes: Object.fromEntries(
       Object.entries(SEARCH_ATTRIBUTES).map(([name, type]) => [name, numbers[type]]),
     ),
