@@ -21,6 +21,8 @@ export type LookupInput = {
   readonly timeoutMs: number;
   /** Pause before the second question, the third …; the last one repeats. */
   readonly everyMs: readonly number[];
+  /** Any answer ends it; only a question that was not answered is asked again. */
+  readonly isOnce?: boolean;
   /** See the policy's `lookup.soft_codes`. */
   readonly softCodes?: readonly string[];
   readonly promptLifeMs?: number;
@@ -57,7 +59,8 @@ export function createLookup(
   return {
     async lookup(input: LookupInput): Promise<LookupResult> {
       const { providerPaymentId, timeoutMs, attemptId = '' } = input;
-      return await ask(input, isOutcome, async (signal) => {
+      const isEnough = input.isOnce === true ? () => true : isOutcome;
+      return await ask(input, isEnough, async (signal) => {
         const answer = await callWithCredentials(deps, input, (client) =>
           client.lookup({ providerPaymentId, attemptId, timeoutMs }, signal),
         );

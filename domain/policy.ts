@@ -65,7 +65,10 @@ export type ProviderPolicy = {
    * back where the provider confirms it and can; else, as with a contradiction, a person decides.
    */
   readonly late_success: 'accept' | 'review' | 'refund';
-  /** From this amount on a callback is believed only if no look-up contradicts it; null: off. */
+  /**
+   * From this amount on a callback of success counts only when a look-up says the same, or tells
+   * nothing until the prompt is over; null: off.
+   */
   readonly confirm_callback_from_minor: number | null;
 };
 
@@ -102,6 +105,11 @@ export function retryRuleOf(
   const [formerMs] = codes.flatMap((it) => entryOf(reattempt?.after_ms, it) ?? []);
   if (formerMs === undefined || rule.auto !== undefined) return rule;
   return { ...rule, after_ms: formerMs, auto: true };
+}
+
+/** How long after its dispatch a charge may still be paid. */
+export function promptLifeMs({ lookup }: ProviderPolicy): number {
+  return lookup.prompt_life_ms ?? lookup.window_ms;
 }
 
 /** The policy for who must not send: no failure opens another attempt. */

@@ -39,6 +39,10 @@ export type Book = {
   /** True when the provider has the charge, or may have it. */
   isOut(): boolean;
   setOut(isOut: boolean): void;
+  /** Since when, by this run's knowledge; null while it is not. */
+  outSinceMs(): number | null;
+  /** A callback's success that the provider is asked about; `apply` is there once that is done. */
+  confirmation: { apply: (() => Promise<void>) | null } | null;
   /** After which pause the current attempt is to be sent; null when that was done. */
   sendAfterMs(): number | null;
   /** What is left of the wait that it last told of, a pause aside; null when that had no end. */
@@ -72,7 +76,7 @@ export function openBook(
   const ids = openIds(input);
   const wait = openWait();
   let taken: number | null = null;
-  let out = false;
+  let outSinceMs: number | null = null;
   let sendAfterMs: number | null = status === 'created' ? 0 : null;
   return {
     status: () => current,
@@ -83,12 +87,13 @@ export function openBook(
     reviewReason: () => reviewReason,
     ownerOf: ids.ownerOf,
     takenMinor: () => taken,
-    ...openKeys(),
-    isOut: () => out,
+    ...openMemory(),
+    isOut: () => outSinceMs !== null,
     setOut(isOut) {
-      out = isOut;
+      outSinceMs = isOut ? (outSinceMs ?? Date.now()) : null;
       if (isOut) sendAfterMs = null;
     },
+    outSinceMs: () => outSinceMs,
     sendAfterMs: () => sendAfterMs,
     waitLeftMs: wait.leftMs,
     async write(entry) {
@@ -115,7 +120,7 @@ export function openBook(
       ids.learn(entry.outcome.providerPaymentId);
       ids.leave();
       attempt = { id: opened.attemptId, ordinal: attempt.ordinal + 1, route };
-      out = false;
+      outSinceMs = null;
       setCurrentDetails(describe(current, request));
     },
   };
@@ -170,9 +175,10 @@ function openWait() {
   };
 }
 
-/** Which keys this run has used, and what it has noted. */
-function openKeys(): Pick<Book, 'noted' | 'numbered' | 'ordinals'> {
-  return { noted: new Set(), numbered: openNumbers(), ordinals: { capture: 1, cancel: 1 } };
+/** What a run remembers beside where its payment stands. */
+function openMemory(): Pick<Book, 'confirmation' | 'noted' | 'numbered' | 'ordinals'> {
+  const ordinals = { capture: 1, cancel: 1 };
+  return { confirmation: null, noted: new Set(), numbered: openNumbers(), ordinals };
 }
 
 /** Numbers what was named before. */

@@ -171,6 +171,15 @@ function isSendFailure(detail: unknown): detail is SendFailure {
   );
 }
 
+export type LookupManner = {
+  /** In place of the policy's schedule. */
+  readonly everyMs?: readonly number[];
+  /** Any answer ends it, also one that is not definite. */
+  readonly isOnce?: boolean;
+  /** No code of the provider's is too early to count. */
+  readonly isPromptOver?: boolean;
+};
+
 /**
  * Asks the provider until it says something definite or the window ends. However often it asks, the
  * history grows by one activity: a question without an answer is a retry.
@@ -180,9 +189,10 @@ export async function lookup(
   input: PaymentInput,
   asked: { readonly attemptId: string; readonly providerPaymentId: string | null },
   windowMs: number,
-  everyMs: readonly number[] = input.policy.lookup.every_ms,
+  how: LookupManner = {},
 ): Promise<LookupResult | null> {
-  const { timeout_ms, soft_codes, prompt_life_ms } = input.policy.lookup;
+  const { timeout_ms, every_ms, soft_codes, prompt_life_ms } = input.policy.lookup;
+  const isSoft = soft_codes && prompt_life_ms && how.isPromptOver !== true;
   const activities = proxyActivities<Pick<Activities, 'lookup'>>({
     ...callOf(input, 'question'),
     startToCloseTimeout: timeout_ms + 5_000,
@@ -198,10 +208,9 @@ export async function lookup(
     credentialsRef,
     ...asked,
     timeoutMs: timeout_ms,
-    everyMs,
-    ...(soft_codes && prompt_life_ms
-      ? { softCodes: soft_codes, promptLifeMs: prompt_life_ms }
-      : {}),
+    everyMs: how.everyMs ?? every_ms,
+    ...(how.isOnce === true ? { isOnce: true } : {}),
+    ...(isSoft ? { softCodes: soft_codes, promptLifeMs: prompt_life_ms } : {}),
   };
   try {
     return await activities.lookup(question);

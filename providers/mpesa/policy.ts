@@ -42,5 +42,6 @@ export const policy: ProviderPolicy = {
   reattempt: { max_attempts: 1, fallback: [] },
   rate_limit_per_second: 10,
   late_success: 'review',
-  confirm_callback_from_minor: null,
+  // KES 10,000. Daraja signs no callback, and the query costs a question of its narrow limit.
+  confirm_callback_from_minor: 1_000_000,
 };

@@ -158,6 +158,7 @@ async function startWorkers(
           const { script, story } = find(input.paymentId);
           story.questions += 1;
           const answer = script.lookup(story.questions);
+          if (answer === null && input.isOnce === true) return UNDECIDED;
           if (answer === null)
             throw notYet('pending', scheduleAt(input.everyMs, story.questions - 1));
           return answer;
@@ -238,6 +239,12 @@ function paymentInput(policy: ProviderPolicy): PaymentInput {
   };
 }
 
+const UNDECIDED: LookupResult = {
+  kind: 'pending',
+  providerPaymentId: PROVIDER_PAYMENT_ID,
+  providerCode: '4999',
+  message: 'in progress',
+};
 export const PENDING: ChargeResult = {
   kind: 'pending',
   providerPaymentId: PROVIDER_PAYMENT_ID,
