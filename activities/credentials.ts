@@ -6,8 +6,8 @@ import type { ActivityDeps } from './deps.ts';
 /**
  * Calls a provider about something that is open, with the credentials that it began with. Where the
  * provider refuses those, it is called once more with the newest of the same account: a key that
- * leaked is revoked, and the money that is held by it must not wait for that key for ever. A refusal
- * proves that the first call did nothing.
+ * leaked is revoked, and the money that is held by it must not wait for that key for ever. That it
+ * was refused proves that the first call did nothing.
  */
 export async function callWithCredentials<R>(
   { pool, clientFor }: Pick<ActivityDeps, 'pool' | 'clientFor'>,

@@ -1,7 +1,8 @@
 import { Context } from '@temporalio/activity';
+import { findSentAgoMs } from '../db/attempts.ts';
 import { ProviderError } from '../domain/error.ts';
 import { attemptReference } from '../domain/id.ts';
-import { isOutcome, type LookupResult } from '../domain/outcome.ts';
+import { isMoney, isOutcome, type LookupResult } from '../domain/outcome.ts';
 import { scheduleAt } from '../domain/policy.ts';
 import type { ReceiptAnswer } from '../domain/receipt.ts';
 import { isRefundOutcome, type RefundResult } from '../domain/refund.ts';
@@ -9,6 +10,7 @@ import { callWithCredentials } from './credentials.ts';
 import type { ActivityDeps } from './deps.ts';
 import { notYet } from './failure.ts';
 import { countPoll } from './metrics.ts';
+import { Turns } from './turns.ts';
 
 export type LookupInput = {
   readonly paymentId: string;
@@ -21,6 +23,11 @@ export type LookupInput = {
   readonly timeoutMs: number;
   /** Pause before the second question, the third …; the last one repeats. */
   readonly everyMs: readonly number[];
+  /** Any answer ends it; only a question that was not answered is asked again. */
+  readonly isOnce?: boolean;
+  /** See the policy's `lookup.soft_codes`. */
+  readonly softCodes?: readonly string[];
+  readonly promptLifeMs?: number;
 };
 export type RefundLookupInput = {
   readonly refundId: string;
@@ -34,19 +41,34 @@ export type RefundLookupInput = {
 };
 export type ReceiptInput = Omit<RefundLookupInput, 'providerRefundId'>;
 
+/**
+ * Of the calls to one provider that this process makes at once (worker/workers.ts), so many may be
+ * questions: while a provider is slow to answer them, charges and captures find a place.
+ */
+const QUESTIONS_AT_ONCE = 40;
+const NO_TURN_PAUSE_MS = 1_000;
+
 /** Asks the provider for the outcome; "not yet" and "no answer" come back later, as retries. */
 export function createLookup(
   deps: Pick<ActivityDeps, 'clientFor' | 'pool' | 'refundCallbackUrls'>,
 ) {
+  const turns = new Turns(QUESTIONS_AT_ONCE);
+  const ask = <R extends { readonly kind: string }>(
+    input: Pick<LookupInput, 'provider' | 'everyMs'>,
+    isDefinite: (answer: R) => boolean,
+    question: (signal: AbortSignal) => Promise<R>,
+  ) => askInTurn(turns, input, isDefinite, question);
   return {
     async lookup(input: LookupInput): Promise<LookupResult> {
       const { providerPaymentId, timeoutMs, workflowId, attemptOrdinal } = input;
       const attemptRef = attemptReference(workflowId, attemptOrdinal);
-      return await ask(input, isOutcome, (signal) =>
-        callWithCredentials(deps, input, (client) =>
+      const isEnough = input.isOnce === true ? () => true : isOutcome;
+      return await ask(input, isEnough, async (signal) => {
+        const answer = await callWithCredentials(deps, input, (client) =>
           client.lookup({ providerPaymentId, attemptRef, timeoutMs }, signal),
-        ),
-      );
+        );
+        return (await isTooEarly(deps.pool, input, answer)) ? notYetSaid(answer) : answer;
+      });
     },
 
     async lookupRefund(input: RefundLookupInput): Promise<RefundResult> {
@@ -83,15 +105,34 @@ export function createLookup(
   };
 }
 
-async function ask<R extends { readonly kind: string }>(
-  { provider, everyMs }: { readonly provider: string; readonly everyMs: readonly number[] },
+/** A status query may say that a prompt is over which still rings: the payer may pay after that. */
+async function isTooEarly(
+  pool: ActivityDeps['pool'],
+  { workflowId, attemptOrdinal, softCodes = [], promptLifeMs = 0 }: LookupInput,
+  answer: LookupResult,
+): Promise<boolean> {
+  const isSoft = answer.providerCode !== null && softCodes.includes(answer.providerCode);
+  if (!isSoft || !isOutcome(answer) || isMoney(answer)) return false;
+  const sentAgoMs = await findSentAgoMs(pool, { workflowId, attemptOrdinal });
+  return sentAgoMs !== null && sentAgoMs < promptLifeMs;
+}
+
+function notYetSaid({ providerPaymentId, providerCode }: LookupResult): LookupResult {
+  const message = `the status query says ${providerCode}, and the prompt may still ring`;
+  return { kind: 'pending', providerPaymentId, providerCode, message };
+}
+
+async function askInTurn<R extends { readonly kind: string }>(
+  turns: Turns,
+  { provider, everyMs }: Pick<LookupInput, 'provider' | 'everyMs'>,
   isDefinite: (answer: R) => boolean,
   question: (signal: AbortSignal) => Promise<R>,
 ): Promise<R> {
   const { info, cancellationSignal } = Context.current();
   const nextMs = scheduleAt(everyMs, info.attempt - 1);
   try {
-    const answer = await question(cancellationSignal);
+    const answer = await turns.take(provider, () => question(cancellationSignal));
+    if (answer === null) throw notYet('many others are asked about first', NO_TURN_PAUSE_MS);
     countPoll(provider, answer.kind);
     if (isDefinite(answer)) return answer;
     const said = 'message' in answer ? String(answer.message) : '';

@@ -36,6 +36,19 @@ export async function listProviderIds(
     WHERE p.workflow_id = ${workflowId} AND a.provider_payment_id IS NOT NULL`);
 }
 
+/** How long ago an attempt was last dispatched, by the database's clock; null when it never was. */
+export async function findSentAgoMs(
+  db: Connection,
+  { workflowId, attemptOrdinal }: { readonly workflowId: string; readonly attemptOrdinal: number },
+): Promise<number | null> {
+  const row = await db.maybeOne(sql.type(z.object({ ago_ms: z.int() }))`
+    SELECT (extract(epoch FROM now() - a.dispatched_at) * 1000)::bigint AS ago_ms
+    FROM attempts a JOIN payments p ON p.id = a.payment_id
+    WHERE p.workflow_id = ${workflowId} AND a.ordinal = ${attemptOrdinal}
+      AND a.dispatched_at IS NOT NULL`);
+  return row?.ago_ms ?? null;
+}
+
 /** What a charge needs beyond the workflow's input, which carries nothing personal. */
 export async function openCharge(
   db: Connection,

@@ -31,6 +31,10 @@ export type ProviderPolicy = {
     readonly every_ms: readonly number[];
     /** After this long of `pending` or no answer the payment needs review. */
     readonly window_ms: number;
+    /** How long after its dispatch a payer may still pay; absent where an answer counts at once. */
+    readonly prompt_life_ms?: number;
+    /** The provider's codes that a status query tells too early: so long they mean "not yet". */
+    readonly soft_codes?: readonly string[];
   };
   readonly review: {
     /** How often a payment in review asks the provider again; the last one repeats. */
@@ -69,7 +73,10 @@ export type ProviderPolicy = {
    * back where the provider confirms it and can; else, as with a contradiction, a person decides.
    */
   readonly late_success: 'accept' | 'review' | 'refund';
-  /** From this amount on a callback is believed only if no look-up contradicts it; null: off. */
+  /**
+   * From this amount on a callback of success counts only when a look-up says the same, or tells
+   * nothing until the prompt is over; null: off.
+   */
   readonly confirm_callback_from_minor: number | null;
 };
 
@@ -113,6 +120,11 @@ const ACCEPT_WITHIN_MS = 15 * 60_000;
 /** How late a charge or refund may be sent: nobody expects it any more after that. */
 export function acceptWithinMs(limits: { readonly accept_within_ms?: number }): number {
   return limits.accept_within_ms ?? ACCEPT_WITHIN_MS;
+}
+
+/** How long after its dispatch a charge may still be paid. */
+export function promptLifeMs({ lookup }: ProviderPolicy): number {
+  return lookup.prompt_life_ms ?? lookup.window_ms;
 }
 
 /** The policy for who must not send: no failure opens another attempt. */

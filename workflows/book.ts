@@ -45,6 +45,10 @@ export type Book = {
   /** So many sends of the current attempt are proven to have done nothing. */
   provenUnsent(): number;
   countUnsent(): void;
+  /** Since when, by this run's knowledge; null while it is not. */
+  outSinceMs(): number | null;
+  /** A callback's success that the provider is asked about; `apply` is there once that is done. */
+  confirmation: { apply: (() => Promise<void>) | null } | null;
   /** After which pause the current attempt is to be sent; null when that was done. */
   sendAfterMs(): number | null;
   /** What is left of the wait that it last told of, a pause aside; null when that had no end. */
@@ -88,12 +92,13 @@ export function openBook(
     reviewReason: () => reviewReason,
     ownerOf: ids.ownerOf,
     takenMinor: () => taken,
-    ...openKeys(),
+    ...openMemory(),
     isOut: sends.isOut,
     mayBeSent: sends.mayBeSent,
     setOut: sends.setOut,
     provenUnsent: sends.provenUnsent,
     countUnsent: sends.countUnsent,
+    outSinceMs: sends.outSinceMs,
     sendAfterMs: sends.afterMs,
     waitLeftMs: wait.leftMs,
     async write(entry) {
@@ -148,15 +153,16 @@ function onlyRoute({ provider, credentialsRef, policy, can }: Route): Route {
 
 /** What is known of the current attempt's sends. */
 function openSends(status: PaymentStatus) {
-  let isOut = false;
+  let outSinceMs: number | null = null;
   let mayBeSent = false;
   let provenUnsent = 0;
   let afterMs: number | null = status === 'created' ? 0 : null;
   return {
-    isOut: () => isOut,
+    isOut: () => outSinceMs !== null,
+    outSinceMs: () => outSinceMs,
     mayBeSent: () => mayBeSent,
-    setOut(isNowOut: boolean, mayNowBeSent = isNowOut) {
-      isOut = isNowOut;
+    setOut(isOut: boolean, mayNowBeSent = isOut) {
+      outSinceMs = isOut ? (outSinceMs ?? Date.now()) : null;
       mayBeSent = mayNowBeSent;
       if (isOut) afterMs = null;
     },
@@ -170,7 +176,7 @@ function openSends(status: PaymentStatus) {
     },
     /** Of the next attempt. */
     begin() {
-      isOut = false;
+      outSinceMs = null;
       mayBeSent = false;
       provenUnsent = 0;
     },
@@ -210,9 +216,10 @@ function openWait() {
   };
 }
 
-/** Which keys this run has used, and what it has noted. */
-function openKeys(): Pick<Book, 'noted' | 'numbered' | 'ordinals'> {
-  return { noted: new Set(), numbered: openNumbers(), ordinals: { capture: 1, cancel: 1 } };
+/** What a run remembers beside where its payment stands. */
+function openMemory(): Pick<Book, 'confirmation' | 'noted' | 'numbered' | 'ordinals'> {
+  const ordinals = { capture: 1, cancel: 1 };
+  return { confirmation: null, noted: new Set(), numbered: openNumbers(), ordinals };
 }
 
 /** Numbers what was named before. */

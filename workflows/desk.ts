@@ -65,7 +65,9 @@ export function openDesk(input: PaymentInput, book: Book): Desk {
     isAnswerable: false,
     isPaused: false,
     lookedUpMs: null,
-    hasNews: () => [events, decisions, wishes, controls].some(({ length }) => length > 0),
+    hasNews: () =>
+      [events, decisions, wishes, controls].some(({ length }) => length > 0) ||
+      (book.confirmation?.apply ?? null) !== null,
     takeEvent: () => events.shift(),
     takeDecision: () => decisions.shift(),
     takeWish: () => wishes.shift(),

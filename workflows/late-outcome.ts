@@ -36,9 +36,15 @@ export async function lateOutcome(
       await applyLate(input, book, event);
     }
     await applyNews(input, book, desk);
-  } while (desk.hasNews() || (book.status() === 'needs_review' && isHeldLate(book.reviewReason())));
+  } while (desk.hasNews() || isHeld(book));
   await condition(allHandlersFinished);
   return { status: book.status() };
+}
+
+/** A review of late money is held for a person, and a callback until it is confirmed. */
+function isHeld(book: Book): boolean {
+  if (book.confirmation !== null && !isClosed(book.status())) return true;
+  return book.status() === 'needs_review' && isHeldLate(book.reviewReason());
 }
 
 async function applyLate(

@@ -16,6 +16,7 @@ import { grantWish } from './wishes.ts';
 
 /** Reads all that lies on the desk, in order of arrival. */
 export async function applyNews(input: PaymentInput, book: Book, desk: Desk): Promise<void> {
+  await book.confirmation?.apply?.();
   for (let event = desk.takeEvent(); event !== undefined; event = desk.takeEvent()) {
     await applyEvent(input, book, event);
   }

@@ -101,9 +101,11 @@ async function askProvider(
   untilMs: number,
 ): Promise<void> {
   let until = untilMs;
-  const asker = askerOf(input, book, desk, () => isAwaited(book) && !desk.isPaused);
+  const asker = askerOf(input, book, desk, () => {
+    return isAwaited(book) && !desk.isPaused && canAsk(input, book);
+  });
   const ask = (everyMs: readonly number[], windowMs: number) =>
-    lookup(input, askedOf(book), windowMs, everyMs);
+    lookup(input, askedOf(book), windowMs, { everyMs });
   while (isAwaited(book)) {
     if (desk.isPaused) {
       await holdWhilePaused(input, book, desk);
@@ -114,7 +116,7 @@ async function askProvider(
     const leftMs = until - Date.now();
     if (leftMs <= 0) return;
     if (!canAsk(input, book)) {
-      await desk.newsWithin(leftMs, 'wait for the callback; there is no id to ask by');
+      await desk.newsWithin(leftMs, 'wait for the callback; nothing to ask by, or asked already');
       await applyNews(input, book, desk);
       continue;
     }
@@ -130,7 +132,9 @@ function askerOf(input: PaymentInput, book: Book, desk: Desk, isWanted: Asker['i
   return { inbox: desk, handleMessages: () => applyNews(input, book, desk), isWanted };
 }
 
+/** There has to be an id to ask by; and a callback that is asked about is asked about once. */
 function canAsk(input: PaymentInput, book: Book): boolean {
+  if (book.confirmation !== null) return false;
   return book.providerPaymentId() !== null || input.can?.looks_up_by_our_id === true;
 }
 

@@ -11,7 +11,7 @@ import type { FailureCode, ProviderErrorKind, SendStop } from '../domain/error.t
 import type { ChargeResult, LookupResult } from '../domain/outcome.ts';
 import type { PaymentInput, RecordRequest, RecordResult } from '../domain/payment.ts';
 import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
-import { providerTaskQueue } from './messages.ts';
+import { callOf } from './provider-queue.ts';
 
 /** Short and idempotent, so it runs beside the workflow: one event in the history. */
 const LOCAL = {
@@ -80,7 +80,7 @@ export async function charge(
   const { charge: limits } = input.policy;
   const summary = `charge ${input.provider}${send === 1 ? '' : `, send ${send}`}`;
   const activities = proxyActivities<Pick<Activities, 'charge'>>(
-    sendOptions(input.provider, limits, summary),
+    sendOptions(input, limits, summary),
   );
   return await endOf(activities.charge(chargeInput(input, attemptId, send)));
 }
@@ -88,13 +88,16 @@ export async function charge(
 type SendLimits = { readonly timeout_ms: number; readonly deadline_ms: number };
 
 /** How anything that may move money is run: see `charge`. */
-export function sendOptions(provider: string, limits: SendLimits, summary: string) {
+export function sendOptions(
+  input: Pick<PaymentInput, 'provider' | 'merchantId'>,
+  limits: SendLimits,
+  summary: string,
+) {
   return {
-    taskQueue: providerTaskQueue(provider),
+    ...callOf(input, 'money'),
     startToCloseTimeout: limits.timeout_ms * 2 + 20_000,
     scheduleToCloseTimeout: limits.deadline_ms,
     heartbeatTimeout: '6s',
-    allowEagerDispatch: false,
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5s' },
     summary,
   } as const;
@@ -124,10 +127,9 @@ export async function settleAtProvider(
 ): Promise<Sent<LookupResult>> {
   const { timeout_ms } = input.policy.charge;
   const activities = proxyActivities<Pick<Activities, 'capture' | 'cancel'>>({
-    taskQueue: providerTaskQueue(input.provider),
+    ...callOf(input, 'money'),
     startToCloseTimeout: timeout_ms + 5_000,
     scheduleToCloseTimeout: timeout_ms * 4,
-    allowEagerDispatch: false,
     retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' },
     summary: `${step} at ${input.provider}`,
   });
@@ -178,6 +180,15 @@ function isSendFailure(detail: unknown): detail is SendFailure {
   );
 }
 
+export type LookupManner = {
+  /** In place of the policy's schedule. */
+  readonly everyMs?: readonly number[];
+  /** Any answer ends it, also one that is not definite. */
+  readonly isOnce?: boolean;
+  /** No code of the provider's is too early to count. */
+  readonly isPromptOver?: boolean;
+};
+
 /**
  * Asks the provider until it says something definite or the window ends. However often it asks, the
  * history grows by one activity: a question without an answer is a retry.
@@ -187,15 +198,15 @@ export async function lookup(
   input: PaymentInput,
   asked: { readonly attemptOrdinal: number; readonly providerPaymentId: string | null },
   windowMs: number,
-  everyMs: readonly number[] = input.policy.lookup.every_ms,
+  how: LookupManner = {},
 ): Promise<LookupResult | null> {
-  const { timeout_ms } = input.policy.lookup;
+  const { timeout_ms, every_ms, soft_codes, prompt_life_ms } = input.policy.lookup;
+  const isSoft = soft_codes && prompt_life_ms && how.isPromptOver !== true;
   const activities = proxyActivities<Pick<Activities, 'lookup'>>({
-    taskQueue: providerTaskQueue(input.provider),
+    ...callOf(input, 'question'),
     startToCloseTimeout: timeout_ms + 5_000,
     scheduleToCloseTimeout: windowMs,
     cancellationType: ActivityCancellationType.TRY_CANCEL,
-    allowEagerDispatch: false,
     retry: { initialInterval: '5s', maximumInterval: '60s' },
     summary: `ask ${input.provider} for the outcome`,
   });
@@ -207,7 +218,9 @@ export async function lookup(
     credentialsRef,
     ...asked,
     timeoutMs: timeout_ms,
-    everyMs,
+    everyMs: how.everyMs ?? every_ms,
+    ...(how.isOnce === true ? { isOnce: true } : {}),
+    ...(isSoft ? { softCodes: soft_codes, promptLifeMs: prompt_life_ms } : {}),
   };
   try {
     return await activities.lookup(question);

@@ -7,7 +7,7 @@ import {
   type RefundRecordRequest,
   refundFailure,
 } from '../domain/refund.ts';
-import { providerTaskQueue } from './messages.ts';
+import { callOf } from './provider-queue.ts';
 import { keepEvent } from './proxies.ts';
 import { failRefund, type RefundBook } from './refund-book.ts';
 import type { RefundDesk } from './refund-desk.ts';
@@ -61,11 +61,10 @@ export async function learnReceipt(
 async function askForReceipt(input: RefundInput): Promise<ReceiptAnswer> {
   const { timeout_ms, deadline_ms, resend_after_ms } = input.policy.refund;
   const activities = proxyActivities<Pick<Activities, 'learnReceipt'>>({
-    taskQueue: providerTaskQueue(input.provider),
+    ...callOf(input, 'question'),
     // A token and two questions.
     startToCloseTimeout: timeout_ms * 3 + 5_000,
     scheduleToCloseTimeout: deadline_ms,
-    allowEagerDispatch: false,
     retry: { initialInterval: '5s', maximumInterval: '60s' },
     summary: `ask ${input.provider} for the payment’s receipt`,
   });

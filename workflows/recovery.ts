@@ -108,12 +108,12 @@ async function askForOutcome(taken: Case): Promise<void> {
   const isOpen = () => book.status() === 'processing';
   const asker = askerOf(taken, () => isOpen() && canAsk(taken));
   const ask = (everyMs: readonly number[], leftMs: number) =>
-    lookup(input, askedOf(book), leftMs, everyMs);
+    lookup(input, askedOf(book), leftMs, { everyMs });
   await applyNews(input, book, desk);
   while (isOpen() && Date.now() < until) {
     if (!canAsk(taken)) {
       const listener = askerOf(taken, () => isOpen() && !canAsk(taken));
-      await waitWhileWanted(listener, until - Date.now(), 'there is no id to ask by');
+      await waitWhileWanted(listener, until - Date.now(), 'nothing to ask by, or asked already');
     } else if (!(await askAtPace(asker, every_ms, until, ask, (it) => takeAnswer(taken, it))))
       break;
   }
@@ -175,10 +175,10 @@ function askerOf({ input, book, desk }: Case, isWanted: Asker['isWanted']): Aske
   return { inbox: desk, handleMessages: () => applyNews(input, book, desk), isWanted };
 }
 
-/** Without an id that the provider knows there is nothing to ask by. */
+/** There has to be an id to ask by; and a callback that is asked about is asked about once. */
 function canAsk({ input, book, desk }: Case): boolean {
   const hasId = book.providerPaymentId() !== null || input.can?.looks_up_by_our_id === true;
-  return hasId && !desk.isPaused;
+  return hasId && !desk.isPaused && book.confirmation === null;
 }
 
 /** Messages that are there already come first: they may tell more than an answer. */

@@ -1,7 +1,7 @@
 import { ActivityCancellationType, ActivityFailure, proxyActivities } from '@temporalio/workflow';
 import type { Activities, RefundLookupInput, RefundSendInput } from '../activities/index.ts';
 import type { RefundInput, RefundResult } from '../domain/refund.ts';
-import { providerTaskQueue } from './messages.ts';
+import { callOf } from './provider-queue.ts';
 import { endOf, type Sent, sendOptions } from './proxies.ts';
 import type { RefundBook } from './refund-book.ts';
 
@@ -9,7 +9,7 @@ import type { RefundBook } from './refund-book.ts';
 export async function sendRefund(input: RefundInput, send: number): Promise<Sent<RefundResult>> {
   const summary = `refund by ${input.provider}${send === 1 ? '' : `, send ${send}`}`;
   const activities = proxyActivities<Pick<Activities, 'refund'>>(
-    sendOptions(input.provider, input.policy.refund, summary),
+    sendOptions(input, input.policy.refund, summary),
   );
   const order: RefundSendInput = {
     refundId: input.refundId,
@@ -36,11 +36,10 @@ export async function lookupRefund(
 ): Promise<RefundResult | null> {
   const { timeout_ms } = input.policy.refund;
   const activities = proxyActivities<Pick<Activities, 'lookupRefund'>>({
-    taskQueue: providerTaskQueue(input.provider),
+    ...callOf(input, 'question'),
     startToCloseTimeout: timeout_ms + 5_000,
     scheduleToCloseTimeout: Math.max(windowMs, 1),
     cancellationType: ActivityCancellationType.TRY_CANCEL,
-    allowEagerDispatch: false,
     retry: { initialInterval: '5s', maximumInterval: '60s' },
     summary: `ask ${input.provider} about the refund`,
   });

@@ -14,9 +14,9 @@ import { retryRuleOf, scheduleAt } from '../domain/policy.ts';
 import { mayEndReview } from '../domain/review.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
 import type { Book } from './book.ts';
+import { type Checked, checkCallback, confirmLater } from './confirmation.ts';
 import { askAbout } from './late-hold.ts';
 import { resolveLateSuccess } from './late-success.ts';
-import { lookup } from './proxies.ts';
 
 export type Verdict = {
   readonly outcome: Outcome;
@@ -46,6 +46,7 @@ export async function settleVerdict(
   input: PaymentInput,
   book: Book,
   verdict: Verdict,
+  known: Checked | null = null,
 ): Promise<void> {
   const { outcome, key, delivered } = verdict;
   if (!mayEndReview(book.reviewReason(), outcome) && patched('note-in-review')) {
@@ -56,11 +57,16 @@ export async function settleVerdict(
   const doubt = isMoney(outcome) && wrong !== null ? `the ${wrong} does not match` : null;
   const isRepeated = delivered === null && book.reviewReason() === 'amount_mismatch';
   if (doubt !== null && isRepeated) return await note(book, verdict);
-  const contradiction =
-    doubt === null && delivered !== null ? await contradictionOf(input, book, outcome) : null;
-  if (doubt !== null || contradiction !== null) {
-    const note = doubt ?? contradiction ?? '';
-    return await sendToReview(input, book, verdict, note, doubt !== null);
+  if (doubt !== null) return await sendToReview(input, book, verdict, doubt, true);
+  if (delivered !== null) {
+    // The other one, which is being asked about, decides.
+    if (book.confirmation !== null && outcome.kind === 'succeeded') return;
+    const checked = known ?? (await checkCallback(input, book, outcome));
+    if (checked.kind === 'contradicted') {
+      return await sendToReview(input, book, verdict, checked.note, false);
+    }
+    if (checked.kind === 'unconfirmed')
+      return await holdBack(input, book, verdict, checked.untilMs);
   }
   const webhook =
     delivered === null
@@ -68,6 +74,28 @@ export async function settleVerdict(
       : ({ eventId: delivered.eventId, status: 'applied', note: null } as const);
   if (await planReattempt(input, book, { outcome, key, webhook })) return;
   await writeOutcome(input, book, verdict, webhook);
+}
+
+/** The callback stays to be applied: should this run be lost, the sweeper brings it again. */
+async function holdBack(
+  input: PaymentInput,
+  book: Book,
+  verdict: Verdict,
+  untilMs: number,
+): Promise<void> {
+  const { outcome, key } = verdict;
+  const isInReview = book.status() === 'needs_review';
+  await book.write({
+    key: `${key}/unconfirmed`,
+    action: 'payment.callback_unclear',
+    actor: 'provider',
+    cause: `the callback says ${outcome.kind}; the status query does not confirm it yet`,
+    waitingFor: isInReview ? null : 'lookup',
+    waitMs: isInReview ? null : Math.max(untilMs - Date.now(), 0),
+  });
+  confirmLater(input, book, { outcome, untilMs }, (checked) =>
+    settleVerdict(input, book, verdict, checked),
+  );
 }
 
 /** Money that comes after the end needs review; the policy may know what to do with it. */
@@ -180,23 +208,4 @@ async function sendToReview(
     waitMs: scheduleAt(input.policy.review.ask_every_ms, 0),
     webhook: delivered === null ? null : { eventId: delivered.eventId, status: 'parked', note },
   });
-}
-
-/**
- * Where the policy asks for it, a callback's success is held against the provider's status query.
- * A query that says nothing definite does not reject the callback.
- */
-async function contradictionOf(
-  input: PaymentInput,
-  book: Book,
-  outcome: Outcome,
-): Promise<string | null> {
-  const from = input.policy.confirm_callback_from_minor;
-  const id = book.providerPaymentId() ?? outcome.providerPaymentId;
-  const isAsked = outcome.kind === 'succeeded' && from !== null && input.amountMinor >= from;
-  if (!isAsked || id === null || isClosed(book.status())) return null;
-  const asked = { attemptOrdinal: book.attemptOrdinal(), providerPaymentId: id };
-  const answer = await lookup(input, asked, input.policy.lookup.timeout_ms * 2);
-  if (answer === null || !isOutcome(answer) || answer.kind === outcome.kind) return null;
-  return `callback says ${outcome.kind}, status query says ${answer.kind}`;
 }

@@ -1,3 +1,4 @@
+import { withinLimits } from '../../config/override-limits.ts';
 import { overlayPolicy } from '../../config/policies.ts';
 import { findProviderConfig, referTo } from '../../db/provider-configs.ts';
 import type { Payment } from '../../domain/payment.ts';
@@ -32,7 +33,7 @@ export async function resolveProvider(
         : `${name} is switched off in your configuration; switch it on with PATCH /api/v1/provider-configs/${name}`;
     throw new ApiError('provider_inactive', detail, [{ pointer: '/provider', detail }]);
   }
-  const overlaid = overlayPolicy(policy, config.policy_override);
+  const overlaid = overlayPolicy(policy, withinLimits(config.policy_override));
   if (!overlaid.ok) throw new Error(`policy of ${config.id}: ${overlaid.faults.join('; ')}`);
   return { credentialsRef: referTo(config), policy: overlaid.policy };
 }

@@ -1,3 +1,4 @@
+import { faultsOfOverride } from '../../config/override-limits.ts';
 import { overlayPolicy } from '../../config/policies.ts';
 import type { Provider } from '../../domain/provider.ts';
 import { findProvider, PROVIDER_NAMES } from '../../providers/index.ts';
@@ -76,11 +77,13 @@ function policyFaults(
   const policy = policies.providers[name];
   if (policy === undefined) return [];
   const { rate_limit_per_second: rate, ...own } = override;
-  const faults = rate === undefined ? [] : [refuseRate(name)];
   const overlaid = overlayPolicy(policy, own);
-  if (!overlaid.ok) {
-    return [...faults, ...overlaid.faults.map((fault) => toFault('/policy_override', fault))];
-  }
+  const malformed = (overlaid.ok ? [] : overlaid.faults).map(toPolicyFault);
+  const beyond = faultsOfOverride(own)
+    .map(toPolicyFault)
+    .filter(({ pointer }) => !malformed.some((fault) => fault.pointer === pointer));
+  const faults = [...(rate === undefined ? [] : [refuseRate(name)]), ...malformed, ...beyond];
+  if (!overlaid.ok) return faults;
   const pointer = '/policy_override/reattempt/fallback';
   const unknown = overlaid.policy.reattempt.fallback
     .filter((other) => findProvider(other) === null)
@@ -92,6 +95,10 @@ function policyFaults(
 function refuseRate(name: string): Fault {
   const detail = `is the deployment’s: all merchants share one queue to ${name}; leave it out`;
   return { pointer: '/policy_override/rate_limit_per_second', detail };
+}
+
+function toPolicyFault(fault: string): Fault {
+  return toFault('/policy_override', fault);
 }
 
 /** `field.path: how to mend it` becomes a pointer and its detail. */

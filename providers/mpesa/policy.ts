@@ -17,6 +17,9 @@ export const policy: ProviderPolicy = {
     timeout_ms: 15_000,
     every_ms: [15_000, 15_000, 30_000, 60_000],
     window_ms: 10 * 60_000,
+    // Prompts of 60 to 90 s were seen, and a query that said 1037 of one that rang for 14 s.
+    prompt_life_ms: 2 * 60_000,
+    soft_codes: ['1037'],
   },
   review: { ask_every_ms: [3_600_000, 6 * 3_600_000, 24 * 3_600_000] },
   payer_action: { expires_after_ms: 30 * 60_000 },
@@ -41,5 +44,6 @@ export const policy: ProviderPolicy = {
   reattempt: { max_attempts: 1, fallback: [] },
   rate_limit_per_second: 10,
   late_success: 'review',
-  confirm_callback_from_minor: null,
+  // KES 10,000. Daraja signs no callback, and the query costs a question of its narrow limit.
+  confirm_callback_from_minor: 1_000_000,
 };

@@ -168,12 +168,19 @@ test.each([
   expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer }] } });
 });
 
+const AT_ONCE = { who: 'later', after_ms: 1, auto: true };
 test.each([
   [{ speed: 1 }, '/policy_override/speed'],
   [{ lookup: { 'a.b': 1 } }, '/policy_override/lookup/a/b'],
   [{ reattempt: { fallback: ['paypal'] } }, '/policy_override/reattempt/fallback'],
   [{ reattempt: { fallback: ['\u0000'] } }, '/policy_override/reattempt/fallback'],
   [{ rate_limit_per_second: 5 }, '/policy_override/rate_limit_per_second'],
+  [{ review: { ask_every_ms: [1] } }, '/policy_override/review/ask_every_ms/0'],
+  [{ lookup: { every_ms: [15_000, 1] } }, '/policy_override/lookup/every_ms/1'],
+  [
+    { retry: { by_code: { declined: AT_ONCE } } },
+    '/policy_override/retry/by_code/declined/after_ms',
+  ],
 ])('a policy that says %j is refused', async (policy_override, pointer) => {
   const answer = await configure('mpesa', MPESA, { policy_override });
   expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer }] } });
@@ -276,6 +283,15 @@ test('a change of policy refuses new payments only, never a replay', async () =>
   expect(await send('order-1')).toMatchObject({ status: 200, body: { id: first.body.id } });
   const other = await send('order-1', { amount: 20_000 });
   expect(other).toMatchObject({ status: 422, body: { code: 'idempotency_key_reused' } });
+});
+
+test('a policy that was stored before it had limits is brought within them', async () => {
+  await configure('mpesa', MPESA);
+  await api.database.queryAsOwner(
+    `UPDATE provider_configs SET policy_override = '{"review": {"ask_every_ms": [1, 7200000]}}'`,
+  );
+  await pay('order-1');
+  expect(api.engine.started[0]?.policy.review.ask_every_ms).toEqual([60_000, 7_200_000]);
 });
 
 test('a merchant’s policy goes with its payments, and with nobody else’s', async () => {

@@ -29,7 +29,7 @@ const PROVIDERS = {
   mpesa: {
     charge: { timeout_ms: 2_500, deadline_ms: 60_000, max_sends: 3, resend_after_ms: [500] },
     callback_wait_ms: 4_000,
-    lookup: { timeout_ms: 2_000, every_ms: [700], window_ms: 6_000 },
+    lookup: { timeout_ms: 2_000, every_ms: [700], window_ms: 6_000, prompt_life_ms: 4_000 },
     refund: { result_wait_ms: 7_000, lookup_every_ms: [2_500] },
     rate_limit_per_second: 100,
   },

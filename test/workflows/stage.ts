@@ -171,6 +171,7 @@ async function startWorkers(
           const { script, story } = find(input.paymentId);
           story.questions += 1;
           const answer = script.lookup(story.questions);
+          if (answer === null && input.isOnce === true) return UNDECIDED;
           if (answer === null)
             throw notYet('pending', scheduleAt(input.everyMs, story.questions - 1));
           return answer;
@@ -261,6 +262,12 @@ function paymentInput(policy: ProviderPolicy): PaymentInput {
   };
 }
 
+const UNDECIDED: LookupResult = {
+  kind: 'pending',
+  providerPaymentId: PROVIDER_PAYMENT_ID,
+  providerCode: '4999',
+  message: 'in progress',
+};
 export const PENDING: ChargeResult = {
   kind: 'pending',
   providerPaymentId: PROVIDER_PAYMENT_ID,
@@ -288,10 +295,17 @@ export function delivered(event: DeliveredEvent['event'], eventId = `evt_${rando
 }
 
 /** Registers what the workflows' starts name. */
-export async function addSearchAttributes(env: TestWorkflowEnvironment): Promise<void> {
+export function addSearchAttributes({ connection }: TestWorkflowEnvironment): Promise<void> {
+  return addSearchAttributesTo(connection, 'default');
+}
+
+export async function addSearchAttributesTo(
+  connection: TestWorkflowEnvironment['connection'],
+  namespace: string,
+): Promise<void> {
   const numbers = { KEYWORD: 2, INT: 3 } as const;
-  await env.connection.operatorService.addSearchAttributes({
-    namespace: 'default',
+  await connection.operatorService.addSearchAttributes({
+    namespace,
     searchAttributes: Object.fromEntries(
       Object.entries(SEARCH_ATTRIBUTES).map(([name, type]) => [name, numbers[type]]),
     ),
