@@ -122,6 +122,7 @@ export const REVIEW_REASONS = [
   'amount_mismatch',
   'contradiction',
   'late_success',
+  'late_amount_mismatch',
   'history_lost',
 ] as const;
 export type ReviewReason = (typeof REVIEW_REASONS)[number];

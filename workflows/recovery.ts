@@ -4,6 +4,7 @@ import { neverSent } from '../domain/outcome.ts';
 import type { RecoveryInput } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
 import { scheduleAt, withoutReattempts } from '../domain/policy.ts';
+import { isLateMoney } from '../domain/review.ts';
 import { type Book, openBook } from './book.ts';
 import { type Desk, openDesk } from './desk.ts';
 import { isAskedInReview } from './late-success.ts';
@@ -137,7 +138,7 @@ async function giveUp({ input, book, keyOf }: Case, cause: string): Promise<void
 /** Late money waits for a person: it is known what the provider says of it. */
 async function review(taken: Case): Promise<void> {
   const { input, book, desk } = taken;
-  const wasAsked = input.reviewReason !== 'late_success';
+  const wasAsked = !isLateMoney(input.reviewReason);
   for (let round = 0; book.status() === 'needs_review'; round += 1) {
     const isAsked = wasAsked && isAskedInReview(book.reviewReason());
     if (isAsked) await ask(taken, input.policy.lookup.timeout_ms * 2);

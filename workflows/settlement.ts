@@ -15,6 +15,7 @@ import { mayEndReview } from '../domain/review.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
 import type { Book } from './book.ts';
 import { askAbout } from './late-hold.ts';
+import { reviewLateMismatch } from './late-mismatch.ts';
 import { resolveLateSuccess } from './late-success.ts';
 import { lookup } from './proxies.ts';
 
@@ -58,6 +59,10 @@ export async function settleVerdict(
   if (doubt !== null && isRepeated) return await note(book, verdict);
   const contradiction =
     doubt === null && delivered !== null ? await contradictionOf(input, book, outcome) : null;
+  if (doubt !== null) {
+    const eventId = delivered?.eventId ?? null;
+    if (await reviewLateMismatch(input, book, { outcome, key, mismatch: doubt, eventId })) return;
+  }
   if (doubt !== null || contradiction !== null) {
     const note = doubt ?? contradiction ?? '';
     return await sendToReview(input, book, verdict, note, doubt !== null);
