@@ -45,7 +45,8 @@ export function recordRefundDispatch(
     const earlier = await findRefundDispatch(db, claim);
     if (earlier !== null) return earlier;
     const isNext = sent.dispatch_count === claim.send - 1;
-    if (refund.status !== 'pending' || !isNext) return { kind: 'refused' };
+    const isOurs = refund.origin === 'malipo';
+    if (refund.status !== 'pending' || !isNext || !isOurs) return { kind: 'refused' };
     await db.query(sql.typeAlias('none')`
       UPDATE refunds SET dispatch_count = ${claim.send}, dispatch_nonce = ${claim.nonce},
         dispatched_at = now(), updated_at = now(), waiting_for = 'provider_answer',

@@ -1,3 +1,4 @@
+import { disputeAgainstRefund } from '../domain/dispute.ts';
 import type { Payment } from '../domain/payment.ts';
 import { type Refund, refundableMinor } from '../domain/refund.ts';
 import { appendAudit } from './audit.ts';
@@ -22,6 +23,7 @@ export type NewRefund = {
 export type RefundInsertion =
   | { readonly kind: 'inserted' | 'replayed'; readonly refund: Refund; readonly payment: Payment }
   | { readonly kind: 'not_succeeded'; readonly payment: Payment }
+  | { readonly kind: 'disputed'; readonly payment: Payment }
   | { readonly kind: 'too_much'; readonly payment: Payment; readonly leftMinor: number };
 
 /**
@@ -40,6 +42,7 @@ export function insertRefund(pool: Pool, next: NewRefund): Promise<RefundInserti
     const earlier = await findByKey(db, next.merchantId, next.idempotencyKey);
     if (earlier !== null) return { kind: 'replayed', refund: earlier, payment };
     if (payment.status !== 'succeeded') return { kind: 'not_succeeded', payment };
+    if (disputeAgainstRefund(payment.disputes) !== null) return { kind: 'disputed', payment };
     const leftMinor = refundableMinor(payment);
     const amountMinor = next.amountMinor ?? leftMinor;
     if (amountMinor > leftMinor || leftMinor === 0) return { kind: 'too_much', payment, leftMinor };

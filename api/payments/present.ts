@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { AuditEntry } from '../../db/rows.ts';
 import type { Vault } from '../../db/vault.ts';
+import { type Dispute, disputeInForce } from '../../domain/dispute.ts';
 import type { FailureCode } from '../../domain/error.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { isClosed } from '../../domain/payment-states.ts';
@@ -18,6 +19,7 @@ export function presentPayment(
   { engine, vault }: Presenting,
 ): z.input<typeof paymentShape> {
   const { provider, providerPaymentId } = payment;
+  const inForce = disputeInForce(payment.disputes);
   return {
     id: payment.id,
     object: 'payment',
@@ -43,7 +45,9 @@ export function presentPayment(
     next_action: payment.nextAction,
     failure: presentFailure(payment),
     review_reason: payment.reviewReason,
-    dispute: presentDispute(payment),
+    amount_disputed: payment.amountDisputedMinor,
+    dispute: inForce === null ? null : presentDispute(inForce),
+    disputes: payment.disputes.map(presentDispute),
     surplus: payment.surplus.map((it) => presentSurplus(it, vault)),
     provider_payment_id:
       providerPaymentId === null ? null : openProviderId(vault, provider, providerPaymentId),
@@ -62,10 +66,10 @@ function refundStatusOf({ amountRefundedMinor, amountCapturedMinor }: Payment) {
   return amountRefundedMinor < amountCapturedMinor ? 'partial' : 'full';
 }
 
-function presentDispute({ dispute }: Payment) {
-  if (dispute === null) return null;
+function presentDispute(dispute: Dispute) {
   const { providerDisputeId, status, amountMinor, currency = null, reason } = dispute;
-  return { id: providerDisputeId, status, amount: amountMinor, currency, reason };
+  const is_inquiry = dispute.isInquiry === true;
+  return { id: providerDisputeId, status, is_inquiry, amount: amountMinor, currency, reason };
 }
 
 /**

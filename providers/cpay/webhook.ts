@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Credentials, ProviderWebhook, WebhookDelivery } from '../../domain/provider.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
 import { asCPay } from './credentials.ts';
-import { readCharge, readRefund } from './map.ts';
+import { readCharge, readProviderRefund, readRefund } from './map.ts';
 import { charge, event, refund } from './wire.ts';
 
 const TOLERANCE_MS = 300_000;
@@ -53,7 +53,10 @@ function translate(body: Uint8Array): Translation {
   const aRefund = refund.safeParse(data);
   if (type === 'refund.updated' && aRefund.success) {
     const { workflow } = aRefund.data.metadata;
-    if (workflow === undefined || !/^refund-[0-9a-f]{32}$/.test(workflow)) return notOurs(eventKey);
+    if (workflow === undefined || !/^refund-[0-9a-f]{32}$/.test(workflow)) {
+      const refund = readProviderRefund(aRefund.data);
+      return refund === null ? notOurs(eventKey) : { kind: 'provider_refund', eventKey, refund };
+    }
     const read = readRefund(aRefund.data);
     return { kind: 'refund_event', eventKey, event: read, workflowId: workflow };
   }
