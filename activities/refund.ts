@@ -3,11 +3,12 @@ import { findRefundDispatch, recordRefundDispatch } from '../db/refund-dispatch.
 import { ProviderError } from '../domain/error.ts';
 import { type Currency, money } from '../domain/money.ts';
 import type { ChargeContext } from '../domain/provider.ts';
-import { isRefundOutcome, type RefundResult } from '../domain/refund.ts';
+import type { RefundResult } from '../domain/refund.ts';
 import { findProvider } from '../providers/index.ts';
 import { makeSend } from './claim.ts';
 import type { ActivityDeps } from './deps.ts';
 import { lostSend, stoppedSend } from './failure.ts';
+import { explainShortage, isShortage } from './refund-shortage.ts';
 
 export type RefundSendInput = {
   readonly refundId: string;
@@ -34,7 +35,7 @@ export function createRefund(deps: ActivityDeps) {
         claim: (nonce) => recordRefundDispatch(deps.pool, { refundId, paymentId, send, nonce }),
         dedupeWindowMs: findProvider(input.provider)?.capabilities.dedupe_window_ms ?? null,
         make: (context) => sendRefund(deps, input, context),
-        isOfEarlier: isAlreadyReversed,
+        isOfEarlier: isShortage,
         leave: takeEarlierSend,
       });
     },
@@ -63,13 +64,9 @@ async function sendRefund(
     callbackUrls: deps.refundCallbackUrls(input.provider, workflowId),
     timeoutMs,
   };
-  return await client.refund(request, context);
-}
-
-/** By whom, it does not say: it may have been this very refund (ADR 0006). */
-function isAlreadyReversed(answer: RefundResult): boolean {
-  if (!isRefundOutcome(answer) || answer.providerRefundId !== null) return false;
-  return answer.failure?.code === 'already_reversed';
+  const answer = await client.refund(request, context);
+  if (!isShortage(answer)) return answer;
+  return await explainShortage(deps, client, input, answer, context.signal);
 }
 
 /** An earlier run of this send got to the provider, or may have: nothing is sent again. */

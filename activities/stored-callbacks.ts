@@ -1,11 +1,11 @@
 import type { Client } from '@temporalio/client';
-import { recordDispute } from '../db/disputes.ts';
+import { recordAccountEvent } from '../db/account-events.ts';
 import { findLatePayment, findLateRefund } from '../db/late-news.ts';
 import type { Pool } from '../db/pool.ts';
 import type { WebhookEvent } from '../db/rows.ts';
 import { markDelivered, markWebhookEvent } from '../db/webhook-events.ts';
 import { lateInput, lateRefundInput } from '../domain/inputs.ts';
-import { deliveryIdOf, isDisputeEvent, isRefundEvent } from '../domain/webhook-event.ts';
+import { deliveryIdOf, isAccountEvent, isRefundEvent } from '../domain/webhook-event.ts';
 import { capabilitiesOf } from '../providers/index.ts';
 import { type Delivery, deliverEvent, deliverRefundEvent } from '../workflows/delivery.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -22,28 +22,33 @@ export async function deliverStored(
   { pool, temporal }: Temporal,
   stored: WebhookEvent,
 ): Promise<boolean> {
-  const fate = await deliver(pool, temporal, stored);
+  const told = await recordStored(pool, stored);
+  const fate = told ?? (await deliver(pool, temporal, stored));
+  if (fate === 'written') return true;
   if (fate === 'delivered') await markDelivered(pool, stored.id);
   else await markWebhookEvent(pool, { eventId: stored.id, ...FATES[fate] }, null);
   return true;
 }
 
-/** Looks again for the payment that a dispute is about; true when there is one now. */
-export async function retryDispute({ pool }: Temporal, parked: WebhookEvent): Promise<boolean> {
-  return (await recordStoredDispute(pool, parked)) === 'nothing_new';
+/** Looks again for the payment that money at the provider is of; true when it is there now. */
+export async function retryMoney({ pool }: Temporal, parked: WebhookEvent): Promise<boolean> {
+  return (await recordStored(pool, parked)) === 'written';
 }
 
-async function recordStoredDispute(pool: Pool, stored: WebhookEvent): Promise<Delivery> {
+/** What names its payment by the provider's id is written down at once; null for all else. */
+async function recordStored(
+  pool: Pool,
+  stored: WebhookEvent,
+): Promise<'written' | 'unknown' | null> {
   const { event, provider, account } = stored;
-  if (event === null || !isDisputeEvent(event)) return 'unknown';
-  const found = { eventId: deliveryIdOf(stored), provider, account, dispute: event };
-  return (await recordDispute(pool, found)) === 'unknown' ? 'unknown' : 'nothing_new';
+  if (event === null || !isAccountEvent(event)) return null;
+  const found = { eventId: deliveryIdOf(stored), provider, account, event };
+  return (await recordAccountEvent(pool, found)) === 'unknown' ? 'unknown' : 'written';
 }
 
 async function deliver(pool: Pool, temporal: Client, stored: WebhookEvent): Promise<Delivery> {
   const { event, workflow_id, payment_id, provider } = stored;
-  if (event === null) return 'unknown';
-  if (isDisputeEvent(event)) return await recordStoredDispute(pool, stored);
+  if (event === null || isAccountEvent(event)) return 'unknown';
   if (workflow_id === null || payment_id === null) return 'unknown';
   const eventId = deliveryIdOf(stored);
   if (isRefundEvent(event)) {

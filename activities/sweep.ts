@@ -1,6 +1,6 @@
 import { log } from '@temporalio/activity';
 import {
-  listParkedDisputes,
+  listParkedMoney,
   listSilentPayments,
   listSilentRefunds,
   markSwept,
@@ -12,7 +12,7 @@ import { listUndelivered } from '../db/webhook-events.ts';
 import { refusalOf } from '../domain/server-refusal.ts';
 import type { SweepInput } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
-import { deliverStored, retryDispute } from './stored-callbacks.ts';
+import { deliverStored, retryMoney } from './stored-callbacks.ts';
 import { takeUpPayment, takeUpRefund } from './take-up.ts';
 
 /** How a round went, for its page in the Web UI. */
@@ -48,10 +48,10 @@ export function createSweep(deps: ActivityDeps) {
       const until = Date.now() + ROUND_MS;
       const table = 'webhook_events';
       const events = await listUndelivered(pool, undelivered_after_ms, batch);
-      const disputes = await listParkedDisputes(pool, batch);
+      const money = await listParkedMoney(pool, batch);
       const swept = sumOf([
         await visitEach(deps, { table, items: events, until }, deliverStored),
-        await visitEach(deps, { table, items: disputes, until }, retryDispute),
+        await visitEach(deps, { table, items: money, until }, retryMoney),
       ]);
       await markSweepRound(pool, 'undelivered');
       return swept;

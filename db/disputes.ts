@@ -1,20 +1,15 @@
-import { z } from 'zod';
-import type { Dispute } from '../domain/dispute.ts';
+import { addDispute, type Dispute, lostMinor } from '../domain/dispute.ts';
 import { appendAudit, findRecordedStep } from './audit.ts';
-import type { Pool } from './pool.ts';
-import { notify } from './record.ts';
+import type { Connection, Pool } from './pool.ts';
+import { lockPayment, notify } from './record.ts';
+import { takeFromReserved } from './refund-room.ts';
 import { sql } from './sql.ts';
-import { isSentBy, markWebhookEvent } from './webhook-events.ts';
-
-const disputedRow = z.object({
-  id: z.string(),
-  dispute_id: z.string().nullable(),
-  dispute_status: z.string().nullable(),
-});
+import { findAttemptOf, markWebhookEvent } from './webhook-events.ts';
 
 /**
- * Writes a dispute onto the payment it is about. It changes no status: the money was moved, and the
- * payer's bank is asking for it. One that is said to be open after its end is nothing new.
+ * Writes a dispute onto the payment it is about, beside others of that payment. It changes no
+ * status: the money was moved, and the payer's bank is asking for it. What a lost one took is no
+ * longer there to be refunded.
  * @returns unknown when the account that speaks took no such payment.
  */
 export function recordDispute(
@@ -28,24 +23,17 @@ export function recordDispute(
 ): Promise<'recorded' | 'nothing_new' | 'unknown'> {
   const { eventId, provider, account, dispute } = found;
   return pool.transaction(async (db) => {
-    const payment = await db.maybeOne(sql.type(disputedRow)`
-      SELECT p.id, p.dispute->>'providerDisputeId' AS dispute_id,
-        p.dispute->>'status' AS dispute_status
-      FROM attempts a JOIN payments p ON p.id = a.payment_id
-      WHERE ${isSentBy(provider, account)} AND a.provider_payment_id = ${dispute.providerPaymentId}
-      ORDER BY p.id LIMIT 1 FOR UPDATE OF p`);
-    if (payment === null) return 'unknown';
+    const attempt = await findAttemptOf(db, { provider, account }, dispute.providerPaymentId);
+    if (attempt === null) return 'unknown';
+    const payment = await lockPayment(db, attempt.payment_id);
     const key = `event/${eventId}`;
-    const isSame = payment.dispute_id === dispute.providerDisputeId;
-    const isOver = isSame && payment.dispute_status !== 'open' && dispute.status === 'open';
-    if (isOver || (await findRecordedStep(db, payment.id, key)) !== null) {
+    const disputes = addDispute(payment.disputes, dispute);
+    if (disputes === null || (await findRecordedStep(db, payment.id, key)) !== null) {
       const note = 'nothing new';
       await markWebhookEvent(db, { eventId, status: 'applied', note }, payment.id);
       return 'nothing_new';
     }
-    await db.query(sql.typeAlias('none')`
-      UPDATE payments SET dispute = ${sql.jsonb(dispute)}, updated_at = now()
-      WHERE id = ${payment.id}`);
+    await writeDisputes(db, payment, disputes);
     await appendAudit(db, {
       paymentId: payment.id,
       key,
@@ -60,4 +48,21 @@ export function recordDispute(
     await notify(db, payment.id);
     return 'recorded';
   });
+}
+
+type Locked = Awaited<ReturnType<typeof lockPayment>>;
+
+/** Lost money is gone: reservations for refunds give way, and what was refunded stays refunded. */
+async function writeDisputes(
+  db: Connection,
+  { id, currency, amount_captured, amount_refunded, amount_reserved }: Locked,
+  disputes: readonly Dispute[],
+): Promise<void> {
+  const lost = lostMinor(disputes, currency, amount_captured);
+  const left = amount_captured - amount_refunded - amount_reserved;
+  const room = await takeFromReserved(db, id, lost - left);
+  await db.query(sql.typeAlias('none')`
+    UPDATE payments SET disputes = ${sql.jsonb(disputes)},
+      amount_disputed = ${Math.min(lost, left + room)}, updated_at = now()
+    WHERE id = ${id}`);
 }

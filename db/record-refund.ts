@@ -27,50 +27,67 @@ import { markWebhookEvent } from './webhook-events.ts';
  * refund, payment's sums, audit entry, the callback it came from, notification. The same key again
  * changes nothing. A refund that comes back after its money went to others needs review.
  */
-export function recordRefund(pool: Pool, given: RefundRecordRequest): Promise<RefundRecordResult> {
+export function recordRefund(
+  pool: Pool,
+  request: RefundRecordRequest,
+): Promise<RefundRecordResult> {
+  return pool.transaction((db) => applyRefundRecord(db, request));
+}
+
+/** The same within a transaction of the caller's. */
+export async function applyRefundRecord(
+  db: Connection,
+  given: RefundRecordRequest,
+): Promise<RefundRecordResult> {
   const request = makeStorable(given);
-  return pool.transaction(async (db) => {
-    const refund = await lockRefund(db, request);
-    const earlier = await findRecordedStep(db, request.paymentId, request.key);
-    if (earlier !== null) {
-      const learned = await keepReceipt(db, request);
-      return { ...standingOf(refund), ...earlier, ...learned };
-    }
-    if (await mayBeSentBeyond(db, request)) {
-      return { ...standingOf(refund), changed: false, refused: false, mayBeAtProvider: true };
-    }
-    if (request.isSilent === true) return await recordSilently(db, refund, request);
-    const transition = request.event === null ? null : nextRefund(refund.status, request.event);
-    const refused = transition?.kind === 'refused';
-    const to = transition?.kind === 'moved' ? transition.to : refund.status;
-    const moved = await moveMoney(db, refund, to);
-    const isOver = moved.overMinor > 0 && to === 'needs_review';
-    const settled = isOver ? overRefunded(refund, request) : request;
-    const reviewReason = reasonAfter(
-      to,
-      refused ? null : settled.reviewReason,
-      refund.reviewReason,
-    );
-    const after = { status: to, reviewReason };
-    if (!refused) await updateRefund(db, refund, after, settled, moved.overMinor);
+  const refund = await lockRefund(db, request);
+  const earlier = await findRecordedStep(db, request.paymentId, request.key);
+  if (earlier !== null) {
     const learned = await keepReceipt(db, request);
-    await appendAudit(db, {
-      paymentId: request.paymentId,
-      key: request.key,
-      action: refused ? 'refund.transition_refused' : settled.action,
-      from: refund.status,
-      to,
-      actor: request.actor,
-      cause: request.cause,
-      details: { ...detailsOf(settled), ...moved.details },
-    });
-    if (request.webhook !== null) {
-      const webhook = refused ? { ...request.webhook, status: 'parked' as const } : request.webhook;
-      await markWebhookEvent(db, webhook, request.paymentId);
-    }
-    await notify(db, request.paymentId);
-    return { ...standingOf(after), changed: to !== refund.status, refused, ...learned };
+    return { ...standingOf(refund), ...earlier, ...learned };
+  }
+  if (await mayBeSentBeyond(db, request)) {
+    return { ...standingOf(refund), changed: false, refused: false, mayBeAtProvider: true };
+  }
+  if (request.isSilent === true) return await recordSilently(db, refund, request);
+  const transition = request.event === null ? null : nextRefund(refund.status, request.event);
+  const refused = transition?.kind === 'refused';
+  const to =
+    transition?.kind === 'moved' ? await placeOf(db, refund, transition.to) : refund.status;
+  const moved = await moveMoney(db, refund, to);
+  const isOver = moved.overMinor > 0 && to === 'needs_review';
+  const settled = isOver ? overRefunded(refund, request) : request;
+  const told = refused ? null : settled.reviewReason;
+  const after = { status: to, reviewReason: reasonAfter(to, told, refund.reviewReason) };
+  if (!refused) await updateRefund(db, refund, after, settled, moved.overMinor);
+  const learned = await keepReceipt(db, request);
+  await appendAudit(db, {
+    paymentId: request.paymentId,
+    key: request.key,
+    action: refused ? 'refund.transition_refused' : settled.action,
+    from: refund.status,
+    to,
+    actor: request.actor,
+    cause: request.cause,
+    details: { ...detailsOf(settled), ...moved.details },
   });
+  if (request.webhook !== null) {
+    const webhook = refused ? { ...request.webhook, status: 'parked' as const } : request.webhook;
+    await markWebhookEvent(db, webhook, request.paymentId);
+  }
+  await notify(db, request.paymentId);
+  return { ...standingOf(after), changed: to !== refund.status, refused, ...learned };
+}
+
+/**
+ * Where a refund comes to. One whose reservation gave way to money that had left already
+ * (refund-room.ts), and which is told to have succeeded all the same, gave back more than was taken.
+ */
+async function placeOf(db: Connection, refund: Refund, to: RefundStatus): Promise<RefundStatus> {
+  if (to !== 'succeeded' || refund.status !== 'pending' || refund.amountOverMinor === 0) return to;
+  const countedMinor = refund.amountMinor - refund.amountOverMinor;
+  const fits = refund.amountMinor <= countedMinor + leftOf(await readSums(db, refund.paymentId));
+  return fits ? to : 'needs_review';
 }
 
 /** As for payments: whether the row counts more sends than are proven to have done nothing. */
@@ -183,17 +200,9 @@ async function moveMoney(db: Connection, refund: Refund, to: RefundStatus): Prom
   const [from, now] = [REFUND_COUNTS_AS[refund.status], REFUND_COUNTS_AS[to]];
   const { amountMinor, amountOverMinor } = refund;
   if (from === now) return { overMinor: amountOverMinor, details: {} };
-  const sums = await db.one(sql.type(sumsRow)`
-    SELECT amount_captured, amount_refunded, amount_reserved FROM payments
-    WHERE id = ${refund.paymentId}`);
+  const sums = await readSums(db, refund.paymentId);
   const before = from === 'nothing' ? 0 : amountMinor - amountOverMinor;
-  const leftMinor =
-    before +
-    refundableMinor({
-      amountCapturedMinor: sums.amount_captured,
-      amountRefundedMinor: sums.amount_refunded,
-      amountReservedMinor: sums.amount_reserved,
-    });
+  const leftMinor = before + leftOf(sums);
   const after = now === 'nothing' ? 0 : Math.min(amountMinor, leftMinor);
   const change = (place: 'reserved' | 'refunded') =>
     (now === place ? after : 0) - (from === place ? before : 0);
@@ -205,7 +214,24 @@ async function moveMoney(db: Connection, refund: Refund, to: RefundStatus): Prom
   return { overMinor, details: overMinor === 0 ? {} : detailsOfOver(refund, sums, overMinor) };
 }
 
-function detailsOfOver({ amountMinor }: Refund, sums: z.infer<typeof sumsRow>, overMinor: number) {
+type Sums = z.infer<typeof sumsRow>;
+
+async function readSums(db: Connection, paymentId: string): Promise<Sums> {
+  return await db.one(sql.type(sumsRow)`
+    SELECT amount_captured, amount_refunded, amount_reserved, amount_disputed FROM payments
+    WHERE id = ${paymentId}`);
+}
+
+function leftOf(sums: Sums): number {
+  return refundableMinor({
+    amountCapturedMinor: sums.amount_captured,
+    amountRefundedMinor: sums.amount_refunded,
+    amountReservedMinor: sums.amount_reserved,
+    amountDisputedMinor: sums.amount_disputed,
+  });
+}
+
+function detailsOfOver({ amountMinor }: Refund, sums: Sums, overMinor: number) {
   return {
     amount: amountMinor,
     amount_over: overMinor,
@@ -219,6 +245,7 @@ const sumsRow = z.object({
   amount_captured: z.int(),
   amount_refunded: z.int(),
   amount_reserved: z.int(),
+  amount_disputed: z.int(),
 });
 
 function detailsOf(request: RefundRecordRequest): Record<string, string | number> {

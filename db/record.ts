@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { type AttemptEvent, nextAttempt } from '../domain/attempt-states.ts';
 import { takenMinor } from '../domain/capture.ts';
+import { lostMinor } from '../domain/dispute.ts';
 import type { RecordRequest, RecordResult } from '../domain/payment.ts';
 import { isClosed, next, type PaymentStatus } from '../domain/payment-states.ts';
 import { reasonAfter } from '../domain/review.ts';
@@ -169,6 +170,10 @@ async function updatePayment(
   const failure = failureAfter(toPayment(payment), outcome, isPaid);
   const isTaken = to === 'succeeded' && payment.status !== 'succeeded';
   const captured = isTaken ? takenMinor(payment.amount, outcome) : payment.amount_captured;
+  // A dispute may be told of, and lost, before the money itself is.
+  const disputed = isTaken
+    ? lostMinor(payment.disputes, payment.currency, captured)
+    : payment.amount_disputed;
   const surplus = await surplusAfter(db, payment, request);
   const wait = waitAfter(isClosed(to), payment.waiting_for, request);
   const reason = reasonAfter(to, request.reviewReason, payment.review_reason);
@@ -176,6 +181,7 @@ async function updatePayment(
     UPDATE payments SET
       status = ${to},
       amount_captured = ${captured},
+      amount_disputed = ${disputed},
       provider_payment_id = coalesce(provider_payment_id,
         ${request.providerPaymentId ?? outcome?.providerPaymentId ?? null}),
       provider_receipt = coalesce(provider_receipt, ${outcome?.receipt ?? null}),

@@ -46,7 +46,8 @@ export function recordRefundDispatch(
     const earlier = await findRefundDispatch(db, claim);
     if (earlier !== null) return earlier;
     const isNext = sent.dispatch_count === claim.send - 1;
-    if (refund.status !== 'pending' || !isNext) return { kind: 'refused' };
+    const isOurs = refund.origin === 'malipo';
+    if (refund.status !== 'pending' || !isNext || !isOurs) return { kind: 'refused' };
     if (await isRefundLate(db, refund, claim.send)) return { kind: 'too_late' };
     await db.query(sql.typeAlias('none')`
       UPDATE refunds SET dispatch_count = ${claim.send}, dispatch_nonce = ${claim.nonce},

@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { disputeAgainstRefund } from '../domain/dispute.ts';
 import type { Payment } from '../domain/payment.ts';
 import { type Refund, refundableMinor } from '../domain/refund.ts';
 import { appendAudit } from './audit.ts';
@@ -22,6 +24,7 @@ export type NewRefund = {
 export type RefundInsertion =
   | { readonly kind: 'inserted' | 'replayed'; readonly refund: Refund; readonly payment: Payment }
   | { readonly kind: 'not_succeeded'; readonly payment: Payment }
+  | { readonly kind: 'disputed'; readonly payment: Payment }
   | { readonly kind: 'too_much'; readonly payment: Payment; readonly leftMinor: number };
 
 /**
@@ -40,6 +43,7 @@ export function insertRefund(pool: Pool, next: NewRefund): Promise<RefundInserti
     const earlier = await findByKey(db, next.merchantId, next.idempotencyKey);
     if (earlier !== null) return { kind: 'replayed', refund: earlier, payment };
     if (payment.status !== 'succeeded') return { kind: 'not_succeeded', payment };
+    if (disputeAgainstRefund(payment.disputes) !== null) return { kind: 'disputed', payment };
     const leftMinor = refundableMinor(payment);
     const amountMinor = next.amountMinor ?? leftMinor;
     if (amountMinor > leftMinor || leftMinor === 0) return { kind: 'too_much', payment, leftMinor };
@@ -83,6 +87,16 @@ async function reserve(db: Connection, payment: Payment, refund: Refund): Promis
     cause: refund.reason ?? 'no reason given',
     details: { refund: refund.id, amount: refund.amountMinor },
   });
+}
+
+/** How much of its payment this refund may give back: what is left, and what it has reserved. */
+export async function findLeftFor(db: Connection, refundId: string): Promise<number> {
+  const row = await db.one(sql.type(z.object({ left: z.int() }))`
+    SELECT p.amount_captured - p.amount_refunded - p.amount_disputed - p.amount_reserved
+      + CASE WHEN r.status IN ('pending', 'needs_review') THEN r.amount - r.amount_over ELSE 0 END
+      AS left
+    FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE r.id = ${refundId}`);
+  return row.left;
 }
 
 /** One refund of a merchant's payment; null when it is not there or another merchant's. */

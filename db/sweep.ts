@@ -64,17 +64,18 @@ export async function listSilentRefunds(
 }
 
 /**
- * Disputes that found no payment when they came: the provider's id of a payment is written down
- * with its answer, and a dispute may overtake that. After a week they are left to a person.
+ * Disputes that found no payment when they came, and refunds made at the provider of payments that
+ * had taken nothing then: the provider's id of a payment is written down with its answer, its money
+ * with its outcome, and these may overtake both. After a week they are left to a person.
  */
-export async function listParkedDisputes(
+export async function listParkedMoney(
   db: Connection,
   limit: number,
 ): Promise<readonly WebhookEvent[]> {
   return await db.any(sql.typeAlias('webhookEvent')`
     SELECT id, provider, account, event_key, status, workflow_id, payment_id, event, replay_count
     FROM webhook_events
-    WHERE status = 'parked' AND event->>'kind' = 'dispute'
+    WHERE status = 'parked' AND event->>'kind' IN ('dispute', 'provider_refund')
       AND received_at > now() - interval '7 days' AND NOT ${SEEN_LATELY}
     ORDER BY coalesce(swept_at, received_at) LIMIT ${limit}`);
 }

@@ -28,6 +28,27 @@ export function isSentBy(provider: string, account: string | null) {
   return sql.fragment`a.provider = ${provider} AND ${ofAccount}`;
 }
 
+const attemptPlace = z.object({
+  id: z.string(),
+  payment_id: z.string(),
+  credentials_ref: z.string(),
+});
+
+/**
+ * The attempt that a provider calls by this id; null when the account that speaks took no such
+ * payment.
+ */
+export async function findAttemptOf(
+  db: Connection,
+  { provider, account }: { readonly provider: string; readonly account: string | null },
+  providerPaymentId: string,
+): Promise<z.infer<typeof attemptPlace> | null> {
+  return await db.maybeOne(sql.type(attemptPlace)`
+    SELECT a.id, a.payment_id, a.credentials_ref FROM attempts a
+    WHERE ${isSentBy(provider, account)} AND a.provider_payment_id = ${providerPaymentId}
+    ORDER BY a.payment_id LIMIT 1`);
+}
+
 /**
  * Keeps a callback. The unique key of provider and event makes duplicates visible: the first call
  * inserts, every other only counts. The row's id tells which one was first. Its payment is the one

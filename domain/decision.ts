@@ -57,6 +57,7 @@ function whyAmountIsNeeded({ captureMethod, reviewReason }: DecidedPayment): str
   if (captureMethod === 'manual') {
     return 'amount must say how much was captured, since it may be a part';
   }
-  if (reviewReason !== 'amount_mismatch') return null;
+  const isMismatch = reviewReason === 'amount_mismatch' || reviewReason === 'late_amount_mismatch';
+  if (!isMismatch) return null;
   return 'amount must say how much was captured, since the provider told of another amount';
 }

@@ -86,6 +86,8 @@ export type Payment = {
   readonly amountRefundedMinor: number;
   /** Refunds on their way. */
   readonly amountReservedMinor: number;
+  /** What lost disputes took. */
+  readonly amountDisputedMinor: number;
   readonly customerId: string | null;
   readonly phoneMasked: string | null;
   readonly emailMasked: string | null;
@@ -107,7 +109,8 @@ export type Payment = {
   readonly earlierProviderIds: readonly string[];
   readonly providerReceipt: string | null;
   readonly reviewReason: ReviewReason | null;
-  readonly dispute: Dispute | null;
+  /** In the order in which we heard of them. */
+  readonly disputes: readonly Dispute[];
   /** Money that came beside the payment's own. */
   readonly surplus: readonly Surplus[];
   readonly waitingFor: WaitingFor | null;
@@ -124,6 +127,7 @@ export const REVIEW_REASONS = [
   'amount_mismatch',
   'contradiction',
   'late_success',
+  'late_amount_mismatch',
   'history_lost',
 ] as const;
 export type ReviewReason = (typeof REVIEW_REASONS)[number];
@@ -221,6 +225,7 @@ export const AUDIT_ACTIONS = [
   'payment.surplus_found',
   'payment.surplus_resolved',
   'refund.created',
+  'refund.made_at_provider',
   'refund.receipt_asked',
   'refund.receipt_learned',
   'refund.dispatched',

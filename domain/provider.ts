@@ -2,6 +2,7 @@ import type { CaptureMethod } from './capture.ts';
 import type { Currency, Money } from './money.ts';
 import type { ChargeResult, LookupResult } from './outcome.ts';
 import type { ProviderPolicy } from './policy.ts';
+import type { ProviderRefund, ProviderRefundsRequest } from './provider-refund.ts';
 import type { ReceiptAnswer, ReceiptRequest } from './receipt.ts';
 import type { RefundLookupRequest, RefundRequest, RefundResult } from './refund.ts';
 import type { Translation } from './webhook-event.ts';
@@ -194,6 +195,11 @@ export type ProviderClient = {
   /** `context.dispatch` as with `charge`. Throws ProviderError. */
   refund?(request: RefundRequest, context: ChargeContext): Promise<RefundResult>;
   lookupRefund?(request: RefundLookupRequest, signal: AbortSignal): Promise<RefundResult>;
+  /** The refunds of a payment that were not made by us. Throws ProviderError when not heard. */
+  listProviderRefunds?(
+    request: ProviderRefundsRequest,
+    signal: AbortSignal,
+  ): Promise<readonly ProviderRefund[]>;
   /** Asks which receipt a payment has, and moves nothing. Throws ProviderError when not heard. */
   learnReceipt?(request: ReceiptRequest, signal: AbortSignal): Promise<ReceiptAnswer>;
   close(): Promise<void>;

@@ -15,6 +15,7 @@ export const REFUND_FAILURES = {
   // table
   declined: { who: 'nobody', text: 'The provider declined the refund.' },
   insufficient_balance: { who: 'merchant', text: 'Your balance at the provider is too low.' },
+  amount_refused: { who: 'merchant', text: 'Less of this payment is left at the provider.' },
   already_reversed: { who: 'nobody', text: 'The provider has reversed this payment already.' },
   not_reachable: { who: 'nobody', text: 'The payer’s account or card takes no money any more.' },
   disputed: { who: 'nobody', text: 'The payment is disputed; a dispute decides about the money.' },
@@ -144,13 +145,20 @@ export type RefundRecoveryInput = LateRefundInput & {
   readonly lostHistory?: string;
 };
 
+/** `provider`: it was made there past us, in the dashboard or by its support. */
+export const REFUND_ORIGINS = ['malipo', 'provider'] as const;
+export type RefundOrigin = (typeof REFUND_ORIGINS)[number];
+
 /** A refund as its row stands. */
 export type Refund = {
   readonly id: string;
   readonly paymentId: string;
   readonly merchantId: string;
-  readonly idempotencyKey: string;
-  readonly fingerprint: string;
+  /** Who made it: we, for the merchant, or somebody at the provider. */
+  readonly origin: RefundOrigin;
+  /** Null for one that was made at the provider. */
+  readonly idempotencyKey: string | null;
+  readonly fingerprint: string | null;
   readonly workflowId: string;
   /** The newest of the payment's account when the refund was made; it keeps them. */
   readonly credentialsRef: string;
@@ -174,14 +182,16 @@ export type Refund = {
   readonly completedAt: string | null;
 };
 
-/** How much of a payment may still be given back, given what is refunded and what is on its way. */
+/** How much of a payment may still be given back: it is not refunded, not on its way, not lost. */
 export function refundableMinor(payment: {
   readonly amountCapturedMinor: number;
   readonly amountRefundedMinor: number;
   readonly amountReservedMinor: number;
+  readonly amountDisputedMinor: number;
 }): number {
   const { amountCapturedMinor, amountRefundedMinor, amountReservedMinor } = payment;
-  const left = amountCapturedMinor - amountRefundedMinor - amountReservedMinor;
+  const left =
+    amountCapturedMinor - amountRefundedMinor - amountReservedMinor - payment.amountDisputedMinor;
   if (left < 0) throw new RangeError('more is refunded than was captured');
   return left;
 }

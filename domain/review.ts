@@ -16,6 +16,7 @@ const ENDED_BY = {
   contradiction: isMoney,
   // What to do with late money is no question to the provider.
   late_success: () => false,
+  late_amount_mismatch: () => false,
 } as const satisfies Record<ReviewReason, (outcome: Outcome) => boolean>;
 
 /** Why something is in review after a step that told a reason or none; null when it is not. */
@@ -29,7 +30,9 @@ export function reasonAfter<R extends string>(
 
 /** True for a review of what to do with late money: no word of the provider's ends it. */
 export function isLateMoney(reason: ReviewReason | RefundReviewReason | null): boolean {
-  return reason === 'late_success' || reason === 'over_refunded';
+  return (
+    reason === 'late_success' || reason === 'late_amount_mismatch' || reason === 'over_refunded'
+  );
 }
 
 /** Whether a provider's word may end a review; else it is noted, and a person decides. */

@@ -1,5 +1,6 @@
 import type { Dispute } from './dispute.ts';
 import type { ProviderEvent } from './outcome.ts';
+import type { ProviderRefund } from './provider-refund.ts';
 import type { RefundNews } from './refund.ts';
 
 /**
@@ -25,6 +26,11 @@ type Told =
       readonly workflowId?: string;
     }
   | { readonly kind: 'dispute'; readonly eventKey: string; readonly dispute: Dispute }
+  | {
+      readonly kind: 'provider_refund';
+      readonly eventKey: string;
+      readonly refund: ProviderRefund;
+    }
   /** Genuine, and nothing to us: kept, and no more. */
   | { readonly kind: 'ignored'; readonly eventKey: string; readonly reason: string }
   /** `workflowId` where at least its metadata could be read. */
@@ -50,16 +56,19 @@ export type SealedWebhookEvent = {
   readonly remoteAddress: string | null;
   readonly error: string | null;
 };
-export type StoredEvent = ProviderEvent | RefundNews | (Dispute & { readonly kind: 'dispute' });
+export type StoredEvent = ProviderEvent | RefundNews | AccountEvent;
+
+/** What names no workflow of ours: its payment is found by the provider's id of it. */
+export type AccountEvent =
+  | (Dispute & { readonly kind: 'dispute' })
+  | { readonly kind: 'provider_refund'; readonly refund: ProviderRefund };
 
 export function isRefundEvent(event: StoredEvent): event is RefundNews {
   return 'providerRefundId' in event || event.kind === 'receipt';
 }
 
-export function isDisputeEvent(
-  event: StoredEvent,
-): event is Dispute & { readonly kind: 'dispute' } {
-  return event.kind === 'dispute';
+export function isAccountEvent(event: StoredEvent): event is AccountEvent {
+  return event.kind === 'dispute' || event.kind === 'provider_refund';
 }
 
 /**

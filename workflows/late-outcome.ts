@@ -11,6 +11,7 @@ import { applyAside } from './aside.ts';
 import { type Book, openBook } from './book.ts';
 import { openDesk } from './desk.ts';
 import { askAbout, isOvertaken, NOT_ASKED, type Said } from './late-hold.ts';
+import { reviewLateMismatch } from './late-mismatch.ts';
 import { isHeldLate, resolveLateSuccess } from './late-success.ts';
 import { applyEvent, applyNews } from './news.ts';
 import { keepEvent } from './proxies.ts';
@@ -62,6 +63,10 @@ async function applyLate(
   const owner = book.ownerOf(event.providerPaymentId);
   if (owner !== 'current') return await applyAside(input, book, delivered, owner);
   const fault = faultOf(input, delivered);
+  if (fault !== null && isOutcome(event)) {
+    const late = { outcome: event, key, mismatch: fault, eventId };
+    if (await reviewLateMismatch(input, book, late)) return;
+  }
   if (fault !== null || !isOutcome(event)) {
     const note = fault ?? 'late and not definite';
     await book.write({

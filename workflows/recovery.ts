@@ -4,6 +4,7 @@ import { type LookupResult, neverSent } from '../domain/outcome.ts';
 import type { RecoveryInput } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
 import { scheduleAt, withoutReattempts } from '../domain/policy.ts';
+import { isLateMoney } from '../domain/review.ts';
 import { type Asker, askAtPace, askedOf, askWhileWanted, waitWhileWanted } from './asking.ts';
 import { type Book, openBook } from './book.ts';
 import { type Desk, openDesk } from './desk.ts';
@@ -163,7 +164,7 @@ async function giveUp({ input, book, keyOf }: Case, cause: string): Promise<void
 /** Late money waits for a person: it is known what the provider says of it. */
 async function review(taken: Case): Promise<void> {
   const { input, book } = taken;
-  const wasAsked = input.reviewReason !== 'late_success';
+  const wasAsked = !isLateMoney(input.reviewReason);
   const asker = askerOf(taken, () => book.status() === 'needs_review');
   for (let round = 0; asker.isWanted(); round += 1) {
     if (wasAsked && isAskedInReview(book.reviewReason())) await askOnce(taken, asker);

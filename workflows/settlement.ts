@@ -16,6 +16,7 @@ import type { DeliveredEvent } from '../domain/webhook-event.ts';
 import type { Book } from './book.ts';
 import { type Checked, checkCallback, confirmLater } from './confirmation.ts';
 import { askAbout } from './late-hold.ts';
+import { reviewLateMismatch } from './late-mismatch.ts';
 import { resolveLateSuccess } from './late-success.ts';
 
 export type Verdict = {
@@ -57,7 +58,11 @@ export async function settleVerdict(
   const doubt = isMoney(outcome) && wrong !== null ? `the ${wrong} does not match` : null;
   const isRepeated = delivered === null && book.reviewReason() === 'amount_mismatch';
   if (doubt !== null && isRepeated) return await note(book, verdict);
-  if (doubt !== null) return await sendToReview(input, book, verdict, doubt, true);
+  if (doubt !== null) {
+    const eventId = delivered?.eventId ?? null;
+    if (await reviewLateMismatch(input, book, { outcome, key, mismatch: doubt, eventId })) return;
+    return await sendToReview(input, book, verdict, doubt, true);
+  }
   if (delivered !== null) {
     // The other one, which is being asked about, decides.
     if (book.confirmation !== null && outcome.kind === 'succeeded') return;

@@ -29,7 +29,7 @@ export const paymentDecisionBody = decisionBody
   .extend({
     amount: positiveAmount.optional().meta({
       description:
-        'What was captured, with the decision succeeded. Needed where capture_method is manual or review_reason is amount_mismatch; else the whole when left out',
+        'What was captured, with the decision succeeded. Needed where capture_method is manual or review_reason names a mismatch of amounts; else the whole when left out',
     }),
   })
   .meta({ example: { decision: 'succeeded', reason: 'the portal shows it', amount: 5_000 } });

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { AuditEntry } from '../../db/rows.ts';
 import { ifReadable, type Vault } from '../../db/vault.ts';
+import { type Dispute, disputeInForce } from '../../domain/dispute.ts';
 import type { FailureCode } from '../../domain/error.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { isClosed } from '../../domain/payment-states.ts';
@@ -19,6 +20,7 @@ export function presentPayment(
   { engine, vault }: Presenting,
 ): z.input<typeof paymentShape> {
   const { provider, providerPaymentId } = payment;
+  const inForce = disputeInForce(payment.disputes);
   return {
     id: payment.id,
     object: 'payment',
@@ -44,7 +46,9 @@ export function presentPayment(
     next_action: payment.nextAction,
     failure: presentFailure(payment),
     review_reason: payment.reviewReason,
-    dispute: presentDispute(payment),
+    amount_disputed: payment.amountDisputedMinor,
+    dispute: inForce === null ? null : presentDispute(inForce),
+    disputes: payment.disputes.map(presentDispute),
     surplus: payment.surplus.map((it) => presentSurplus(payment, it, vault)),
     provider_payment_id:
       providerPaymentId === null
@@ -65,10 +69,10 @@ function refundStatusOf({ amountRefundedMinor, amountCapturedMinor }: Payment) {
   return amountRefundedMinor < amountCapturedMinor ? 'partial' : 'full';
 }
 
-function presentDispute({ dispute }: Payment) {
-  if (dispute === null) return null;
+function presentDispute(dispute: Dispute) {
   const { providerDisputeId, status, amountMinor, currency = null, reason } = dispute;
-  return { id: providerDisputeId, status, amount: amountMinor, currency, reason };
+  const is_inquiry = dispute.isInquiry === true;
+  return { id: providerDisputeId, status, is_inquiry, amount: amountMinor, currency, reason };
 }
 
 /** Where a payment's own id stands. */

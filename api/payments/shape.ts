@@ -31,6 +31,16 @@ const surplusShape = z.strictObject({
   status: z.enum(SURPLUS_STATUSES),
 });
 
+/** The payer's bank wants money back. */
+const disputeShape = z.strictObject({
+  id: z.string(),
+  status: z.enum(['open', 'won', 'lost']),
+  is_inquiry: z.boolean().meta({ description: 'The bank only asks so far; a refund answers it' }),
+  amount: minor,
+  currency: textOrNull,
+  reason: z.string(),
+});
+
 /** A payment as it leaves the API; the only shape that does. Personal data is masked. */
 export const paymentShape = z
   .strictObject({
@@ -42,7 +52,9 @@ export const paymentShape = z
     currency: z.enum(CURRENCIES),
     amount_captured: minor,
     amount_refunded: minor,
-    amount_refundable: minor,
+    amount_refundable: minor.meta({
+      description: 'Neither refunded, nor on its way, nor lost by a dispute',
+    }),
     refund_status: z.enum(['none', 'partial', 'full']),
     customer: z.strictObject({
       id: textOrNull,
@@ -68,15 +80,15 @@ export const paymentShape = z
       })
       .nullable(),
     review_reason: z.enum(REVIEW_REASONS).nullable(),
-    dispute: z
-      .strictObject({
-        id: z.string(),
-        status: z.enum(['open', 'won', 'lost']),
-        amount: minor,
-        currency: textOrNull,
-        reason: z.string(),
-      })
-      .nullable(),
+    amount_disputed: minor.meta({
+      description: 'What lost disputes took: it can no longer be refunded',
+    }),
+    dispute: disputeShape
+      .nullable()
+      .meta({ description: 'The newest that is open, else the newest; all are in disputes' }),
+    disputes: z.array(disputeShape).meta({
+      description: 'All of them. While one is open that is no inquiry, nothing is refunded',
+    }),
     surplus: z
       .array(surplusShape)
       .meta({ description: 'Money that came beside its own: the payer may have paid twice' }),

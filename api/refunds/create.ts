@@ -1,5 +1,6 @@
 import { newId } from '../../db/ids.ts';
 import { insertRefund, type RefundInsertion } from '../../db/refunds.ts';
+import { disputeAgainstRefund } from '../../domain/dispute.ts';
 import { refundWorkflowId } from '../../domain/id.ts';
 import { refundInput } from '../../domain/inputs.ts';
 import { formatMoney } from '../../domain/money.ts';
@@ -77,8 +78,16 @@ function notSucceeded({ status }: Payment): ApiError {
   return new ApiError('not_refundable', detail);
 }
 
+/** The bank takes the money, or leaves it: a refund beside that would give it back twice. */
+function disputed({ disputes }: Payment): ApiError {
+  const id = disputeAgainstRefund(disputes)?.providerDisputeId;
+  const detail = `it is disputed (${id}), and the dispute decides about the money: answer it at the provider, and refund when it is won`;
+  return new ApiError('not_refundable', detail);
+}
+
 function requireRefund(insertion: RefundInsertion, fingerprint: string) {
   if (insertion.kind === 'not_succeeded') throw notSucceeded(insertion.payment);
+  if (insertion.kind === 'disputed') throw disputed(insertion.payment);
   if (insertion.kind === 'too_much') {
     const { currency } = insertion.payment;
     const left = insertion.leftMinor;

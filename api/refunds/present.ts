@@ -9,6 +9,7 @@ export function presentRefund(refund: Refund, engine: Engine): z.input<typeof re
     id: refund.id,
     object: 'refund',
     payment_id: refund.paymentId,
+    origin: refund.origin,
     status: refund.status,
     amount: refund.amountMinor,
     amount_over: refund.amountOverMinor,

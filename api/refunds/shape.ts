@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CURRENCIES } from '../../domain/money.ts';
 import { WAITING_FOR } from '../../domain/payment.ts';
-import { REFUND_FAILURES, REFUND_REVIEW_REASONS } from '../../domain/refund.ts';
+import { REFUND_FAILURES, REFUND_ORIGINS, REFUND_REVIEW_REASONS } from '../../domain/refund.ts';
 import { REFUND_STATUSES } from '../../domain/refund-states.ts';
 import { runningShape } from '../execution.ts';
 import { minor, namesOf, textMap, textOrNull, time, timeOrNull, workflowShape } from '../shape.ts';
@@ -12,6 +12,10 @@ export const refundShape = z
     id: z.string(),
     object: z.literal('refund'),
     payment_id: z.string(),
+    origin: z.enum(REFUND_ORIGINS).meta({
+      description:
+        '`provider`: it was made there past us, in the dashboard or by its support; such a refund has no key',
+    }),
     status: z.enum(REFUND_STATUSES),
     amount: minor,
     amount_over: minor.meta({
@@ -33,7 +37,7 @@ export const refundShape = z
     provider_refund_id: textOrNull,
     provider_receipt: textOrNull,
     workflow: workflowShape,
-    idempotency_key: z.string(),
+    idempotency_key: textOrNull,
     metadata: textMap,
     created_at: time,
     updated_at: time,

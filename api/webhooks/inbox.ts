@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { recordAccountEvent } from '../../db/account-events.ts';
 import { isDatabaseAway } from '../../db/away.ts';
-import { recordDispute } from '../../db/disputes.ts';
 import { newId } from '../../db/ids.ts';
 import { findLatePayment, findLateRefund } from '../../db/late-news.ts';
 import type { WebhookEvent } from '../../db/rows.ts';
@@ -12,7 +12,7 @@ import {
 } from '../../db/webhook-events.ts';
 import { lateInput, lateRefundInput } from '../../domain/inputs.ts';
 import {
-  isDisputeEvent,
+  isAccountEvent,
   isRefundEvent,
   type SealedWebhookEvent,
   type StoredEvent,
@@ -111,13 +111,15 @@ const STATUSES = {
   event: 'received',
   refund_event: 'received',
   dispute: 'received',
+  provider_refund: 'received',
   ignored: 'applied',
   malformed: 'parked',
 } as const satisfies Record<Translation['kind'], SealedWebhookEvent['status']>;
 
 function eventOf(read: Translation): StoredEvent | null {
   if (read.kind === 'event' || read.kind === 'refund_event') return read.event;
-  return read.kind === 'dispute' ? { kind: 'dispute', ...read.dispute } : null;
+  if (read.kind === 'dispute') return { kind: 'dispute', ...read.dispute };
+  return read.kind === 'provider_refund' ? { kind: read.kind, refund: read.refund } : null;
 }
 
 /**
@@ -178,7 +180,7 @@ type Late = {
 
 function deliver({ engine }: ApiDeps, found: Addressed, late: Late): Promise<Delivery> {
   const { id, event, workflowId, unstored } = found;
-  if (isDisputeEvent(event)) return Promise.resolve('unknown');
+  if (isAccountEvent(event)) return Promise.resolve('unknown');
   if (isRefundEvent(event)) {
     return engine.deliverRefund(workflowId, { eventId: id, event, unstored }, late.refund);
   }
@@ -197,7 +199,7 @@ async function pass(deps: ApiDeps, stored: WebhookEvent): Promise<Taken['fate']>
       await markWebhookEvent(callbackPool, { eventId: id, status: 'parked', note }, null);
       return 'parked';
     }
-    if (delivery === 'nothing_new' && event?.kind !== 'dispute') {
+    if (delivery === 'nothing_new' && (event === null || !isAccountEvent(event))) {
       const note = 'nothing new';
       await markWebhookEvent(callbackPool, { eventId: id, status: 'applied', note }, null);
     }
@@ -209,13 +211,13 @@ async function pass(deps: ApiDeps, stored: WebhookEvent): Promise<Taken['fate']>
   }
 }
 
-async function passToWhom(deps: ApiDeps, stored: WebhookEvent): Promise<Delivery> {
+async function passToWhom(deps: ApiDeps, stored: WebhookEvent): Promise<Delivery | 'parked'> {
   const { callbackPool } = deps;
   const { id, event, workflow_id: workflowId, payment_id, provider, account } = stored;
   if (event === null) return 'unknown';
-  if (isDisputeEvent(event)) {
-    const found = { eventId: id, provider, account, dispute: event };
-    return (await recordDispute(callbackPool, found)) === 'unknown' ? 'unknown' : 'nothing_new';
+  if (isAccountEvent(event)) {
+    const told = await recordAccountEvent(callbackPool, { eventId: id, provider, account, event });
+    return told === 'recorded' ? 'nothing_new' : told;
   }
   if (workflowId === null || payment_id === null) return 'unknown';
   const capabilities = capabilitiesOf(provider);

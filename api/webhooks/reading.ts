@@ -46,6 +46,11 @@ function sealIds(vault: Vault, read: Translation): Translation {
     const providerPaymentId = vault.sealId(dispute.providerPaymentId);
     return { ...read, dispute: { ...dispute, providerPaymentId } };
   }
+  if (read.kind === 'provider_refund') {
+    const { refund } = read;
+    const providerPaymentId = vault.sealId(refund.providerPaymentId);
+    return { ...read, refund: { ...refund, providerPaymentId } };
+  }
   if (read.kind !== 'event' || read.event.providerPaymentId === null) return read;
   const providerPaymentId = vault.sealId(read.event.providerPaymentId);
   return { ...read, event: { ...read.event, providerPaymentId } };

@@ -4,7 +4,7 @@ import type { ChargeContext, ChargeRequest, ProviderClient } from '../../domain/
 import type { RefundRequest, RefundResult } from '../../domain/refund.ts';
 import type { CPayCredentials } from './credentials.ts';
 import { type Http, openHttp } from './http.ts';
-import { notFound, readCharge, readRefund, readRefundRefusal } from './map.ts';
+import { notFound, readCharge, readProviderRefund, readRefund, readRefundRefusal } from './map.ts';
 import { charge as chargeShape, listOf, refund as refundShape } from './wire.ts';
 
 /** Charges, captures, cancels and refunds at CPay. */
@@ -50,6 +50,18 @@ export function createCPayClient(credentials: CPayCredentials): ProviderClient {
       const [found] = (await http.send({ ...get, path }, listOf(refundShape))).data;
       if (found === undefined) return { ...notFound('refund'), providerRefundId: null };
       return readRefund(found);
+    },
+
+    async listProviderRefunds({ providerPaymentId, timeoutMs }, signal) {
+      const path = `/v1/refunds?charge=${encodeURIComponent(providerPaymentId)}`;
+      const { data } = await http.send(
+        { method: 'GET', path, timeoutMs, signal },
+        listOf(refundShape),
+      );
+      return data
+        .filter(({ metadata }) => metadata.refund === undefined)
+        .map(readProviderRefund)
+        .filter((refund) => refund !== null);
     },
 
     close: () => http.close(),

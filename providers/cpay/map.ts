@@ -1,5 +1,6 @@
 import { type FailureCode, failure, ProviderError } from '../../domain/error.ts';
 import type { LookupResult, Outcome } from '../../domain/outcome.ts';
+import type { ProviderRefund } from '../../domain/provider-refund.ts';
 import {
   type RefundFailureCode,
   type RefundResult,
@@ -66,6 +67,14 @@ export function readRefund({ id, status, amount, failure_code }: Refund): Refund
     failure: hasFailed ? refundFailure(entryOf(REFUND_FAILURES, code) ?? 'declined', code) : null,
     providerCode: hasFailed ? code : status,
   };
+}
+
+/** A refund that we did not make; null where it names no charge or no money. */
+export function readProviderRefund(refund: Refund): ProviderRefund | null {
+  const { id, charge, amount, currency } = refund;
+  if (charge === null || amount <= 0) return null;
+  const place = { providerRefundId: id, providerPaymentId: charge };
+  return { ...place, amountMinor: amount, currency, result: readRefund(refund) };
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Credentials, ProviderWebhook, WebhookDelivery } from '../../domain
 import type { Translation } from '../../domain/webhook-event.ts';
 import { parseJson } from '../shared/wire.ts';
 import { asCPay } from './credentials.ts';
-import { readCharge, readRefund } from './map.ts';
+import { readCharge, readProviderRefund, readRefund } from './map.ts';
 import { charge, event, owned, refund } from './wire.ts';
 
 const TOLERANCE_MS = 300_000;
@@ -61,7 +61,10 @@ function refundEvent(eventKey: string, data: unknown): Translation {
   const parsed = refund.safeParse(data);
   const workflowId = ownerOf(data, 'refund');
   if (!parsed.success) return malformed('not a refund', workflowId);
-  if (workflowId === null) return notOurs(eventKey);
+  if (workflowId === null) {
+    const made = readProviderRefund(parsed.data);
+    return made === null ? notOurs(eventKey) : { kind: 'provider_refund', eventKey, refund: made };
+  }
   return { kind: 'refund_event', eventKey, event: readRefund(parsed.data), workflowId };
 }
 

@@ -2,7 +2,7 @@ import type { AmountRule, Provider } from '../../domain/provider.ts';
 import { cancel, capture, charge, lookup } from './charge.ts';
 import { asStripe, readCredentials, refuseNew } from './credentials.ts';
 import { policy } from './policy.ts';
-import { lookupRefund, refund } from './refund.ts';
+import { listProviderRefunds, lookupRefund, refund } from './refund.ts';
 import { openSdk } from './sdk.ts';
 import { webhook } from './webhook.ts';
 
@@ -52,6 +52,7 @@ export const stripe: Provider = {
       cancel: (request, signal) => cancel(sdk, request, signal),
       refund: (request, context) => refund(sdk, request, context),
       lookupRefund: (request, signal) => lookupRefund(sdk, request, signal),
+      listProviderRefunds: (request, signal) => listProviderRefunds(sdk, request, signal),
       close: () => Promise.resolve(),
     };
   },

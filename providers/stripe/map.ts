@@ -1,6 +1,7 @@
 import type { Dispute } from '../../domain/dispute.ts';
 import { type FailureCode, failure } from '../../domain/error.ts';
 import type { ChargeResult, LookupResult } from '../../domain/outcome.ts';
+import type { ProviderRefund } from '../../domain/provider-refund.ts';
 import { type RefundFailureCode, type RefundResult, refundFailure } from '../../domain/refund.ts';
 import { entryOf } from '../../domain/table.ts';
 import type { PaymentError, PaymentIntent, Refund } from './wire.ts';
@@ -51,6 +52,7 @@ const REFUND_FAILURES: Readonly<Record<string, RefundFailureCode>> = {
   charge_for_pending_refund_disputed: 'disputed',
   charge_disputed: 'disputed',
   charge_already_refunded: 'already_reversed',
+  amount_too_large: 'amount_refused',
   declined: 'declined',
 };
 
@@ -135,6 +137,19 @@ export function readRefund({ id, status, amount, failure_reason }: Refund): Refu
   return { kind: 'pending', providerRefundId: id, providerCode: status, message };
 }
 
+/** A Refund that we did not make; null for one that names no PaymentIntent, or no money. */
+export function readProviderRefund(refund: Refund): ProviderRefund | null {
+  const { id, amount, payment_intent } = refund;
+  if (payment_intent === null || amount <= 0) return null;
+  return {
+    providerRefundId: id,
+    providerPaymentId: payment_intent,
+    amountMinor: amount,
+    currency: refund.currency.toUpperCase(),
+    result: readRefund(refund),
+  };
+}
+
 export function readRefundFailure(
   code: string,
   providerRefundId: string | null,
@@ -151,8 +166,14 @@ export function readRefundFailure(
   };
 }
 
+/** Of an inquiry: the bank only asks, and has taken no money. */
+const INQUIRY = 'warning_';
+/** No money is asked for any more. */
+const WON = ['won', 'warning_closed', 'prevented'];
+
 /** Dispute.status; all that is neither won nor lost is still open. */
-export function readDisputeStatus(status: string): Dispute['status'] {
-  if (status === 'won' || status === 'warning_closed') return 'won';
-  return status === 'lost' ? 'lost' : 'open';
+export function readDisputeStatus(status: string): Pick<Dispute, 'status' | 'isInquiry'> {
+  const isInquiry = status.startsWith(INQUIRY);
+  if (WON.includes(status)) return { status: 'won', isInquiry };
+  return { status: status === 'lost' ? 'lost' : 'open', isInquiry };
 }

@@ -1,8 +1,9 @@
 import type Stripe from 'stripe';
 import { ProviderError } from '../../domain/error.ts';
 import type { ChargeContext } from '../../domain/provider.ts';
+import type { ProviderRefund, ProviderRefundsRequest } from '../../domain/provider-refund.ts';
 import type { RefundLookupRequest, RefundRequest, RefundResult } from '../../domain/refund.ts';
-import { isRefundRefusal, readRefund, readRefundFailure } from './map.ts';
+import { isRefundRefusal, readProviderRefund, readRefund, readRefundFailure } from './map.ts';
 import { callStripe } from './sdk.ts';
 import { refund as refundShape } from './wire.ts';
 
@@ -27,9 +28,11 @@ export async function refund(
     signal,
     async () =>
       readRefund(refundShape.parse(await sdk.refunds.create(params, { idempotencyKey, timeout }))),
-    ({ code, statusCode }) => {
-      const isRefused = code !== undefined && statusCode === 400 && isRefundRefusal(code);
-      return isRefused ? readRefundFailure(code, null, null) : null;
+    ({ code, statusCode, param }) => {
+      // Of an amount beyond what is left Stripe may tell its parameter alone.
+      const told = code ?? (param === 'amount' ? 'amount_too_large' : '');
+      const isRefused = statusCode === 400 && isRefundRefusal(told);
+      return isRefused ? readRefundFailure(told, null, null) : null;
     },
   );
 }
@@ -54,5 +57,23 @@ export async function lookupRefund(
     }
     const message = 'Stripe has no refund with our id; a request may still be on its way';
     return { kind: 'unknown', providerRefundId: null, providerCode: 'not_found', message };
+  });
+}
+
+/** All of a PaymentIntent without our id in their metadata. */
+export async function listProviderRefunds(
+  sdk: Stripe,
+  { providerPaymentId, timeoutMs: timeout }: ProviderRefundsRequest,
+  signal: AbortSignal,
+): Promise<readonly ProviderRefund[]> {
+  return await callStripe<readonly ProviderRefund[]>(signal, async () => {
+    const found: ProviderRefund[] = [];
+    const all = sdk.refunds.list({ payment_intent: providerPaymentId, limit: 100 }, { timeout });
+    for await (const one of all) {
+      const isOurs = one.metadata?.malipo_refund !== undefined;
+      const refund = isOurs ? null : readProviderRefund(refundShape.parse(one));
+      if (refund !== null) found.push(refund);
+    }
+    return found;
   });
 }

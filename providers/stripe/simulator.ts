@@ -3,6 +3,7 @@ import Koa from 'koa';
 import { createApiRoutes } from './simulator/api.ts';
 import { openBook } from './simulator/book.ts';
 import { createControlRoutes } from './simulator/control.ts';
+import { openDisputes } from './simulator/disputes.ts';
 import { openEvents } from './simulator/events.ts';
 import type { FaultOrder } from './simulator/faults.ts';
 import { openIntents } from './simulator/intents.ts';
@@ -50,12 +51,13 @@ export async function startSimulator(options: SimulatorOptions): Promise<Running
   const parts = { book, events, settings, baseUrl: () => url };
   const intents = openIntents(parts);
   const refunds = openRefunds(parts, intents);
+  const disputes = openDisputes(parts, intents);
   const faults: FaultOrder[] = [];
   const secretKey = options.secretKey ?? SANDBOX.credentials.secret_key;
   const app = new Koa();
   app.silent = true;
   for (const router of [
-    createControlRoutes({ book, events, faults, intents, refunds, settings }),
+    createControlRoutes({ book, disputes, events, faults, intents, refunds, settings }),
     createApiRoutes({ book, intents, refunds, faults, secretKey }),
     createPageRoutes(intents),
   ]) {

@@ -4,9 +4,9 @@ import type { Credentials, ProviderWebhook, WebhookDelivery } from '../../domain
 import type { Translation } from '../../domain/webhook-event.ts';
 import { parseJson } from '../shared/wire.ts';
 import { asStripe } from './credentials.ts';
-import { readDisputeStatus, readIntent, readRefund } from './map.ts';
+import { readDisputeStatus, readIntent, readProviderRefund, readRefund } from './map.ts';
 import { API_VERSION } from './sdk.ts';
-import { dispute, event, owned, paymentIntent, refund, thinEvent } from './wire.ts';
+import { dispute, event, owned, paymentIntent, refund, refundedCharge, thinEvent } from './wire.ts';
 
 const TOLERANCE_MS = 300_000;
 
@@ -51,8 +51,21 @@ const INTENT_EVENTS = new Set([
   'payment_intent.requires_action',
   'payment_intent.amount_capturable_updated',
 ]);
-const REFUND_EVENTS = new Set(['refund.created', 'refund.updated', 'refund.failed']);
-const DISPUTE_EVENTS = new Set(['charge.dispute.created', 'charge.dispute.closed']);
+const REFUND_EVENTS = new Set([
+  'refund.created',
+  'refund.updated',
+  'refund.failed',
+  // Its name before 2024, which endpoints may still ask for.
+  'charge.refund.updated',
+]);
+/** An inquiry that becomes a dispute is told by one of the last three. */
+const DISPUTE_EVENTS = new Set([
+  'charge.dispute.created',
+  'charge.dispute.closed',
+  'charge.dispute.updated',
+  'charge.dispute.funds_withdrawn',
+  'charge.dispute.funds_reinstated',
+]);
 
 function translate(body: Uint8Array): Translation {
   const json = parseJson(body);
@@ -75,6 +88,7 @@ function translateThin(json: unknown): Translation {
 function translateEvent({ id: eventKey, type, data }: z.infer<typeof event>): Translation {
   if (INTENT_EVENTS.has(type)) return intentEvent(eventKey, data.object);
   if (REFUND_EVENTS.has(type)) return refundEvent(eventKey, data.object);
+  if (type === 'charge.refunded') return refundedEvent(eventKey, data.object);
   if (DISPUTE_EVENTS.has(type)) return disputeEvent(eventKey, data.object);
   return { kind: 'ignored', eventKey, reason: `nothing to do for ${type.slice(0, 80)}` };
 }
@@ -91,8 +105,21 @@ function refundEvent(eventKey: string, object: unknown): Translation {
   const parsed = refund.safeParse(object);
   const workflowId = ownerOf(object, 'refund');
   if (!parsed.success) return malformed('not a Refund', workflowId);
-  if (workflowId === null) return notOurs(eventKey);
+  if (workflowId === null) {
+    const made = readProviderRefund(parsed.data);
+    return made === null ? notOurs(eventKey) : { kind: 'provider_refund', eventKey, refund: made };
+  }
   return { kind: 'refund_event', eventKey, event: readRefund(parsed.data), workflowId };
+}
+
+/** Told of the charge: the newest refund is the one it speaks of. Today's form holds none. */
+function refundedEvent(eventKey: string, object: unknown): Translation {
+  const parsed = refundedCharge.safeParse(object);
+  const [newest] = parsed.data?.refunds?.data ?? [];
+  if (newest === undefined) {
+    return { kind: 'ignored', eventKey, reason: 'its refund.created and refund.updated tell more' };
+  }
+  return refundEvent(eventKey, { payment_intent: parsed.data?.payment_intent, ...newest });
 }
 
 function disputeEvent(eventKey: string, object: unknown): Translation {
@@ -106,7 +133,7 @@ function disputeEvent(eventKey: string, object: unknown): Translation {
     dispute: {
       providerDisputeId: id,
       providerPaymentId: payment_intent,
-      status: readDisputeStatus(status),
+      ...readDisputeStatus(status),
       amountMinor: amount,
       currency: currency.toUpperCase(),
       reason,

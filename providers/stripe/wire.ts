@@ -66,10 +66,20 @@ export const refund = z.object({
 });
 export type Refund = z.infer<typeof refund>;
 
+/** Until 2022-11-15 it held its refunds, the newest first (docs.stripe.com/changelog). */
+export const refundedCharge = z.object({
+  object: z.literal('charge'),
+  payment_intent: reference,
+  refunds: z
+    .object({ data: z.array(z.record(z.string(), z.unknown())) })
+    .nullish()
+    .catch(null),
+});
+
 export const dispute = z.object({
   id: z.string().min(1),
   object: z.literal('dispute'),
-  amount: z.int(),
+  amount: z.int().nonnegative(),
   currency: z.string(),
   status: z.string(),
   reason: z.string().catch('unknown'),

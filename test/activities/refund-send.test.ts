@@ -5,10 +5,11 @@ import { DefaultLogger } from '@temporalio/worker';
 import { createRefund, type RefundSendInput } from '../../activities/refund.ts';
 import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
-import { insertRefund } from '../../db/refunds.ts';
+import { insertRefund, listRefunds } from '../../db/refunds.ts';
 import { ProviderError } from '../../domain/error.ts';
 import { refundWorkflowId } from '../../domain/id.ts';
 import type { ProviderClient } from '../../domain/provider.ts';
+import type { ProviderRefund } from '../../domain/provider-refund.ts';
 import {
   type RefundFailureCode,
   type RefundOutcome,
@@ -29,8 +30,14 @@ afterAll(() => database.close());
 async function storeRefund(provider: string): Promise<RefundSendInput> {
   const { id: paymentId, currency } = await storePaymentIn(database.pool, 'succeeded', {
     provider,
+    credentialsRef: `env:${provider}`,
   });
   const refundId = newId('refund');
+  const providerPaymentId = `pi_${refundId}`;
+  await database.queryAsOwner(
+    'UPDATE attempts SET provider_payment_id = $2 WHERE payment_id = $1',
+    [paymentId, providerPaymentId],
+  );
   const workflowId = refundWorkflowId(randomBytes(16).toString('hex'));
   const inserted = await insertRefund(database.pool, {
     id: refundId,
@@ -52,7 +59,7 @@ async function storeRefund(provider: string): Promise<RefundSendInput> {
     credentialsRef: `env:${provider}`,
     amountMinor: 10_000,
     currency,
-    providerPaymentId: 'ch_1',
+    providerPaymentId,
     providerReceipt: null,
     send: 1,
     timeoutMs: 1_000,
@@ -60,12 +67,17 @@ async function storeRefund(provider: string): Promise<RefundSendInput> {
 }
 
 /** One run of the real activity over the real rows, in which the provider says this. */
-async function run(input: RefundSendInput, said: RefundOutcome | 'nothing') {
+async function run(
+  input: RefundSendInput,
+  said: RefundOutcome | 'nothing',
+  list?: () => readonly ProviderRefund[],
+) {
   const refuse = () => Promise.reject(new Error('not asked here'));
   const client: ProviderClient = {
     charge: refuse,
     lookup: refuse,
     close: () => Promise.resolve(),
+    ...(list === undefined ? {} : { listProviderRefunds: async () => list() }),
     async refund(_request, { dispatch }) {
       await dispatch();
       if (said === 'nothing') throw new ProviderError('ambiguous', 'the answer was lost');
@@ -93,6 +105,19 @@ async function run(input: RefundSendInput, said: RefundOutcome | 'nothing') {
   }
 }
 
+/** A refund of KES that somebody made in the dashboard. */
+function madeThere(
+  { providerPaymentId }: RefundSendInput,
+  providerRefundId: string,
+  amountMinor: number,
+): ProviderRefund {
+  if (providerPaymentId === null) throw new Error('it has no id');
+  const nothing = { receipt: null, failure: null, providerCode: 'succeeded' };
+  const result = { kind: 'succeeded', providerRefundId, amountMinor, ...nothing } as const;
+  const place = { providerRefundId, providerPaymentId };
+  return { ...place, amountMinor, currency: 'KES', result };
+}
+
 const failedBy = (code: RefundFailureCode) => refundFailed(refundFailure(code, code));
 
 describe.each(['stripe', 'cpay'])('%s, which takes our key', (provider) => {
@@ -102,11 +127,45 @@ describe.each(['stripe', 'cpay'])('%s, which takes our key', (provider) => {
     expect(await run(input, answer)).toEqual(answer);
   });
 
-  test('“reversed already” proves nothing to a later run: the first may have done it', async () => {
+  test.each(['already_reversed', 'amount_refused'] as const)(
+    '“%s” proves nothing to a later run: the first may have done it',
+    async (code) => {
+      const input = await storeRefund(provider);
+      expect(await run(input, 'nothing')).toEqual({ thrown: 'ambiguous', isRetried: true });
+      const doubt = { thrown: 'ambiguous', isRetried: false };
+      expect(await run(input, failedBy(code))).toEqual(doubt);
+    },
+  );
+
+  // table
+  test.each([
+    ['a part of it', [2_000], 'amount_refused', /KES 80\.00 \(8000\) can be refunded/],
+    ['two parts', [2_000, 3_000], 'amount_refused', /KES 50\.00 \(5000\) can be refunded/],
+    ['all of it', [10_000], 'already_reversed', /KES 0\.00 \(0\) can be refunded/],
+  ] as const)('where %s was refunded at the provider, it is found', async (...each) => {
+    const [, amounts, code, message] = each;
     const input = await storeRefund(provider);
-    expect(await run(input, 'nothing')).toEqual({ thrown: 'ambiguous', isRetried: true });
-    const doubt = { thrown: 'ambiguous', isRetried: false };
-    expect(await run(input, failedBy('already_reversed'))).toEqual(doubt);
+    const found = amounts.map((amountMinor, place) => madeThere(input, `re_${place}`, amountMinor));
+    const answer = await run(input, failedBy('amount_refused'), () => found);
+    expect(answer).toMatchObject({ failure: { code, message: expect.stringMatching(message) } });
+    const listed = await listRefunds(database.pool, input.paymentId, null, 10);
+    const foreign = listed.filter(({ origin }) => origin === 'provider');
+    expect(foreign.map(({ status, amountMinor }) => [status, amountMinor])).toEqual(
+      amounts.map((amountMinor) => ['succeeded', amountMinor]),
+    );
+  });
+
+  test('where none was found that explains it, nothing is told of what is left', async () => {
+    const answer = failedBy('amount_refused');
+    expect(await run(await storeRefund(provider), answer, () => [])).toEqual(answer);
+  });
+
+  test('where they cannot be asked for now, the refusal stands as it came', async () => {
+    const answer = failedBy('amount_refused');
+    const fail = () => {
+      throw new ProviderError('ambiguous', 'no answer');
+    };
+    expect(await run(await storeRefund(provider), answer, fail)).toEqual(answer);
   });
 
   test('a refund of ours that failed is one to a later run too', async () => {

@@ -251,7 +251,7 @@ test('a dispute is shown on its payment, and a late "open" does not undo its end
   const lost = { ...dispute, status: 'lost' } as const;
   expect(await recordDispute(pool, { ...found, eventId: 'evt_2', dispute: lost })).toBe('recorded');
   expect(await recordDispute(pool, { ...found, eventId: 'evt_3' })).toBe('nothing_new');
-  expect((await findPayment(pool, MERCHANT.id, payment.id))?.dispute).toMatchObject({
+  expect((await findPayment(pool, MERCHANT.id, payment.id))?.disputes[0]).toMatchObject({
     status: 'lost',
   });
   expect((await listAudit(pool, payment.id)).map(({ action }) => action).slice(-2)).toEqual([

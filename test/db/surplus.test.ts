@@ -45,6 +45,23 @@ async function tell(payment: Payment, changes: Partial<Parameters<typeof makeRec
 const listOpen = async () =>
   (await listOpenSurplus(pool, { merchantId: null, afterId: null, limit: 10 })).map(({ id }) => id);
 
+// table
+test.each([
+  ['failed', 'succeeded', ['payment.needs_review', 'payment.surplus']],
+  ['processing', 'gave_up', ['payment.needs_review', 'payment.surplus']],
+  ['succeeded', null, ['payment.surplus']],
+] as const)('of a payment that is %s, with the event %s, it is told as %j', async (...each) => {
+  const [status, event, types] = each;
+  const payment = await storePaymentIn(pool, status);
+  const listTypes = async () =>
+    (await database.queryAsOwner('SELECT type FROM outgoing_events ORDER BY position')).map(
+      ({ type }) => type,
+    );
+  const before = (await listTypes()).length;
+  await tell(payment, { event, reviewReason: event === null ? null : 'late_success' });
+  expect((await listTypes()).slice(before)).toEqual(types);
+});
+
 test('money beside its own leaves a paid payment as it is, and shows', async () => {
   const payment = await reread(pool, await storePaymentIn(pool, 'succeeded'));
   const attempts = await listAttempts(database, payment);

@@ -6,7 +6,7 @@ import { listStuck } from '../../db/payments.ts';
 import type { Pool } from '../../db/pool.ts';
 import { insertRefund } from '../../db/refunds.ts';
 import {
-  listParkedDisputes,
+  listParkedMoney,
   listSilentPayments,
   listSilentRefunds,
   markSwept,
@@ -234,7 +234,7 @@ test('parked disputes are looked at again for a week, the longest unseen first',
   const [young, old] = [await parkDispute('1 hour'), await parkDispute('6 days')];
   await parkDispute('8 days');
   await insertWebhookEvent(pool, makeWebhookEvent({ status: 'parked' }));
-  const list = async () => idsOf(await listParkedDisputes(pool, 100));
+  const list = async () => idsOf(await listParkedMoney(pool, 100));
   expect(await list()).toEqual([old, young]);
   await markSwept(pool, 'webhook_events', old);
   expect(await list()).toEqual([young]);

@@ -37,12 +37,14 @@ test('the table has every cell, and what reserves money is open', () => {
   expect(REFUND_STATUSES.filter(isRefundClosed)).toEqual(['succeeded', 'failed']);
 });
 
-test('what is left to refund is what was taken, less what is given back or on its way', () => {
+test('what is left to refund is not given back, not on its way, and not lost', () => {
   const sums = {
     amountCapturedMinor: 10_000,
     amountRefundedMinor: 3_000,
     amountReservedMinor: 500,
+    amountDisputedMinor: 0,
   };
   expect(refundableMinor(sums)).toBe(6_500);
+  expect(refundableMinor({ ...sums, amountDisputedMinor: 2_000 })).toBe(4_500);
   expect(() => refundableMinor({ ...sums, amountReservedMinor: 7_001 })).toThrow(RangeError);
 });

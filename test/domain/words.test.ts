@@ -51,6 +51,8 @@ const DISPUTED_AMOUNTS = [
   ['amount_mismatch', 'succeeded', null, /another amount/],
   ['amount_mismatch', 'succeeded', 500, null],
   ['amount_mismatch', 'failed', null, null],
+  ['late_amount_mismatch', 'succeeded', null, /another amount/],
+  ['late_amount_mismatch', 'succeeded', 500, null],
   ['no_answer', 'succeeded', null, null],
   ['contradiction', 'succeeded', null, null],
   ['late_success', 'succeeded', null, null],

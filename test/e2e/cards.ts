@@ -1,3 +1,5 @@
+import { SANDBOX as CPAY } from '../../providers/cpay/simulator.ts';
+import { SANDBOX as STRIPE } from '../../providers/stripe/simulator.ts';
 import type { PaymentBody, Shop } from './shop.ts';
 
 /** Those whose simulators' books are read here: they take our key, hold money and take a part. */
@@ -129,3 +131,34 @@ export async function untilRefund(shop: Shop, id: string, statuses: readonly str
 
 export const lengthOf = async (shop: Shop, { workflow }: Pick<PaymentBody, 'workflow'>) =>
   (await shop.temporal.workflow.getHandle(workflow.id).describe()).historyLength;
+
+/** Somebody gives money back in the provider's dashboard: on its wire, without our mark. */
+export async function refundInDashboard(
+  shop: Shop,
+  provider: CardProvider,
+  providerPaymentId: string,
+  amountMinor: number,
+): Promise<void> {
+  const amount = String(amountMinor);
+  const sent =
+    provider === 'stripe'
+      ? {
+          key: STRIPE.credentials.secret_key,
+          body: new URLSearchParams({ payment_intent: providerPaymentId, amount }),
+        }
+      : {
+          key: CPAY.credentials.api_key,
+          body: JSON.stringify({ charge: providerPaymentId, amount: amountMinor }),
+        };
+  const { url } = shop.world.details().simulators[provider] ?? {};
+  const answer = await fetch(`${url}/v1/refunds`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${sent.key}`,
+      'idempotency-key': `dashboard-${providerPaymentId}-${amount}`,
+      ...(provider === 'cpay' ? { 'content-type': 'application/json' } : {}),
+    },
+    body: sent.body,
+  });
+  if (!answer.ok) throw new Error(`${provider} refused: ${await answer.text()}`);
+}

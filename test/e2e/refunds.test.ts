@@ -5,8 +5,10 @@ import {
   lengthOf,
   payByCard,
   readCardBook,
+  refundInDashboard,
   untilRefund,
 } from './cards.ts';
+import { untilThere } from './handset.ts';
 import { openShop, type Shop } from './shop.ts';
 
 let shop: Shop;
@@ -85,6 +87,40 @@ describe.each(CARD_PROVIDERS)('%s', (provider) => {
     60_000,
   );
 
+  it('that was made in the dashboard is counted, and the rest is ours to give back', async () => {
+    const { id, provider_payment_id } = await pay();
+    await refundInDashboard(shop, provider, String(provider_payment_id), 2_000);
+    const counted = await untilThere(async () => {
+      const payment = await shop.get(id);
+      return payment.amount_refunded === 2_000 ? payment : null;
+    }, 'it counts');
+    expect(counted).toMatchObject({ amount_refundable: 3_000, refund_status: 'partial' });
+    expect((await refund(id, {})).body).toMatchObject({ amount: 3_000, origin: 'malipo' });
+    const { data } = (await shop.send('GET', `payments/${id}/refunds`)).body;
+    expect(data).toMatchObject([
+      { origin: 'provider', status: 'succeeded', amount: 2_000, idempotency_key: null },
+      { origin: 'malipo', status: 'succeeded', amount: 3_000 },
+    ]);
+    expect(await givenBy(provider, id)).toBe(5_000);
+    expect(await actionsOf(id)).toContain('refund.made_at_provider');
+  });
+
+  it('that is refused since somebody was faster in the dashboard says what is left', async () => {
+    const { id, provider_payment_id } = await pay();
+    await shop.control(provider, 'PATCH', 'settings', { webhook: 'never' });
+    await refundInDashboard(shop, provider, String(provider_payment_id), 2_000);
+    const { body } = await refund(id, {});
+    const refused = await untilRefund(shop, body.id, ['failed']);
+    expect(refused.failure).toMatchObject({
+      code: 'amount_refused',
+      message: expect.stringContaining('(3000) can be refunded'),
+    });
+    await shop.control(provider, 'PATCH', 'settings', { webhook: 'send' });
+    expect(await shop.get(id)).toMatchObject({ amount_refunded: 2_000, amount_refundable: 3_000 });
+    expect((await refund(id, {})).body.amount).toBe(3_000);
+    expect(await givenBy(provider, id)).toBe(5_000);
+  });
+
   it('kept by the provider for a while is settled later', async () => {
     const { id } = await pay(
       provider === 'stripe' ? { payment_method: 'pm_card_pendingRefund' } : { amount: 5_010 },
@@ -107,6 +143,26 @@ describe.each(CARD_PROVIDERS)('%s', (provider) => {
     expect(moves.slice(-2).map(({ to }) => to)).toEqual(['succeeded', 'failed']);
     expect(await shop.get(id)).toMatchObject({ amount_refunded: 0, refund_status: 'none' });
   });
+});
+
+it('of a disputed payment is for the dispute to decide, here and at Stripe', async () => {
+  const payment_method = 'pm_card_createDispute';
+  const { body } = await payByCard(shop, 'stripe', { payment_method });
+  const dispute = await untilThere(async () => (await shop.get(body.id)).dispute, 'it shows');
+  const refused = await refund(body.id, {});
+  expect([refused.status, refused.body.code]).toEqual([409, 'not_refundable']);
+  const { provider_payment_id } = await shop.get(body.id);
+  const inDashboard = refundInDashboard(shop, 'stripe', String(provider_payment_id), 5_000);
+  await expect(inDashboard).rejects.toThrow('charge_disputed');
+  const { id } = Object(dispute);
+  await shop.control('stripe', 'POST', `disputes/${id}`, { status: 'lost' });
+  await untilThere(async () => (await shop.get(body.id)).amount_disputed || null, 'it is lost');
+  expect(await shop.get(body.id)).toMatchObject({
+    amount_disputed: 5_000,
+    amount_refundable: 0,
+    disputes: [{ id, status: 'lost' }],
+  });
+  expect((await refund(body.id, {})).body.code).toBe('refund_too_much');
 });
 
 describe('mpesa', () => {

@@ -62,17 +62,20 @@ const dispute = {
   payment_intent: 'pi_1',
 };
 
-test.each([
+test.each<[string, string, boolean?]>([
   ['needs_response', 'open'],
   ['under_review', 'open'],
   ['won', 'won'],
-  ['warning_closed', 'won'],
+  ['warning_needs_response', 'open', true],
+  ['warning_closed', 'won', true],
+  ['prevented', 'won'],
   ['lost', 'lost'],
-])('a dispute that is %s is %s', (status, expected) => {
+])('a dispute that is %s is %s', (status, expected, isInquiry = false) => {
   expect(translate(event('charge.dispute.closed', { ...dispute, status }))).toMatchObject({
     kind: 'dispute',
     dispute: {
       providerPaymentId: 'pi_1',
+      isInquiry,
       status: expected,
       amountMinor: 5_000,
       currency: 'USD',
@@ -171,12 +174,62 @@ test.each([
   expect(failure ? failure.code : undefined).toBe(code);
 });
 
+const dashboard = { ...refund, metadata: {}, status: 'succeeded' };
+
+// table
+test.each([
+  ['refund.created', dashboard, 'succeeded'],
+  ['refund.updated', { ...dashboard, metadata: { order: '7' }, status: 'pending' }, 'pending'],
+  ['refund.failed', { ...dashboard, status: 'failed' }, 'failed'],
+  ['refund.updated', { ...dashboard, status: 'canceled' }, 'failed'],
+  ['charge.refund.updated', { ...dashboard, metadata: null }, 'succeeded'],
+  ['refund.created', { ...dashboard, metadata: { malipo_workflow: 'of-others' } }, 'succeeded'],
+] as const)('%s of a refund that we did not make: %j is %s', (type, object, kind) => {
+  expect(translate(event(type, object))).toMatchObject({
+    kind: 'provider_refund',
+    refund: {
+      providerRefundId: 're_1',
+      providerPaymentId: 'pi_1',
+      amountMinor: 5_000,
+      currency: 'USD',
+      result: { kind },
+    },
+  });
+});
+
+const refunded = (...data: readonly object[]) =>
+  event('charge.refunded', {
+    id: 'ch_1',
+    object: 'charge',
+    payment_intent: 'pi_1',
+    amount_refunded: 5_000,
+    ...(data.length === 0 ? {} : { refunds: { object: 'list', data } }),
+  });
+const { payment_intent: _named, ...unnamed } = dashboard;
+
+test.each([
+  [
+    'in the form of before 2022, the newest',
+    refunded(dashboard, { id: 're_0' }),
+    'provider_refund',
+  ],
+  ['the same, named by the charge alone', refunded(unnamed), 'provider_refund'],
+  ['the same, of a refund of ours', refunded({ ...refund, status: 'succeeded' }), 'refund_event'],
+  ['in today’s form', refunded(), 'ignored'],
+])('a charge that was refunded, %s', (_what, body, kind) => {
+  expect(translate(body).kind).toBe(kind);
+});
+
+test.each([
+  ['of nothing', { amount: 0 }],
+  ['of less', { amount: -5 }],
+  ['of no PaymentIntent', { payment_intent: null }],
+])('a refund in the dashboard %s counts for nothing', (_what, changes) => {
+  expect(translate(event('refund.created', { ...dashboard, ...changes })).kind).toBe('ignored');
+});
+
 test.each([
   ['an event of no concern', event('customer.created', { id: 'cus_1' })],
-  [
-    'a refund that is not ours',
-    event('refund.updated', { ...refund, status: 'failed', metadata: {} }),
-  ],
   [
     'a thin event',
     {

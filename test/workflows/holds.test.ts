@@ -76,6 +76,15 @@ async function refusalOf(update: Promise<unknown>) {
   return { type: cause && 'type' in cause ? cause.type : null, message: cause?.message ?? '' };
 }
 
+it.each([0, -5])('a capture event of %s is no success, and leaves the rest alone', async (said) => {
+  const { handle, story } = await startHeld({ capture: taken });
+  await handle.signal(providerEventSignal, delivered(taken(said)));
+  await until(story, 'needs_review');
+  expect(story.entries.at(-1)).toMatchObject({ reviewReason: 'amount_mismatch', outcome: null });
+  await handle.signal(providerEventSignal, delivered(taken(4_000)));
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+});
+
 describe('a capture whose answer was lost', () => {
   it.each([
     ['ambiguous', fails('ambiguous')],

@@ -1,10 +1,18 @@
+import type { Decision } from '../../domain/decision.ts';
 import type { LookupResult } from '../../domain/outcome.ts';
 import type { PaymentInput } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
 import type { DeliveredEvent } from '../../domain/webhook-event.ts';
 import { decideUpdate, lateOutcomeStart, providerEventSignal } from '../../workflows/messages.ts';
-import { delivered, openStage, outcome, PENDING, type Stage } from './stage.ts';
+import {
+  delivered,
+  openStage,
+  outcome,
+  PENDING,
+  PROVIDER_PAYMENT_ID,
+  type Stage,
+} from './stage.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -181,11 +189,44 @@ describe('a callback after the payment’s workflow has closed', () => {
     await handle.terminate();
   });
 
-  it('is parked when its amount is another', async () => {
+  // table
+  it.each([
+    ['failed', 'succeeded', { amountMinor: 5, currency: 'KES' }, 'amount'],
+    ['canceled', 'succeeded', { amountMinor: 20_000, currency: 'KES' }, 'amount'],
+    ['failed', 'succeeded', { amountMinor: 10_000, currency: 'USD' }, 'currency'],
+    ['canceled', 'authorized', { amountMinor: 5, currency: 'KES' }, 'amount'],
+  ] as const)(
+    'needs a person when the payment had %s, and %s tells of %j',
+    async (status, kind, money, wrong) => {
+      const said = outcome(kind, { money });
+      const policy = { late_success: 'accept' } as const;
+      const { handle, story } = await arrive(status, delivered(said), said, policy);
+      await stage.env.sleep('1h');
+      expect(story.entries).toMatchObject([
+        {
+          cause: expect.stringContaining(`the ${wrong} does not match`),
+          reviewReason: 'late_amount_mismatch',
+          webhook: { status: 'parked' },
+        },
+      ]);
+      expect(story.status).toBe('needs_review');
+      // The right amount by another word is no answer to what shall become of it.
+      await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
+      const paid = { decision: 'succeeded', by: 'ops', reason: 'seen', receipt: null } as const;
+      const decide = (decision: Decision) =>
+        handle.executeUpdate(decideUpdate, { args: [decision] });
+      await expect(decide(paid)).rejects.toMatchObject({ cause: { type: 'invalid_decision' } });
+      expect(await decide({ ...paid, amountMinor: 5 })).toBe('succeeded');
+      expect(await handle.result()).toEqual({ status: 'succeeded' });
+    },
+  );
+
+  it('is parked when another amount is told of a payment that has succeeded', async () => {
     const wrong = outcome('succeeded', { money: { amountMinor: 5, currency: 'KES' } });
-    const { handle, story } = await arrive('failed', delivered(wrong), null);
-    await handle.result();
-    expect(story.status).toBe('failed');
-    expect(story.entries[0]?.webhook?.status).toBe('parked');
+    const stands = { providerPaymentId: PROVIDER_PAYMENT_ID, earlierProviderIds: [] };
+    const standing = { status: 'succeeded', ...stands } as const;
+    const { handle, story } = await arrive('succeeded', delivered(wrong), null, {}, { standing });
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+    expect(story.entries).toMatchObject([{ event: null, webhook: { status: 'parked' } }]);
   });
 });

@@ -81,7 +81,12 @@ it('for a contradiction is not ended by the same contradiction', async () => {
 });
 
 /** A run that hears of a cancel and of money at once, while it still hands its charge over. */
-async function startLate(policy: Partial<ProviderPolicy>, said: LookupResult, can = {}) {
+async function startLate(
+  policy: Partial<ProviderPolicy>,
+  said: LookupResult,
+  can = {},
+  late = outcome('succeeded'),
+) {
   let answer = () => {};
   const answered = new Promise<void>((resolve) => {
     answer = resolve;
@@ -94,7 +99,7 @@ async function startLate(policy: Partial<ProviderPolicy>, said: LookupResult, ca
   const { input, story } = stage.prepare(script, policy, can);
   const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
   await handle.signal(providerEventSignal, delivered(outcome('canceled')));
-  await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
+  await handle.signal(providerEventSignal, delivered(late));
   answer();
   return { handle, story };
 }
@@ -108,6 +113,30 @@ it('for money that came after a cancel, in one run, waits for a person', async (
   // No answer may end it, so nobody is asked again.
   expect(story.questions).toBe(asked);
   expect(await decide(handle)).toBe('succeeded');
+});
+
+it('for a wrong amount is decided with the amount only', async () => {
+  const { handle, story } = await start({});
+  while (story.sends === 0) await stage.env.sleep('1s');
+  const wrong = outcome('succeeded', { money: { amountMinor: 1, currency: 'KES' } });
+  await handle.signal(providerEventSignal, delivered(wrong));
+  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  const refused = { cause: { type: 'invalid_decision' } };
+  await expect(decide(handle)).rejects.toMatchObject(refused);
+  const named = { ...DECISION, amountMinor: 1 };
+  expect(await handle.executeUpdate(decideUpdate, { args: [named] })).toBe('succeeded');
+  expect(story.entries.at(-1)?.outcome?.money).toEqual({ amountMinor: 1, currency: 'KES' });
+});
+
+it('for money of a wrong amount after a cancel, in one run, waits for a person', async () => {
+  const money = { amountMinor: 1, currency: 'KES' };
+  const late = outcome('succeeded', { money });
+  const { handle, story } = await startLate({ late_success: 'accept' }, late, {}, late);
+  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  await stage.env.sleep('30h');
+  expect([story.status, reasonOf(story)]).toEqual(['needs_review', 'late_amount_mismatch']);
+  const named = { ...DECISION, amountMinor: 1 };
+  expect(await handle.executeUpdate(decideUpdate, { args: [named] })).toBe('succeeded');
 });
 
 describe('money that came after a cancel, in one run, is judged as later money is:', () => {
@@ -177,7 +206,8 @@ it('for a wrong amount is noted once, however often a status query repeats it', 
     'payment.review_needed',
     'payment.outcome_noted',
   ]);
-  expect(await decide(handle)).toBe('succeeded');
+  const named = { ...DECISION, amountMinor: 1 };
+  expect(await handle.executeUpdate(decideUpdate, { args: [named] })).toBe('succeeded');
 });
 
 it('for late money is not ended by a word that tells of none', async () => {

@@ -248,7 +248,7 @@ it('a dispute that overtook its payment is recorded once the payment is known', 
     );
     await stage.sweep();
     const [row] = await own('SELECT status FROM webhook_events WHERE id = $1', [event.id]);
-    const { dispute: known } = await reread(stage.pool, payment);
+    const [known] = (await reread(stage.pool, payment)).disputes;
     return [row?.status, known?.providerDisputeId];
   };
   expect(await look()).toEqual(['parked', undefined]);

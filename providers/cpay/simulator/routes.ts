@@ -81,7 +81,9 @@ function addLookups(router: Router, parts: Parts): void {
   router.get('/refunds', (ctx) =>
     lookup(ctx, () => ({
       data: [...book.refunds.values()].filter(
-        ({ metadata }) => metadata.refund === ctx.query.refund,
+        ({ metadata, charge }) =>
+          (ctx.query.refund === undefined || metadata.refund === ctx.query.refund) &&
+          (ctx.query.charge === undefined || charge === ctx.query.charge),
       ),
     })),
   );

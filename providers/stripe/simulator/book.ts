@@ -35,6 +35,16 @@ export type Refund = {
   readonly metadata: Readonly<Record<string, string>>;
   readonly created: number;
 };
+export type Dispute = {
+  readonly id: string;
+  readonly object: 'dispute';
+  readonly amount: number;
+  readonly currency: string;
+  readonly charge: string | null;
+  readonly payment_intent: string;
+  readonly reason: string;
+  readonly status: string;
+};
 /** The first answer to a key, given again to every later request with it. */
 export type KeptAnswer = {
   readonly key: string;
@@ -59,6 +69,7 @@ export type Charge = {
 type Entry =
   | { readonly kind: 'intent'; readonly intent: Intent }
   | { readonly kind: 'refund'; readonly refund: Refund }
+  | { readonly kind: 'dispute'; readonly dispute: Dispute }
   | { readonly kind: 'answer'; readonly answer: KeptAnswer }
   | { readonly kind: 'charge'; readonly charge: Charge }
   | { readonly kind: 'event'; readonly event: SentEvent };
@@ -67,6 +78,7 @@ type Entry =
 export type Book = {
   readonly intents: ReadonlyMap<string, Intent>;
   readonly refunds: ReadonlyMap<string, Refund>;
+  readonly disputes: ReadonlyMap<string, Dispute>;
   readonly answers: ReadonlyMap<string, KeptAnswer>;
   readonly charges: readonly Charge[];
   readonly events: readonly SentEvent[];
@@ -77,6 +89,7 @@ export type Book = {
 export function openBook(path: string | null): Book {
   const intents = new Map<string, Intent>();
   const refunds = new Map<string, Refund>();
+  const disputes = new Map<string, Dispute>();
   const answers = new Map<string, KeptAnswer>();
   const charges: Charge[] = [];
   const events: SentEvent[] = [];
@@ -87,6 +100,9 @@ export function openBook(path: string | null): Book {
         break;
       case 'refund':
         refunds.set(entry.refund.id, entry.refund);
+        break;
+      case 'dispute':
+        disputes.set(entry.dispute.id, entry.dispute);
         break;
       case 'answer':
         answers.set(entry.answer.key, entry.answer);
@@ -103,6 +119,7 @@ export function openBook(path: string | null): Book {
   return {
     intents,
     refunds,
+    disputes,
     answers,
     charges,
     events,

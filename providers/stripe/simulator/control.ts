@@ -1,5 +1,6 @@
 import Router, { type RouterContext } from '@koa/router';
 import type { Book } from './book.ts';
+import type { Disputes } from './disputes.ts';
 import type { Events } from './events.ts';
 import { type FaultOrder, readFaultOrder } from './faults.ts';
 import type { Intents } from './intents.ts';
@@ -8,6 +9,7 @@ import { changeSettings, type Settings } from './settings.ts';
 
 export type ControlParts = {
   readonly book: Book;
+  readonly disputes: Disputes;
   readonly events: Events;
   readonly faults: FaultOrder[];
   readonly intents: Intents;
@@ -18,13 +20,14 @@ type Body = Readonly<Record<string, unknown>>;
 
 /** The test's side: settings, faults, the webhook endpoint, 3-D Secure and the book. */
 export function createControlRoutes(parts: ControlParts): Router {
-  const { book, events, faults, intents, refunds, settings } = parts;
+  const { book, disputes, events, faults, intents, refunds, settings } = parts;
   const router = new Router({ prefix: '/simulator' });
   router.get('/book', (ctx) => {
     ctx.body = {
       intents: [...book.intents.values()],
       charges: book.charges,
       refunds: [...book.refunds.values()],
+      disputes: [...book.disputes.values()],
       events: book.events,
     };
   });
@@ -67,6 +70,7 @@ export function createControlRoutes(parts: ControlParts): Router {
       return refunds.decide(refunds.find(ctx.params.id ?? ''), status);
     }),
   );
+  addDisputes(router, disputes);
   router.post('/3ds/:id', (ctx) =>
     checked(ctx, ({ passed }) => {
       if (typeof passed !== 'boolean') throw new RangeError('send {"passed": true} or false');
@@ -74,6 +78,26 @@ export function createControlRoutes(parts: ControlParts): Router {
     }),
   );
   return router;
+}
+
+/** What a payer's bank does. */
+function addDisputes(router: Router, disputes: Disputes): void {
+  router.post('/disputes', (ctx) =>
+    checked(ctx, ({ payment_intent, amount, status }) => {
+      if (typeof payment_intent !== 'string') throw new RangeError('send {"payment_intent": "…"}');
+      return disputes.open({
+        payment_intent,
+        ...(typeof amount === 'number' ? { amount } : {}),
+        ...(typeof status === 'string' ? { status } : {}),
+      });
+    }),
+  );
+  router.post('/disputes/:id', (ctx) =>
+    checked(ctx, ({ status }) => {
+      if (typeof status !== 'string') throw new RangeError('send {"status": "lost"}');
+      return disputes.decide(ctx.params.id ?? '', status);
+    }),
+  );
 }
 
 async function checked(ctx: RouterContext, run: (body: Body) => unknown): Promise<void> {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Book, Intent } from './book.ts';
 import { CURRENCIES } from './currencies.ts';
+import { openDisputes } from './disputes.ts';
 import {
   invalidRequest,
   missing,
@@ -220,18 +221,9 @@ async function pay(parts: Parts, intent: Intent, method: Method): Promise<Intent
   const type = isHeld ? 'amount_capturable_updated' : 'succeeded';
   await events.tell(`payment_intent.${type}`, paid);
   if (method.dispute) {
-    const dispute = {
-      id: newId('dp'),
-      object: 'dispute',
-      amount,
-      currency: intent.currency,
-      charge: charge.id,
-      payment_intent: intent.id,
-      reason: 'fraudulent',
-      status: 'needs_response',
-    };
+    const disputes = openDisputes(parts, { find: () => paid });
     events.later(settings.dispute_delay_ms, () => {
-      void events.tell('charge.dispute.created', dispute);
+      void disputes.open({ payment_intent: intent.id, amount });
     });
   }
   return paid;

@@ -1,4 +1,5 @@
 import type { Intent, Refund } from './book.ts';
+import { refuseDisputed } from './disputes.ts';
 import { invalidRequest, missing, noSuch } from './errors.ts';
 import { type Form, textOf, textsOf } from './form.ts';
 import { type Intents, newId, type Parts } from './intents.ts';
@@ -77,6 +78,7 @@ function checkAmount({ book }: Parts, intent: Intent, wanted: string | null): nu
   if (intent.status !== 'succeeded') {
     throw invalidRequest('charge_not_captured', 'It does not have a successful charge.');
   }
+  refuseDisputed({ book }, intent.id);
   if (left === 0) {
     throw invalidRequest('charge_already_refunded', 'The charge was refunded already.');
   }
