@@ -37,7 +37,7 @@ export function createLookup(deps: Pick<ActivityDeps, 'clientFor' | 'refundCallb
     async lookup(input: LookupInput): Promise<LookupResult> {
       const { providerPaymentId, timeoutMs, attemptId = '' } = input;
       const client = () => deps.clientFor(input.provider, input.credentialsRef);
-      return await ask(input, isOutcome, async (signal) =>
+      return await ask(input, isToldNow, async (signal) =>
         (await client()).lookup({ providerPaymentId, attemptId, timeoutMs }, signal),
       );
     },
@@ -73,6 +73,11 @@ export function createLookup(deps: Pick<ActivityDeps, 'clientFor' | 'refundCallb
       });
     },
   };
+}
+
+/** A result that nobody knows is no outcome, and asking on would hear the same: a person looks. */
+function isToldNow(answer: LookupResult): boolean {
+  return isOutcome(answer) || answer.unclear === 'unknown_result';
 }
 
 async function ask<R extends { readonly kind: string }>(

@@ -11,6 +11,7 @@ import type {
 import type { PaymentStatus } from '../domain/payment-states.ts';
 import { reasonAfter } from '../domain/review.ts';
 import { record, recordReattempt } from './proxies.ts';
+import { openUnclearNotes, type UnclearNotes } from './unclear.ts';
 
 export type Entry = Pick<RecordRequest, 'key' | 'action' | 'cause'> &
   Partial<Omit<RecordRequest, 'paymentId' | 'attemptId'>>;
@@ -28,6 +29,8 @@ export type Book = {
   reviewReason(): ReviewReason | null;
   /** Whose charge the provider speaks of by this id: the attempt's, an earlier one's, nobody's. */
   ownerOf(providerPaymentId: string | null): 'current' | 'earlier' | 'unknown';
+  /** What came and concluded nothing, as far as it asks for more than patience. */
+  readonly unclear: UnclearNotes;
   /** What a success took, in this run; null while there is none. */
   takenMinor(): number | null;
   /** The key, numbered from the second time on: a status may come again, a key may not. */
@@ -69,6 +72,7 @@ export function openBook(
   let attempt: Attempt = { id: input.attemptId, ordinal: input.attemptOrdinal ?? 1, route: input };
   const ids = openIds(input);
   const wait = openWait();
+  const unclear = openUnclearNotes();
   let taken: number | null = null;
   let out = false;
   let sendAfterMs: number | null = status === 'created' ? 0 : null;
@@ -80,6 +84,7 @@ export function openBook(
     providerPaymentId: ids.current,
     reviewReason: () => reviewReason,
     ownerOf: ids.ownerOf,
+    unclear,
     takenMinor: () => taken,
     numbered: openNumbers(),
     ordinals: { capture: 1, cancel: 1 },
@@ -115,6 +120,7 @@ export function openBook(
       ids.leave();
       attempt = { id: opened.attemptId, ordinal: attempt.ordinal + 1, route };
       out = false;
+      unclear.forget();
       setCurrentDetails(describe(current, request));
     },
   };

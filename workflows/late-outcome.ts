@@ -1,7 +1,7 @@
 import { allHandlersFinished, condition, patched } from '@temporalio/workflow';
 import { mismatchOf } from '../domain/capture.ts';
 import { money } from '../domain/money.ts';
-import { isOutcome, OUTCOME_EVENTS, type Outcome } from '../domain/outcome.ts';
+import { isMoney, isOutcome, OUTCOME_EVENTS, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
 import { type ProviderPolicy, withoutReattempts } from '../domain/policy.ts';
@@ -13,7 +13,7 @@ import { openDesk } from './desk.ts';
 import { askAbout, isOvertaken, type Said } from './late-hold.ts';
 import { isHeldLate, resolveLateSuccess } from './late-success.ts';
 import { applyEvent, applyNews } from './news.ts';
-import { keepEvent } from './proxies.ts';
+import { keepEvent, lookup } from './proxies.ts';
 
 /**
  * Takes callbacks of a payment that has no workflow of its own. Mostly it has ended: the same table
@@ -57,7 +57,7 @@ async function applyLate(
   if (owner !== 'current') return await applyAside(input, book, delivered, owner);
   const fault = faultOf(input, delivered);
   if (fault !== null || !isOutcome(event)) {
-    const note = fault ?? 'late and not definite';
+    const note = fault ?? lateNote(event);
     await book.write({
       key,
       action: 'payment.callback_refused',
@@ -65,9 +65,35 @@ async function applyLate(
       cause: note,
       webhook: { eventId, status: 'parked', note },
     });
-    return;
+    const money = await askForMoney(input, book, event);
+    if (money === null) return;
+    return await applyLateOutcome(input, book, money, { key: `${key}/asked`, eventId: null });
   }
-  await applyLateOutcome(input, book, event, eventId);
+  await applyLateOutcome(input, book, event, { key, eventId });
+}
+
+/**
+ * What says nothing clear about a payment that took nothing may have told of its money, and will
+ * not come again: the provider is asked. Null where there is none.
+ */
+async function askForMoney(
+  input: PaymentInput,
+  book: Book,
+  event: DeliveredEvent['event'],
+): Promise<Outcome | null> {
+  const isUnpaid = book.status() === 'failed' || book.status() === 'canceled';
+  if (!isUnpaid || isOutcome(event) || event.unclear === undefined) return null;
+  if (!book.unclear.note(event)) return null;
+  const providerPaymentId = book.providerPaymentId() ?? event.providerPaymentId;
+  if (providerPaymentId === null && input.can?.looks_up_by_our_id !== true) return null;
+  const asked = { attemptId: book.attemptId(), providerPaymentId };
+  const answer = await lookup(input, asked, input.policy.lookup.timeout_ms * 2);
+  return answer !== null && isOutcome(answer) && isMoney(answer) ? answer : null;
+}
+
+function lateNote(event: DeliveredEvent['event']): string {
+  const late = 'late and not definite';
+  return isOutcome(event) || event.unclear === undefined ? late : `${late}: ${event.message}`;
 }
 
 /** Nobody here would send another attempt, and a review raised here is the sweeper's, at once. */
@@ -79,15 +105,17 @@ async function applyLateOutcome(
   input: PaymentInput,
   book: Book,
   event: Outcome,
-  eventId: string,
+  from: { readonly key: string; readonly eventId: string | null },
 ): Promise<void> {
-  const key = `event/${eventId}`;
+  const { key, eventId } = from;
+  const webhookOf = (note: string | null) =>
+    eventId === null ? null : ({ eventId, status: 'applied', note } as const);
   const said = await askAbout(input, book, event);
   const cause = `late callback: ${event.kind}; ${said.text}`;
   const note = noteOn(book.status(), event, said);
   if (note !== null) {
-    const webhook = { eventId, status: 'applied', note } as const;
     const action = 'payment.callback_unclear';
+    const webhook = webhookOf(note);
     await book.write({ key, action, actor: 'provider', cause, webhook });
     return;
   }
@@ -100,10 +128,10 @@ async function applyLateOutcome(
     outcome: event,
     reviewReason: 'late_success',
     waitingFor: 'review',
-    webhook: { eventId, status: 'applied', note: null },
+    webhook: webhookOf(null),
   });
   if (written.status !== 'needs_review' || !written.changed) return;
-  await resolveLateSuccess(input, book, { outcome: event, said, key: eventId });
+  await resolveLateSuccess(input, book, { outcome: event, said, key: eventId ?? key });
 }
 
 /** Why this says nothing that counts; null when it does. */

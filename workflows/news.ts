@@ -4,7 +4,7 @@ import { failure } from '../domain/error.ts';
 import { isMoney, isOutcome, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
-import type { DeliveredEvent } from '../domain/webhook-event.ts';
+import { type DeliveredEvent, isUnreadable } from '../domain/webhook-event.ts';
 import { applyAside } from './aside.ts';
 import type { Book } from './book.ts';
 import { applyControl } from './controls.ts';
@@ -90,6 +90,8 @@ async function noteUnclear(
   note: string,
 ): Promise<void> {
   const isAwaited = book.status() === 'created' || book.status() === 'processing';
+  const isCounted = isOutcome(event) || book.unclear.note(event);
+  const isParked = isUnreadable(event);
   await book.write({
     key: `event/${eventId}`,
     action: 'payment.callback_unclear',
@@ -97,8 +99,8 @@ async function noteUnclear(
     cause: note,
     providerPaymentId: event.providerPaymentId,
     waitingFor: isAwaited ? 'lookup' : null,
-    isSilent: event.kind === 'pending',
-    webhook: { eventId, status: 'applied', note },
+    isSilent: event.kind === 'pending' || (isParked && !isCounted),
+    webhook: { eventId, status: isParked ? 'parked' : 'applied', note },
   });
 }
 

@@ -13,6 +13,7 @@ import { applyNews, writeOffMessages } from './news.ts';
 import { holdWhilePaused } from './pause.ts';
 import { lookup } from './proxies.ts';
 import { settle } from './settlement.ts';
+import { isUnknownResult, paceMs, shortenWait } from './unclear.ts';
 import { letGo } from './wishes.ts';
 
 type Stage = (input: PaymentInput, book: Book, desk: Desk) => Promise<void>;
@@ -65,13 +66,19 @@ async function awaitOutcome(input: PaymentInput, book: Book, desk: Desk): Promis
   await book.write({
     key: 'gave-up',
     action: isUnsent ? 'payment.settled' : 'payment.review_needed',
-    cause: isUnsent ? UNSENT : 'neither callback nor status query told the outcome in time',
+    cause: isUnsent ? UNSENT : untold(book),
     event: 'gave_up',
     outcome: isUnsent ? neverSent(UNSENT) : null,
     reviewReason: 'no_answer',
     waitingFor: 'review',
     waitMs: scheduleAt(input.policy.review.ask_every_ms, 0),
   });
+}
+
+function untold(book: Book): string {
+  const words = book.unclear.words();
+  if (words === null) return 'neither callback nor status query told the outcome in time';
+  return `the provider named a result that is not known here: ${words}`;
 }
 
 const UNSENT = 'Nobody handed it over to the provider in time.';
@@ -84,7 +91,7 @@ function isAwaited(book: Book): boolean {
 
 async function awaitCallback(input: PaymentInput, book: Book, desk: Desk): Promise<void> {
   const until = Date.now() + input.policy.callback_wait_ms;
-  while (isAwaited(book)) {
+  while (isAwaited(book) && !book.unclear.isAskDue()) {
     const leftMs = until - Date.now();
     if (!desk.hasNews() && leftMs <= 0) return;
     if (!(await desk.newsWithin(Math.max(leftMs, 1), 'wait for the callback'))) return;
@@ -107,8 +114,10 @@ async function askProvider(
       until = Math.max(until, Date.now() + input.policy.lookup.timeout_ms * 2);
       continue;
     }
+    until = shortenWait(until, book.unclear, input.policy);
     const leftMs = until - Date.now();
     if (leftMs <= 0) return;
+    book.unclear.takeAsk();
     const asked = { attemptId: book.attemptId(), providerPaymentId: book.providerPaymentId() };
     if (asked.providerPaymentId === null && input.can?.looks_up_by_our_id !== true) {
       await desk.newsWithin(leftMs, 'wait for the callback; there is no id to ask by');
@@ -116,6 +125,10 @@ async function askProvider(
       const answer = await desk.unlessNews(() => lookup(input, asked, leftMs));
       if (answer === null) return;
       if (answer !== undefined) await settle(input, book, answer, 'lookup');
+      if (isUnknownResult(answer)) {
+        book.unclear.note(answer);
+        await desk.newsWithin(paceMs(input.policy), 'the provider named an unknown result');
+      }
     }
     await applyNews(input, book, desk);
   }
@@ -135,7 +148,11 @@ async function awaitCapture(input: PaymentInput, book: Book, desk: Desk): Promis
   while (book.status() === 'authorized') {
     const leftMs = until - Date.now();
     if (leftMs <= 0) return await expire(input, book, desk, 'authorization_expired');
-    if (await desk.newsWithin(leftMs, 'held for capture')) await applyNews(input, book, desk);
+    if (!(await desk.newsWithin(leftMs, 'held for capture'))) continue;
+    await applyNews(input, book, desk);
+    if (book.status() === 'authorized' && book.unclear.takeAsk() && !desk.isPaused) {
+      await askOnce(input, book, desk, book.numbered('unclear'));
+    }
   }
 }
 
@@ -161,8 +178,10 @@ async function awaitReview(input: PaymentInput, book: Book, desk: Desk): Promise
   const visit = book.numbered('review');
   for (let round = 0; book.status() === 'needs_review'; round += 1) {
     const waitMs = scheduleAt(ask_every_ms, round);
-    if (await desk.newsWithin(waitMs, 'in review')) await applyNews(input, book, desk);
-    else if (!desk.isPaused && isAskedInReview(book.reviewReason())) {
+    const hasNews = await desk.newsWithin(waitMs, 'in review');
+    if (hasNews) await applyNews(input, book, desk);
+    if (book.status() !== 'needs_review' || (hasNews && !book.unclear.takeAsk())) continue;
+    if (!desk.isPaused && isAskedInReview(book.reviewReason())) {
       await askOnce(input, book, desk, `${visit}/${round}`);
     }
   }

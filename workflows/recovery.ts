@@ -10,6 +10,7 @@ import { isAskedInReview } from './late-success.ts';
 import { applyNews, writeOffMessages } from './news.ts';
 import { lookup } from './proxies.ts';
 import { settle } from './settlement.ts';
+import { isUnknownResult, paceMs, shortenWait } from './unclear.ts';
 import { letGo } from './wishes.ts';
 
 type Case = {
@@ -87,12 +88,19 @@ async function writeOff({ book, keyOf }: Case): Promise<void> {
 
 async function askForOutcome(taken: Case): Promise<void> {
   const { input, book } = taken;
-  const until = Date.now() + input.policy.lookup.window_ms;
+  let until = Date.now() + input.policy.lookup.window_ms;
   do {
     await ask(taken, Math.max(until - Date.now(), 1));
     if (book.status() !== 'processing') return;
+    until = shortenWait(until, book.unclear, input.policy);
   } while (Date.now() < until);
-  await giveUp(taken, 'the provider could not tell what became of it');
+  const words = book.unclear.words();
+  await giveUp(
+    taken,
+    words === null
+      ? 'the provider could not tell what became of it'
+      : `the provider named a result that is not known here: ${words}`,
+  );
 }
 
 /** The payer has to act elsewhere, or the money is held for a capture: until its time is over. */
@@ -149,7 +157,10 @@ async function review(taken: Case): Promise<void> {
 
 /** Asks once, unless news come first, and applies what there is. */
 async function ask({ input, book, desk, keyOf }: Case, windowMs: number): Promise<void> {
-  if (desk.hasNews()) return await applyNews(input, book, desk);
+  if (desk.hasNews()) {
+    await applyNews(input, book, desk);
+    if (isClosed(book.status()) || !book.unclear.takeAsk()) return;
+  }
   const asked = { attemptId: book.attemptId(), providerPaymentId: book.providerPaymentId() };
   const hasId = asked.providerPaymentId !== null || input.can?.looks_up_by_our_id === true;
   const canAsk = hasId && !desk.isPaused;
@@ -157,6 +168,11 @@ async function ask({ input, book, desk, keyOf }: Case, windowMs: number): Promis
     const answer = await desk.unlessNews(() => lookup(input, asked, windowMs));
     const isNew = answer !== undefined && answer !== null && answer.kind !== book.status();
     if (isNew) await settle(input, book, answer, keyOf('lookup'));
+    if (isUnknownResult(answer)) {
+      book.unclear.note(answer);
+      const waitMs = Math.min(paceMs(input.policy), windowMs);
+      await desk.newsWithin(waitMs, 'the provider named an unknown result');
+    }
   } else {
     await desk.newsWithin(windowMs, 'there is no id to ask by');
   }

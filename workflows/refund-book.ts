@@ -10,6 +10,7 @@ import {
 import type { RefundStatus } from '../domain/refund-states.ts';
 import { reasonAfter } from '../domain/review.ts';
 import { recordRefund } from './proxies.ts';
+import { openUnclearNotes, type UnclearNotes } from './unclear.ts';
 
 type Entry = Pick<RefundRecordRequest, 'key' | 'action' | 'cause'> &
   Partial<Omit<RefundRecordRequest, 'refundId' | 'paymentId'>>;
@@ -20,6 +21,8 @@ export type RefundBook = {
   providerRefundId(): string | null;
   /** Why it is in review; null when it is not, or when that is not known. */
   reviewReason(): RefundReviewReason | null;
+  /** What came and concluded nothing, as far as it asks for more than patience. */
+  readonly unclear: UnclearNotes;
   write(entry: Entry): Promise<RefundRecordResult>;
 };
 
@@ -48,6 +51,7 @@ export function openRefundBook(
     status: () => current,
     providerRefundId: () => knownId,
     reviewReason: () => reviewReason,
+    unclear: openUnclearNotes(),
     async write(entry) {
       const key = `${refundId}/${entry.key}`;
       const request: RefundRecordRequest = { ...BLANK, ...entry, key, refundId, paymentId };

@@ -1,12 +1,13 @@
 import { allHandlersFinished, condition, workflowInfo } from '@temporalio/workflow';
 import { scheduleAt } from '../domain/policy.ts';
 import { isRefundOutcome, type RefundRecoveryInput } from '../domain/refund.ts';
-import type { RefundStatus } from '../domain/refund-states.ts';
+import { isRefundClosed, type RefundStatus } from '../domain/refund-states.ts';
 import { isAskedInReview } from './late-success.ts';
 import { openRefundBook, type RefundBook } from './refund-book.ts';
 import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
 import { applyRefundNews, settleRefund } from './refund-news.ts';
 import { lookupRefund } from './refund-proxies.ts';
+import { shortenWait } from './unclear.ts';
 
 type Case = {
   readonly input: RefundRecoveryInput;
@@ -47,10 +48,11 @@ export async function recoverRefund(
 
 async function awaitResult(taken: Case): Promise<void> {
   const { input, book, keyOf } = taken;
-  const until = Date.now() + input.policy.refund.result_wait_ms;
+  let until = Date.now() + input.policy.refund.result_wait_ms;
   while (input.isSent && Date.now() < until) {
     await ask(taken, until - Date.now());
     if (book.status() !== 'pending') return;
+    until = shortenWait(until, book.unclear, input.policy);
   }
   await book.write({
     key: keyOf('gave-up'),
@@ -81,7 +83,10 @@ async function review(taken: Case): Promise<void> {
 
 /** Asks once, unless news come first, and applies what there is. */
 async function ask({ input, book, desk, keyOf }: Case, windowMs: number): Promise<void> {
-  if (desk.hasNews()) return await applyRefundNews(input, book, desk);
+  if (desk.hasNews()) {
+    await applyRefundNews(input, book, desk);
+    if (isRefundClosed(book.status()) || !book.unclear.takeAsk()) return;
+  }
   if (input.can.looks_up_refunds === 'none') {
     await desk.newsWithin(windowMs, 'there is nobody to ask');
   } else {

@@ -14,6 +14,7 @@ import { failRefund, openRefundBook, type RefundBook } from './refund-book.ts';
 import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
 import { applyRefundNews, settleRefund } from './refund-news.ts';
 import { lookupRefund, sendRefund } from './refund-proxies.ts';
+import { shortenWait } from './unclear.ts';
 
 /**
  * One refund, from its hand-over to the provider until it is known what became of it. Its money is
@@ -133,12 +134,14 @@ async function fail(book: RefundBook, refused: SendFailure): Promise<void> {
 
 async function awaitResult(input: RefundInput, book: RefundBook, desk: RefundDesk): Promise<void> {
   const { result_wait_ms, lookup_every_ms } = input.policy.refund;
-  const until = Date.now() + result_wait_ms;
+  let until = Date.now() + result_wait_ms;
   const firstMs = Math.min(scheduleAt(lookup_every_ms, 0), result_wait_ms);
   if (await desk.newsWithin(firstMs, 'wait for the result')) {
     await applyRefundNews(input, book, desk);
   }
   for (let leftMs = 1; book.status() === 'pending' && leftMs > 0; leftMs = until - Date.now()) {
+    until = shortenWait(until, book.unclear, input.policy);
+    book.unclear.takeAsk();
     if (canAsk(input)) {
       const answer = await desk.unlessNews(() => lookupRefund(input, book, until - Date.now()));
       if (answer === null) break;
@@ -150,12 +153,18 @@ async function awaitResult(input: RefundInput, book: RefundBook, desk: RefundDes
   await book.write({
     key: 'gave-up',
     action: 'refund.review_needed',
-    cause: 'the provider did not tell in time what became of it',
+    cause: untold(book),
     event: 'gave_up',
     reviewReason: 'no_answer',
     waitingFor: 'review',
     waitMs: scheduleAt(input.policy.review.ask_every_ms, 0),
   });
+}
+
+function untold(book: RefundBook): string {
+  const words = book.unclear.words();
+  if (words === null) return 'the provider did not tell in time what became of it';
+  return `the provider named a result that is not known here: ${words}`;
 }
 
 async function takeLookup(
@@ -173,7 +182,9 @@ async function awaitReview(input: RefundInput, book: RefundBook, desk: RefundDes
   const { ask_every_ms } = input.policy.review;
   for (let round = 0; !isRefundClosed(book.status()); round += 1) {
     const hasNews = await desk.newsWithin(scheduleAt(ask_every_ms, round), 'in review');
-    if (!hasNews && canAsk(input) && isAskedInReview(book.reviewReason())) {
+    if (hasNews) await applyRefundNews(input, book, desk);
+    const isDue = !isRefundClosed(book.status()) && (!hasNews || book.unclear.takeAsk());
+    if (isDue && canAsk(input) && isAskedInReview(book.reviewReason())) {
       const windowMs = input.policy.lookup.timeout_ms * 2;
       const answer = await desk.unlessNews(() => lookupRefund(input, book, windowMs));
       if (answer) await takeLookup(input, book, answer, `review/${round}`);
