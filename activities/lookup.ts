@@ -62,7 +62,7 @@ export function createLookup(
     async lookup(input: LookupInput): Promise<LookupResult> {
       const { providerPaymentId, timeoutMs, workflowId, attemptOrdinal } = input;
       const attemptRef = attemptReference(workflowId, attemptOrdinal);
-      const isEnough = input.isOnce === true ? () => true : isOutcome;
+      const isEnough = input.isOnce === true ? () => true : isToldNow;
       return await ask(input, isEnough, async (signal) => {
         const answer = await callWithCredentials(deps, input, (client) =>
           client.lookup({ providerPaymentId, attemptRef, timeoutMs }, signal),
@@ -103,6 +103,11 @@ export function createLookup(
       });
     },
   };
+}
+
+/** A result that nobody knows is no outcome, and asking on would hear the same: a person looks. */
+function isToldNow(answer: LookupResult): boolean {
+  return isOutcome(answer) || answer.unclear === 'unknown_result';
 }
 
 /** A status query may say that a prompt is over which still rings: the payer may pay after that. */

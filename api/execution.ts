@@ -61,9 +61,14 @@ const WAITS = {
   resume: () => 'An operator holds it: nothing is sent and nobody asked until it is let go on.',
 } as const satisfies Record<WaitingFor, (it: Sent) => string>;
 
-/** What is awaited, and what comes next, in words. @param it what went, or goes, out. */
-export function explainWait(waitingFor: WaitingFor, it: Sent): string {
-  return WAITS[waitingFor](it);
+/**
+ * What is awaited, and what comes next, in words.
+ * @param it what went, or goes, out.
+ * @param cause what was last unclear about it; null when nothing was.
+ */
+export function explainWait(waitingFor: WaitingFor, it: Sent, cause: string | null = null): string {
+  const isUnclear = waitingFor === 'lookup' || waitingFor === 'review';
+  return `${WAITS[waitingFor](it)}${isUnclear && cause !== null ? ` Last: ${cause}.` : ''}`;
 }
 
 /**

@@ -61,6 +61,26 @@ const IS_REFUSED = [
   'refund.transition_refused',
 ] as const satisfies AuditAction[];
 
+/**
+ * What the last unclear word of the provider was about a payment, or about a refund of it, and why
+ * it needs a person; null when there was none.
+ */
+export async function findUnclearCause(
+  db: Connection,
+  paymentId: string,
+  refundId: string | null = null,
+): Promise<string | null> {
+  const ofWhat =
+    refundId === null
+      ? sql.fragment`action IN ('payment.callback_unclear', 'payment.review_needed')`
+      : sql.fragment`action IN ('refund.callback_unclear', 'refund.review_needed')
+          AND details ->> 'refund' = ${refundId}`;
+  const row = await db.maybeOne(sql.type(z.object({ cause: z.string() }))`
+    SELECT cause FROM audit_entries WHERE payment_id = ${paymentId} AND ${ofWhat}
+    ORDER BY seq DESC LIMIT 1`);
+  return row?.cause ?? null;
+}
+
 /** A payment's whole story, oldest first. */
 export async function listAudit(db: Connection, paymentId: string): Promise<readonly AuditEntry[]> {
   return await db.any(sql.typeAlias('audit')`

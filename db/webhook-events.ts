@@ -143,6 +143,12 @@ export async function markWebhookEvent(
     WHERE id = ${eventIdOf(mark.eventId)} AND status <> 'applied'`);
 }
 
+/** Puts a parked callback among those that the sweeper delivers. */
+export async function awaitDelivery(db: Connection, eventId: string): Promise<void> {
+  await db.query(sql.typeAlias('none')`
+    UPDATE webhook_events SET status = 'received' WHERE id = ${eventId} AND status = 'parked'`);
+}
+
 /** Writes down that Temporal took the callback over. */
 export async function markDelivered(db: Connection, eventId: string): Promise<void> {
   await db.query(sql.typeAlias('none')`

@@ -19,7 +19,16 @@ export type Inconclusive = {
   readonly providerPaymentId: string | null;
   readonly providerCode: string | null;
   readonly message: string;
+  readonly unclear?: Unclear;
 };
+
+/**
+ * Why something that concludes nothing asks for more than patience. `unknown_result`: the provider
+ * named a result that none of our tables has; waiting tells no more, so a person looks soon.
+ * `unreadable`: a genuine callback that could not be read; it was perhaps the only one, so the
+ * provider is asked soon.
+ */
+export type Unclear = 'unknown_result' | 'unreadable';
 
 /** The payer has to do something elsewhere, such as 3-D Secure; the outcome comes later. */
 export type ActionRequired = {

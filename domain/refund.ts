@@ -1,4 +1,5 @@
 import type { Currency, Money } from './money.ts';
+import type { Unclear } from './outcome.ts';
 import type {
   Actor,
   AuditAction,
@@ -74,6 +75,7 @@ export type RefundInconclusive = {
   readonly providerRefundId: string | null;
   readonly providerCode: string | null;
   readonly message: string;
+  readonly unclear?: Unclear;
 };
 export type RefundResult = RefundOutcome | RefundInconclusive;
 /** What a provider's callbacks tell of a refund, and of what it needs. */

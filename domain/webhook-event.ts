@@ -1,7 +1,7 @@
 import type { Dispute } from './dispute.ts';
-import type { ProviderEvent } from './outcome.ts';
+import type { Inconclusive, ProviderEvent } from './outcome.ts';
 import type { ProviderRefund } from './provider-refund.ts';
-import type { RefundNews } from './refund.ts';
+import type { RefundInconclusive, RefundNews } from './refund.ts';
 
 /**
  * What a callback says. `workflowId` is the one our request put into the provider's metadata;
@@ -62,6 +62,28 @@ export type StoredEvent = ProviderEvent | RefundNews | AccountEvent;
 export type AccountEvent =
   | (Dispute & { readonly kind: 'dispute' })
   | { readonly kind: 'provider_refund'; readonly refund: ProviderRefund };
+
+/** What a genuine callback that nobody can read is to the workflow that it was sent to. */
+export function unreadableEvent(
+  workflowId: string,
+  reason: string,
+): Inconclusive | RefundInconclusive {
+  const told = {
+    kind: 'unknown',
+    providerCode: null,
+    message: `the callback could not be read: ${reason}`,
+    unclear: 'unreadable',
+  } as const;
+  return workflowId.startsWith('refund-')
+    ? { ...told, providerRefundId: null }
+    : { ...told, providerPaymentId: null };
+}
+
+export function isUnreadable(
+  event: StoredEvent | null,
+): event is Inconclusive | RefundInconclusive {
+  return event?.kind === 'unknown' && event.unclear === 'unreadable';
+}
 
 export function isRefundEvent(event: StoredEvent): event is RefundNews {
   return 'providerRefundId' in event || event.kind === 'receipt';

@@ -2,6 +2,7 @@ import { CancellationScope, condition, isCancellation, patched } from '@temporal
 import { questionsWithin, scheduleAt, scheduleFrom } from '../domain/policy.ts';
 import type { Book } from './book.ts';
 import type { Desk } from './desk.ts';
+import type { UnclearNotes } from './unclear.ts';
 
 /**
  * One who asks the provider about a payment or refund, and takes messages meanwhile. The schedule
@@ -11,11 +12,16 @@ import type { Desk } from './desk.ts';
 export type Asker = {
   readonly inbox: Pick<Desk, 'hasNews' | 'newsWithin'>;
   handleMessages(): Promise<void>;
+  /** What concluded nothing, and may ask for the next question at once. */
+  readonly unclear: Pick<UnclearNotes, 'isAskDue' | 'takeAsk'>;
   /** Whether an answer is still wanted. */
   isWanted(): boolean;
 };
 
-/** Waits the whole time and handles messages meanwhile. True when an answer is still wanted. */
+/**
+ * Waits, and handles messages meanwhile: the whole time, or until one of them asks for the next
+ * question at once. True when an answer is still wanted.
+ */
 export async function waitWhileWanted(
   asker: Asker,
   waitMs: number,
@@ -23,7 +29,7 @@ export async function waitWhileWanted(
 ): Promise<boolean> {
   if (!asker.isWanted()) return false;
   const until = Date.now() + waitMs;
-  for (let leftMs = waitMs; leftMs > 0; leftMs = until - Date.now()) {
+  for (let leftMs = waitMs; !asker.unclear.takeAsk() && leftMs > 0; leftMs = until - Date.now()) {
     if (!(await asker.inbox.newsWithin(leftMs, summary))) break;
     await asker.handleMessages();
     if (!asker.isWanted()) return false;
@@ -31,10 +37,21 @@ export async function waitWhileWanted(
   return asker.isWanted();
 }
 
+/** Waits without a question, for messages alone, until its time is over. */
+export async function waitUntil(
+  asker: Asker,
+  untilMs: () => number,
+  summary: string,
+): Promise<void> {
+  while (asker.isWanted() && untilMs() > Date.now()) {
+    await waitWhileWanted(asker, untilMs() - Date.now(), summary);
+  }
+}
+
 /**
  * Runs one question and handles messages meanwhile. The question goes on, at its own pace, until it
- * is answered or no longer wanted.
- * @returns undefined when no answer is wanted any more.
+ * is answered or no longer wanted, or until a message asks for a new one at once.
+ * @returns undefined when no answer to this question is wanted any more.
  */
 export async function askWhileWanted<T>(
   asker: Asker,
@@ -55,11 +72,11 @@ export async function askWhileWanted<T>(
       return first;
     }
     await asker.handleMessages();
-    if (!asker.isWanted()) {
+    if (first !== undefined && asker.isWanted()) return first;
+    if (!asker.isWanted() || asker.unclear.isAskDue()) {
       scope.cancel();
       return undefined;
     }
-    if (first !== undefined) return first;
   }
 }
 
@@ -74,21 +91,25 @@ type Ask<T> = (everyMs: readonly number[], windowMs: number) => Promise<T | null
 export async function askAtPace<T>(
   asker: Asker,
   schedule: readonly number[],
-  untilMs: number,
+  untilMs: () => number,
   ask: Ask<T>,
   apply: (answer: T) => Promise<void>,
 ): Promise<boolean> {
   let [asked, pauseMs] = [0, 0];
-  while (asker.isWanted() && untilMs > Date.now()) {
-    const restMs = Math.min(pauseMs, untilMs - Date.now());
+  while (asker.isWanted() && untilMs() > Date.now()) {
+    const restMs = Math.min(pauseMs, untilMs() - Date.now());
     const isAsked = await waitWhileWanted(asker, restMs, 'pause before the next question');
-    const windowMs = untilMs - Date.now();
+    const windowMs = untilMs() - Date.now();
     if (!isAsked || windowMs <= 0) continue;
     const begunMs = Date.now();
     const everyMs = scheduleFrom(schedule, asked);
     const answer = await askWhileWanted(asker, () => ask(everyMs, windowMs));
     if (answer === null) return false;
-    if (answer !== undefined) await apply(answer);
+    if (answer !== undefined) {
+      await apply(answer);
+      // What this answer left unclear is asked about at the pace.
+      asker.unclear.takeAsk();
+    }
     if (asker.inbox.hasNews()) await asker.handleMessages();
     asked += questionsWithin(everyMs, Date.now() - begunMs);
     pauseMs = scheduleAt(schedule, asked - 1);

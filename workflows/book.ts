@@ -11,6 +11,7 @@ import type {
 import type { PaymentStatus } from '../domain/payment-states.ts';
 import { reasonAfter } from '../domain/review.ts';
 import { record, recordReattempt } from './proxies.ts';
+import { openUnclearNotes, type UnclearNotes } from './unclear.ts';
 
 export type Entry = Pick<RecordRequest, 'key' | 'action' | 'cause'> &
   Partial<Omit<RecordRequest, 'paymentId' | 'attemptId'>>;
@@ -28,6 +29,8 @@ export type Book = {
   reviewReason(): ReviewReason | null;
   /** Whose charge the provider speaks of by this id: the attempt's, an earlier one's, nobody's. */
   ownerOf(providerPaymentId: string | null): 'current' | 'earlier' | 'unknown';
+  /** What came and concluded nothing, as far as it asks for more than patience. */
+  readonly unclear: UnclearNotes;
   /** What a success took, in this run; null while there is none. */
   takenMinor(): number | null;
   /** What messages without a consequence said so far: the same again gets no entry. */
@@ -81,6 +84,7 @@ export function openBook(
   let attempt: Attempt = { id: input.attemptId, ordinal: input.attemptOrdinal ?? 1, route: input };
   const ids = openIds(input);
   const wait = openWait();
+  const unclear = openUnclearNotes();
   let taken: number | null = null;
   const sends = openSends(status);
   return {
@@ -91,6 +95,7 @@ export function openBook(
     providerPaymentId: ids.current,
     reviewReason: () => reviewReason,
     ownerOf: ids.ownerOf,
+    unclear,
     takenMinor: () => taken,
     ...openMemory(),
     isOut: sends.isOut,
@@ -130,6 +135,7 @@ export function openBook(
       ids.leave();
       attempt = { id: opened.attemptId, ordinal: attempt.ordinal + 1, route };
       sends.begin();
+      unclear.forget();
       setCurrentDetails(describe(current, request));
     },
   };

@@ -1,7 +1,7 @@
 import { allHandlersFinished, condition, patched } from '@temporalio/workflow';
 import { mismatchOf } from '../domain/capture.ts';
 import { money } from '../domain/money.ts';
-import { isOutcome, OUTCOME_EVENTS, type Outcome } from '../domain/outcome.ts';
+import { isMoney, isOutcome, OUTCOME_EVENTS, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
 import { type ProviderPolicy, withoutReattempts } from '../domain/policy.ts';
@@ -14,7 +14,7 @@ import { askAbout, isOvertaken, NOT_ASKED, type Said } from './late-hold.ts';
 import { reviewLateMismatch } from './late-mismatch.ts';
 import { isHeldLate, resolveLateSuccess } from './late-success.ts';
 import { applyEvent, applyNews } from './news.ts';
-import { keepEvent } from './proxies.ts';
+import { keepEvent, lookup } from './proxies.ts';
 
 /**
  * Takes callbacks of a payment that has no workflow of its own. Mostly it has ended: the same table
@@ -68,7 +68,7 @@ async function applyLate(
     if (await reviewLateMismatch(input, book, late)) return;
   }
   if (fault !== null || !isOutcome(event)) {
-    const note = fault ?? 'late and not definite';
+    const note = fault ?? lateNote(event);
     await book.write({
       key,
       action: 'payment.callback_refused',
@@ -76,9 +76,35 @@ async function applyLate(
       cause: note,
       webhook: { eventId, status: 'parked', note },
     });
-    return;
+    const money = await askForMoney(input, book, event);
+    if (money === null) return;
+    return await applyLateOutcome(input, book, money, { key: `${key}/asked`, eventId: null });
   }
-  await applyLateOutcome(input, book, event, eventId);
+  await applyLateOutcome(input, book, event, { key, eventId });
+}
+
+/**
+ * What says nothing clear about a payment that took nothing may have told of its money, and will
+ * not come again: the provider is asked. Null where there is none.
+ */
+async function askForMoney(
+  input: PaymentInput,
+  book: Book,
+  event: DeliveredEvent['event'],
+): Promise<Outcome | null> {
+  const isUnpaid = book.status() === 'failed' || book.status() === 'canceled';
+  if (!isUnpaid || isOutcome(event) || event.unclear === undefined) return null;
+  if (!book.unclear.note(event)) return null;
+  const providerPaymentId = book.providerPaymentId() ?? event.providerPaymentId;
+  if (providerPaymentId === null && input.can?.looks_up_by_our_id !== true) return null;
+  const asked = { attemptOrdinal: book.attemptOrdinal(), providerPaymentId };
+  const answer = await lookup(input, asked, input.policy.lookup.timeout_ms * 2);
+  return answer !== null && isOutcome(answer) && isMoney(answer) ? answer : null;
+}
+
+function lateNote(event: DeliveredEvent['event']): string {
+  const late = 'late and not definite';
+  return isOutcome(event) || event.unclear === undefined ? late : `${late}: ${event.message}`;
 }
 
 /** Nobody here would send another attempt, and a review raised here is the sweeper's, at once. */
@@ -90,17 +116,19 @@ async function applyLateOutcome(
   input: PaymentInput,
   book: Book,
   event: Outcome,
-  eventId: string,
+  from: { readonly key: string; readonly eventId: string | null },
 ): Promise<void> {
-  const key = `event/${eventId}`;
+  const { key, eventId } = from;
+  const webhookOf = (note: string | null) =>
+    eventId === null ? null : ({ eventId, status: 'applied', note } as const);
   // In review it is known what the provider says, and another question would change nothing.
   const isKnown = book.status() === 'needs_review' && patched('late-money-asked-once');
   const said = isKnown ? NOT_ASKED : await askAbout(input, book, event);
   const cause = `late callback: ${event.kind}; ${said.text}`;
   const note = noteOn(book.status(), event, said);
   if (note !== null) {
-    const webhook = { eventId, status: 'applied', note } as const;
     const action = 'payment.callback_unclear';
+    const webhook = webhookOf(note);
     const isSilent = isKnown && book.noted.has(cause);
     book.noted.add(cause);
     await book.write({ key, action, actor: 'provider', cause, isSilent, webhook });
@@ -115,10 +143,10 @@ async function applyLateOutcome(
     outcome: event,
     reviewReason: 'late_success',
     waitingFor: 'review',
-    webhook: { eventId, status: 'applied', note: null },
+    webhook: webhookOf(null),
   });
   if (written.status !== 'needs_review' || !written.changed) return;
-  await resolveLateSuccess(input, book, { outcome: event, said, key: eventId });
+  await resolveLateSuccess(input, book, { outcome: event, said, key: eventId ?? key });
 }
 
 /** Why this says nothing that counts; null when it does. */

@@ -4,7 +4,7 @@ import { failure } from '../domain/error.ts';
 import { isMoney, isOutcome, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
-import type { DeliveredEvent } from '../domain/webhook-event.ts';
+import { type DeliveredEvent, isUnreadable } from '../domain/webhook-event.ts';
 import { applyAside } from './aside.ts';
 import type { Book } from './book.ts';
 import { applyControl } from './controls.ts';
@@ -94,6 +94,8 @@ async function noteUnclear(
   const isAwaited = book.status() === 'created' || book.status() === 'processing';
   const isRepeated = book.noted.has(note);
   book.noted.add(note);
+  const isCounted = isOutcome(event) || book.unclear.note(event);
+  const isParked = isUnreadable(event);
   await book.write({
     key: `event/${eventId}`,
     action: 'payment.callback_unclear',
@@ -101,8 +103,8 @@ async function noteUnclear(
     cause: note,
     providerPaymentId: event.providerPaymentId,
     waitingFor: isAwaited ? 'lookup' : null,
-    isSilent: event.kind === 'pending' || isRepeated,
-    webhook: { eventId, status: 'applied', note },
+    isSilent: event.kind === 'pending' || isRepeated || (isParked && !isCounted),
+    webhook: { eventId, status: isParked ? 'parked' : 'applied', note },
   });
 }
 

@@ -14,6 +14,7 @@ import { applyNews, writeOffMessages } from './news.ts';
 import { holdWhilePaused } from './pause.ts';
 import { lookup } from './proxies.ts';
 import { settle } from './settlement.ts';
+import { isUnknownResult, shortenWait } from './unclear.ts';
 import { letGo } from './wishes.ts';
 
 type Stage = (input: PaymentInput, book: Book, desk: Desk) => Promise<void>;
@@ -66,13 +67,19 @@ async function awaitOutcome(input: PaymentInput, book: Book, desk: Desk): Promis
   await book.write({
     key: 'gave-up',
     action: isUnsent ? 'payment.settled' : 'payment.review_needed',
-    cause: isUnsent ? UNSENT : 'neither callback nor status query told the outcome in time',
+    cause: isUnsent ? UNSENT : untold(book),
     event: 'gave_up',
     outcome: isUnsent ? neverSent(UNSENT) : null,
     reviewReason: 'no_answer',
     waitingFor: 'review',
     waitMs: scheduleAt(input.policy.review.ask_every_ms, 0),
   });
+}
+
+function untold(book: Book): string {
+  const words = book.unclear.words();
+  if (words === null) return 'neither callback nor status query told the outcome in time';
+  return `the provider named a result that is not known here: ${words}`;
 }
 
 const UNSENT = 'Nobody handed it over to the provider in time.';
@@ -85,7 +92,7 @@ function isAwaited(book: Book): boolean {
 
 async function awaitCallback(input: PaymentInput, book: Book, desk: Desk): Promise<void> {
   const until = Date.now() + input.policy.callback_wait_ms;
-  while (isAwaited(book)) {
+  while (isAwaited(book) && !book.unclear.isAskDue()) {
     const leftMs = until - Date.now();
     if (!desk.hasNews() && leftMs <= 0) return;
     if (!(await desk.newsWithin(Math.max(leftMs, 1), 'wait for the callback'))) return;
@@ -101,6 +108,10 @@ async function askProvider(
   untilMs: number,
 ): Promise<void> {
   let until = untilMs;
+  const deadline = () => {
+    until = shortenWait(until, book.unclear, input.policy);
+    return until;
+  };
   const asker = askerOf(input, book, desk, () => {
     return isAwaited(book) && !desk.isPaused && canAsk(input, book);
   });
@@ -113,7 +124,7 @@ async function askProvider(
       until = Math.max(until, Date.now() + input.policy.lookup.timeout_ms * 2);
       continue;
     }
-    const leftMs = until - Date.now();
+    const leftMs = deadline() - Date.now();
     if (leftMs <= 0) return;
     if (!canAsk(input, book)) {
       await desk.newsWithin(leftMs, 'wait for the callback; nothing to ask by, or asked already');
@@ -121,15 +132,17 @@ async function askProvider(
       continue;
     }
     const { every_ms } = input.policy.lookup;
-    const isAnswered = await askAtPace(asker, every_ms, until, ask, (answer) =>
-      settle(input, book, answer, 'lookup'),
-    );
+    const isAnswered = await askAtPace(asker, every_ms, deadline, ask, async (answer) => {
+      await settle(input, book, answer, 'lookup');
+      if (isUnknownResult(answer)) book.unclear.note(answer);
+    });
     if (!isAnswered) return;
   }
 }
 
 function askerOf(input: PaymentInput, book: Book, desk: Desk, isWanted: Asker['isWanted']): Asker {
-  return { inbox: desk, handleMessages: () => applyNews(input, book, desk), isWanted };
+  const { unclear } = book;
+  return { inbox: desk, unclear, handleMessages: () => applyNews(input, book, desk), isWanted };
 }
 
 /** There has to be an id to ask by; and a callback that is asked about is asked about once. */
@@ -149,10 +162,15 @@ async function awaitPayer(input: PaymentInput, book: Book, desk: Desk): Promise<
 /** The money is held: a capture, a cancel or the end of the authorization decides. */
 async function awaitCapture(input: PaymentInput, book: Book, desk: Desk): Promise<void> {
   const until = Date.now() + input.policy.authorization.expires_after_ms;
+  const asker = askerOf(input, book, desk, () => book.status() === 'authorized');
   while (book.status() === 'authorized') {
     const leftMs = until - Date.now();
     if (leftMs <= 0) return await expire(input, book, desk, 'authorization_expired');
-    if (await desk.newsWithin(leftMs, 'held for capture')) await applyNews(input, book, desk);
+    if (!(await desk.newsWithin(leftMs, 'held for capture'))) continue;
+    await applyNews(input, book, desk);
+    if (asker.isWanted() && book.unclear.takeAsk() && !desk.isPaused && canAsk(input, book)) {
+      await askOnce(input, book, asker, book.numbered('unclear'));
+    }
   }
 }
 
@@ -176,7 +194,6 @@ async function expire(
 async function awaitReview(input: PaymentInput, book: Book, desk: Desk): Promise<void> {
   const { ask_every_ms } = input.policy.review;
   const visit = book.numbered('review');
-  const windowMs = input.policy.lookup.timeout_ms * 2;
   const asker = askerOf(input, book, desk, () => book.status() === 'needs_review');
   // What the database forgot, the provider may know.
   const firstMs = book.reviewReason() === 'history_lost' ? 0 : scheduleAt(ask_every_ms, 0);
@@ -184,7 +201,12 @@ async function awaitReview(input: PaymentInput, book: Book, desk: Desk): Promise
     const waitMs = round === 0 ? firstMs : scheduleAt(ask_every_ms, round);
     if (waitMs > 0 && !(await waitWhileWanted(asker, waitMs, 'in review'))) return;
     if (desk.isPaused || !canAsk(input, book) || !isAskedInReview(book.reviewReason())) continue;
-    const answer = await askWhileWanted(asker, () => lookup(input, askedOf(book), windowMs));
-    if (answer) await settle(input, book, answer, `${visit}/${round}`);
+    await askOnce(input, book, asker, `${visit}/${round}`);
   }
+}
+
+async function askOnce(input: PaymentInput, book: Book, asker: Asker, key: string): Promise<void> {
+  const windowMs = input.policy.lookup.timeout_ms * 2;
+  const answer = await askWhileWanted(asker, () => lookup(input, askedOf(book), windowMs));
+  if (answer) await settle(input, book, answer, key);
 }

@@ -102,6 +102,8 @@ async function awaitReceipt(
       const { event, eventId, unstored } = news;
       if (event.kind !== 'receipt') {
         await applyRefundEvent(input, book, news);
+        // The answer was perhaps this one: the question moves nothing, so it is asked again.
+        if (book.unclear.takeAsk()) await askForReceipt(input);
         continue;
       }
       if (unstored !== null) await keepEvent(unstored);

@@ -12,6 +12,7 @@ import { isAskedInReview } from './late-success.ts';
 import { applyNews, writeOffMessages } from './news.ts';
 import { lookup } from './proxies.ts';
 import { settle } from './settlement.ts';
+import { deadlineOf, isUnknownResult } from './unclear.ts';
 import { letGo } from './wishes.ts';
 
 type Case = {
@@ -105,20 +106,26 @@ async function writeOff({ book, keyOf }: Case): Promise<void> {
 async function askForOutcome(taken: Case): Promise<void> {
   const { input, book, desk } = taken;
   const { window_ms, every_ms } = input.policy.lookup;
-  const until = Date.now() + window_ms;
+  const untilMs = deadlineOf(window_ms, book.unclear, input.policy);
   const isOpen = () => book.status() === 'processing';
   const asker = askerOf(taken, () => isOpen() && canAsk(taken));
   const ask = (everyMs: readonly number[], leftMs: number) =>
     lookup(input, askedOf(book), leftMs, { everyMs });
   await applyNews(input, book, desk);
-  while (isOpen() && Date.now() < until) {
+  while (isOpen() && Date.now() < untilMs()) {
     if (!canAsk(taken)) {
       const listener = askerOf(taken, () => isOpen() && !canAsk(taken));
-      await waitWhileWanted(listener, until - Date.now(), 'nothing to ask by, or asked already');
-    } else if (!(await askAtPace(asker, every_ms, until, ask, (it) => takeAnswer(taken, it))))
+      const restMs = untilMs() - Date.now();
+      await waitWhileWanted(listener, restMs, 'nothing to ask by, or asked already');
+    } else if (!(await askAtPace(asker, every_ms, untilMs, ask, (it) => takeAnswer(taken, it))))
       break;
   }
-  if (isOpen()) await giveUp(taken, 'the provider could not tell what became of it');
+  const words = book.unclear.words();
+  const cause =
+    words === null
+      ? 'the provider could not tell what became of it'
+      : `the provider named a result that is not known here: ${words}`;
+  if (isOpen()) await giveUp(taken, cause);
 }
 
 /** The payer has to act elsewhere, or the money is held for a capture: until its time is over. */
@@ -173,7 +180,8 @@ async function review(taken: Case): Promise<void> {
 }
 
 function askerOf({ input, book, desk }: Case, isWanted: Asker['isWanted']): Asker {
-  return { inbox: desk, handleMessages: () => applyNews(input, book, desk), isWanted };
+  const { unclear } = book;
+  return { inbox: desk, unclear, handleMessages: () => applyNews(input, book, desk), isWanted };
 }
 
 /** There has to be an id to ask by; and a callback that is asked about is asked about once. */
@@ -194,4 +202,5 @@ async function askOnce(taken: Case, asker: Asker): Promise<void> {
 
 async function takeAnswer({ input, book, keyOf }: Case, answer: LookupResult): Promise<void> {
   if (answer.kind !== book.status()) await settle(input, book, answer, keyOf('lookup'));
+  if (isUnknownResult(answer)) book.unclear.note(answer);
 }

@@ -11,6 +11,7 @@ import type { RefundStatus } from '../domain/refund-states.ts';
 import { reasonAfter } from '../domain/review.ts';
 import { openNumbers } from './book.ts';
 import { recordRefund } from './proxies.ts';
+import { openUnclearNotes, type UnclearNotes } from './unclear.ts';
 
 type Entry = Pick<RefundRecordRequest, 'key' | 'action' | 'cause'> &
   Partial<Omit<RefundRecordRequest, 'refundId' | 'paymentId'>>;
@@ -25,6 +26,8 @@ export type RefundBook = {
   numbered(key: string): string;
   /** What messages without a consequence said so far: the same again gets no entry. */
   readonly noted: Set<string>;
+  /** What came and concluded nothing, as far as it asks for more than patience. */
+  readonly unclear: UnclearNotes;
   write(entry: Entry): Promise<RefundRecordResult>;
 };
 
@@ -55,6 +58,7 @@ export function openRefundBook(
     reviewReason: () => reviewReason,
     numbered: openNumbers(),
     noted: new Set(),
+    unclear: openUnclearNotes(),
     async write(entry) {
       const key = `${refundId}/${entry.key}`;
       const request: RefundRecordRequest = { ...BLANK, ...entry, key, refundId, paymentId };

@@ -10,7 +10,7 @@ import {
 } from '../domain/refund.ts';
 import { isRefundClosed } from '../domain/refund-states.ts';
 import { mayEndRefundReview } from '../domain/review.ts';
-import type { DeliveredRefundEvent } from '../domain/webhook-event.ts';
+import { type DeliveredRefundEvent, isUnreadable } from '../domain/webhook-event.ts';
 import { keepEvent } from './proxies.ts';
 import type { RefundBook } from './refund-book.ts';
 import type { RefundDesk } from './refund-desk.ts';
@@ -64,6 +64,7 @@ export async function applyRefundEvent(
     if (await isWrittenOff(input, book, event, eventId)) return;
     return await settleRefund(input, book, { outcome: event, key, cause: 'callback', eventId });
   }
+  if (event.kind !== 'receipt') book.unclear.note(event);
   const isSilent = book.noted.has(event.message);
   book.noted.add(event.message);
   await book.write({
@@ -75,7 +76,7 @@ export async function applyRefundEvent(
     providerRefundId: event.kind === 'receipt' ? null : event.providerRefundId,
     waitingFor: book.status() === 'needs_review' ? 'review' : 'callback',
     waitMs: input.policy.refund.result_wait_ms,
-    webhook: { eventId, status: 'applied', note: event.message },
+    webhook: { eventId, status: isUnreadable(event) ? 'parked' : 'applied', note: event.message },
   });
 }
 

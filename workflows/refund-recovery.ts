@@ -2,13 +2,14 @@ import { allHandlersFinished, condition, workflowInfo } from '@temporalio/workfl
 import { scheduleAt } from '../domain/policy.ts';
 import { isRefundOutcome, type RefundRecoveryInput, type RefundResult } from '../domain/refund.ts';
 import type { RefundStatus } from '../domain/refund-states.ts';
-import { type Asker, askAtPace, askWhileWanted, waitWhileWanted } from './asking.ts';
+import { type Asker, askAtPace, askWhileWanted, waitUntil, waitWhileWanted } from './asking.ts';
 import { isAskedInReview } from './late-success.ts';
 import { causeOf } from './recovery.ts';
 import { openRefundBook, type RefundBook } from './refund-book.ts';
 import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
 import { applyRefundNews, settleRefund } from './refund-news.ts';
 import { lookupRefund } from './refund-proxies.ts';
+import { deadlineOf } from './unclear.ts';
 
 type Case = {
   readonly input: RefundRecoveryInput;
@@ -50,15 +51,15 @@ export async function recoverRefund(
 async function awaitResult(taken: Case): Promise<void> {
   const { input, book, keyOf } = taken;
   const { result_wait_ms, lookup_every_ms } = input.policy.refund;
-  const until = Date.now() + result_wait_ms;
+  const untilMs = deadlineOf(result_wait_ms, book.unclear, input.policy);
   const asker = askerOf(taken, () => book.status() === 'pending');
   const ask = (everyMs: readonly number[], windowMs: number) =>
     lookupRefund(input, book, windowMs, everyMs);
   await asker.handleMessages();
   if (input.isSent && canAsk(taken)) {
-    await askAtPace(asker, lookup_every_ms, until, ask, (it) => takeAnswer(taken, it));
+    await askAtPace(asker, lookup_every_ms, untilMs, ask, (it) => takeAnswer(taken, it));
   } else if (input.isSent) {
-    await waitWhileWanted(asker, result_wait_ms, 'there is nobody to ask');
+    await waitUntil(asker, untilMs, 'there is nobody to ask');
   }
   if (!asker.isWanted()) return;
   await book.write({
@@ -93,7 +94,9 @@ async function review(taken: Case): Promise<void> {
 }
 
 function askerOf({ input, book, desk }: Case, isWanted: Asker['isWanted']): Asker {
-  return { inbox: desk, handleMessages: () => applyRefundNews(input, book, desk), isWanted };
+  const { unclear } = book;
+  const handleMessages = () => applyRefundNews(input, book, desk);
+  return { inbox: desk, unclear, handleMessages, isWanted };
 }
 
 function canAsk({ input }: Case): boolean {

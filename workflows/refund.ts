@@ -7,7 +7,7 @@ import {
   refundFailure,
 } from '../domain/refund.ts';
 import { isRefundClosed, type RefundStatus } from '../domain/refund-states.ts';
-import { type Asker, askAtPace, askWhileWanted, waitWhileWanted } from './asking.ts';
+import { type Asker, askAtPace, askWhileWanted, waitUntil, waitWhileWanted } from './asking.ts';
 import { isAskedInReview } from './late-success.ts';
 import type { SendFailure } from './proxies.ts';
 import { learnReceipt } from './receipt.ts';
@@ -15,6 +15,7 @@ import { failRefund, openRefundBook, type RefundBook } from './refund-book.ts';
 import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
 import { applyRefundNews, settleRefund } from './refund-news.ts';
 import { lookupRefund, sendRefund } from './refund-proxies.ts';
+import { deadlineOf } from './unclear.ts';
 
 /**
  * One refund, from its hand-over to the provider until it is known what became of it. Its money is
@@ -144,15 +145,15 @@ async function fail(
 
 async function awaitResult(input: RefundInput, book: RefundBook, desk: RefundDesk): Promise<void> {
   const { result_wait_ms, lookup_every_ms } = input.policy.refund;
-  const until = Date.now() + result_wait_ms;
+  const untilMs = deadlineOf(result_wait_ms, book.unclear, input.policy);
   const firstMs = Math.min(scheduleAt(lookup_every_ms, 0), result_wait_ms);
   const asker = askerOf(input, book, desk, () => book.status() === 'pending');
   const ask = (everyMs: readonly number[], windowMs: number) =>
     lookupRefund(input, book, windowMs, everyMs);
   if (await waitWhileWanted(asker, firstMs, 'wait for the result')) {
-    if (!canAsk(input)) await waitWhileWanted(asker, until - Date.now(), 'wait for the result');
+    if (!canAsk(input)) await waitUntil(asker, untilMs, 'wait for the result');
     else {
-      await askAtPace(asker, lookup_every_ms, until, ask, (answer) =>
+      await askAtPace(asker, lookup_every_ms, untilMs, ask, (answer) =>
         takeLookup(input, book, answer, 'lookup'),
       );
     }
@@ -161,12 +162,18 @@ async function awaitResult(input: RefundInput, book: RefundBook, desk: RefundDes
   await book.write({
     key: 'gave-up',
     action: 'refund.review_needed',
-    cause: 'the provider did not tell in time what became of it',
+    cause: untold(book),
     event: 'gave_up',
     reviewReason: 'no_answer',
     waitingFor: 'review',
     waitMs: scheduleAt(input.policy.review.ask_every_ms, 0),
   });
+}
+
+function untold(book: RefundBook): string {
+  const words = book.unclear.words();
+  if (words === null) return 'the provider did not tell in time what became of it';
+  return `the provider named a result that is not known here: ${words}`;
 }
 
 async function takeLookup(
@@ -199,7 +206,8 @@ function askerOf(
   desk: RefundDesk,
   isWanted: Asker['isWanted'],
 ): Asker {
-  return { inbox: desk, handleMessages: () => applyRefundNews(input, book, desk), isWanted };
+  const handleMessages = () => applyRefundNews(input, book, desk);
+  return { inbox: desk, unclear: book.unclear, handleMessages, isWanted };
 }
 
 function canAsk({ can }: RefundInput): boolean {

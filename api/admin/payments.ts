@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { listAudit } from '../../db/audit.ts';
+import { findUnclearCause, listAudit } from '../../db/audit.ts';
 import { findAnyPayment } from '../../db/payments.ts';
 import { listPaymentsInReview } from '../../db/review-queue.ts';
 import { isId } from '../../domain/id.ts';
@@ -101,7 +101,8 @@ export const adminPaymentOperations: readonly Operation[] = [
     answers: { 200: { description: 'The running workflow', schema: executionShape } },
     async handle(deps, { param }) {
       const payment = await requireAnyPayment(deps, param('id'));
-      return { status: 200, body: await showExecution(deps.engine, payment) };
+      const cause = await findUnclearCause(deps.pool, payment.id);
+      return { status: 200, body: await showExecution(deps.engine, payment, cause) };
     },
   }),
   declare({

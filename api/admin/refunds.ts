@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { findUnclearCause } from '../../db/audit.ts';
 import { findAnyRefund } from '../../db/refunds.ts';
 import { listRefundsInReview } from '../../db/review-queue.ts';
 import { isId } from '../../domain/id.ts';
@@ -65,7 +66,8 @@ export const adminRefundOperations: readonly Operation[] = [
     answers: { 200: { description: 'The running workflow', schema: refundExecutionShape } },
     async handle(deps, { param }) {
       const refund = await requireAnyRefund(deps, param('id'));
-      return { status: 200, body: await showRefundExecution(deps.engine, refund) };
+      const cause = await findUnclearCause(deps.pool, refund.paymentId, refund.id);
+      return { status: 200, body: await showRefundExecution(deps.engine, refund, cause) };
     },
   }),
   declare({

@@ -9,6 +9,7 @@ import {
   type StoredCallback,
 } from '../../db/stored-callbacks.ts';
 import { isId } from '../../domain/id.ts';
+import { isUnreadable } from '../../domain/webhook-event.ts';
 import { isProviderName, PROVIDER_NAMES } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
@@ -123,6 +124,9 @@ export const webhookEventOperations: readonly Operation[] = [
     problems: ['not_replayable'],
     async handle(deps, { param }) {
       const { id, event, payment_id } = await requireCallback(deps, param('id'));
+      if (isUnreadable(event)) {
+        throw new ApiError('not_replayable', 'it cannot be read: its payment has asked instead');
+      }
       if (event === null || payment_id === null) {
         throw new ApiError('not_replayable', 'it names no payment that its sender may speak of');
       }

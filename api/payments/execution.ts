@@ -7,10 +7,11 @@ import type { Engine } from '../engine.ts';
 import { explainWait, findRunning, presentRunning } from '../execution.ts';
 import type { executionShape } from './shape.ts';
 
-/** Why a payment is where it is, and what comes next. */
+/** Why a payment is where it is, and what comes next. @param cause as for `explainWait`. */
 export async function showExecution(
   engine: Engine,
   payment: Payment,
+  cause: string | null = null,
 ): Promise<z.input<typeof executionShape>> {
   const { workflowId, status } = payment;
   const lateId = isClosed(status) ? null : lateOutcomeWorkflowId(workflowId);
@@ -25,7 +26,8 @@ export async function showExecution(
     payment_id: payment.id,
     status,
     waiting_for: waitingFor,
-    explanation: waitingFor === null ? explainRest(payment) : explainWait(waitingFor, 'charge'),
+    explanation:
+      waitingFor === null ? explainRest(payment) : explainWait(waitingFor, 'charge', cause),
     wait_until: isPast ? null : payment.waitUntil,
     ...presentRunning(engine, running),
     policy: spellOut(payment.policy),

@@ -1,4 +1,4 @@
-import { listAudit } from '../../db/audit.ts';
+import { findUnclearCause, listAudit } from '../../db/audit.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { ApiDeps } from '../deps.ts';
 import { declare, type Operation, type Reply } from '../operation.ts';
@@ -166,7 +166,8 @@ export const paymentOperations: readonly Operation[] = [
     answers: { 200: { description: 'The running workflow', schema: executionShape } },
     async handle(deps, call) {
       const payment = await paymentOf(deps, call);
-      return { status: 200, body: await showExecution(deps.engine, payment) };
+      const cause = await findUnclearCause(deps.pool, payment.id);
+      return { status: 200, body: await showExecution(deps.engine, payment, cause) };
     },
   }),
 ];

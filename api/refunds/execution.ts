@@ -6,10 +6,11 @@ import type { Engine } from '../engine.ts';
 import { explainWait, findRunning, presentRunning } from '../execution.ts';
 import type { refundExecutionShape } from './shape.ts';
 
-/** Why a refund is where it is, and what comes next. */
+/** Why a refund is where it is, and what comes next. @param cause as for `explainWait`. */
 export async function showRefundExecution(
   engine: Engine,
   refund: Refund,
+  cause: string | null = null,
 ): Promise<z.input<typeof refundExecutionShape>> {
   const { workflowId, status, waitingFor } = refund;
   const lateId = isRefundClosed(status) ? null : lateRefundWorkflowId(workflowId);
@@ -19,7 +20,8 @@ export async function showRefundExecution(
     payment_id: refund.paymentId,
     status,
     waiting_for: waitingFor,
-    explanation: waitingFor === null ? explainRest(refund) : explainWait(waitingFor, 'refund'),
+    explanation:
+      waitingFor === null ? explainRest(refund) : explainWait(waitingFor, 'refund', cause),
     wait_until: refund.waitUntil,
     ...presentRunning(engine, await findRunning(engine, workflowId, lateId)),
   };

@@ -5,6 +5,7 @@ import { newId } from '../../db/ids.ts';
 import { findLatePayment, findLateRefund } from '../../db/late-news.ts';
 import type { WebhookEvent } from '../../db/rows.ts';
 import {
+  awaitDelivery,
   insertWebhookEvent,
   markDelivered,
   markWebhookEvent,
@@ -14,9 +15,11 @@ import { lateInput, lateRefundInput } from '../../domain/inputs.ts';
 import {
   isAccountEvent,
   isRefundEvent,
+  isUnreadable,
   type SealedWebhookEvent,
   type StoredEvent,
   type Translation,
+  unreadableEvent,
 } from '../../domain/webhook-event.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import type { Delivery } from '../../workflows/delivery.ts';
@@ -58,7 +61,10 @@ export async function takeCallback(
   const { id: event_id, payment_id, workflow_id } = event;
   const taken = { event_id, payment_id, workflow_id };
   if (!inserted) return { ...taken, fate: 'duplicate' };
-  if (event.status !== 'received') return { ...taken, fate: 'parked' };
+  if (event.status !== 'received') {
+    if (event.event !== null) await passUnreadable(deps, event);
+    return { ...taken, fate: 'parked' };
+  }
   return { ...taken, fate: await pass(deps, event) };
 }
 
@@ -86,19 +92,21 @@ function seal(
   const id = newId('event');
   const { read, key } = readCallback(vault, channel, body);
   const named = 'workflowId' in read ? (read.workflowId ?? null) : null;
+  const workflowId = addressed ?? named;
+  const event = eventOf(read, workflowId);
   const sealed = {
     id,
     provider: channel.provider.name,
     account,
     eventKey: addressed === null ? `${account}:${key}` : `${hashIn(addressed)}:${key}`,
     status: STATUSES[read.kind],
-    workflowId: addressed ?? named,
-    event: eventOf(read),
+    workflowId,
+    event,
     bodyCipher: sealBody(vault, id, body),
     headers,
     verifiedBy: channel.webhook.verify === undefined ? 'token' : 'signature',
     remoteAddress,
-    error: 'reason' in read ? read.reason : null,
+    error: isUnreadable(event) ? event.message : 'reason' in read ? read.reason : null,
   };
   return { sealed, otherVersion: read.otherVersion };
 }
@@ -116,7 +124,11 @@ const STATUSES = {
   malformed: 'parked',
 } as const satisfies Record<Translation['kind'], SealedWebhookEvent['status']>;
 
-function eventOf(read: Translation): StoredEvent | null {
+/** What cannot be read, and is genuine, makes its payment or refund ask the provider. */
+function eventOf(read: Translation, workflowId: string | null): StoredEvent | null {
+  if (read.kind === 'malformed') {
+    return workflowId === null ? null : unreadableEvent(workflowId, read.reason);
+  }
   if (read.kind === 'event' || read.kind === 'refund_event') return read.event;
   if (read.kind === 'dispute') return { kind: 'dispute', ...read.dispute };
   return read.kind === 'provider_refund' ? { kind: read.kind, refund: read.refund } : null;
@@ -209,6 +221,12 @@ async function pass(deps: ApiDeps, stored: WebhookEvent): Promise<Taken['fate']>
     log.warn({ err: error, ...about }, 'a callback waits for Temporal');
     return 'waits_for_temporal';
   }
+}
+
+/** It stays parked, where operators see it; with Temporal away the sweeper tells the workflow. */
+async function passUnreadable(deps: ApiDeps, stored: WebhookEvent): Promise<void> {
+  const fate = await pass(deps, stored);
+  if (fate === 'waits_for_temporal') await awaitDelivery(deps.callbackPool, stored.id);
 }
 
 async function passToWhom(deps: ApiDeps, stored: WebhookEvent): Promise<Delivery | 'parked'> {

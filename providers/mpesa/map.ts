@@ -1,6 +1,7 @@
 import { type Failure, type FailureCode, failure, ProviderError } from '../../domain/error.ts';
 import type { Inconclusive, LookupResult, Outcome } from '../../domain/outcome.ts';
 import { entryOf } from '../../domain/table.ts';
+import { cleanText, quoteProvider } from '../../domain/text.ts';
 import type { HttpAnswer } from './http.ts';
 import { errorAnswer, faultAnswer, pushAnswer, queryAnswer } from './wire.ts';
 
@@ -52,11 +53,20 @@ export type ResultPlace = {
 export function readResult(code: string, description: string, place: ResultPlace): LookupResult {
   const meaning = entryOf<ResultMeaning>(RESULT_CODES, code);
   if (meaning === undefined) {
-    return inconclusive('unknown', place, code, `unknown result code ${code}`);
+    const message = `unknown ${quoteResult(code, description)}`;
+    return { ...inconclusive('unknown', place, code, message), unclear: 'unknown_result' };
   }
-  if (meaning.kind === 'pending') return inconclusive('pending', place, code, description);
+  if (meaning.kind === 'pending') {
+    return inconclusive('pending', place, code, quoteProvider(description));
+  }
   const failed: Failure | null = 'code' in meaning ? failure(meaning.code, code) : null;
   return { kind: meaning.kind, ...place, failure: failed, providerCode: code };
+}
+
+/** A code with Daraja's own words: where no table has it, they are all there is to go by. */
+export function quoteResult(code: string, description: string): string {
+  const words = quoteProvider(description);
+  return `result code ${cleanText(code, 40)}${words && `: “${words}”`}`;
 }
 
 function inconclusive(
@@ -157,7 +167,11 @@ function declinedAtOnce(code: string, description: string): Outcome {
     providerPaymentId: null,
     receipt: null,
     money: null,
-    failure: failure('declined', code, `Daraja did not take the request: ${description}`),
+    failure: failure(
+      'declined',
+      code,
+      `Daraja did not take the request: ${quoteProvider(description)}`,
+    ),
     providerCode: code,
   };
 }
@@ -210,7 +224,7 @@ export function rejectionOf(answer: HttpAnswer): ProviderError {
     ({ code, message }) =>
       code === errorCode && (message === undefined || message.test(errorMessage)),
   );
-  const said = `Daraja: ${errorMessage.slice(0, 120)} (${errorCode})`;
+  const said = `Daraja: ${quoteProvider(errorMessage)} (${errorCode})`;
   return new ProviderError(found?.kind ?? 'ambiguous', found ? `${said}: ${found.mend}` : said, {
     providerCode: errorCode,
     retryAfterMs: found?.retryAfterMs ?? answer.retryAfterMs,

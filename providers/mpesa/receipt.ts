@@ -3,10 +3,11 @@ import { fromWholeUnits } from '../../domain/money.ts';
 import type { ProviderWebhook } from '../../domain/provider.ts';
 import type { ReceiptAnswer, ReceiptEvent } from '../../domain/receipt.ts';
 import { entryOf } from '../../domain/table.ts';
+import { quoteProvider } from '../../domain/text.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
 import type { MpesaCredentials } from './credentials.ts';
 import type { HttpAnswer } from './http.ts';
-import { readQuery, rejectionOf } from './map.ts';
+import { quoteResult, readQuery, rejectionOf } from './map.ts';
 import { statusQuery } from './reversal.ts';
 import { RESULT_FAILURES } from './reversal-webhook.ts';
 import {
@@ -85,7 +86,7 @@ function unknown(providerCode: string | null, message: string): ReceiptAnswer {
 function translateReceipt(body: Uint8Array): Translation {
   const result = readInitiatorResult(body);
   if (result === null) return { kind: 'malformed', reason: 'not the result of a status query' };
-  const { code, textOf } = result;
+  const { code, description, textOf } = result;
   const status = textOf('TransactionStatus');
   const isDone = code === '0' && status === 'Completed';
   const amount = textOf('Amount');
@@ -98,7 +99,7 @@ function translateReceipt(body: Uint8Array): Translation {
     providerCode: code,
     message: isDone
       ? 'Daraja told the payment’s receipt'
-      : `Daraja says of the payment: ${status ?? `result code ${code}`}`,
+      : `Daraja says of the payment: ${quoteProvider(status ?? '') || quoteResult(code, description)}`,
     ...(entryOf(RESULT_FAILURES, code) === 'misconfigured' ? misconfiguredBy(code) : {}),
   };
   const eventKey = [result.conversation, code, event.receipt, amount].join('|');

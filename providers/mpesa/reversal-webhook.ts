@@ -2,7 +2,9 @@ import { fromWholeUnits } from '../../domain/money.ts';
 import type { ProviderWebhook } from '../../domain/provider.ts';
 import { type RefundFailureCode, type RefundResult, refundFailure } from '../../domain/refund.ts';
 import { entryOf } from '../../domain/table.ts';
+import { quoteProvider } from '../../domain/text.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
+import { quoteResult } from './map.ts';
 import { REVERSAL_CHANNELS } from './reversal.ts';
 import { ACCEPTED, digestOf, type InitiatorResult, readInitiatorResult } from './wire.ts';
 
@@ -38,7 +40,8 @@ function translateResult(body: Uint8Array): Translation {
   return { kind: 'refund_event', eventKey: `${conversation}|${code}`, event: readResult(result) };
 }
 
-function readResult({ code, conversation, transactionId, amount }: InitiatorResult): RefundResult {
+function readResult(result: InitiatorResult): RefundResult {
+  const { code, description, conversation, transactionId, amount } = result;
   const place = { providerRefundId: conversation, providerCode: code };
   if (code === '0') return succeeded(transactionId, amount, place);
   const failureCode = entryOf(RESULT_FAILURES, code);
@@ -49,8 +52,8 @@ function readResult({ code, conversation, transactionId, amount }: InitiatorResu
   const message =
     code === 'R000001'
       ? 'Daraja says that the receipt was reversed already: see in the portal by whom'
-      : `unknown result code ${code}`;
-  return { kind: 'unknown', message, ...place };
+      : `unknown ${quoteResult(code, description)}`;
+  return { kind: 'unknown', message, unclear: 'unknown_result', ...place };
 }
 
 /** An amount that is no number of shillings stays visible as one that matches nothing. */
@@ -78,7 +81,8 @@ function translateStatus(body: Uint8Array): Translation {
     const event = succeeded(receipt, amount, { providerRefundId: null, providerCode: '0' });
     return { kind: 'refund_event', eventKey, event };
   }
-  const message = `Daraja says of the reversal: ${status || `result code ${code}`}`;
+  const { description } = result;
+  const message = `Daraja says of the reversal: ${quoteProvider(status) || quoteResult(code, description)}`;
   const event = { kind: 'unknown', providerRefundId: null, providerCode: status, message } as const;
   return { kind: 'refund_event', eventKey, event };
 }

@@ -1,4 +1,5 @@
 import { ProviderError } from '../../domain/error.ts';
+import { quoteProvider } from '../../domain/text.ts';
 import type { MpesaCredentials } from './credentials.ts';
 import type { HttpAnswer, HttpClient } from './http.ts';
 import { rejectionOf } from './map.ts';
@@ -84,7 +85,9 @@ function tokenRejection(answer: HttpAnswer): ProviderError {
   const error = errorAnswer.safeParse(answer.json);
   const isRefused = answer.status === 400 || answer.status === 401;
   if (isRefused) {
-    const said = error.success ? `${error.data.errorMessage} (${error.data.errorCode})` : 'refused';
+    const said = error.success
+      ? `${quoteProvider(error.data.errorMessage)} (${error.data.errorCode})`
+      : 'refused';
     return new ProviderError(
       'misconfigured',
       `Daraja gave no access token: ${said}: check consumer_key, consumer_secret and base_url`,

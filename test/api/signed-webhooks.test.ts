@@ -208,6 +208,17 @@ test('a dispute shows on the payment, with its end', async () => {
   expect((await listStored(api)).at(-1)).toMatchObject({ status: 'parked' });
 });
 
+test('an object that nobody can read makes the payment ask that its metadata names', async () => {
+  const { workflowId } = await store('cpay');
+  const event = makeCPayEvent('evt_1', workflowId);
+  const odd = { ...event, data: { ...event.data, status: 'melted' } };
+  expect((await post('cpay', sign('cpay', odd, SECRETS.cpay[1]))).status).toBe(200);
+  expect(await listStored(api)).toMatchObject([{ status: 'parked', workflow_id: workflowId }]);
+  expect(api.engine.delivered).toMatchObject([
+    { workflowId, event: { event: { kind: 'unknown', unclear: 'unreadable' } } },
+  ]);
+});
+
 test('a body that its signer left malformed is acknowledged and parked', async () => {
   const sending = sign(
     'stripe',

@@ -53,14 +53,20 @@ test('it needs no API key, and what it says about the payer is kept sealed only'
   expect(stored.body_cipher.toString('latin1')).not.toContain(String(PHONE));
 });
 
-test.each(['\u0000', '\ud800'])('one that holds %j is kept sealed, and parked', async (odd) => {
-  const payment = await store('processing');
-  const sent = makeStkCallback({ receipt: `UJ7A1B2${odd}` });
-  expect(await call(payment, sent)).toMatchObject({ status: 200, body: TAKEN });
-  const [stored] = await listStored(api);
-  expect(stored).toMatchObject({ status: 'parked', event: null });
-  expect(api.engine.delivered).toEqual([]);
-});
+/** The payment's workflow is told and asks the provider: test/workflows/unclear.test.ts. */
+const UNREADABLE = { kind: 'unknown', providerPaymentId: null, unclear: 'unreadable' };
+
+test.each(['\u0000', '\ud800'])(
+  'one that holds %j is kept sealed and parked, and its payment asks',
+  async (odd) => {
+    const payment = await store('processing');
+    const sent = makeStkCallback({ receipt: `UJ7A1B2${odd}` });
+    expect(await call(payment, sent)).toMatchObject({ status: 200, body: TAKEN });
+    const [stored] = await listStored(api);
+    expect(stored).toMatchObject({ status: 'parked', event: UNREADABLE, delivery_count: 1 });
+    expect(api.engine.delivered).toMatchObject([{ event: { event: UNREADABLE } }]);
+  },
+);
 
 test('a hundred at once are all acknowledged, kept once and passed on once', async () => {
   const payment = await store('processing');
@@ -112,13 +118,20 @@ test.each<readonly [string, object | string]>([
   ['half a JSON', '{"Body":{"stkCallback":'],
   ['nothing', ''],
   ['another object', { Body: {} }],
-])('a body that is %s is acknowledged and parked', async (_what, body) => {
+])('a body that is %s is acknowledged and parked, and its payment asks', async (_what, body) => {
   const payment = await store('processing');
   expect(await call(payment, body)).toMatchObject({ status: 200, body: TAKEN });
   expect(await listStored(api)).toMatchObject([
     { status: 'parked', payment_id: payment.id, error: expect.stringContaining('STK') },
   ]);
-  expect(api.engine.delivered).toEqual([]);
+  const { workflowId } = payment;
+  expect(api.engine.delivered).toMatchObject([{ workflowId, event: { event: UNREADABLE } }]);
+});
+
+test('a body that nobody can read waits for Temporal, for the sweeper to tell of it', async () => {
+  api.engine.workflows = 'away';
+  expect((await call(await store('processing'), 'no JSON')).status).toBe(200);
+  expect(await listStored(api)).toMatchObject([{ status: 'received', event: UNREADABLE }]);
 });
 
 test('a body beyond 256 KB is refused', async () => {

@@ -275,7 +275,7 @@ describe('mpesa', () => {
       const forged = `${token.slice(0, -1)}${token.endsWith('0') ? '1' : '0'}`;
       // Nothing real is malformed as '{}' is; what is asked about meanwhile may well be answered.
       const malformed =
-        "SELECT id FROM webhook_events WHERE provider = 'mpesa' AND status = 'parked' AND event IS NULL";
+        "SELECT id FROM webhook_events WHERE provider = 'mpesa' AND status = 'parked' AND event->>'unclear' = 'unreadable'";
       const read = async () => (await shop.db.query(malformed)).rows;
       const before = await read();
       for (const wrong of [forged, ofPayment]) {

@@ -114,7 +114,7 @@ describe('a callback', () => {
 
   it('with a forged token is 404 and leaves nothing', async () => {
     // Nothing real is malformed as this is; what was asked for before may well be told meanwhile.
-    const malformed = "webhook_events WHERE status = 'parked' AND event IS NULL";
+    const malformed = "webhook_events WHERE status = 'parked' AND event->>'unclear' = 'unreadable'";
     const before = await countRows(malformed);
     expect(await call('ab'.repeat(33), '{}')).toBe(404);
     expect(await countRows(malformed)).toBe(before);

@@ -86,6 +86,26 @@ it('learns it, writes it down, and is made by it', async () => {
   });
 });
 
+it('is asked for again when its answer could not be read, a few times', async () => {
+  let asked = 0;
+  const learnReceipt = () => {
+    asked += 1;
+    return ASKED;
+  };
+  const { story, handle, tell } = await start({ learnReceipt });
+  const unreadable: RefundResult = { ...TAKEN, kind: 'unknown', unclear: 'unreadable' };
+  for (let sent = 1; sent <= 5; sent += 1) {
+    await tell(unreadable);
+    while (story.entries.length <= sent) await stage.env.sleep('1s');
+  }
+  while (asked < 4) await stage.env.sleep('1s');
+  await tell(TOLD);
+  while (story.sends === 0) await stage.env.sleep('1s');
+  await tell(GIVEN_BACK);
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+  expect(asked).toBe(4);
+});
+
 it('is sent once where the receipt is told twice', async () => {
   const { story, handle, tell } = await start();
   await tell(TOLD);

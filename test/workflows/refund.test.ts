@@ -42,6 +42,7 @@ function outcome(kind: RefundOutcome['kind'], changes: Partial<RefundOutcome> = 
     ...changes,
   } satisfies RefundOutcome;
 }
+const NOTHING: RefundScript = { refund: () => PENDING, lookupRefund: () => null };
 let events = 0;
 const delivered = (event: RefundResult) => {
   events += 1;
@@ -104,6 +105,59 @@ it('a queue timeout proves nothing: the refund stays open, then needs a person',
   expect(story.status).toBe('needs_review');
   await handle.signal(refundEventSignal, delivered(outcome('failed')));
   expect(await handle.result()).toEqual({ status: 'failed' });
+});
+
+const UNREADABLE: RefundResult = {
+  kind: 'unknown',
+  providerRefundId: null,
+  providerCode: null,
+  message: 'the callback could not be read: no JSON',
+  unclear: 'unreadable',
+};
+const WORDS = 'unknown result code 99: “ask the help desk”';
+const UNKNOWN: RefundResult = { ...UNREADABLE, message: WORDS, unclear: 'unknown_result' };
+
+it('a result that could not be read makes the refund ask soon, and stays parked', async () => {
+  const pace = { result_wait_ms: 10 * 3_600_000, lookup_every_ms: [9 * 3_600_000] };
+  const { input, handle, story } = await start(
+    { lookupRefund: () => outcome('succeeded') },
+    { refund: { ...stage.prepare(NOTHING).input.policy.refund, ...pace } },
+    ASKS,
+  );
+  while (story.entries.length === 0) await stage.env.sleep('1s');
+  const signaledMs = await stage.env.currentTimeMs();
+  await handle.signal(refundEventSignal, delivered(UNREADABLE));
+  while (story.status !== 'succeeded') await stage.env.sleep('5s');
+  expect((await stage.env.currentTimeMs()) - signaledMs).toBeLessThan(60_000);
+  expect(story.questions).toBe(1);
+  const parked = story.entries.filter(({ webhook }) => webhook?.status === 'parked');
+  expect(parked).toMatchObject([{ refundId: input.refundId, cause: UNREADABLE.message }]);
+});
+
+it('a result that could not be read ends a review by the question that it brings', async () => {
+  let answer: RefundResult | null = null;
+  const review = { ask_every_ms: [20 * 3_600_000] };
+  const { handle, story } = await start({ lookupRefund: () => answer }, { review }, ASKS);
+  await stage.env.sleep('40m');
+  expect(story.status).toBe('needs_review');
+  answer = outcome('failed');
+  await handle.signal(refundEventSignal, delivered(UNREADABLE));
+  await stage.env.sleep('1m');
+  expect(story.status).toBe('failed');
+});
+
+it.each([
+  ['can be asked', ASKS],
+  ['cannot be asked', {}],
+])('a result that nobody knows brings a person soon: the provider %s', async (_what, can) => {
+  const { handle, story } = await start({}, {}, can);
+  while (story.entries.length === 0) await stage.env.sleep('1s');
+  const signaledMs = await stage.env.currentTimeMs();
+  await handle.signal(refundEventSignal, delivered(UNKNOWN));
+  while (story.status !== 'needs_review') await stage.env.sleep('5s');
+  expect((await stage.env.currentTimeMs()) - signaledMs).toBeLessThan(2 * 60_000);
+  expect(story.entries.at(-1)?.cause).toContain(WORDS);
+  await handle.terminate();
 });
 
 it.each([
