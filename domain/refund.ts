@@ -9,6 +9,7 @@ import type {
 import type { ProviderPolicy } from './policy.ts';
 import type { ReceiptEvent } from './receipt.ts';
 import type { RefundEvent, RefundStatus } from './refund-states.ts';
+import type { RunLimits } from './run-limits.ts';
 
 /** Why a refund failed: the money stayed with the merchant. */
 export const REFUND_FAILURES = {
@@ -123,6 +124,8 @@ export type RefundInput = {
   readonly receiptToLearn?: { readonly takenMinor: number };
   readonly policy: ProviderPolicy;
   readonly can: ProviderAbilities & { readonly looks_up_refunds: 'sync' | 'async' | 'none' };
+  /** Absent: those of `domain/run-limits.ts`. */
+  readonly limits?: RunLimits;
 };
 
 /** What takes late news of a refund also needs where the refund stands. */
@@ -138,6 +141,8 @@ export type RefundRecoveryInput = LateRefundInput & {
   readonly reviewReason: RefundReviewReason | null;
   /** Whether it may have reached the provider. */
   readonly isSent: boolean;
+  /** True where a run that had become long goes on: nothing was lost, and nothing is said of it. */
+  readonly isContinued?: true;
 };
 
 /** A refund as its row stands. */

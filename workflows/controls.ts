@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow';
 import type { Control, ControlAction } from '../domain/control.ts';
 import type { PaymentInput, WaitingFor } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
@@ -18,13 +19,16 @@ export async function applyControl(
 }
 
 const APPLY = {
-  async look_up(input, book, _desk, { by }) {
+  async look_up(input, book, desk, { by }) {
+    // The trail says that nobody is asked.
+    if (desk.isPaused && patched('no-look-up-while-paused')) return;
     const wish = { kind: 'verify', amountMinor: null, by, isAnswered: false, refusal: null };
     await grantWish(input, book, { ...wish, kind: 'verify' });
   },
   async pause(_input, book, desk, { by, reason }) {
     if (desk.isPaused) return;
     desk.isPaused = true;
+    desk.pausedFor = reason;
     await book.write({
       key: book.numbered('paused'),
       action: 'payment.paused',
@@ -36,6 +40,7 @@ const APPLY = {
   async resume(_input, book, desk, { by, reason }) {
     if (!desk.isPaused) return;
     desk.isPaused = false;
+    desk.pausedFor = null;
     await book.write({
       key: book.numbered('resumed'),
       action: 'payment.resumed',

@@ -23,6 +23,7 @@ import {
   refuseTaken,
   refuseVerify,
 } from './refusals.ts';
+import { openRunCount, type RunCount } from './run-count.ts';
 
 /** What a merchant asks of an open payment. `refusal` is set when it was tried and did not go. */
 export type Wish = {
@@ -42,6 +43,9 @@ export type Desk = {
   isAnswerable: boolean;
   /** Whether an operator holds the payment: nothing is sent, nobody is asked. */
   isPaused: boolean;
+  /** Why it was paused, in the operator's words; null when that is not known. */
+  pausedFor: string | null;
+  readonly count: RunCount;
   readonly hasNews: () => boolean;
   takeEvent(): DeliveredEvent | undefined;
   takeDecision(): Decision | undefined;
@@ -60,11 +64,14 @@ export function openDesk(input: PaymentInput, book: Book): Desk {
   const wishes: Wish[] = [];
   const controls: Control[] = [];
   const seen = new Set<string>();
+  const count = openRunCount(input.limits);
 
   const desk: Desk = {
     isSending: false,
     isAnswerable: false,
-    isPaused: false,
+    isPaused: input.isPaused === true,
+    pausedFor: null,
+    count,
     hasNews: () => [events, decisions, wishes, controls].some(({ length }) => length > 0),
     takeEvent: () => events.shift(),
     takeDecision: () => decisions.shift(),
@@ -75,14 +82,17 @@ export function openDesk(input: PaymentInput, book: Book): Desk {
     unlessNews: (task) => raceNews(desk.hasNews, task),
   };
   setHandler(providerEventSignal, (delivered) => {
+    count.signal();
     if (seen.has(delivered.eventId)) return;
     seen.add(delivered.eventId);
     events.push(delivered);
   });
   setHandler(controlSignal, (control) => {
+    count.signal();
     controls.push(control);
   });
   setHandler(firstStateUpdate, async () => {
+    count.update();
     await condition(() => desk.isAnswerable);
     return book.status();
   });
@@ -90,6 +100,7 @@ export function openDesk(input: PaymentInput, book: Book): Desk {
   setHandler(
     decideUpdate,
     async (decision) => {
+      count.update();
       decisions.push(decision);
       await condition(() => isClosed(book.status()));
       return book.status();
@@ -101,6 +112,7 @@ export function openDesk(input: PaymentInput, book: Book): Desk {
 
 function takeWishes(input: PaymentInput, book: Book, desk: Desk, wishes: Wish[]): void {
   const grant = async (kind: Wish['kind'], amountMinor: number | null = null) => {
+    desk.count.update();
     const wish: Wish = { kind, amountMinor, isAnswered: false, refusal: null };
     wishes.push(wish);
     await condition(() => wish.isAnswered || isClosed(book.status()));
@@ -123,14 +135,15 @@ function takeWishes(input: PaymentInput, book: Book, desk: Desk, wishes: Wish[])
       refuseTaken(input, book, amountMinor);
       return book.status();
     },
-    { validator: ({ amountMinor }) => refuseCapture(input, book, amountMinor) },
+    { validator: ({ amountMinor }) => refuseCapture(input, book, desk, amountMinor) },
   );
   setHandler(
     verifyUpdate,
     async () => {
+      desk.count.verify();
       await grant('verify');
       return book.status();
     },
-    { validator: () => refuseVerify(book) },
+    { validator: () => refuseVerify(book, desk) },
   );
 }

@@ -12,6 +12,7 @@ import { isAskedInReview } from './late-success.ts';
 import { applyNews, writeOffMessages } from './news.ts';
 import { holdWhilePaused } from './pause.ts';
 import { lookup } from './proxies.ts';
+import { renewIfLong } from './renew.ts';
 import { settle } from './settlement.ts';
 import { letGo } from './wishes.ts';
 
@@ -85,6 +86,7 @@ function isAwaited(book: Book): boolean {
 async function awaitCallback(input: PaymentInput, book: Book, desk: Desk): Promise<void> {
   const until = Date.now() + input.policy.callback_wait_ms;
   while (isAwaited(book)) {
+    await renewIfLong(input, book, desk);
     const leftMs = until - Date.now();
     if (!desk.hasNews() && leftMs <= 0) return;
     if (!(await desk.newsWithin(Math.max(leftMs, 1), 'wait for the callback'))) return;
@@ -101,6 +103,7 @@ async function askProvider(
 ): Promise<void> {
   let until = untilMs;
   while (isAwaited(book)) {
+    await renewIfLong(input, book, desk);
     if (desk.isPaused) {
       await holdWhilePaused(input, book, desk);
       // Whatever time the pause took, the provider is asked once more.
@@ -133,6 +136,7 @@ async function awaitPayer(input: PaymentInput, book: Book, desk: Desk): Promise<
 async function awaitCapture(input: PaymentInput, book: Book, desk: Desk): Promise<void> {
   const until = Date.now() + input.policy.authorization.expires_after_ms;
   while (book.status() === 'authorized') {
+    await renewIfLong(input, book, desk);
     const leftMs = until - Date.now();
     if (leftMs <= 0) return await expire(input, book, desk, 'authorization_expired');
     if (await desk.newsWithin(leftMs, 'held for capture')) await applyNews(input, book, desk);
@@ -161,6 +165,7 @@ async function awaitReview(input: PaymentInput, book: Book, desk: Desk): Promise
   const visit = book.numbered('review');
   for (let round = 0; book.status() === 'needs_review'; round += 1) {
     const waitMs = scheduleAt(ask_every_ms, round);
+    await renewIfLong(input, book, desk);
     if (await desk.newsWithin(waitMs, 'in review')) await applyNews(input, book, desk);
     else if (!desk.isPaused && isAskedInReview(book.reviewReason())) {
       await askOnce(input, book, desk, `${visit}/${round}`);

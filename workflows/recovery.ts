@@ -8,7 +8,9 @@ import { type Book, openBook } from './book.ts';
 import { type Desk, openDesk } from './desk.ts';
 import { isAskedInReview } from './late-success.ts';
 import { applyNews, writeOffMessages } from './news.ts';
+import { holdWhilePaused } from './pause.ts';
 import { lookup } from './proxies.ts';
+import { renewIfLong } from './renew.ts';
 import { settle } from './settlement.ts';
 import { letGo } from './wishes.ts';
 
@@ -45,19 +47,26 @@ export async function recoverPayment(
   };
   // The workflow before numbered its keys from one as well.
   const status = input.standing?.status ?? 'created';
-  const book = { ...openBook(input, status, given.reviewReason), numbered: keyOf };
+  const opened = openBook(input, status, given.reviewReason);
+  const { ordinals } = given.continued ?? opened;
+  const book = { ...opened, numbered: keyOf, ordinals: { ...ordinals } };
+  // First of all: an update that comes with the start is judged as the desk opens.
+  book.setOut(true);
   const desk = openDesk(input, book);
   const taken = { input, book, desk, keyOf };
-  book.setOut(true);
   desk.isAnswerable = true;
-  await book.write({
-    key: keyOf('start'),
-    action: 'payment.recovered',
-    actor: 'sweeper',
-    cause: 'its workflow had ended before it; it is asked about, and not sent again',
-  });
+  if (given.continued === undefined) {
+    await book.write({
+      key: keyOf('start'),
+      action: 'payment.recovered',
+      actor: 'sweeper',
+      cause: 'its workflow had ended before it; it is asked about, and not sent again',
+    });
+  }
   do {
     for (let status = book.status(); isOpen(status); status = book.status()) {
+      await holdWhilePaused(input, book, desk);
+      if (book.status() !== status) continue;
       await STAGES[status](taken);
     }
     await writeOffMessages(input, book, desk);
@@ -105,8 +114,9 @@ async function hold(taken: Case): Promise<void> {
   const leftMs = status === input.standing?.status ? input.leftMs : null;
   const until = Date.now() + (leftMs ?? freshMs);
   for (let round = 0; ; round += 1) {
-    await ask(taken, limits.timeout_ms * 2);
+    if (isAskedIn(taken, round)) await ask(taken, limits.timeout_ms * 2);
     if (book.status() !== status) return;
+    await renewIfLong(input, book, desk);
     const restMs = until - Date.now();
     if (restMs <= 0) break;
     await desk.newsWithin(Math.min(restMs, scheduleAt(review.ask_every_ms, round)), 'held');
@@ -114,8 +124,16 @@ async function hold(taken: Case): Promise<void> {
   await expire(taken, isAuthorized ? 'authorization_expired' : 'prompt_expired');
 }
 
+/** What is recovered is asked about at once; what only goes on in a new run keeps its pace. */
+function isAskedIn({ input }: Case, round: number): boolean {
+  return round > 0 || input.continued === undefined;
+}
+
 async function expire(taken: Case, code: FailureCode): Promise<void> {
-  const { input, book, keyOf } = taken;
+  const { input, book, desk, keyOf } = taken;
+  const held = book.status();
+  await holdWhilePaused(input, book, desk);
+  if (book.status() !== held) return;
   const doubt = await letGo(input, book, { code, actor: 'sweeper', key: keyOf('expired') });
   if (doubt === null) return;
   await giveUp(taken, `its time is over, and letting it go was not confirmed: ${doubt}`);
@@ -139,10 +157,11 @@ async function review(taken: Case): Promise<void> {
   const { input, book, desk } = taken;
   const wasAsked = input.reviewReason !== 'late_success';
   for (let round = 0; book.status() === 'needs_review'; round += 1) {
-    const isAsked = wasAsked && isAskedInReview(book.reviewReason());
+    const isAsked = isAskedIn(taken, round) && wasAsked && isAskedInReview(book.reviewReason());
     if (isAsked) await ask(taken, input.policy.lookup.timeout_ms * 2);
     else await applyNews(input, book, desk);
     if (book.status() !== 'needs_review') return;
+    await renewIfLong(input, book, desk);
     await desk.newsWithin(scheduleAt(input.policy.review.ask_every_ms, round), 'in review');
   }
 }

@@ -7,6 +7,7 @@ import { openRefundBook, type RefundBook } from './refund-book.ts';
 import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
 import { applyRefundNews, settleRefund } from './refund-news.ts';
 import { lookupRefund } from './refund-proxies.ts';
+import { renewRefundIfLong } from './renew.ts';
 
 type Case = {
   readonly input: RefundRecoveryInput;
@@ -19,8 +20,8 @@ type Case = {
 export async function recoverRefund(
   input: RefundRecoveryInput,
 ): Promise<{ readonly status: RefundStatus }> {
-  const book = openRefundBook(input, input.status, input.reviewReason);
-  const desk = openRefundDesk(book);
+  const book = openRefundBook(input, input.status, input.reviewReason, input.providerRefundId);
+  const desk = openRefundDesk(input, book);
   let steps = 0;
   const keyOf = (step: string) => {
     steps += 1;
@@ -28,14 +29,16 @@ export async function recoverRefund(
   };
   const taken = { input, book, desk, keyOf };
   desk.isAnswerable = true;
-  await book.write({
-    key: keyOf('start'),
-    action: 'refund.recovered',
-    actor: 'sweeper',
-    cause: 'its workflow had ended before it; it is asked about, and not sent again',
-    providerRefundId: input.providerRefundId,
-    waitingFor: input.status === 'needs_review' ? 'review' : 'lookup',
-  });
+  if (input.isContinued !== true) {
+    await book.write({
+      key: keyOf('start'),
+      action: 'refund.recovered',
+      actor: 'sweeper',
+      cause: 'its workflow had ended before it; it is asked about, and not sent again',
+      providerRefundId: input.providerRefundId,
+      waitingFor: input.status === 'needs_review' ? 'review' : 'lookup',
+    });
+  }
   if (book.status() === 'pending') await awaitResult(taken);
   do {
     if (book.status() === 'needs_review') await review(taken);
@@ -71,10 +74,12 @@ async function review(taken: Case): Promise<void> {
   const { input, book, desk } = taken;
   const wasAsked = input.reviewReason === null || input.reviewReason === 'no_answer';
   for (let round = 0; book.status() === 'needs_review'; round += 1) {
-    const isAsked = wasAsked && isAskedInReview(book.reviewReason());
+    const isDue = round > 0 || input.isContinued !== true;
+    const isAsked = isDue && wasAsked && isAskedInReview(book.reviewReason());
     if (isAsked) await ask(taken, input.policy.lookup.timeout_ms * 2);
     else await applyRefundNews(input, book, desk);
     if (book.status() !== 'needs_review') return;
+    await renewRefundIfLong(input, book, desk);
     await desk.newsWithin(scheduleAt(input.policy.review.ask_every_ms, round), 'in review');
   }
 }

@@ -14,6 +14,7 @@ import { failRefund, openRefundBook, type RefundBook } from './refund-book.ts';
 import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
 import { applyRefundNews, settleRefund } from './refund-news.ts';
 import { lookupRefund, sendRefund } from './refund-proxies.ts';
+import { renewRefundIfLong } from './renew.ts';
 
 /**
  * One refund, from its hand-over to the provider until it is known what became of it. Its money is
@@ -22,7 +23,7 @@ import { lookupRefund, sendRefund } from './refund-proxies.ts';
  */
 export async function refund(input: RefundInput): Promise<{ readonly status: RefundStatus }> {
   const book = openRefundBook(input, 'pending');
-  const desk = openRefundDesk(book);
+  const desk = openRefundDesk(input, book);
 
   // 1. Learn what the provider needs for it, where the payment lacks that.
   const { receiptToLearn } = input;
@@ -172,6 +173,7 @@ async function takeLookup(
 async function awaitReview(input: RefundInput, book: RefundBook, desk: RefundDesk): Promise<void> {
   const { ask_every_ms } = input.policy.review;
   for (let round = 0; !isRefundClosed(book.status()); round += 1) {
+    await renewRefundIfLong(input, book, desk);
     const hasNews = await desk.newsWithin(scheduleAt(ask_every_ms, round), 'in review');
     if (!hasNews && canAsk(input) && isAskedInReview(book.reviewReason())) {
       const windowMs = input.policy.lookup.timeout_ms * 2;
