@@ -1,4 +1,3 @@
-import type { ApplicationFailure } from '@temporalio/common';
 import { openCharge } from '../db/attempts.ts';
 import { type DispatchClaim, findStop, recordDispatch } from '../db/dispatch.ts';
 import { attemptReference } from '../domain/id.ts';
@@ -83,20 +82,12 @@ function takeEarlierSend(claim: DispatchClaim): ChargeResult {
       message: 'an earlier run handed it over',
     };
   }
-  throw stopOf(claim);
-}
-
-function stopOf(claim: DispatchClaim): ApplicationFailure {
-  switch (claim.kind) {
-    case 'too_late':
-      return stoppedSend('unsent', TOO_LATE, 'too_late');
-    case 'switched_off':
-      return stoppedSend('misconfigured', SWITCHED_OFF[claim.what]);
-    case 'refused':
-      return stoppedSend('ambiguous', 'the payment ended before it was sent', 'not_to_be_sent');
-    default:
-      return lostSend('an earlier run may have sent it, and its answer is lost');
+  if (claim.kind === 'too_late') throw stoppedSend('unsent', TOO_LATE, 'too_late');
+  if (claim.kind === 'switched_off') throw stoppedSend('misconfigured', SWITCHED_OFF[claim.what]);
+  if (claim.kind === 'refused') {
+    throw stoppedSend('ambiguous', 'the payment ended before it was sent', 'not_to_be_sent');
   }
+  throw lostSend('an earlier run may have sent it, and its answer is lost');
 }
 
 const TOO_LATE =

@@ -1,16 +1,6 @@
-import {
-  type Client,
-  type Connection,
-  WithStartWorkflowOperation,
-  type WorkflowHandle,
-  WorkflowNotFoundError,
-  WorkflowUpdateFailedError,
-} from '@temporalio/client';
+import { type Client, type Connection, WithStartWorkflowOperation } from '@temporalio/client';
 import type { Log } from '../config/log.ts';
-import { REQUEST_WAIT_MAX_MS } from '../config/policies.ts';
 import type { Warning } from '../config/warnings.ts';
-import type { Decision, RefundDecision } from '../domain/decision.ts';
-import { lateOutcomeWorkflowId, lateRefundWorkflowId } from '../domain/id.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import type { LateRefundInput, RefundInput } from '../domain/refund.ts';
 import { refusalOf } from '../domain/server-refusal.ts';
@@ -26,25 +16,22 @@ import {
   type LoadLate,
 } from '../workflows/delivery.ts';
 import {
-  cancelUpdate,
-  captureUpdate,
-  decideRefundUpdate,
-  decideUpdate,
   FIRST_STATE_UPDATE_ID,
   firstRefundStateUpdate,
   firstStateUpdate,
   keepStart,
   paymentStart,
   refundStart,
-  verifyUpdate,
 } from '../workflows/messages.ts';
 import { type Batches, createBatches, type Within } from './batches.ts';
 import { describeExecution, type Executions } from './execution.ts';
 import { findNamespaceWarnings } from './namespace.ts';
+import { createUpdates, type Updates } from './updates.ts';
 
 /** What the API asks of Temporal. Every call has a deadline. */
 export type Engine = Batches &
-  Executions & {
+  Executions &
+  Updates & {
     /**
      * Starts the payment's workflow, or joins the one that runs, and waits for its first meaningful
      * state; false when the deadline passed or Temporal is away: the sweeper sees to the start.
@@ -52,12 +39,6 @@ export type Engine = Batches &
     startPayment(input: PaymentInput, waitMs: number): Promise<boolean>;
     /** The same for a refund. */
     startRefund(input: RefundInput, waitMs: number): Promise<boolean>;
-    cancelPayment(workflowId: string): Promise<UpdateAnswer>;
-    capturePayment(workflowId: string, amountMinor: number): Promise<UpdateAnswer>;
-    verifyPayment(workflowId: string): Promise<UpdateAnswer>;
-    /** Carries out an operator's decision, in the workflow that the payment waits in. */
-    decidePayment(workflowId: string, decision: Decision): Promise<UpdateAnswer>;
-    decideRefund(workflowId: string, decision: RefundDecision): Promise<UpdateAnswer>;
     /** Throws when Temporal is away. */
     deliver(
       workflowId: string,
@@ -76,10 +57,7 @@ export type Engine = Batches &
     findNamespaceWarnings(): Promise<readonly Warning[]>;
   };
 
-/** How an update of a payment's workflow went; `type` is the refusal's own. */
-export type UpdateAnswer =
-  | { readonly kind: 'done' | 'unavailable' | 'not_running' }
-  | { readonly kind: 'refused'; readonly type: string; readonly message: string };
+export type { UpdateAnswer } from './updates.ts';
 
 const SIGNAL_TIMEOUT_MS = 4_000;
 const DESCRIBE_TIMEOUT_MS = 3_000;
@@ -171,48 +149,4 @@ function createStarts(
       );
     },
   };
-}
-
-function createUpdates(client: Client, within: Within) {
-  type Update = (handle: WorkflowHandle) => Promise<unknown>;
-  const answerOf = (workflowId: string, update: Update): Promise<UpdateAnswer> =>
-    update(client.workflow.getHandle(workflowId)).then(() => ({ kind: 'done' }), toUpdateAnswer);
-  /** Of the workflows that it may wait in, the first that runs. */
-  const update = (workflowIds: readonly string[], ask: Update): Promise<UpdateAnswer> =>
-    within(REQUEST_WAIT_MAX_MS, async () => {
-      let answer: UpdateAnswer = { kind: 'not_running' };
-      for (const workflowId of workflowIds) {
-        answer = await answerOf(workflowId, ask);
-        if (answer.kind !== 'not_running') break;
-      }
-      return answer;
-    });
-  return {
-    cancelPayment: (workflowId: string) =>
-      update([workflowId], (handle) => handle.executeUpdate(cancelUpdate)),
-    capturePayment: (workflowId: string, amountMinor: number) =>
-      update([workflowId], (handle) =>
-        handle.executeUpdate(captureUpdate, { args: [{ amountMinor }] }),
-      ),
-    verifyPayment: (workflowId: string) =>
-      update([workflowId], (handle) => handle.executeUpdate(verifyUpdate)),
-    decidePayment: (workflowId: string, decision: Decision) =>
-      update([workflowId, lateOutcomeWorkflowId(workflowId)], (handle) =>
-        handle.executeUpdate(decideUpdate, { args: [decision] }),
-      ),
-    decideRefund: (workflowId: string, decision: RefundDecision) =>
-      update([workflowId, lateRefundWorkflowId(workflowId)], (handle) =>
-        handle.executeUpdate(decideRefundUpdate, { args: [decision] }),
-      ),
-  };
-}
-
-function toUpdateAnswer(error: unknown): UpdateAnswer {
-  if (error instanceof WorkflowNotFoundError) return { kind: 'not_running' };
-  if (error instanceof WorkflowUpdateFailedError) {
-    const { cause } = error;
-    const type = cause !== undefined && 'type' in cause ? String(cause.type) : 'refused';
-    return { kind: 'refused', type, message: cause?.message ?? 'refused' };
-  }
-  return { kind: 'unavailable' };
 }

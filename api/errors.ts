@@ -17,6 +17,8 @@ export const PROBLEMS = {
   method_not_allowed: { status: 405, retryable: false, title: 'This method does not exist here', mend: 'The Allow header names the methods of this path.' },
   request_timeout: { status: 408, retryable: true, title: 'The request did not arrive in time', mend: 'Send headers within 10 seconds and the whole request within 30; repeat it with the same Idempotency-Key.' },
   already_sent: { status: 409, retryable: false, title: 'The provider has the payment already', mend: 'It can no longer be canceled; wait for its end and refund it.' },
+  in_review: { status: 409, retryable: false, title: 'The payment is in review', mend: 'A person decides what becomes of it; its status tells when that is done.' },
+  paused: { status: 409, retryable: true, title: 'An operator paused the payment', mend: 'While it is paused it is neither captured nor is its provider asked; try again when it goes on. It can still be canceled.' },
   payment_closed: { status: 409, retryable: false, title: 'The payment has ended', mend: 'See its status; nothing more can be done with it but a refund.' },
   not_authorized: { status: 409, retryable: false, title: 'The payment is not authorized', mend: 'Only a payment with status authorized can be captured.' },
   capture_refused: { status: 409, retryable: false, title: 'The capture was refused', mend: 'The detail has the provider’s reason.' },

@@ -58,7 +58,8 @@ const WAITS = {
   callback: (it) => `The provider has the ${it}; its callback is awaited, then it is asked.`,
   lookup: () => 'The callback stayed away or was unclear; the provider is asked for the outcome.',
   review: () => 'Nobody could tell the outcome; a late callback or a decision will.',
-  resume: () => 'An operator holds it: nothing is sent and nobody asked until it is let go on.',
+  resume: () =>
+    'An operator paused it: until it goes on it is not sent, not captured and not asked about. Callbacks, cancels and decisions still count.',
 } as const satisfies Record<WaitingFor, (it: Sent) => string>;
 
 /**

@@ -62,7 +62,7 @@ export class Payments {
     return this.#send('capturePayment', { of: id, body, options });
   }
 
-  /** Has the provider asked now; a payment that has ended is shown as it stands. */
+  /** Has the provider asked now; refused for one that has failed or was canceled. */
   verify(id: string, options?: RequestOptions): Promise<Payment> {
     return this.#send('verifyPayment', { of: id, options });
   }

@@ -7,9 +7,9 @@ import { applyRecord, lockPayment } from './record.ts';
 import { sql } from './sql.ts';
 
 /**
- * Cancels a payment that no run has claimed for sending; afterwards none can. It needs no workflow:
- * the row's lock puts it before or after the claim of a send, never between. The one that runs finds
- * the payment ended.
+ * Cancels a payment that no run has claimed for sending; afterwards none can. It needs no
+ * workflow: the row's lock puts it before or after the claim of a send, never between. The one that
+ * runs finds the payment ended.
  * @returns whether the payment is canceled now; false where it was sent, may have been, or ended
  * otherwise.
  */

@@ -48,7 +48,10 @@ export async function listSilentPayments(
     ORDER BY coalesce(swept_at, updated_at) LIMIT ${limit}`);
 }
 
-/** Open refunds, likewise; those that nobody took up yet are waited for no longer than payments. */
+/**
+ * Open refunds, likewise; those that nobody took up yet are waited for no longer than payments, and
+ * one in review, which may wait for days, is looked at each hour all the same.
+ */
 export async function listSilentRefunds(
   db: Connection,
   status: (typeof SWEPT_REFUNDS)[number],
@@ -58,8 +61,9 @@ export async function listSilentRefunds(
   return await db.any(sql.type(silentRow)`
     SELECT id, workflow_id, dispatched_at IS NOT NULL AS is_sent FROM refunds
     WHERE status = ${status} AND (status = 'pending' OR NOT ${SEEN_LATELY})
-      AND CASE WHEN dispatched_at IS NULL AND waiting_for IS NULL THEN updated_at
-        ELSE ${SILENT_SINCE} END < now() - ${graceMs} * interval '1 millisecond'
+      AND (CASE WHEN dispatched_at IS NULL AND waiting_for IS NULL THEN updated_at
+          ELSE ${SILENT_SINCE} END < now() - ${graceMs} * interval '1 millisecond'
+        OR (status = 'needs_review' AND coalesce(swept_at, updated_at) < now() - interval '1 hour'))
     ORDER BY coalesce(swept_at, updated_at) LIMIT ${limit}`);
 }
 

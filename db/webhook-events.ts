@@ -98,6 +98,14 @@ export async function insertUnreadEvent(
 }
 
 /**
+ * How long a workflow has to apply what it was told, before it is told again: a minute, then twice
+ * as long each time, up to an hour. A workflow takes 10,000 signals, and workers may be away for
+ * weeks.
+ */
+const TOLD_AGAIN_AFTER = sql.fragment`least(interval '1 hour',
+  interval '1 minute' * power(2, least(delivery_count - 1, 6)))`;
+
+/**
  * Callbacks that were stored but not delivered, or delivered long ago and never applied; what the
  * sweeper tried in vain comes after what it did not try.
  */
@@ -112,7 +120,7 @@ export async function listUndelivered(
     FROM webhook_events
     WHERE status = 'received'
       AND received_at < now() - ${olderThanMs} * interval '1 millisecond'
-      AND (delivered_at IS NULL OR delivered_at < now() - interval '1 minute')
+      AND (delivered_at IS NULL OR delivered_at < now() - ${TOLD_AGAIN_AFTER})
     ORDER BY coalesce(swept_at, received_at) LIMIT ${limit}`);
 }
 

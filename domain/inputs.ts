@@ -33,6 +33,7 @@ export function paymentInput(payment: Payment, capabilitiesOf: CapabilitiesOf): 
       can: abilitiesOf(capabilitiesOf(route.provider)),
     })),
     ...(payment.status === 'created' ? {} : { standing: standingOf(payment) }),
+    ...(payment.waitingFor === 'resume' ? { isPaused: true } : {}),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Currency } from './money.ts';
 import type { NextAction, Outcome } from './outcome.ts';
 import type { PaymentEvent, PaymentStatus } from './payment-states.ts';
 import type { ProviderPolicy } from './policy.ts';
+import type { RunLimits } from './run-limits.ts';
 import type { Surplus, SurplusReport } from './surplus.ts';
 
 /** What a payment's workflow is started with. No secret and no personal data: see ADR 0003. */
@@ -27,6 +28,10 @@ export type PaymentInput = {
   readonly fallbacks?: readonly Route[];
   /** Absent for a new payment, and in workflows started before 0.3.0. */
   readonly standing?: Standing;
+  /** Whether an operator holds it, who paused it in an earlier run. */
+  readonly isPaused?: boolean;
+  /** Absent: those of `domain/run-limits.ts`. */
+  readonly limits?: RunLimits;
 };
 
 /** Where a payment stood when its workflow was built anew, or was started for late news. */
@@ -47,6 +52,11 @@ export type RecoveryInput = PaymentInput & {
   readonly leftMs: number | null;
   /** What shows that its row is older than its workflow: then no row proves that it was unsent. */
   readonly lostHistory?: string;
+  /** Set where a run that had become long goes on: nothing was lost, and nothing is said of it. */
+  readonly continued?: {
+    /** See `Book`. */
+    readonly ordinals: Readonly<Record<'capture' | 'cancel', number>>;
+  };
 };
 
 /** Which provider takes an attempt, with whose credentials, by which policy. */

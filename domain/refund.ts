@@ -10,6 +10,7 @@ import type {
 import type { ProviderPolicy } from './policy.ts';
 import type { ReceiptEvent } from './receipt.ts';
 import type { RefundEvent, RefundStatus } from './refund-states.ts';
+import type { RunLimits } from './run-limits.ts';
 
 /** Why a refund failed: the money stayed with the merchant. */
 export const REFUND_FAILURES = {
@@ -128,6 +129,8 @@ export type RefundInput = {
   readonly receiptToLearn?: { readonly takenMinor: number };
   readonly policy: ProviderPolicy;
   readonly can: ProviderAbilities & { readonly looks_up_refunds: 'sync' | 'async' | 'none' };
+  /** Absent: those of `domain/run-limits.ts`. */
+  readonly limits?: RunLimits;
 };
 
 /** What takes late news of a refund also needs where the refund stands. */
@@ -145,6 +148,8 @@ export type RefundRecoveryInput = LateRefundInput & {
   readonly isSent: boolean;
   /** See RecoveryInput. */
   readonly lostHistory?: string;
+  /** True where a run that had become long goes on: nothing was lost, and nothing is said of it. */
+  readonly isContinued?: true;
 };
 
 /** `provider`: it was made there past us, in the dashboard or by its support. */

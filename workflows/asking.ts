@@ -14,6 +14,8 @@ export type Asker = {
   handleMessages(): Promise<void>;
   /** What concluded nothing, and may ask for the next question at once. */
   readonly unclear: Pick<UnclearNotes, 'isAskDue' | 'takeAsk'>;
+  /** Goes on in a new run where this one has become long. */
+  renew(): Promise<void>;
   /** Whether an answer is still wanted. */
   isWanted(): boolean;
 };
@@ -30,6 +32,7 @@ export async function waitWhileWanted(
   if (!asker.isWanted()) return false;
   const until = Date.now() + waitMs;
   for (let leftMs = waitMs; !asker.unclear.takeAsk() && leftMs > 0; leftMs = until - Date.now()) {
+    await asker.renew();
     if (!(await asker.inbox.newsWithin(leftMs, summary))) break;
     await asker.handleMessages();
     if (!asker.isWanted()) return false;

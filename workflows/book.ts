@@ -5,6 +5,7 @@ import type {
   PaymentInput,
   RecordRequest,
   RecordResult,
+  RecoveryInput,
   ReviewReason,
   Route,
 } from '../domain/payment.ts';
@@ -27,6 +28,8 @@ export type Book = {
   providerPaymentId(): string | null;
   /** Why it is in review; null when it is not, or when that is not known. */
   reviewReason(): ReviewReason | null;
+  /** Its ids of the attempts before. */
+  earlierProviderIds(): readonly string[];
   /** Whose charge the provider speaks of by this id: the attempt's, an earlier one's, nobody's. */
   ownerOf(providerPaymentId: string | null): 'current' | 'earlier' | 'unknown';
   /** What came and concluded nothing, as far as it asks for more than patience. */
@@ -83,7 +86,7 @@ export function openBook(
   let reviewReason = review;
   let attempt: Attempt = { id: input.attemptId, ordinal: input.attemptOrdinal ?? 1, route: input };
   const ids = openIds(input);
-  const wait = openWait();
+  const wait = openWait(input);
   const unclear = openUnclearNotes();
   let taken: number | null = null;
   const sends = openSends(status);
@@ -92,9 +95,8 @@ export function openBook(
     attemptId: () => attempt.id,
     route: () => attempt.route,
     attemptOrdinal: () => attempt.ordinal,
-    providerPaymentId: ids.current,
+    ...ids.known,
     reviewReason: () => reviewReason,
-    ownerOf: ids.ownerOf,
     unclear,
     takenMinor: () => taken,
     ...openMemory(),
@@ -194,10 +196,13 @@ function openIds({ standing }: PaymentInput) {
   let current = standing?.providerPaymentId ?? null;
   const earlier = new Set(standing?.earlierProviderIds);
   return {
-    current: () => current,
-    ownerOf: (id: string | null) => {
-      if (id !== null && earlier.has(id)) return 'earlier';
-      return id === null || current === null || id === current ? 'current' : 'unknown';
+    known: {
+      providerPaymentId: () => current,
+      earlierProviderIds: () => [...earlier],
+      ownerOf: (id: string | null) => {
+        if (id !== null && earlier.has(id)) return 'earlier';
+        return id === null || current === null || id === current ? 'current' : 'unknown';
+      },
     },
     learn(id: string | null) {
       current ??= id;
@@ -210,8 +215,8 @@ function openIds({ standing }: PaymentInput) {
 }
 
 /** Until when the payment said that it waits. */
-function openWait() {
-  let untilMs: number | null = null;
+function openWait({ leftMs = null }: PaymentInput & Partial<Pick<RecoveryInput, 'leftMs'>>) {
+  let untilMs = leftMs === null ? null : Date.now() + leftMs;
   return {
     leftMs: () => (untilMs === null ? null : Math.max(untilMs - Date.now(), 0)),
     /** A note without a wait changes none, and a pause only holds one up. */

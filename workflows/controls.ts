@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow';
 import type { Control, ControlAction } from '../domain/control.ts';
 import type { PaymentInput, WaitingFor } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
@@ -20,6 +21,8 @@ export async function applyControl(
 
 const APPLY = {
   async look_up(input, book, desk, { by }) {
+    // The trail says that nobody is asked.
+    if (desk.isPaused && patched('no-look-up-while-paused')) return;
     // Batches that follow each other ask no faster than the policy lets us.
     const everyMs = scheduleAt(input.policy.lookup.every_ms, 0);
     if (desk.lookedUpMs !== null && Date.now() - desk.lookedUpMs < everyMs) return;
@@ -30,6 +33,7 @@ const APPLY = {
   async pause(_input, book, desk, { by, reason }) {
     if (desk.isPaused) return;
     desk.isPaused = true;
+    desk.pausedFor = reason;
     await book.write({
       key: book.numbered('paused'),
       action: 'payment.paused',
@@ -41,6 +45,7 @@ const APPLY = {
   async resume(_input, book, desk, { by, reason }) {
     if (!desk.isPaused) return;
     desk.isPaused = false;
+    desk.pausedFor = null;
     await book.write({
       key: book.numbered('resumed'),
       action: 'payment.resumed',

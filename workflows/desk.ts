@@ -22,6 +22,7 @@ import {
   refuseTaken,
   refuseVerify,
 } from './refusals.ts';
+import { openRunCount, type RunCount } from './run-count.ts';
 
 /** What a merchant asks of an open payment. `refusal` is set when it was tried and did not go. */
 export type Wish = {
@@ -43,6 +44,9 @@ export type Desk = {
   isPaused: boolean;
   /** When an operator last had the provider asked; null for never. */
   lookedUpMs: number | null;
+  /** Why it was paused, in the operator's words; null when that is not known. */
+  pausedFor: string | null;
+  readonly count: RunCount;
   readonly hasNews: () => boolean;
   takeEvent(): DeliveredEvent | undefined;
   takeDecision(): Decision | undefined;
@@ -59,11 +63,14 @@ export function openDesk(input: PaymentInput, book: Book): Desk {
   const wishes: Wish[] = [];
   const controls: Control[] = [];
   const seen = new Set<string>();
+  const count = openRunCount(input.limits);
 
   const desk: Desk = {
     isSending: false,
     isAnswerable: false,
-    isPaused: false,
+    isPaused: input.isPaused === true,
+    pausedFor: null,
+    count,
     lookedUpMs: null,
     hasNews: () =>
       [events, decisions, wishes, controls].some(({ length }) => length > 0) ||
@@ -76,14 +83,17 @@ export function openDesk(input: PaymentInput, book: Book): Desk {
       desk.hasNews() || (await condition(desk.hasNews, timeoutMs, { summary })),
   };
   setHandler(providerEventSignal, (delivered) => {
+    count.signal();
     if (seen.has(delivered.eventId)) return;
     seen.add(delivered.eventId);
     events.push(delivered);
   });
   setHandler(controlSignal, (control) => {
+    count.signal();
     controls.push(control);
   });
   setHandler(firstStateUpdate, async () => {
+    count.update();
     await condition(() => desk.isAnswerable);
     return book.status();
   });
@@ -91,6 +101,7 @@ export function openDesk(input: PaymentInput, book: Book): Desk {
   setHandler(
     decideUpdate,
     async (decision) => {
+      count.update();
       decisions.push(decision);
       await condition(() => isClosed(book.status()));
       return book.status();
@@ -102,6 +113,7 @@ export function openDesk(input: PaymentInput, book: Book): Desk {
 
 function takeWishes(input: PaymentInput, book: Book, desk: Desk, wishes: Wish[]): void {
   const grant = async (kind: Wish['kind'], amountMinor: number | null = null) => {
+    desk.count.update();
     const wish: Wish = { kind, amountMinor, isAnswered: false, refusal: null };
     wishes.push(wish);
     await condition(() => wish.isAnswered || isClosed(book.status()));
@@ -124,14 +136,15 @@ function takeWishes(input: PaymentInput, book: Book, desk: Desk, wishes: Wish[])
       refuseTaken(input, book, amountMinor);
       return book.status();
     },
-    { validator: ({ amountMinor }) => refuseCapture(input, book, amountMinor) },
+    { validator: ({ amountMinor }) => refuseCapture(input, book, desk, amountMinor) },
   );
   setHandler(
     verifyUpdate,
     async () => {
+      desk.count.verify();
       await grant('verify');
       return book.status();
     },
-    { validator: () => refuseVerify(book) },
+    { validator: () => refuseVerify(book, desk) },
   );
 }

@@ -15,6 +15,7 @@ import { reviewLateMismatch } from './late-mismatch.ts';
 import { isHeldLate, resolveLateSuccess } from './late-success.ts';
 import { applyEvent, applyNews } from './news.ts';
 import { keepEvent, lookup } from './proxies.ts';
+import { renewLateIfLong } from './renew.ts';
 
 /**
  * Takes callbacks of a payment that has no workflow of its own. Mostly it has ended: the same table
@@ -28,10 +29,11 @@ export async function lateOutcome(
   const { status = 'failed', reviewReason } = input.standing ?? {};
   const reason = status === 'needs_review' ? (reviewReason ?? 'late_success') : null;
   const book = openBook(input, status, reason);
-  const desk = openDesk(input, book);
   book.setOut(true);
+  const desk = openDesk(input, book);
   desk.isAnswerable = true;
   do {
+    await renewLateIfLong(input, book, desk);
     await condition(desk.hasNews);
     for (let event = desk.takeEvent(); event !== undefined; event = desk.takeEvent()) {
       await applyLate(input, book, event);

@@ -5,6 +5,7 @@ import { isHeldLate } from './late-success.ts';
 import { openRefundBook } from './refund-book.ts';
 import { openRefundDesk } from './refund-desk.ts';
 import { applyRefundNews } from './refund-news.ts';
+import { renewRefundIfLong } from './renew.ts';
 
 /**
  * Takes what a provider says about a refund that has no workflow of its own: above all, after its
@@ -18,9 +19,10 @@ export async function lateRefund(
   const isInReview = input.status === 'needs_review';
   const reason = isInReview ? (input.reviewReason ?? 'late_success') : null;
   const book = openRefundBook(refund, input.status, reason);
-  const desk = openRefundDesk(book);
+  const desk = openRefundDesk(refund, book);
   desk.isAnswerable = true;
   do {
+    await renewRefundIfLong(refund, book, desk);
     await condition(desk.hasNews);
     await applyRefundNews(refund, book, desk);
   } while (desk.hasNews() || (book.status() === 'needs_review' && isHeldLate(book.reviewReason())));

@@ -13,6 +13,7 @@ import { isAskedInReview } from './late-success.ts';
 import { applyNews, writeOffMessages } from './news.ts';
 import { holdWhilePaused } from './pause.ts';
 import { lookup } from './proxies.ts';
+import { renewIfLong } from './renew.ts';
 import { settle } from './settlement.ts';
 import { isUnknownResult, shortenWait } from './unclear.ts';
 import { letGo } from './wishes.ts';
@@ -93,6 +94,7 @@ function isAwaited(book: Book): boolean {
 async function awaitCallback(input: PaymentInput, book: Book, desk: Desk): Promise<void> {
   const until = Date.now() + input.policy.callback_wait_ms;
   while (isAwaited(book) && !book.unclear.isAskDue()) {
+    await renewIfLong(input, book, desk);
     const leftMs = until - Date.now();
     if (!desk.hasNews() && leftMs <= 0) return;
     if (!(await desk.newsWithin(Math.max(leftMs, 1), 'wait for the callback'))) return;
@@ -118,6 +120,7 @@ async function askProvider(
   const ask = (everyMs: readonly number[], windowMs: number) =>
     lookup(input, askedOf(book), windowMs, { everyMs });
   while (isAwaited(book)) {
+    await renewIfLong(input, book, desk);
     if (desk.isPaused) {
       await holdWhilePaused(input, book, desk);
       // Whatever time the pause took, the provider is asked once more.
@@ -142,7 +145,9 @@ async function askProvider(
 
 function askerOf(input: PaymentInput, book: Book, desk: Desk, isWanted: Asker['isWanted']): Asker {
   const { unclear } = book;
-  return { inbox: desk, unclear, handleMessages: () => applyNews(input, book, desk), isWanted };
+  const renew = () => renewIfLong(input, book, desk);
+  const handleMessages = () => applyNews(input, book, desk);
+  return { inbox: desk, unclear, handleMessages, renew, isWanted };
 }
 
 /** There has to be an id to ask by; and a callback that is asked about is asked about once. */
@@ -164,6 +169,7 @@ async function awaitCapture(input: PaymentInput, book: Book, desk: Desk): Promis
   const until = Date.now() + input.policy.authorization.expires_after_ms;
   const asker = askerOf(input, book, desk, () => book.status() === 'authorized');
   while (book.status() === 'authorized') {
+    await renewIfLong(input, book, desk);
     const leftMs = until - Date.now();
     if (leftMs <= 0) return await expire(input, book, desk, 'authorization_expired');
     if (!(await desk.newsWithin(leftMs, 'held for capture'))) continue;

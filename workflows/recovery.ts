@@ -10,7 +10,9 @@ import { type Book, openBook } from './book.ts';
 import { type Desk, openDesk } from './desk.ts';
 import { isAskedInReview } from './late-success.ts';
 import { applyNews, writeOffMessages } from './news.ts';
+import { holdWhilePaused } from './pause.ts';
 import { lookup } from './proxies.ts';
+import { renewIfLong } from './renew.ts';
 import { settle } from './settlement.ts';
 import { deadlineOf, isUnknownResult } from './unclear.ts';
 import { letGo } from './wishes.ts';
@@ -48,19 +50,26 @@ export async function recoverPayment(
   };
   // The workflow before numbered its keys from one as well.
   const status = input.standing?.status ?? 'created';
-  const book = { ...openBook(input, status, given.reviewReason), numbered: keyOf };
+  const opened = openBook(input, status, given.reviewReason);
+  const { ordinals } = given.continued ?? opened;
+  const book = { ...opened, numbered: keyOf, ordinals: { ...ordinals } };
+  // First of all: an update that comes with the start is judged as the desk opens.
+  book.setOut(true);
   const desk = openDesk(input, book);
   const taken = { input, book, desk, keyOf };
-  book.setOut(true);
   desk.isAnswerable = true;
-  await book.write({
-    key: keyOf('start'),
-    action: 'payment.recovered',
-    actor: 'sweeper',
-    cause: causeOf(input),
-  });
+  if (given.continued === undefined) {
+    await book.write({
+      key: keyOf('start'),
+      action: 'payment.recovered',
+      actor: 'sweeper',
+      cause: causeOf(input),
+    });
+  }
   do {
     for (let status = book.status(); isOpen(status); status = book.status()) {
+      await holdWhilePaused(input, book, desk);
+      if (book.status() !== status) continue;
       await STAGES[status](taken);
     }
     await writeOffMessages(input, book, desk);
@@ -139,7 +148,7 @@ async function hold(taken: Case): Promise<void> {
   const until = Date.now() + (leftMs ?? freshMs);
   const asker = askerOf(taken, () => book.status() === status);
   for (let round = 0; ; round += 1) {
-    await askOnce(taken, asker);
+    if (isAskedIn(taken, round)) await askOnce(taken, asker);
     if (!asker.isWanted()) return;
     const restMs = until - Date.now();
     if (restMs <= 0) break;
@@ -148,8 +157,16 @@ async function hold(taken: Case): Promise<void> {
   await expire(taken, isAuthorized ? 'authorization_expired' : 'prompt_expired');
 }
 
+/** What is recovered is asked about at once; what only goes on in a new run keeps its pace. */
+function isAskedIn({ input }: Case, round: number): boolean {
+  return round > 0 || input.continued === undefined;
+}
+
 async function expire(taken: Case, code: FailureCode): Promise<void> {
-  const { input, book, keyOf } = taken;
+  const { input, book, desk, keyOf } = taken;
+  const held = book.status();
+  await holdWhilePaused(input, book, desk);
+  if (book.status() !== held) return;
   const doubt = await letGo(input, book, { code, actor: 'sweeper', key: keyOf('expired') });
   if (doubt === null) return;
   await giveUp(taken, `its time is over, and letting it go was not confirmed: ${doubt}`);
@@ -174,14 +191,17 @@ async function review(taken: Case): Promise<void> {
   const wasAsked = !isLateMoney(input.reviewReason);
   const asker = askerOf(taken, () => book.status() === 'needs_review');
   for (let round = 0; asker.isWanted(); round += 1) {
-    if (wasAsked && isAskedInReview(book.reviewReason())) await askOnce(taken, asker);
+    const isAsked = isAskedIn(taken, round) && wasAsked && isAskedInReview(book.reviewReason());
+    if (isAsked) await askOnce(taken, asker);
     await waitWhileWanted(asker, scheduleAt(input.policy.review.ask_every_ms, round), 'in review');
   }
 }
 
 function askerOf({ input, book, desk }: Case, isWanted: Asker['isWanted']): Asker {
   const { unclear } = book;
-  return { inbox: desk, unclear, handleMessages: () => applyNews(input, book, desk), isWanted };
+  const renew = () => renewIfLong(input, book, desk);
+  const handleMessages = () => applyNews(input, book, desk);
+  return { inbox: desk, unclear, handleMessages, renew, isWanted };
 }
 
 /** There has to be an id to ask by; and a callback that is asked about is asked about once. */

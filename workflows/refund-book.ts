@@ -42,15 +42,19 @@ const BLANK = {
   webhook: null,
 } as const;
 
-/** @param status where the refund stands when the workflow takes it up, and why in review. */
+/**
+ * @param status where the refund stands when the workflow takes it up, and why in review.
+ * @param providerRefundId the provider's id of it, where that is known then.
+ */
 export function openRefundBook(
   input: RefundInput,
   status: RefundStatus,
   review: RefundReviewReason | null = null,
+  providerRefundId: string | null = null,
 ): RefundBook {
   const { refundId, paymentId } = input;
   let current = status;
-  let knownId: string | null = null;
+  let knownId = providerRefundId;
   let reviewReason = review;
   return {
     status: () => current,

@@ -9,6 +9,7 @@ import { openRefundBook, type RefundBook } from './refund-book.ts';
 import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
 import { applyRefundNews, settleRefund } from './refund-news.ts';
 import { lookupRefund } from './refund-proxies.ts';
+import { renewRefundIfLong } from './renew.ts';
 import { deadlineOf } from './unclear.ts';
 
 type Case = {
@@ -22,8 +23,8 @@ type Case = {
 export async function recoverRefund(
   input: RefundRecoveryInput,
 ): Promise<{ readonly status: RefundStatus }> {
-  const book = openRefundBook(input, input.status, input.reviewReason);
-  const desk = openRefundDesk(book);
+  const book = openRefundBook(input, input.status, input.reviewReason, input.providerRefundId);
+  const desk = openRefundDesk(input, book);
   let steps = 0;
   const keyOf = (step: string) => {
     steps += 1;
@@ -31,14 +32,16 @@ export async function recoverRefund(
   };
   const taken = { input, book, desk, keyOf };
   desk.isAnswerable = true;
-  await book.write({
-    key: keyOf('start'),
-    action: 'refund.recovered',
-    actor: 'sweeper',
-    cause: causeOf(input),
-    providerRefundId: input.providerRefundId,
-    waitingFor: input.status === 'needs_review' ? 'review' : 'lookup',
-  });
+  if (input.isContinued !== true) {
+    await book.write({
+      key: keyOf('start'),
+      action: 'refund.recovered',
+      actor: 'sweeper',
+      cause: causeOf(input),
+      providerRefundId: input.providerRefundId,
+      waitingFor: input.status === 'needs_review' ? 'review' : 'lookup',
+    });
+  }
   if (book.status() === 'pending') await awaitResult(taken);
   do {
     if (book.status() === 'needs_review') await review(taken);
@@ -84,7 +87,8 @@ async function review(taken: Case): Promise<void> {
   const asker = askerOf(taken, () => book.status() === 'needs_review');
   for (let round = 0; asker.isWanted(); round += 1) {
     if (asker.inbox.hasNews()) await asker.handleMessages();
-    const isAsked = wasAsked && canAsk(taken) && isAskedInReview(book.reviewReason());
+    const isDue = round > 0 || input.isContinued !== true;
+    const isAsked = isDue && wasAsked && canAsk(taken) && isAskedInReview(book.reviewReason());
     if (isAsked && asker.isWanted()) {
       const answer = await askWhileWanted(asker, () => lookupRefund(input, book, windowMs));
       if (answer) await takeAnswer(taken, answer);
@@ -96,7 +100,8 @@ async function review(taken: Case): Promise<void> {
 function askerOf({ input, book, desk }: Case, isWanted: Asker['isWanted']): Asker {
   const { unclear } = book;
   const handleMessages = () => applyRefundNews(input, book, desk);
-  return { inbox: desk, unclear, handleMessages, isWanted };
+  const renew = () => renewRefundIfLong(input, book, desk);
+  return { inbox: desk, unclear, handleMessages, renew, isWanted };
 }
 
 function canAsk({ input }: Case): boolean {

@@ -15,6 +15,7 @@ import { failRefund, openRefundBook, type RefundBook } from './refund-book.ts';
 import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
 import { applyRefundNews, settleRefund } from './refund-news.ts';
 import { lookupRefund, sendRefund } from './refund-proxies.ts';
+import { renewRefundIfLong } from './renew.ts';
 import { deadlineOf } from './unclear.ts';
 
 /**
@@ -24,7 +25,7 @@ import { deadlineOf } from './unclear.ts';
  */
 export async function refund(input: RefundInput): Promise<{ readonly status: RefundStatus }> {
   const book = openRefundBook(input, 'pending');
-  const desk = openRefundDesk(book);
+  const desk = openRefundDesk(input, book);
 
   // 1. Learn what the provider needs for it, where the payment lacks that.
   const { receiptToLearn } = input;
@@ -207,7 +208,8 @@ function askerOf(
   isWanted: Asker['isWanted'],
 ): Asker {
   const handleMessages = () => applyRefundNews(input, book, desk);
-  return { inbox: desk, unclear: book.unclear, handleMessages, isWanted };
+  const renew = () => renewRefundIfLong(input, book, desk);
+  return { inbox: desk, unclear: book.unclear, handleMessages, renew, isWanted };
 }
 
 function canAsk({ can }: RefundInput): boolean {

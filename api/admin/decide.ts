@@ -6,11 +6,11 @@ import type { Currency } from '../../domain/money.ts';
 import type { ReviewReason } from '../../domain/payment.ts';
 import type { RefundReviewReason } from '../../domain/refund.ts';
 import type { ApiDeps } from '../deps.ts';
-import type { UpdateAnswer } from '../engine.ts';
 import { ApiError } from '../errors.ts';
 import type { Reply } from '../operation.ts';
 import { requireDone } from '../payments/actions.ts';
 import { positiveAmount, text } from '../schema.ts';
+import type { UpdateAnswer } from '../updates.ts';
 
 /** The rule of `db/decisions.ts` in a sentence, for all who set a password or need a second. */
 export const WHO_KNOWS_A_PASSWORD = `Who ever set an operator’s password counts as knowing it until the operator sets its own, and then for ${KNOWN_HOURS} hours more, or ${KNOWN_DAYS} days where the payment or refund to decide about is older than that password; what \`npm run admin\` set counts as known to everybody.`;

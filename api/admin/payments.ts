@@ -7,7 +7,7 @@ import type { Payment } from '../../domain/payment.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { verifyPayment } from '../payments/actions.ts';
+import { recoveryOf, VERIFY_RULES, verifyPayment } from '../payments/actions.ts';
 import { showExecution } from '../payments/execution.ts';
 import { listPage } from '../payments/list.ts';
 import { presentAuditEntry, presentPayment } from '../payments/present.ts';
@@ -111,10 +111,10 @@ export const adminPaymentOperations: readonly Operation[] = [
     path: `${one}/verify`,
     tag,
     summary: 'Ask the provider about any payment now',
-    description: 'A payment that has ended is shown as it stands: there is nothing to ask.',
+    description: VERIFY_RULES,
     access: acting,
     answers,
-    problems: ['not_sent', 'payment_closed'],
+    problems: ['not_sent', 'paused', 'payment_closed'],
     async handle(deps, { param }) {
       await verifyPayment(deps, await requireAnyPayment(deps, param('id')));
       const payment = await requireAnyPayment(deps, param('id'));
@@ -136,7 +136,8 @@ export const adminPaymentOperations: readonly Operation[] = [
       const payment = await requireAnyPayment(deps, param('id'));
       return await decide(deps, payment, body, {
         operatorId: caller.operatorId,
-        carryOut: (decided) => deps.engine.decidePayment(payment.workflowId, decided),
+        carryOut: (decided) =>
+          deps.engine.decidePayment(payment.workflowId, decided, recoveryOf(deps, payment)),
         show: async () => presentAdminPayment(deps, await requireAnyPayment(deps, payment.id)),
       });
     },

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { findUnclearCause } from '../../db/audit.ts';
-import { findAnyRefund } from '../../db/refunds.ts';
+import { findAnyRefund, findRefundByWorkflow } from '../../db/refunds.ts';
 import { listRefundsInReview } from '../../db/review-queue.ts';
 import { isId } from '../../domain/id.ts';
+import { refundRecoveryInput } from '../../domain/inputs.ts';
 import type { Refund } from '../../domain/refund.ts';
+import { capabilitiesOf } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
@@ -85,12 +87,21 @@ export const adminRefundOperations: readonly Operation[] = [
       const refund = await requireAnyRefund(deps, param('id'));
       return await decide(deps, refund, body, {
         operatorId: caller.operatorId,
-        carryOut: (decided) => deps.engine.decideRefund(refund.workflowId, decided),
+        carryOut: (decided) =>
+          deps.engine.decideRefund(refund.workflowId, decided, () => loadRecovery(deps, refund)),
         show: async () => presentRefund(await requireAnyRefund(deps, refund.id), deps.engine),
       });
     },
   }),
 ];
+
+/** What a refund in review is recovered with whose workflow is gone. */
+async function loadRecovery({ pool }: ApiDeps, { workflowId }: Refund) {
+  const found = await findRefundByWorkflow(pool, workflowId);
+  if (found?.refund.status !== 'needs_review') return null;
+  const { refund, payment } = found;
+  return refundRecoveryInput(refund, payment, capabilitiesOf(payment.provider), true);
+}
 
 async function requireAnyRefund({ pool }: ApiDeps, id: string): Promise<Refund> {
   const refund = isId('refund', id) ? await findAnyRefund(pool, id) : null;

@@ -1,17 +1,27 @@
+import { cancelUnsent } from '../../db/cancel-unsent.ts';
 import { findAnyPayment } from '../../db/payments.ts';
+import { recoveryInput } from '../../domain/inputs.ts';
 import { formatMoney } from '../../domain/money.ts';
 import type { Payment } from '../../domain/payment.ts';
-import type { PaymentStatus } from '../../domain/payment-states.ts';
+import { isClosed, type PaymentStatus } from '../../domain/payment-states.ts';
 import type { RefundStatus } from '../../domain/refund-states.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
-import type { UpdateAnswer } from '../engine.ts';
 import { ApiError, isProblemCode } from '../errors.ts';
+import type { LoadRecovery, UpdateAnswer } from '../updates.ts';
 
-/** Ends what was not yet paid. A second cancel of a canceled payment changes nothing. */
+/**
+ * Ends what was not yet paid. A second cancel of a canceled payment changes nothing. What no run
+ * has claimed for sending is canceled by its row alone, so also while Temporal is away; its
+ * workflow, if there is one, is told, and would find out by itself.
+ */
 export async function cancelPayment(deps: ApiDeps, payment: Payment): Promise<void> {
   if (payment.status === 'canceled') return;
-  const answer = await deps.engine.cancelPayment(payment.workflowId);
+  if (payment.status === 'created' && (await cancelUnsent(deps.pool, payment))) {
+    void deps.engine.cancelPayment(payment.workflowId, async () => null);
+    return;
+  }
+  const answer = await deps.engine.cancelPayment(payment.workflowId, recoveryOf(deps, payment));
   const standing = await reread(deps, payment, answer);
   if (standing.status !== 'canceled') requireDone('canceled', standing, answer);
 }
@@ -36,7 +46,11 @@ export async function capturePayment(
     const detail = `at most ${held} (${payment.amountMinor}) is authorized`;
     throw new ApiError('invalid_request', `amount: ${detail}`, [{ pointer: '/amount', detail }]);
   }
-  const answer = await deps.engine.capturePayment(payment.workflowId, amountMinor);
+  const answer = await deps.engine.capturePayment(
+    payment.workflowId,
+    amountMinor,
+    recoveryOf(deps, payment),
+  );
   const standing = await reread(deps, payment, answer);
   if (!isCapturedBy(standing, amountMinor)) requireDone('captured', standing, answer);
 }
@@ -46,15 +60,36 @@ function isCapturedBy(payment: Payment, amountMinor: number): boolean {
   return isWhole && payment.captureMethod === 'manual';
 }
 
+/** What is told of verifying, to merchants and operators. */
+export const VERIFY_RULES =
+  'A payment that has succeeded is shown as it stands: there is nothing to ask. One that has failed or was canceled is not asked about any more (payment_closed). Questions within five seconds are one, and after some dozens within an hour the next has to wait (rate_limited, with Retry-After).';
+
 /**
- * Asks the provider now. There is nothing to ask about a payment that has ended, also meanwhile, so
- * a verify whose answer was lost may be sent again.
+ * Asks the provider now. There is nothing to ask about a payment that has succeeded, or that ends
+ * meanwhile; of one that has ended otherwise it is said that nobody is asked.
  */
 export async function verifyPayment(deps: ApiDeps, payment: Payment): Promise<void> {
-  if (HAS_ENDED.includes(payment.status)) return;
-  const answer = await deps.engine.verifyPayment(payment.workflowId);
+  if (payment.status === 'succeeded') return;
+  if (isClosed(payment.status)) {
+    const detail = `it is ${payment.status}, and the provider is not asked about it any more. If the payer was charged all the same, the provider’s late callback brings the payment to review; without one, look for it in the provider’s portal`;
+    throw new ApiError('payment_closed', detail);
+  }
+  const answer = await deps.engine.verifyPayment(payment.workflowId, recoveryOf(deps, payment));
   const standing = await reread(deps, payment, answer);
   if (!HAS_ENDED.includes(standing.status)) requireDone('verified', standing, answer);
+}
+
+/**
+ * What a payment is recovered with whose workflow is gone. One that was not sent yet is not: its
+ * workflow is started by its first request or by the sweeper.
+ */
+export function recoveryOf({ pool }: ApiDeps, { id }: Payment): LoadRecovery {
+  return async () => {
+    const payment = await findAnyPayment(pool, id);
+    const isOpen = payment !== null && !isClosed(payment.status);
+    if (!isOpen || payment.status === 'created') return null;
+    return recoveryInput(payment, capabilitiesOf, Date.now());
+  };
 }
 
 /**
@@ -85,13 +120,13 @@ export function requireDone(
     case 'done':
       return;
     case 'not_running':
-      // Stored and not begun, or its workflow was lost: the sweeper sees to both.
+      // Stored and not begun: the sweeper sees to it. What lost its workflow has got another.
       throw new ApiError('temporarily_unavailable', 'its workflow is being started; try again');
     case 'unavailable':
       throw new ApiError('temporarily_unavailable', 'nobody could take it in time; try again');
     case 'refused': {
       const code = isProblemCode(answer.type) ? answer.type : 'payment_closed';
-      throw new ApiError(code, `it cannot be ${what}: ${answer.message}`);
+      throw new ApiError(code, `it cannot be ${what}: ${answer.message}`, [], answer.retryAfterS);
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Payment } from '../../domain/payment.ts';
 import type { ApiDeps } from '../deps.ts';
 import { declare, type Operation, type Reply } from '../operation.ts';
 import { pageOf, presentWholeList, wholeListOf } from '../shape.ts';
-import { cancelPayment, capturePayment, verifyPayment } from './actions.ts';
+import { cancelPayment, capturePayment, VERIFY_RULES, verifyPayment } from './actions.ts';
 import { createPayment, isUndecided, startPayment } from './create.ts';
 import { showExecution } from './execution.ts';
 import { requirePayment } from './find.ts';
@@ -102,10 +102,11 @@ export const paymentOperations: readonly Operation[] = [
     path: '/api/v1/payments/{id}/cancel',
     tag,
     summary: 'Cancel what is not paid yet',
-    description: 'A second cancel of a canceled payment changes nothing.',
+    description:
+      'A second cancel of a canceled payment changes nothing. What was not sent yet can be canceled at any time.',
     access: writing,
     answers: { 200: { ...asItStands[200], example: { ...UNPAID, status: 'canceled' } } },
-    problems: ['already_sent', 'payment_closed'],
+    problems: ['already_sent', 'in_review', 'payment_closed'],
     async handle(deps, call) {
       await cancelPayment(deps, await paymentOf(deps, call));
       return await show(deps, call);
@@ -122,7 +123,7 @@ export const paymentOperations: readonly Operation[] = [
     body: capturePaymentBody,
     isBodyOptional: true,
     answers: asItStands,
-    problems: ['not_authorized', 'capture_refused', 'payment_closed', 'provider_limits'],
+    problems: ['not_authorized', 'capture_refused', 'paused', 'payment_closed', 'provider_limits'],
     async handle(deps, call) {
       await capturePayment(deps, await paymentOf(deps, call), call.body.amount);
       return await show(deps, call);
@@ -134,10 +135,10 @@ export const paymentOperations: readonly Operation[] = [
     path: '/api/v1/payments/{id}/verify',
     tag,
     summary: 'Ask the provider now',
-    description: 'A payment that has ended is shown as it stands: there is nothing to ask.',
+    description: VERIFY_RULES,
     access: writing,
     answers: asItStands,
-    problems: ['not_sent', 'payment_closed'],
+    problems: ['not_sent', 'paused', 'payment_closed'],
     async handle(deps, call) {
       await verifyPayment(deps, await paymentOf(deps, call));
       return await show(deps, call);

@@ -132,26 +132,67 @@ describe.each(['cancel', 'capture', 'verify'] as const)('%s', (what) => {
   );
 });
 
-test.each(['created', 'processing'] as const)(
-  'a payment that is %s and not taken up yet is not called closed: try again',
-  async (status) => {
+test.each([
+  ['created', 'verify'],
+  ['processing', 'cancel'],
+] as const)(
+  'a %s payment that is not taken up yet is not called closed: try again to %s',
+  async (...it) => {
+    const [status, what] = it;
     const { id } = await store(status);
     api.engine.update = { kind: 'not_running' };
-    const answer = await ask(id, 'cancel');
+    const answer = await ask(id, what);
     expect([answer.status, answer.body.code]).toEqual([503, 'temporarily_unavailable']);
     expect(answer.headers.get('retry-after')).not.toBeNull();
   },
 );
 
-test.each(['succeeded', 'failed', 'canceled'] as const)(
-  'of a payment that is %s nobody is asked: a verify shows it, however often',
-  async (status) => {
-    const { id } = await store(status);
-    api.engine.update = { kind: 'not_running' };
+test.each(['runs', 'closed', 'away'] as const)(
+  'what nobody has sent is canceled at once, when its workflow is: %s',
+  async (workflows) => {
+    const { id } = await store('created');
+    api.engine.workflows = workflows;
+    api.engine.update = { kind: workflows === 'runs' ? 'done' : 'unavailable' };
     for (const _again of [1, 2]) {
-      expect(await ask(id, 'verify')).toMatchObject({ status: 200, body: { id, status } });
+      expect(await ask(id, 'cancel')).toMatchObject({ status: 200, body: { status: 'canceled' } });
     }
-    expect(api.engine.updates).toEqual([]);
+  },
+);
+
+// table
+test.each([
+  ['succeeded', 200, undefined],
+  ['failed', 409, 'payment_closed'],
+  ['canceled', 409, 'payment_closed'],
+] as const)('of a payment that is %s nobody is asked: a verify is %i', async (...it) => {
+  const [status, code, problem] = it;
+  const { id } = await store(status);
+  for (const _again of [1, 2]) {
+    const answer = await ask(id, 'verify');
+    expect([answer.status, answer.body.code]).toEqual([code, problem]);
+    if (problem !== undefined) expect(answer.body.detail).toContain('not asked about it any more');
+  }
+  expect(api.engine.updates).toEqual([]);
+});
+
+test('a verify that comes too often is told when to come again', async () => {
+  const { id } = await store('processing');
+  const message = 'asked too often';
+  api.engine.update = { kind: 'refused', type: 'rate_limited', message, retryAfterS: 7 };
+  const answer = await ask(id, 'verify');
+  expect([answer.status, answer.body.code]).toEqual([429, 'rate_limited']);
+  expect(answer.headers.get('retry-after')).toBe('7');
+});
+
+test.each(['capture', 'verify'] as const)(
+  'a %s of what an operator paused says so',
+  async (what) => {
+    const { id } = await store('authorized');
+    const message = 'an operator paused it: the provider is down';
+    api.engine.update = { kind: 'refused', type: 'paused', message };
+    const answer = await ask(id, what);
+    expect([answer.status, answer.body.code]).toEqual([409, 'paused']);
+    expect(answer.body.detail).toContain(message);
   },
 );
 
@@ -209,7 +250,7 @@ test.each([
   const answer = await api.send('POST', `/api/v1/payments/${payment.id}/capture`, {
     body: { amount },
   });
-  api.engine.capturePayment = (id, minor) => own.capturePayment(id, minor);
+  api.engine.capturePayment = (...asked) => own.capturePayment(...asked);
   expect([answer.status, answer.body.code]).toEqual([status, code]);
 });
 

@@ -176,6 +176,29 @@ test('refunds have queues too: one that nobody took up is behind no review', asy
   expect(await list('pending')).toMatchObject([{ is_sent: true }]);
 });
 
+// table
+test.each([
+  ['50 minutes', null, false],
+  ['70 minutes', null, true],
+  ['3 hours', '50 minutes', false],
+  ['3 hours', '70 minutes', true],
+] as const)(
+  'a refund in review for days is looked at each hour: %s, seen %s: %s',
+  async (...it) => {
+    const [age, seen, isDue] = it;
+    const { id } = await storeRefund();
+    await database.queryAsOwner(
+      `UPDATE refunds SET status = 'needs_review', waiting_for = 'review',
+       wait_until = now() + interval '1 day' WHERE id = $1`,
+      [id],
+    );
+    await setAge('refunds', id, age);
+    if (seen !== null) await setSeen('refunds', id, seen);
+    const silent = await listSilentRefunds(pool, 'needs_review', 15_000, 100);
+    expect(idsOf(silent)).toEqual(isDue ? [id] : []);
+  },
+);
+
 const REFUND_SILENCES = [
   // Nobody took it up: it is started.
   { sent: false, waits: null, wait: null, age: '14 seconds', isDue: false },

@@ -178,6 +178,28 @@ test('what Temporal took over but nobody applied comes back after a minute', asy
   expect(await findRow(id)).toMatchObject({ delivery_count: 2 });
 });
 
+// table
+test.each([
+  [1, '59 seconds', false],
+  [2, '61 seconds', false],
+  [2, '121 seconds', true],
+  [4, '7 minutes', false],
+  [4, '9 minutes', true],
+  [200, '59 minutes', false],
+  [200, '61 minutes', true],
+] as const)(
+  'told %i times and never applied, it is told again after a longer pause each time: %s, %s',
+  async (times, ago, isDue) => {
+    const id = await storeAged('30 days');
+    await database.queryAsOwner(
+      `UPDATE webhook_events SET delivery_count = $2, delivered_at = now() - $3::interval
+       WHERE id = $1`,
+      [id, times, ago],
+    );
+    expect(await listIds()).toEqual(isDue ? [id] : []);
+  },
+);
+
 test('applied stays applied; parked can still be applied, and finds its payment', async () => {
   const payment = await storePayment(pool);
   const { event } = await insertWebhookEvent(pool, makeWebhookEvent());

@@ -1,12 +1,16 @@
+import type { WorkflowHandle } from '@temporalio/client';
 import type { ControlAction } from '../../domain/control.ts';
 import { ProviderError } from '../../domain/error.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
 import { policy } from '../../providers/mpesa/policy.ts';
 import {
   cancelUpdate,
+  captureUpdate,
   controlSignal,
   paymentStart,
   providerEventSignal,
+  recoveryStart,
+  verifyUpdate,
 } from '../../workflows/messages.ts';
 import {
   chargeFailure,
@@ -119,4 +123,74 @@ test('asked twice, each changes something once; what is not paused does not go o
     'payment.paused',
     'payment.settled',
   ]);
+});
+
+describe('while an operator holds a payment', () => {
+  const CAN = {
+    dedupes_by_our_id: true,
+    looks_up_by_our_id: true,
+    capture: true,
+    cancel: true,
+  } as const;
+
+  async function hold() {
+    const held = outcome('authorized');
+    const full: Script = {
+      charge: () => held,
+      lookup: () => outcome('succeeded'),
+      capture: () => outcome('succeeded'),
+      cancel: () => outcome('canceled'),
+    };
+    const changes = { can: CAN, captureMethod: 'manual' } as const;
+    const { input, story } = stage.prepare(full, {}, changes);
+    const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+    const ask = (action: ControlAction) =>
+      handle.signal(controlSignal, { action, by: 'opr_1', reason: 'the provider is down' });
+    while (story.status !== 'authorized') await stage.env.sleep('1s');
+    await ask('pause');
+    while (story.entries.at(-1)?.action !== 'payment.paused') await stage.env.sleep('1s');
+    return { handle, story, ask };
+  }
+  const refused = {
+    cause: { type: 'paused', message: 'an operator paused it: the provider is down' },
+  };
+  const capture = (handle: WorkflowHandle) =>
+    handle.executeUpdate(captureUpdate, { args: [{ amountMinor: 10_000 }] });
+
+  it('it is neither captured nor verified, and a look-up of all asks nobody', async () => {
+    const { handle, story, ask } = await hold();
+    await expect(handle.executeUpdate(verifyUpdate)).rejects.toMatchObject(refused);
+    await expect(capture(handle)).rejects.toMatchObject(refused);
+    await ask('look_up');
+    await stage.env.sleep('1h');
+    expect([story.questions, story.settlements, story.status]).toEqual([0, [], 'authorized']);
+    await ask('resume');
+    while (story.entries.at(-1)?.action !== 'payment.resumed') await stage.env.sleep('1s');
+    expect(await capture(handle)).toBe('succeeded');
+  });
+
+  it('it can still be canceled', async () => {
+    const { handle, story } = await hold();
+    expect(await handle.executeUpdate(cancelUpdate)).toBe('canceled');
+    expect(story.settlements).toEqual(['cancel 10000']);
+  });
+});
+
+test('a payment whose run is lost while it is paused stays paused', async () => {
+  const { input, story } = stage.prepare({
+    charge: () => PENDING,
+    lookup: () => outcome('declined'),
+  });
+  story.status = 'processing';
+  const standing = {
+    status: 'processing',
+    providerPaymentId: 'ws_CO_1',
+    earlierProviderIds: [],
+  } as const;
+  const found = { ...input, standing, isPaused: true, reviewReason: null, leftMs: null };
+  const handle = await stage.env.client.workflow.start('recoverPayment', recoveryStart(found));
+  await stage.env.sleep('3d');
+  expect([story.questions, story.status]).toEqual([0, 'processing']);
+  await handle.signal(controlSignal, { action: 'resume', by: 'opr_1', reason: 'it is back' });
+  expect(await handle.result()).toEqual({ status: 'failed' });
 });

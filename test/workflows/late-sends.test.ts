@@ -43,7 +43,8 @@ const untilAction = (payment: Payment, action: string) =>
 async function age(id: string, by: string): Promise<void> {
   const shift = (table: string, columns: readonly string[], key: string) =>
     own(
-      `UPDATE ${table} SET ${columns.map((it) => `${it} = ${it} - $2::interval`)} WHERE ${key} = $1`,
+      `UPDATE ${table} SET ${columns.map((it) => `${it} = ${it} - $2::interval`).join()}
+       WHERE ${key} = $1`,
       [id, by],
     );
   await shift('payments', ['created_at', 'updated_at'], 'id');

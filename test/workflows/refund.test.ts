@@ -8,6 +8,8 @@ import type {
   RefundReviewReason,
 } from '../../domain/refund.ts';
 import { refundFailure } from '../../domain/refund.ts';
+import { RUN_LIMITS } from '../../domain/run-limits.ts';
+import { policy } from '../../providers/mpesa/policy.ts';
 import {
   decideRefundUpdate,
   FIRST_STATE_UPDATE_ID,
@@ -391,4 +393,37 @@ it('comes to review twice in one run, and is decided and asked about each time',
   const decided = story.entries.filter(({ action }) => action === 'refund.decided');
   expect(decided.map(({ event }) => event)).toEqual(['failed', 'succeeded']);
   expect(new Set(story.entries.map(({ key }) => key)).size).toBe(story.entries.length);
+});
+
+// table
+it.each([
+  ['in review', 'no_answer', 'refund'],
+  ['with late money', 'late_success', 'lateRefund'],
+] as const)('a refund %s goes on in a new run before this one is full', async (...it) => {
+  const [, reason, type] = it;
+  const script = { refund: fails('ambiguous'), lookupRefund: () => null };
+  const limits = { ...RUN_LIMITS, signals: 3, events: 80 };
+  const soon = { refund: { ...policy.refund, result_wait_ms: 1_000, lookup_every_ms: [500] } };
+  const { input, story } = stage.prepare(script, soon, { ...ASKS, limits });
+  const success = delivered(outcome('succeeded'));
+  const late = lateRefundStart({ ...input, status: 'failed' }, success);
+  if (type === 'lateRefund') {
+    story.status = 'failed';
+    await stage.env.client.workflow.signalWithStart('lateRefund', late);
+  } else await stage.env.client.workflow.start('refund', refundStart(input));
+  const { workflowId } = type === 'lateRefund' ? late : input;
+  const handle = stage.env.client.workflow.getHandle(workflowId);
+  const { runId } = await handle.describe();
+  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  expect(story.entries.findLast(({ event }) => event !== null)?.reviewReason).toBe(reason);
+  const unclear = { ...PENDING, providerRefundId: null };
+  for (let round = 0; round < 4; round += 1) {
+    await handle.signal(refundEventSignal, delivered(unclear));
+  }
+  while ((await handle.describe()).runId === runId) await stage.env.sleep('1s');
+  const actions = story.entries.map(({ action }) => action);
+  expect(actions.filter((action) => action === 'refund.callback_unclear')).toHaveLength(4);
+  expect(actions).not.toContain('refund.recovered');
+  const decision = { decision: 'failed', by: 'ops', reason: 'not there', receipt: null } as const;
+  expect(await handle.executeUpdate(decideRefundUpdate, { args: [decision] })).toBe('failed');
 });

@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createEngine, type Engine } from '../../api/engine.ts';
+import { createLog } from '../../config/log.ts';
+import { newId } from '../../db/ids.ts';
+import { findRefundByWorkflow, insertRefund } from '../../db/refunds.ts';
+import { lateOutcomeWorkflowId, refundWorkflowId } from '../../domain/id.ts';
+import { paymentInput, recoveryInput, refundRecoveryInput } from '../../domain/inputs.ts';
+import type { Payment } from '../../domain/payment.ts';
+import type { PaymentStatus } from '../../domain/payment-states.ts';
+import { capabilitiesOf } from '../../providers/index.ts';
+import { lateOutcomeStart } from '../../workflows/messages.ts';
+import { MERCHANT, makeOutcome, reread, storePaymentIn } from '../factories.ts';
+import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
+
+/** What callers ask of a payment or refund whose own workflow is gone, as the API asks it. */
+let stage: SweepStage;
+let engine: Engine;
+beforeAll(async () => {
+  stage = await openSweepStage();
+  engine = createEngine(stage.temporal, stage.env.connection, null, createLog('test', 'silent'));
+});
+beforeEach(() => void Object.assign(stage.provider, SILENT));
+afterAll(() => stage.close());
+
+const store = (status: PaymentStatus) =>
+  storePaymentIn(stage.pool, status, { provider: 'stripe', credentialsRef: 'env:stripe' });
+const load = (payment: Payment) => async () =>
+  recoveryInput(await reread(stage.pool, payment), capabilitiesOf, Date.now());
+const statusOf = async (payment: Payment) => (await reread(stage.pool, payment)).status;
+const own = (text: string, values: unknown[]) => stage.database.queryAsOwner(text, values);
+const actionsOf = async (paymentId: string) =>
+  (await own('SELECT action FROM audit_entries WHERE payment_id = $1', [paymentId])).map(
+    ({ action }) => action,
+  );
+const asksOf = ({ attemptId }: Payment) =>
+  stage.provider.asked.filter((it) => it === attemptId).length;
+const BY_PERSON = { by: 'ops', reason: 'seen in the statement', receipt: null } as const;
+
+it.each([false, true])(
+  'a decision recovers the payment that it is about at once (a run had ended: %s)',
+  async (hasRun) => {
+    const payment = await store('needs_review');
+    if (hasRun) await stage.endRun(payment.workflowId);
+    const decision = { ...BY_PERSON, decision: 'failed' } as const;
+    const { workflowId } = payment;
+    const answer = await engine.decidePayment(workflowId, decision, load(payment));
+    expect([answer, await statusOf(payment)]).toEqual([{ kind: 'done' }, 'failed']);
+    expect(await actionsOf(payment.id)).toContain('payment.recovered');
+  },
+);
+
+it('a capture recovers the payment that it is about, and takes its money once', async () => {
+  const payment = await store('authorized');
+  stage.provider.settlement = makeOutcome('succeeded');
+  const answer = await engine.capturePayment(payment.workflowId, 10_000, load(payment));
+  expect([answer, await statusOf(payment)]).toEqual([{ kind: 'done' }, 'succeeded']);
+  expect(stage.provider.settled).toEqual(['capture 10000']);
+});
+
+it('a verify recovers the payment that it is about at once, and asks', async () => {
+  const payment = await store('authorized');
+  stage.provider.lookup = makeOutcome('succeeded');
+  expect(await engine.verifyPayment(payment.workflowId, load(payment))).toEqual({ kind: 'done' });
+  expect(asksOf(payment)).toBeGreaterThan(0);
+});
+
+it('nothing is recovered where there is nothing to recover', async () => {
+  const payment = await store('authorized');
+  const answer = await engine.verifyPayment(payment.workflowId, async () => null);
+  expect(answer).toEqual({ kind: 'not_running' });
+});
+
+it('a decision recovers the refund that it is about at once', async () => {
+  const payment = await store('succeeded');
+  const id = newId('refund');
+  const workflowId = refundWorkflowId(randomBytes(16).toString('hex'));
+  await insertRefund(stage.pool, {
+    id,
+    paymentId: payment.id,
+    merchantId: MERCHANT.id,
+    idempotencyKey: id,
+    fingerprint: 'f'.repeat(64),
+    workflowId,
+    amountMinor: 4_000,
+    reason: null,
+    metadata: {},
+  });
+  await own(
+    `UPDATE refunds SET status = 'needs_review', review_reason = 'no_answer',
+       dispatch_count = 1, dispatched_at = now() WHERE id = $1`,
+    [id],
+  );
+  const decision = { ...BY_PERSON, decision: 'failed' } as const;
+  const answer = await engine.decideRefund(workflowId, decision, async () => {
+    const found = await findRefundByWorkflow(stage.pool, workflowId);
+    if (found === null) throw new Error('it is gone');
+    return refundRecoveryInput(found.refund, found.payment, capabilitiesOf('stripe'), true);
+  });
+  expect(answer).toEqual({ kind: 'done' });
+  expect(await own('SELECT status FROM refunds WHERE id = $1', [id])).toEqual([
+    { status: 'failed' },
+  ]);
+});
+
+describe('late money in review, which its own workflow holds', () => {
+  async function storeLate(): Promise<Payment> {
+    const payment = await store('failed');
+    stage.provider.lookup = makeOutcome('succeeded');
+    const input = paymentInput(await reread(stage.pool, payment), capabilitiesOf);
+    const delivered = { eventId: newId('event'), event: makeOutcome('succeeded'), unstored: null };
+    await stage.temporal.workflow.signalWithStart(
+      'lateOutcome',
+      lateOutcomeStart(input, delivered),
+    );
+    while ((await statusOf(payment)) !== 'needs_review') await sleep(20);
+    return payment;
+  }
+
+  it('can be verified: the provider is asked', async () => {
+    const payment = await storeLate();
+    const before = asksOf(payment);
+    expect(await engine.verifyPayment(payment.workflowId, load(payment))).toEqual({ kind: 'done' });
+    expect([await statusOf(payment), asksOf(payment)]).toEqual(['needs_review', before + 1]);
+  });
+
+  it('is not canceled, by which way it ever is held: a person decides', async () => {
+    const payment = await storeLate();
+    const cancel = () => engine.cancelPayment(payment.workflowId, load(payment));
+    const refusal = {
+      kind: 'refused',
+      type: 'in_review',
+      message: expect.stringMatching(/person/),
+    };
+    expect(await cancel()).toMatchObject(refusal);
+    // With the run that held it gone as well.
+    await stage.temporal.workflow.getHandle(lateOutcomeWorkflowId(payment.workflowId)).cancel();
+    expect(await cancel()).toMatchObject(refusal);
+    expect(stage.provider.settled).not.toContain('cancel ws_CO_1');
+  });
+});
+
+it('verifies in a loop are one question within some seconds', async () => {
+  const payment = await store('authorized');
+  stage.provider.lookup = makeOutcome('authorized');
+  await engine.verifyPayment(payment.workflowId, load(payment));
+  const before = asksOf(payment);
+  const answers = await Promise.all(
+    Array.from({ length: 30 }, () => engine.verifyPayment(payment.workflowId, load(payment))),
+  );
+  expect(new Set(answers.map(({ kind }) => kind))).toEqual(new Set(['done']));
+  // Two where the seconds of one slot ended meanwhile.
+  expect(asksOf(payment) - before).toBeLessThanOrEqual(2);
+});
