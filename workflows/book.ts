@@ -72,7 +72,6 @@ export function openBook(
   let attempt: Attempt = { id: input.attemptId, ordinal: input.attemptOrdinal ?? 1, route: input };
   const ids = openIds(input);
   const wait = openWait();
-  const unclear = openUnclearNotes();
   let taken: number | null = null;
   let out = false;
   let sendAfterMs: number | null = status === 'created' ? 0 : null;
@@ -81,10 +80,8 @@ export function openBook(
     attemptId: () => attempt.id,
     route: () => attempt.route,
     attemptOrdinal: () => attempt.ordinal,
-    providerPaymentId: ids.current,
     reviewReason: () => reviewReason,
-    ownerOf: ids.ownerOf,
-    unclear,
+    ...ids.known,
     takenMinor: () => taken,
     numbered: openNumbers(),
     ordinals: { capture: 1, cancel: 1 },
@@ -120,7 +117,6 @@ export function openBook(
       ids.leave();
       attempt = { id: opened.attemptId, ordinal: attempt.ordinal + 1, route };
       out = false;
-      unclear.forget();
       setCurrentDetails(describe(current, request));
     },
   };
@@ -142,22 +138,24 @@ function onlyRoute({ provider, credentialsRef, policy, can }: Route): Route {
   return { provider, credentialsRef, policy, ...(can ? { can } : {}) };
 }
 
-/** The provider's ids of the current attempt and of those before. */
+/** The provider's ids of the current attempt and of those before, and its unclear words of it. */
 function openIds({ standing }: PaymentInput) {
   let current = standing?.providerPaymentId ?? null;
   const earlier = new Set(standing?.earlierProviderIds);
+  const unclear = openUnclearNotes();
+  const ownerOf: Book['ownerOf'] = (id) => {
+    if (id !== null && earlier.has(id)) return 'earlier';
+    return id === null || current === null || id === current ? 'current' : 'unknown';
+  };
   return {
-    current: () => current,
-    ownerOf: (id: string | null) => {
-      if (id !== null && earlier.has(id)) return 'earlier';
-      return id === null || current === null || id === current ? 'current' : 'unknown';
-    },
+    known: { providerPaymentId: () => current, ownerOf, unclear },
     learn(id: string | null) {
       current ??= id;
     },
     leave() {
       if (current !== null) earlier.add(current);
       current = null;
+      unclear.forget();
     },
   };
 }

@@ -84,7 +84,10 @@ describe('access tokens', () => {
 
   it('ends as misconfigured when Daraja refuses the new one too: nothing was sent', async () => {
     await spoil({ on: 'push', fault: 'invalid_token', times: 2 });
-    expect(await errorOf(charge())).toMatchObject({ kind: 'misconfigured', providerCode: '404.001.03' });
+    expect(await errorOf(charge())).toMatchObject({
+      kind: 'misconfigured',
+      providerCode: '404.001.03',
+    });
     const { requests, prompts } = await readBook();
     expect(requests).toMatchObject({ oauth: 2, push: 2 });
     expect(prompts).toHaveLength(0);
