@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { holdsUnseen, trimPasted } from '../domain/text.ts';
 import { SettingsError } from './settings-error.ts';
 
 /** The only reader of the environment. Every fault is listed at once, without any value. */
@@ -43,6 +44,12 @@ export type Env = {
 
 const ENVIRONMENTS = ['sandbox', 'production'] as const;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const;
+
+/** Nothing in it is unseen; what hangs on its ends was taken off before. */
+const seenText = z
+  .string()
+  .min(1)
+  .refine((text) => !holdsUnseen(text), 'must hold no blanks, line ends or unseen characters');
 
 const keyBytes = z
   .base64('must be base64')
@@ -89,22 +96,26 @@ const metricsPort = z.coerce.number<string>().int().min(1).max(65_535).optional(
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address' });
 
 const schema = z.object({
-  DATABASE_URL: postgresUrl,
-  MALIPO_LISTEN_DATABASE_URL: postgresUrl.optional(),
+  DATABASE_URL: seenText.pipe(postgresUrl),
+  MALIPO_LISTEN_DATABASE_URL: seenText.pipe(postgresUrl).optional(),
   MALIPO_API_HOST: z.string().min(1).default('127.0.0.1'),
   MALIPO_API_PORT: z
     .string()
     .regex(/\S/, 'must be a port from 0 to 65535')
     .pipe(z.coerce.number<string>().int().min(0).max(65_535))
     .default(8080),
-  MALIPO_PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be an http(s):// address' }),
+  MALIPO_PUBLIC_URL: seenText.pipe(
+    z.url({ protocol: /^https?$/, error: 'must be an http(s):// address' }),
+  ),
   MALIPO_TEMPORAL_UI_URL: z.url().optional(),
   MALIPO_DATA_KEYS: dataKeys,
   MALIPO_HASH_KEY: keyBytes,
   MALIPO_TOKEN_KEYS: dataKeys.optional(),
-  MALIPO_OIDC_ISSUER: z.url().optional(),
-  MALIPO_OIDC_AUDIENCE: z.string().min(1).optional(),
-  MALIPO_OIDC_JWKS_URL: z.url({ protocol: /^https$/, error: 'must be https://' }).optional(),
+  MALIPO_OIDC_ISSUER: seenText.pipe(z.url()).optional(),
+  MALIPO_OIDC_AUDIENCE: seenText.optional(),
+  MALIPO_OIDC_JWKS_URL: seenText
+    .pipe(z.url({ protocol: /^https$/, error: 'must be https://' }))
+    .optional(),
   MALIPO_OIDC_ROLE_CLAIM: z.string().min(1).default('malipo_role'),
   MALIPO_METRICS_HOST: z.string().min(1).default('127.0.0.1'),
   MALIPO_METRICS_PORT: metricsPort,
@@ -116,6 +127,7 @@ const schema = z.object({
   MALIPO_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   MALIPO_POLICIES: z.string().min(1).optional(),
   MALIPO_ENVIRONMENT: z.enum(ENVIRONMENTS).default('production'),
+  TEMPORAL_API_KEY: seenText.optional(),
 });
 
 /** What MALIPO_ENVIRONMENT says, for what needs nothing else. @throws EnvError */
@@ -128,10 +140,12 @@ export function readEnvironment(given: Source = process.env): Env['environment']
 
 /**
  * What is empty is not set: a line of .env that nobody filled in, and what Compose passes on
- * without a value, must not differ from a line that is not there.
+ * without a value, must not differ from a line that is not there. What was pasted with blanks or
+ * line ends around it is read without.
  */
 function withoutEmpty(given: Source): Source {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
+  const set = Object.entries(given).filter(([, value]) => value !== '');
+  return Object.fromEntries(set.map(([name, value]) => [name, value && trimPasted(value)]));
 }
 
 export class EnvError extends SettingsError {

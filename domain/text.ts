@@ -63,12 +63,7 @@ export function trimPasted(text: string): string {
   return from === -1 ? '' : characters.slice(from, characters.findLastIndex(isSeen) + 1).join('');
 }
 
-/** True for a text without blanks, line ends and characters that nobody sees. */
-export function isSeenWhole(text: string): boolean {
-  return !PASTED.test(text);
-}
-
-/** The same where a person's own words may hold single blanks, and a PEM its line ends. */
-export function isSeenButForBlanks(text: string): boolean {
-  return !PASTED.test(text.replace(/[ \r\n\t]/g, ''));
+/** Whether a text holds blanks, line ends or characters that nobody sees, but for those given. */
+export function holdsUnseen(text: string, except = ''): boolean {
+  return Array.from(text).some((it) => PASTED.test(it) && !except.includes(it));
 }

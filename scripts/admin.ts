@@ -10,6 +10,7 @@ import { insertOperator, SET_BY_CLI } from '../db/operators.ts';
 import { hashPassword } from '../db/password.ts';
 import { openPool, type Pool } from '../db/pool.ts';
 import { ROLES, SCOPE_NAMES } from '../domain/access.ts';
+import { trimPasted } from '../domain/text.ts';
 import { keepAct } from './act.ts';
 import { Refusal, runToExitCode } from './refusal.ts';
 
@@ -130,7 +131,11 @@ async function run(): Promise<number> {
   if (act === undefined) throw new Refusal(USAGE);
   const databaseUrl = process.env.DATABASE_URL;
   if (!databaseUrl) throw new Refusal('set DATABASE_URL, in .env or in the environment');
-  const pool = await openPool({ databaseUrl, size: 1, statementTimeoutMs: 10_000 });
+  const pool = await openPool({
+    databaseUrl: trimPasted(databaseUrl),
+    size: 1,
+    statementTimeoutMs: 10_000,
+  });
   try {
     return await keepAct(pool, what, values, async () => {
       console.log(await act(pool, { ...values }));

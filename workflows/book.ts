@@ -87,7 +87,6 @@ export function openBook(
   let attempt: Attempt = { id: input.attemptId, ordinal: input.attemptOrdinal ?? 1, route: input };
   const ids = openIds(input);
   const wait = openWait(input);
-  const unclear = openUnclearNotes();
   let taken: number | null = null;
   const sends = openSends(status);
   return {
@@ -97,7 +96,6 @@ export function openBook(
     attemptOrdinal: () => attempt.ordinal,
     ...ids.known,
     reviewReason: () => reviewReason,
-    unclear,
     takenMinor: () => taken,
     ...openMemory(),
     isOut: sends.isOut,
@@ -137,7 +135,6 @@ export function openBook(
       ids.leave();
       attempt = { id: opened.attemptId, ordinal: attempt.ordinal + 1, route };
       sends.begin();
-      unclear.forget();
       setCurrentDetails(describe(current, request));
     },
   };
@@ -191,18 +188,21 @@ function openSends(status: PaymentStatus) {
   };
 }
 
-/** The provider's ids of the current attempt and of those before. */
+/** The provider's ids of the current attempt and of those before, and its unclear words of it. */
 function openIds({ standing }: PaymentInput) {
   let current = standing?.providerPaymentId ?? null;
   const earlier = new Set(standing?.earlierProviderIds);
+  const unclear = openUnclearNotes();
+  const ownerOf: Book['ownerOf'] = (id) => {
+    if (id !== null && earlier.has(id)) return 'earlier';
+    return id === null || current === null || id === current ? 'current' : 'unknown';
+  };
   return {
     known: {
       providerPaymentId: () => current,
       earlierProviderIds: () => [...earlier],
-      ownerOf: (id: string | null) => {
-        if (id !== null && earlier.has(id)) return 'earlier';
-        return id === null || current === null || id === current ? 'current' : 'unknown';
-      },
+      ownerOf,
+      unclear,
     },
     learn(id: string | null) {
       current ??= id;
@@ -210,6 +210,7 @@ function openIds({ standing }: PaymentInput) {
     leave() {
       if (current !== null) earlier.add(current);
       current = null;
+      unclear.forget();
     },
   };
 }

@@ -1,6 +1,7 @@
 import { faultsOfOverride } from '../../config/override-limits.ts';
 import { overlayPolicy } from '../../config/policies.ts';
 import type { Provider } from '../../domain/provider.ts';
+import { trimPasted } from '../../domain/text.ts';
 import { findProvider, PROVIDER_NAMES } from '../../providers/index.ts';
 import { isLocalHttp } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -12,7 +13,12 @@ import type { PutConfigBody } from './schema.ts';
  * @returns it with the address of its environment.
  * @throws ApiError invalid_request naming each field that is wrong.
  */
-export function checkConfig(deps: ApiDeps, provider: Provider, body: PutConfigBody): PutConfigBody {
+export function checkConfig(
+  deps: ApiDeps,
+  provider: Provider,
+  given: PutConfigBody,
+): PutConfigBody {
+  const body = { ...given, credentials: withoutEnds(given.credentials) };
   const { baseUrl, faults: addressFaults } = addressOf(deps, provider, body);
   const credentials = { ...body.credentials, ...(baseUrl === null ? {} : { base_url: baseUrl }) };
   const credentialFaults = addressFaults.length > 0 ? [] : faultsIn(provider, credentials, body);
@@ -24,6 +30,12 @@ export function checkConfig(deps: ApiDeps, provider: Provider, body: PutConfigBo
   if (faults.length === 0) return { ...body, credentials };
   const detail = faults.map((fault) => `${fault.pointer} ${fault.detail}`).join('; ');
   throw new ApiError('invalid_request', detail, faults);
+}
+
+/** What is stored, shown and compared is what the provider's own schema reads. */
+function withoutEnds(pasted: PutConfigBody['credentials']): PutConfigBody['credentials'] {
+  const entries = Object.entries(pasted).map(([field, value]) => [field, trimPasted(value)]);
+  return Object.fromEntries(entries);
 }
 
 function faultsIn(

@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import type { Credentials, CredentialsReading } from '../../domain/provider.ts';
+import { address, listOfSecrets, pasted } from '../shared/credentials.ts';
 
 /** What an account at CPay needs. */
-const schema = z.strictObject({
-  base_url: z.url({ protocol: /^https?$/ }),
-  api_key: z.string().regex(/^cpay_[A-Za-z0-9_]{8,100}$/, 'must look like cpay_…'),
-  webhook_secrets: z
-    .string()
-    .transform((list) => list.split(',').map((secret) => secret.trim()))
-    .pipe(z.array(z.string().min(16, 'each must have 16 characters or more')).min(1).max(5)),
-});
+const schema = pasted(
+  z.strictObject({
+    base_url: address,
+    api_key: z.string().regex(/^cpay_[A-Za-z0-9_]{8,100}$/, 'must look like cpay_…'),
+    webhook_secrets: listOfSecrets(z.string().min(16, 'each must have 16 characters or more')),
+  }),
+);
 
 export type CPayCredentials = { readonly kind: 'cpay' } & z.infer<typeof schema>;
 

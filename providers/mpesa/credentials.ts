@@ -1,32 +1,34 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import type { CredentialsReading } from '../../domain/provider.ts';
+import { address, pasted, seenLines, seenText, seenWords } from '../shared/credentials.ts';
 
 /** What a Daraja app and its paybill or till need. Test values: the README of this folder. */
-const schema = z
-  .strictObject({
-    base_url: z.url({ protocol: /^https?$/ }).default('https://sandbox.safaricom.co.ke'),
-    consumer_key: z.string().min(1),
-    consumer_secret: z.string().min(1),
-    short_code: z.string().regex(/^\d{5,7}$/, 'must be 5 to 7 digits'),
-    passkey: z.string().min(1),
-    transaction_type: z.enum(['paybill', 'till']).default('paybill'),
-    /** These three are for refunds; SecurityCredential is made of them. */
-    initiator_name: z.string().min(1).optional(),
-    initiator_password: z.string().min(1).optional(),
-    certificate: z
-      .string()
-      .regex(/BEGIN (CERTIFICATE|PUBLIC KEY)/, 'must be a PEM')
-      .optional(),
-    till_number: z
-      .string()
-      .regex(/^\d{5,8}$/, 'must be 5 to 8 digits')
-      .optional(),
-  })
-  .refine((it) => it.transaction_type === 'paybill' || it.till_number !== undefined, {
-    path: ['till_number'],
-    error: 'is needed when transaction_type is till',
-  });
+const schema = pasted(
+  z
+    .strictObject({
+      base_url: address.default('https://sandbox.safaricom.co.ke'),
+      consumer_key: seenText,
+      consumer_secret: seenText,
+      short_code: z.string().regex(/^\d{5,7}$/, 'must be 5 to 7 digits'),
+      passkey: seenText,
+      transaction_type: z.enum(['paybill', 'till']).default('paybill'),
+      /** These three are for refunds; SecurityCredential is made of them. */
+      initiator_name: seenWords.optional(),
+      initiator_password: seenWords.optional(),
+      certificate: seenLines
+        .pipe(z.string().regex(/BEGIN (CERTIFICATE|PUBLIC KEY)/, 'must be a PEM'))
+        .optional(),
+      till_number: z
+        .string()
+        .regex(/^\d{5,8}$/, 'must be 5 to 8 digits')
+        .optional(),
+    })
+    .refine((it) => it.transaction_type === 'paybill' || it.till_number !== undefined, {
+      path: ['till_number'],
+      error: 'is needed when transaction_type is till',
+    }),
+);
 
 export type MpesaCredentials = { readonly kind: 'mpesa' } & z.infer<typeof schema>;
 

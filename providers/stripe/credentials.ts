@@ -1,22 +1,17 @@
 import { z } from 'zod';
 import type { Credentials, CredentialsReading, Environment } from '../../domain/provider.ts';
+import { address, listOfSecrets, pasted } from '../shared/credentials.ts';
 
 /** What a Stripe account needs. Several webhook secrets are for their rotation. */
-const schema = z.strictObject({
-  base_url: z.url({ protocol: /^https?$/ }).default('https://api.stripe.com'),
-  secret_key: z
-    .string()
-    .regex(/^(sk|rk)_(test|live)_[A-Za-z0-9]{8,250}$/, 'must be a secret key, sk_… or rk_…'),
-  webhook_secrets: z
-    .string()
-    .transform((list) => list.split(',').map((secret) => secret.trim()))
-    .pipe(
-      z
-        .array(z.string().regex(/^whsec_\S{8,250}$/, 'must be whsec_…'))
-        .min(1)
-        .max(5),
-    ),
-});
+const schema = pasted(
+  z.strictObject({
+    base_url: address.default('https://api.stripe.com'),
+    secret_key: z
+      .string()
+      .regex(/^(sk|rk)_(test|live)_[A-Za-z0-9]{8,250}$/, 'must be a secret key, sk_… or rk_…'),
+    webhook_secrets: listOfSecrets(z.string().regex(/^whsec_\S{8,250}$/, 'must be whsec_…')),
+  }),
+);
 
 export type StripeCredentials = { readonly kind: 'stripe' } & z.infer<typeof schema>;
 

@@ -1,5 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { openCredentials } from '../../db/provider-configs.ts';
 import { TEST_CERTIFICATE } from '../../providers/mpesa/simulator/test-key.ts';
+import { VAULT } from '../factories.ts';
 import { openTestApi, type TestApi } from './server.ts';
 import { takePaymentsIn } from './takers.ts';
 
@@ -74,6 +76,32 @@ test('what was put can be read, with the environment’s address', async () => {
   });
   expect((await api.send('GET', path('mpesa'))).body).toEqual(saved.body);
   expect((await api.send('GET', '/api/v1/provider-configs')).body.data).toEqual([saved.body]);
+});
+
+test.each(['\n', ' ', '\u00a0', '\u200b'])(
+  'what was pasted with %j on its ends is stored and shown without',
+  async (odd) => {
+    const entries = Object.entries(MPESA).map(([field, value]) => [field, `${odd}${value}${odd}`]);
+    const clean = await configure('mpesa', MPESA);
+    const saved = await configure('mpesa', Object.fromEntries(entries));
+    expect(saved.status).toBe(200);
+    expect(saved.body.credentials).toEqual(clean.body.credentials);
+    const rows = await api.database.queryAsOwner<{ account: string }>(
+      'SELECT DISTINCT account FROM provider_credentials',
+    );
+    expect(rows).toHaveLength(1);
+    const held = await openCredentials(api.pool, VAULT, `config:${String(saved.body.id)}@2`);
+    expect(held).toEqual({ ...MPESA, base_url: 'https://sandbox.safaricom.co.ke' });
+  },
+);
+
+test.each(['\n', ' ', '\u00a0', '\u200b'])('a key with %j inside is refused', async (odd) => {
+  const consumer_key = `consumer${odd}key`;
+  const answer = await configure('mpesa', { ...MPESA, consumer_key });
+  expect(answer).toMatchObject({
+    status: 400,
+    body: { errors: [{ pointer: '/credentials/consumer_key' }] },
+  });
 });
 
 test('secrets stand in no answer, and in the database only sealed', async () => {

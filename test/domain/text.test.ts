@@ -1,7 +1,6 @@
 import {
   cleanText,
-  isSeenButForBlanks,
-  isSeenWhole,
+  holdsUnseen,
   isStorable,
   makeStorable,
   quoteProvider,
@@ -89,10 +88,19 @@ test.each(PASTES)('%s are taken off: %j is %j', (_kind, pasted, kept) => {
   expect(trimPasted(pasted)).toBe(kept);
 });
 
-test.each(['a b', 'a\u00a0b', 'a\u200bb', 'a\nb', 'a\ufe0fb'])(
-  '%j holds something unseen',
-  (text) => {
-    expect(isSeenWhole(text)).toBe(false);
-    expect(isSeenButForBlanks(text)).toBe(text === 'a b' || text === 'a\nb');
+// biome-ignore format: table, one text per line: with all refused, with blanks, with lines
+const UNSEEN = [
+  ['ab', false, false, false],
+  ['a b', true, false, false],
+  ['a\r\nb', true, true, false],
+  ['a\u00a0b', true, true, true],
+  ['a\u200bb', true, true, true],
+  ['a\ufe0fb', true, true, true],
+] as const;
+
+test.each(UNSEEN)(
+  '%j holds something unseen: %s, %s with blanks, %s with lines',
+  (text, ...held) => {
+    expect(['', ' ', ' \r\n\t'].map((except) => holdsUnseen(text, except))).toEqual(held);
   },
 );

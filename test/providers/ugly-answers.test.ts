@@ -121,8 +121,9 @@ const CANCELED = { kind: 'canceled', providerCode: '1032' };
 const TAKEN = { kind: 'pending', providerRefundId: 'c-1' };
 const LOST = { thrown: 'ambiguous' };
 
-// biome-ignore format: table, one answer per line: what is odd, where, the answer, what is made of it
-const ODD: readonly (readonly [odd: string, path: Path, answer: Answer, says: object])[] = [
+type Odd = readonly [odd: string, path: Path, answer: Answer, says: object];
+// biome-ignore format: table, one answer per line: what is odd, where, the answer, what it says
+const ODD: readonly Odd[] = [
   ['a mark before it', 'processrequest', MARK + JSON.stringify(push({})), PUSHED],
   ['a number for a code', 'processrequest', push({ ResponseCode: 0 }), PUSHED],
   ['a description of another type', 'processrequest', push({ ResponseDescription: [] }), PUSHED],

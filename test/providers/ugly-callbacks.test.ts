@@ -90,7 +90,7 @@ const DECLINED = { kind: 'declined', providerPaymentId: 'ch_1', workflowId: work
 const TAKEN = { kind: 'succeeded', providerPaymentId: 'pi_1', workflowId: workflow };
 
 type Case = readonly [odd: string, channel: string, body: string | object, says: object];
-// biome-ignore format: table, one callback per line: what is odd, its channel, its body, what it says
+// biome-ignore format: table, one callback per line: what is odd, channel, body, what it says
 const CASES: readonly Case[] = [
   ['a mark before it', 'stk', MARK + JSON.stringify(stk(paidWith(), 0)), PAID],
   ['a mark after line ends', 'stk', `\r\n${MARK} ${JSON.stringify(stk({}))}\n`, CANCELED],

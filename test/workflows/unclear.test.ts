@@ -66,7 +66,7 @@ it('what could not be read makes its payment ask at once, and stays parked', asy
   ]);
 });
 
-it('many that could not be read make it ask a few times, and stay parked without a story', async () => {
+it('many that could not be read make it ask a few times, and stay parked silently', async () => {
   const policy = { ...PATIENT, review: { ask_every_ms: [20 * 3_600_000] } };
   const { handle, story } = await start({ lookup: () => null }, policy);
   await stage.env.sleep('25h');
@@ -98,7 +98,7 @@ it('one that could not be read ends a review by the question that it brings', as
   expect((await stage.env.currentTimeMs()) - signaledMs).toBeLessThan(MINUTE_MS);
 });
 
-it('one that could not be read after a failure is asked about: it may have told of money', async () => {
+it('after a failure one that could not be read is asked about: it may tell of money', async () => {
   const script = { charge: () => PENDING, lookup: () => outcome('succeeded', { money: null }) };
   const { input, story } = stage.prepare(script);
   story.status = 'failed';
@@ -137,7 +137,7 @@ it('so it is while the status query tells nothing', async () => {
   await handle.terminate();
 });
 
-it('a result that the status query alone names, and nobody knows, brings a person soon', async () => {
+it('a result that only the status query names, which nobody knows, brings a person', async () => {
   const { handle, story, elapsedMs } = await start({ lookup: () => UNKNOWN }, {});
   while (story.status !== 'needs_review') await stage.env.sleep('5s');
   expect(await elapsedMs()).toBeLessThan(4 * MINUTE_MS);
