@@ -18,8 +18,11 @@ export type SandboxDetails = {
   readonly logs_dir: string;
 };
 
-/** What a person reads when everything is up; the last paragraph is there to be pasted. */
-export function renderBanner(details: SandboxDetails, home: string): string {
+/**
+ * What a person reads when everything is up; the last paragraph is there to be pasted.
+ * @param curlOptions with a leading blank, or empty.
+ */
+export function renderBanner(details: SandboxDetails, home: string, curlOptions: string): string {
   const rows = [
     ['API', `${details.api_url}/api/v1`],
     ['Reference', `${details.api_url}/docs`],
@@ -44,7 +47,7 @@ export function renderBanner(details: SandboxDetails, home: string): string {
     '',
     'A first payment of KES 100.00:',
     '',
-    `  curl -s ${details.api_url}/api/v1/payments \\`,
+    `  curl -s${curlOptions} ${details.api_url}/api/v1/payments \\`,
     `    -H 'Authorization: Bearer ${details.api_key}' \\`,
     `    -H "Idempotency-Key: first-$(date +%s)" \\`,
     `    -H 'Content-Type: application/json' \\`,

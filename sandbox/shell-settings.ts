@@ -16,6 +16,14 @@ export function reachLoopbackDirectly(env: NodeJS.ProcessEnv): void {
   if (env.no_grpc_proxy) env.no_grpc_proxy = extend(env.no_grpc_proxy);
 }
 
+/** What a `curl` pasted into this shell needs to reach the loopback address; mostly nothing. */
+export function curlOptions(env: NodeJS.ProcessEnv): string {
+  const isProxied = env.http_proxy || env.all_proxy || env.ALL_PROXY;
+  const excepted = (env.no_proxy || env.NO_PROXY || '').split(',').map((entry) => entry.trim());
+  const isExcepted = excepted.some((entry) => entry === '*' || entry === '127.0.0.1');
+  return isProxied && !isExcepted ? ' --noproxy 127.0.0.1' : '';
+}
+
 function extend(list: string): string {
   // A star, alone, means every address.
   if (list.trim() === '*') return list;

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
-import { renderBanner, type SandboxDetails } from './details.ts';
+import { renderBanner } from './details.ts';
 import { describeError, StartFailure } from './failure.ts';
 import { chooseHome } from './home.ts';
-import { dropPostgresVariables, reachLoopbackDirectly } from './shell-settings.ts';
+import { curlOptions, dropPostgresVariables, reachLoopbackDirectly } from './shell-settings.ts';
 import type { World } from './world.ts';
 import { DEFAULT_PORTS, type WorldOptions } from './world-options.ts';
 
@@ -40,6 +40,7 @@ function refuse(reason: string): number {
 }
 
 async function main(flags: Flags): Promise<number> {
+  const curl = curlOptions(process.env);
   reachLoopbackDirectly(process.env);
   if (!process.env.DATABASE_URL) dropPostgresVariables(process.env);
   const ending = new AbortController();
@@ -64,7 +65,10 @@ async function main(flags: Flags): Promise<number> {
     // Not before: all that the sandbox is made of takes a while to load.
     const { startWorld } = await import('./world.ts');
     world = await startWorld({ ...listOptions(flags), signal: ending.signal });
-    print(world.details(), world.home.root, flags);
+    const details = world.details();
+    const json = () => `${JSON.stringify(details, null, 2)}\n`;
+    const { root } = world.home;
+    process.stdout.write(flags.isJson ? json() : renderBanner(details, root, curl));
     await untilAborted(ending.signal);
     await world.stop();
     say('Ended; the data is kept');
@@ -91,11 +95,6 @@ function listOptions(flags: Flags): WorldOptions {
     simulators: { mpesa: { answer_mode: flags.handset } },
     say,
   };
-}
-
-function print(details: SandboxDetails, home: string, { isJson }: Flags): void {
-  const text = isJson ? `${JSON.stringify(details, null, 2)}\n` : renderBanner(details, home);
-  process.stdout.write(text);
 }
 
 /** The flags, `help`, or what is wrong with them. */

@@ -170,10 +170,8 @@ test('a bound file that is missing is an error, and none is written to', () => {
   );
   expect(binds.length).toBeGreaterThan(3);
   for (const { name, target, type, source, read_only, bind } of binds) {
-    expect([name, target, type, read_only, bind]).toEqual([
-      ...[name, target, 'bind', true],
-      { create_host_path: false },
-    ]);
+    const strict = { type: 'bind', read_only: true, bind: { create_host_path: false } };
+    expect({ name, target, type, read_only, bind }).toEqual({ name, target, ...strict });
     const [, otherwise = source] = /^\$\{\w+:-(.+)\}$/.exec(source) ?? [];
     expect([otherwise, existsSync(resolve(ROOT, otherwise))]).toEqual([otherwise, true]);
   }

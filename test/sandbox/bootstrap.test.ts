@@ -125,3 +125,10 @@ test('where nothing can be installed it says who can, without a stack', async ()
   expect(errors).toMatch(/cannot be here[\s\S]*as the owner of[\s\S]*MALIPO_HOME/);
   expect(errors).not.toMatch(/^ +at /m);
 });
+
+test('each npm script takes the place of its shell, which would keep a signal to itself', () => {
+  const file = fileURLToPath(new URL('../../package.json', import.meta.url));
+  const scripts = Object.values<string>(JSON.parse(fs.readFileSync(file, 'utf8')).scripts);
+  expect(scripts.length).toBeGreaterThan(5);
+  for (const script of scripts) expect(script).toMatch(/^exec node scripts\/run\.mjs /);
+});

@@ -1,7 +1,11 @@
 import { Connection } from '@temporalio/client';
 import pg from 'pg';
 import { channelArgsOf } from '../../config/temporal.ts';
-import { dropPostgresVariables, reachLoopbackDirectly } from '../../sandbox/shell-settings.ts';
+import {
+  curlOptions,
+  dropPostgresVariables,
+  reachLoopbackDirectly,
+} from '../../sandbox/shell-settings.ts';
 import { temporalAddress } from '../temporal.ts';
 
 const before = { ...process.env };
@@ -25,6 +29,18 @@ test.each([
   const env: NodeJS.ProcessEnv = { http_proxy: 'http://proxy.corp.test', ...given };
   reachLoopbackDirectly(env);
   expect(env).toMatchObject({ http_proxy: 'http://proxy.corp.test', ...expected });
+});
+
+test.each([
+  [{}, ''],
+  // For http, curl reads the lower-case one only.
+  [{ HTTP_PROXY: 'http://proxy.corp.test' }, ''],
+  [{ http_proxy: 'http://proxy.corp.test' }, ' --noproxy 127.0.0.1'],
+  [{ ALL_PROXY: 'http://proxy.corp.test' }, ' --noproxy 127.0.0.1'],
+  [{ http_proxy: 'http://proxy.corp.test', NO_PROXY: 'a.test, 127.0.0.1' }, ''],
+  [{ http_proxy: 'http://proxy.corp.test', no_proxy: '*' }, ''],
+])('with %j the command to be pasted has %j', (env, options) => {
+  expect(curlOptions(env)).toBe(options);
 });
 
 // Nobody listens there.

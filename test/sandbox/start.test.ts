@@ -25,6 +25,9 @@ const ODD_SHELL = {
       [name.toUpperCase(), DEAD],
     ]),
   ),
+  // The tests' own shell has exceptions already.
+  no_proxy: undefined,
+  NO_PROXY: undefined,
   NODE_USE_ENV_PROXY: '1',
   NODE_PG_FORCE_NATIVE: '1',
   PGHOST: '192.0.2.1',
@@ -67,6 +70,12 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** What a failed test leaves running must not outlive it. */
+const running: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of running.splice(0)) if (child.exitCode === null) child.kill('SIGTERM');
+});
+
 const HARDENED = ['-c', 'umask 077; exec "$@"', 'sh', process.execPath, START] as const;
 
 function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
@@ -79,6 +88,7 @@ function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = 
     env: { ...process.env, MALIPO_HOME: home, NODE_OPTIONS: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  running.push(child);
   const texts = { printed: '', said: '' };
   child.stdout.on('data', (data: Buffer) => {
     texts.printed += data.toString();
@@ -90,7 +100,7 @@ function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = 
 }
 
 async function untilPrinted({ child, printed, said }: Started, text: string): Promise<void> {
-  for (let tries = 0; tries < 600; tries += 1) {
+  for (let tries = 0; tries < 1200; tries += 1) {
     if (printed().includes(text)) return;
     if (child.exitCode !== null) break;
     await sleep(100);
@@ -205,11 +215,12 @@ test('it prints one document, replaces a taken port, keeps the data, leaves noth
   await untilPrinted(second, 'Ctrl-C ends it all.');
   const again: SandboxDetails = JSON.parse(readFileSync(join(home, 'sandbox.json'), 'utf8'));
   expect(second.printed()).toContain(again.api_key);
+  expect(second.printed()).toContain('curl -s --noproxy 127.0.0.1 http');
   expect(await show(again, `/${paid.id}`)).toEqual(before);
   expect(await pay(again)).toEqual({ status: 200, id: paid.id });
   expect((await show(again, '')).shown.data).toMatchObject([{ id: paid.id }]);
   await endBySignal(second, again);
-}, 180_000);
+}, 300_000);
 
 test.each([
   [['--handset', 'robot'], '--handset robot is unknown'],
