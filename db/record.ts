@@ -10,6 +10,7 @@ import { addSurplus, type Surplus } from '../domain/surplus.ts';
 import { eventIdOf } from '../domain/webhook-event.ts';
 import { appendAudit, findAuditAction } from './audit.ts';
 import type { Connection, Pool } from './pool.ts';
+import { heldAgainstReceipts } from './receipts.ts';
 import { attemptRow, type paymentRow, toPayment } from './rows.ts';
 import { PAYMENT_COLUMNS, sql } from './sql.ts';
 import { waitAfter } from './wait.ts';
@@ -22,15 +23,17 @@ type PaymentRow = z.infer<typeof paymentRow>;
  * attempt, the callback it came from and the notification, in one transaction. Recording the same
  * key again changes nothing and returns the payment as it stands.
  */
-export function record(pool: Pool, asked: RecordRequest): Promise<RecordResult> {
+export function record(pool: Pool, told: RecordRequest): Promise<RecordResult> {
   return pool.transaction(async (db) => {
-    const payment = await lockPayment(db, asked.paymentId);
-    const earlier = await findAuditAction(db, payment.id, asked.key);
+    const payment = await lockPayment(db, told.paymentId);
+    const earlier = await findAuditAction(db, payment.id, told.key);
     if (earlier !== null) {
       const refused = earlier === 'payment.transition_refused';
       return { ...standingOf(payment), changed: false, refused };
     }
-    if (asked.isSilent === true) return await recordSilently(db, payment, asked);
+    if (told.isSilent === true) return await recordSilently(db, payment, told);
+    const asked = await heldAgainstReceipts(db, payment, told);
+    if (asked === 'refused') return await refuse(db, payment, told);
     const transition = asked.event === null ? null : next(payment.status, asked.event);
     if (transition?.kind === 'refused') return await refuse(db, payment, asked);
     const to = transition?.kind === 'moved' ? transition.to : payment.status;

@@ -77,11 +77,9 @@ export const paymentShape = z
     dispute: disputeShape
       .nullable()
       .meta({ description: 'The newest that is open, else the newest; all are in disputes' }),
-    disputes: z
-      .array(disputeShape)
-      .meta({
-        description: 'All of them. While one is open that is no inquiry, nothing is refunded',
-      }),
+    disputes: z.array(disputeShape).meta({
+      description: 'All of them. While one is open that is no inquiry, nothing is refunded',
+    }),
     surplus: z
       .array(surplusShape)
       .meta({ description: 'Money that came beside its own: the payer may have paid twice' }),
