@@ -16,6 +16,8 @@ const waitingRow = z.object({
   pending_deliveries: z.int(),
   refunds: z.int(),
   disabled_endpoints: z.int(),
+  parked_callbacks: z.int(),
+  unmatched_receipts: z.int(),
 });
 const storyRow = z.object({ type: z.string(), provider: z.string(), events: z.int() });
 const delayRow = z.object({ provider: z.string(), ms: z.int() });
@@ -24,6 +26,9 @@ export type OpenFigures = z.infer<typeof openRow>;
 export type WaitingFigures = z.infer<typeof waitingRow>;
 export type StoryFigures = z.infer<typeof storyRow>;
 export type CallbackDelay = z.infer<typeof delayRow>;
+
+/** Nobody needs to know how many more there are. */
+const COUNTED_MAX = 10_000;
 
 /** What is listed as stuck: a review waits as long as a person likes. */
 const OVERDUE = sql.fragment`status <> 'needs_review' AND ${isOverdue(60_000)}`;
@@ -41,7 +46,8 @@ export async function countOpenPayments(db: Connection): Promise<readonly OpenFi
 
 /**
  * What else waits: callbacks for their payment, deliveries for their workflow and to be taken,
- * refunds in review, and endpoints that we switched off for their merchant.
+ * refunds in review, endpoints that we switched off for their merchant, and what waits for a
+ * person: callbacks that were parked, and money beside a payment's own.
  */
 export async function countWaiting(db: Connection): Promise<WaitingFigures> {
   return await db.one(sql.type(waitingRow)`
@@ -52,7 +58,11 @@ export async function countWaiting(db: Connection): Promise<WaitingFigures> {
       (SELECT count(id) FROM refunds WHERE status = 'needs_review') AS refunds,
       (SELECT count(id) FROM webhook_endpoints
         WHERE NOT active AND disabled_reason IS NOT NULL AND deleted_at IS NULL)
-        AS disabled_endpoints`);
+        AS disabled_endpoints,
+      (SELECT count(id) FROM (SELECT id FROM webhook_events WHERE status = 'parked'
+        LIMIT ${COUNTED_MAX}) AS parked) AS parked_callbacks,
+      (SELECT count(id) FROM payments WHERE surplus @> '[{"status": "open"}]')
+        AS unmatched_receipts`);
 }
 
 /**

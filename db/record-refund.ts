@@ -81,7 +81,8 @@ export async function applyRefundRecord(
 
 /**
  * Where a refund comes to. One whose reservation gave way to money that had left already
- * (refund-room.ts), and which is told to have succeeded all the same, gave back more than was taken.
+ * (refund-room.ts), and which is told to have succeeded all the same, gave back more than was
+ * taken.
  */
 async function placeOf(db: Connection, refund: Refund, to: RefundStatus): Promise<RefundStatus> {
   if (to !== 'succeeded' || refund.status !== 'pending' || refund.amountOverMinor === 0) return to;

@@ -11,6 +11,7 @@ import { makeStorable } from '../domain/text.ts';
 import { eventIdOf } from '../domain/webhook-event.ts';
 import { appendAudit, findRecordedStep } from './audit.ts';
 import type { Connection, Pool } from './pool.ts';
+import { heldAgainstReceipts } from './receipts.ts';
 import { attemptRow, type paymentRow, toPayment } from './rows.ts';
 import { PAYMENT_COLUMNS, sql } from './sql.ts';
 import { waitAfter } from './wait.ts';
@@ -35,19 +36,21 @@ export async function applyRecord(
   payment: PaymentRow,
   given: RecordRequest,
 ): Promise<RecordResult> {
-  const asked = makeStorable(given);
-  const earlier = await findRecordedStep(db, payment.id, asked.key);
+  const told = makeStorable(given);
+  const earlier = await findRecordedStep(db, payment.id, told.key);
   if (earlier !== null) return { ...standingOf(payment), ...earlier };
-  if (await mayBeSentBeyond(db, asked)) {
+  if (await mayBeSentBeyond(db, told)) {
     return { ...standingOf(payment), changed: false, refused: false, mayBeAtProvider: true };
   }
-  if (asked.isSilent === true) return await recordSilently(db, payment, asked);
+  if (told.isSilent === true) return await recordSilently(db, payment, told);
+  const asked = await heldAgainstReceipts(db, payment, told);
+  if (asked === 'refused') return await refuse(db, payment, told);
   const transition =
     asked.event === null ? null : next(payment.status, asked.event, asked.mayBeAtProvider);
   if (transition?.kind === 'refused') return await refuse(db, payment, asked);
   const to = transition?.kind === 'moved' ? transition.to : payment.status;
-  const told = asked.event === 'gave_up' && to === 'needs_review' ? doubt(asked) : asked;
-  const request = isForgotten(payment.status, to) ? withLostHistory(told) : told;
+  const known = asked.event === 'gave_up' && to === 'needs_review' ? doubt(asked) : asked;
+  const request = isForgotten(payment.status, to) ? withLostHistory(known) : known;
   const reason = await updatePayment(db, payment, to, request);
   await updateAttempt(db, request.attemptId, request);
   await appendAudit(db, {

@@ -5,6 +5,7 @@ import { newId } from '../db/ids.ts';
 import { findPayment, insertPayment, type NewPayment } from '../db/payments.ts';
 import type { Pool } from '../db/pool.ts';
 import { record } from '../db/record.ts';
+import { sql } from '../db/sql.ts';
 import { createVault } from '../db/vault.ts';
 import { sealBody } from '../db/webhook-events.ts';
 import { failure } from '../domain/error.ts';
@@ -150,11 +151,23 @@ export async function storePaymentIn(
   if (status === 'created') return payment;
   await dispatch(pool, payment);
   for (const [event, kind] of WAYS[status]) {
-    const outcome = kind === null ? null : makeOutcome(kind);
+    const receipt = await freeReceipt(pool);
+    const outcome = kind === null ? null : makeOutcome(kind, isPaidBy(kind) ? { receipt } : {});
     const reviewReason = event === 'gave_up' ? 'no_answer' : null;
     await record(pool, makeRecord(payment, { event, outcome, reviewReason }));
   }
   return payment;
+}
+
+const isPaidBy = (kind: Outcome['kind']) => kind === 'succeeded' || kind === 'authorized';
+
+/** A receipt is of one payment: the first one has that of `makeOutcome`, each other its own. */
+async function freeReceipt(pool: Pool): Promise<string> {
+  const { receipt } = makeOutcome('succeeded');
+  const holder = await pool.maybeOne(sql.typeAlias('id')`
+    SELECT id FROM payments WHERE provider_receipt = ${receipt} LIMIT 1`);
+  if (holder === null && receipt !== null) return receipt;
+  return `UJ7${randomBytes(5).toString('hex').slice(0, 7).toUpperCase()}`;
 }
 
 /** Applies one event with the outcome that goes with it. */

@@ -77,10 +77,13 @@ export async function decide<D extends Decision['decision']>(
   { decision, reason, receipt, amount }: Said<D>,
   {
     operatorId,
+    faultOf = () => Promise.resolve(null),
     carryOut,
     show,
   }: {
     readonly operatorId: string;
+    /** What else stands against it; null when nothing does. */
+    readonly faultOf?: () => Promise<string | null>;
     /** Tells the workflow. */
     readonly carryOut: (decided: Decision & { readonly decision: D }) => Promise<UpdateAnswer>;
     /** The subject as it stands after it. */
@@ -95,7 +98,8 @@ export async function decide<D extends Decision['decision']>(
   const needsTwo = subject.amountMinor >= (from[currency] ?? from.default);
   const said = { decision, reason, receipt: receipt ?? null, amountMinor: amount ?? null };
   const fault = faultOfDecision({ ...said, by: operatorId }, decidedPaymentOf(subject));
-  if (fault !== null) throw new ApiError('invalid_decision', fault);
+  const found = fault ?? (await faultOf());
+  if (found !== null) throw new ApiError('invalid_decision', found);
   const made = { subjectId, madeAt, changedAt, ...said, operatorId, needsTwo };
   const standing = await recordDecision(pool, made);
   if (standing.kind === 'not_independent') {

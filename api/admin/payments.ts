@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { findUnclearCause, listAudit } from '../../db/audit.ts';
 import { findAnyPayment } from '../../db/payments.ts';
+import { findReceiptHolder } from '../../db/receipts.ts';
 import { listPaymentsInReview } from '../../db/review-queue.ts';
 import { isId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
@@ -136,6 +137,7 @@ export const adminPaymentOperations: readonly Operation[] = [
       const payment = await requireAnyPayment(deps, param('id'));
       return await decide(deps, payment, body, {
         operatorId: caller.operatorId,
+        faultOf: () => faultOfReceipt(deps, payment, body.receipt),
         carryOut: (decided) =>
           deps.engine.decidePayment(payment.workflowId, decided, recoveryOf(deps, payment)),
         show: async () => presentAdminPayment(deps, await requireAnyPayment(deps, payment.id)),
@@ -143,6 +145,18 @@ export const adminPaymentOperations: readonly Operation[] = [
     },
   }),
 ];
+
+/** One receipt pays for one payment: who found it elsewhere decides about that one first. */
+async function faultOfReceipt(
+  { pool }: ApiDeps,
+  { id, provider, credentialsRef: credentials_ref }: Payment,
+  receipt: string | undefined,
+): Promise<string | null> {
+  if (receipt === undefined) return null;
+  const holder = await findReceiptHolder(pool, { id, provider, credentials_ref }, receipt);
+  if (holder === null) return null;
+  return `receipt ${receipt} is of ${holder.id} already, which is ${holder.status}: one receipt pays for one payment`;
+}
 
 /** @throws ApiError not_found */
 export async function requireAnyPayment({ pool }: ApiDeps, id: string): Promise<Payment> {

@@ -62,6 +62,32 @@ test('the amount of a capture is part of the word: both name it', async () => {
   expect(api.engine.decided).toMatchObject([{ decision: { amountMinor: 5_000 } }]);
 });
 
+test('one receipt pays for one payment: the other one is named', async () => {
+  const holder = await storePaymentIn(api.pool, 'succeeded');
+  const payment = await storePaymentIn(api.pool, 'needs_review');
+  const refused = await decide(first.send, payment);
+  expect(refused).toMatchObject({ status: 409, body: { code: 'invalid_decision' } });
+  expect(refused.body.detail).toContain(`is of ${holder.id} already, which is succeeded`);
+  expect(api.engine.decided).toEqual([]);
+  expect((await decide(first.send, payment, { ...paid, receipt: 'UJ7OTHER00' })).status).toBe(200);
+});
+
+test.each(['amount_mismatch', 'late_amount_mismatch'] as const)(
+  'a success in review for %s is decided with its amount, by two operators as well',
+  async (reason) => {
+    const payment = await storePaymentIn(api.pool, 'needs_review', LARGE);
+    await api.database.queryAsOwner('UPDATE payments SET review_reason = $1', [reason]);
+    const none = await decide(first.send, payment);
+    expect(none).toMatchObject({ status: 409, body: { code: 'invalid_decision' } });
+    expect(none.body.detail).toContain('another amount');
+    const named = { ...paid, amount: 4_000 };
+    expect((await decide(first.send, payment, named)).status).toBe(202);
+    expect((await decide(second.send, payment)).body.code).toBe('invalid_decision');
+    expect((await decide(second.send, payment, named)).status).toBe(200);
+    expect(api.engine.decided).toMatchObject([{ decision: { amountMinor: 4_000 } }]);
+  },
+);
+
 test('of two operators at once one is the second, and one only', async () => {
   const payment = await storePaymentIn(api.pool, 'needs_review', LARGE);
   const answers = await Promise.all([first, second].map(({ send }) => decide(send, payment)));

@@ -1,7 +1,8 @@
 import type { Registry } from 'prom-client';
 import { createApiMetrics, serveMetrics } from '../../api/metrics.ts';
 import { createLog } from '../../config/log.ts';
-import { dispatch, storePayment, storePaymentIn } from '../factories.ts';
+import { insertWebhookEvent } from '../../db/webhook-events.ts';
+import { dispatch, makeWebhookEvent, storePayment, storePaymentIn } from '../factories.ts';
 import { makeStkCallback, stkPath } from './callbacks.ts';
 import { openTestApi, type TestApi } from './server.ts';
 import { settleRefundsIn } from './takers.ts';
@@ -122,8 +123,11 @@ test('what waits to be delivered, and endpoints that were switched off, are told
     `UPDATE webhook_endpoints SET active = false, disabled_reason = 'gone'
      WHERE id = (SELECT min(id) FROM webhook_endpoints)`,
   );
+  await insertWebhookEvent(api.pool, makeWebhookEvent({ status: 'parked' }));
   const { registry } = createApiMetrics(api.pool, EVERY_MS);
   const text = await registry.metrics();
+  expect(text).toContain('malipo_waiting{what="parked_callbacks"} 1\n');
+  expect(text).toContain('malipo_waiting{what="unmatched_receipts"} 0\n');
   expect(text).toContain('malipo_waiting{what="pending_deliveries"} 3\n');
   expect(text).toContain('malipo_waiting{what="disabled_endpoints"} 1\n');
 });

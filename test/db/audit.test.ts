@@ -15,6 +15,8 @@ beforeAll(async () => {
   await ensureMerchant(pool, MERCHANT);
 });
 afterAll(() => database.close());
+// A receipt is of one payment, and these tests share a database.
+afterEach(() => database.queryAsOwner('UPDATE payments SET provider_receipt = NULL'));
 
 /** A trail of three entries: created, dispatched, succeeded. */
 async function storeStory(): Promise<Payment> {

@@ -25,6 +25,8 @@ beforeAll(async () => {
   await ensureMerchant(pool, MERCHANT);
 });
 afterAll(() => database.close());
+// A receipt is of one payment, and these tests share a database.
+afterEach(() => database.queryAsOwner('UPDATE payments SET provider_receipt = NULL'));
 
 test('a success brings money, receipt and codes, and settles the attempt', async () => {
   const payment = await storePaymentIn(pool, 'processing');

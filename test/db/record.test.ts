@@ -31,6 +31,8 @@ beforeAll(async () => {
   await ensureMerchant(pool, MERCHANT);
 });
 afterAll(() => database.close());
+// A receipt is of one payment, and these tests share a database.
+afterEach(() => database.queryAsOwner('UPDATE payments SET provider_receipt = NULL'));
 
 const EVERY_CELL = PAYMENT_STATUSES.flatMap((from) =>
   PAYMENT_EVENTS.map((event) => ({ from, event })),

@@ -83,7 +83,7 @@ test.each([
 test('what a late callback overturned was not rescued; what it repeated was', async () => {
   const overturned = await settleBy('lookup', 'declined');
   await recordEvent(database.pool, overturned, 'succeeded', { key: 'event/evt_1' });
-  const outcome = makeOutcome('succeeded');
+  const outcome = makeOutcome('succeeded', { receipt: 'UJ7OVERTURNED' });
   await recordEvent(database.pool, overturned, 'succeeded', { key: 'decided/1', outcome });
   const repeated = await settleBy('lookup');
   await record(database.pool, makeRecord(repeated, { key: 'event/evt_2', event: 'succeeded' }));

@@ -31,6 +31,8 @@ beforeAll(async () => {
   stage = await openSweepStage();
 });
 beforeEach(() => void Object.assign(stage.provider, SILENT));
+// A receipt is of one payment, and these tests share a database.
+afterEach(() => stage.database.queryAsOwner('UPDATE payments SET provider_receipt = NULL'));
 afterAll(() => stage.close());
 
 const OF_STRIPE = { provider: 'stripe', credentialsRef: 'env:stripe' };
@@ -79,7 +81,8 @@ async function storeCallback(payment: Payment) {
 it('leaves a review alone that its late workflow holds, and goes on with the rest', async () => {
   const reviewed = await store('failed');
   await stage.endRun(reviewed.workflowId);
-  const late = { eventId: 'evt_late', event: makeOutcome('succeeded'), unstored: null };
+  const success = makeOutcome('succeeded', { receipt: 'UJ7LATE000' });
+  const late = { eventId: 'evt_late', event: success, unstored: null };
   const input = paymentInput(reviewed, capabilitiesOf);
   const start = lateOutcomeStart(input, late);
   await stage.temporal.workflow.signalWithStart('lateOutcome', start);
