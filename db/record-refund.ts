@@ -14,6 +14,7 @@ import {
 import { reasonAfter } from '../domain/review.ts';
 import { failureAfter } from '../domain/shown-failure.ts';
 import { appendAudit, findAuditAction } from './audit.ts';
+import { lookBackOfRefund } from './look-back.ts';
 import type { Connection, Pool } from './pool.ts';
 import { notify } from './record.ts';
 import { toRefund } from './rows.ts';
@@ -153,6 +154,7 @@ async function updateRefund(
       review_reason = ${reviewReason},
       waiting_for = ${wait.for},
       wait_until = ${wait.until},
+      look_back_at = ${lookBackOfRefund({ ...refund, from: refund.status, to })},
       completed_at = ${isOver ? sql.fragment`coalesce(completed_at, now())` : sql.fragment`NULL`},
       updated_at = now()
     WHERE id = ${refund.id}`);

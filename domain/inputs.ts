@@ -71,8 +71,9 @@ export function lateRefundInput(
   payment: Payment,
   capabilities: Capabilities,
 ): LateRefundInput {
-  const { status, reviewReason } = refund;
-  return { ...refundInput(refund, payment, capabilities), status, reviewReason };
+  const { status, reviewReason, providerRefundId } = refund;
+  const input = refundInput(refund, payment, capabilities);
+  return { ...input, status, reviewReason, providerRefundId };
 }
 
 /** What a payment is recovered with. @param nowMs the time, since this room has no clock. */

@@ -12,6 +12,7 @@ import { type Book, openBook } from './book.ts';
 import { openDesk } from './desk.ts';
 import { askAbout, isOvertaken, NOT_ASKED, type Said } from './late-hold.ts';
 import { isHeldLate, resolveLateSuccess } from './late-success.ts';
+import { lookBackAtPayment, openLookBacks } from './look-back.ts';
 import { applyEvent, applyNews } from './news.ts';
 import { keepEvent } from './proxies.ts';
 
@@ -28,15 +29,19 @@ export async function lateOutcome(
   const reason = status === 'needs_review' ? (reviewReason ?? 'late_success') : null;
   const book = openBook(input, status, reason);
   const desk = openDesk(input, book);
+  const lookBacks = openLookBacks();
   book.setOut(true);
   desk.isAnswerable = true;
   do {
-    await condition(desk.hasNews);
+    await condition(() => desk.hasNews() || lookBacks.isAsked());
     for (let event = desk.takeEvent(); event !== undefined; event = desk.takeEvent()) {
       await applyLate(input, book, event);
     }
     await applyNews(input, book, desk);
-  } while (desk.hasNews() || isHeld(book));
+    for (let nth = lookBacks.take(); nth !== undefined; nth = lookBacks.take()) {
+      await lookBackAtPayment(input, book, nth);
+    }
+  } while (desk.hasNews() || lookBacks.isAsked() || isHeld(book));
   await condition(allHandlersFinished);
   return { status: book.status() };
 }

@@ -52,7 +52,7 @@ async function awaitResult(taken: Case): Promise<void> {
   const until = Date.now() + result_wait_ms;
   const asker = askerOf(taken, () => book.status() === 'pending');
   const ask = (everyMs: readonly number[], windowMs: number) =>
-    lookupRefund(input, book, windowMs, everyMs);
+    lookupRefund(input, book, windowMs, { everyMs });
   await asker.handleMessages();
   if (input.isSent && canAsk(taken)) {
     await askAtPace(asker, lookup_every_ms, until, ask, (it) => takeAnswer(taken, it));
