@@ -88,6 +88,8 @@ it.each(['failed', 'canceled'] as const)('a payment that %s is asked about, twic
   expect((await lookBack(payment)).status).toBe(to);
   expect(await dueOf(payment)).toEqual({ after_ms: null, count: 2 });
   expect(asksOf(payment)).toBe(2);
+  const late = stage.temporal.workflow.getHandle(lateOutcomeWorkflowId(payment.workflowId));
+  expect((await late.describe()).historyLength).toBeLessThanOrEqual(12);
   // Nothing found leaves no trace.
   expect(await actionsOf(payment)).toEqual(story);
 });
@@ -158,7 +160,7 @@ it('while Temporal is away it stays due', async () => {
   const connection = Connection.lazy({ address: '127.0.0.1:1' });
   const away = new Client({ connection });
   await connection.close();
-  const { sweepLookBacks } = createSweep({
+  const sweeper = createSweep({
     pool: stage.pool,
     vault: VAULT,
     temporal: away,
@@ -169,7 +171,7 @@ it('while Temporal is away it stays due', async () => {
   });
   const round = { unstarted_after_ms: 1, undelivered_after_ms: 1, batch: 10 };
   const activity = new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
-  expect(await activity.run(sweepLookBacks, round)).toMatchObject({ failed: 1 });
+  expect(await activity.run(() => sweeper.sweepLookBacks(round))).toMatchObject({ failed: 1 });
   expect(await dueOf(payment)).toMatchObject({ count: 0 });
   stage.provider.lookup = makeOutcome('declined');
   await lookBack(payment);
