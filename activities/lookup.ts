@@ -38,8 +38,10 @@ export type RefundLookupInput = {
   readonly providerRefundId: string | null;
   readonly timeoutMs: number;
   readonly everyMs: readonly number[];
+  /** As in `LookupInput`. */
+  readonly isOnce?: boolean;
 };
-export type ReceiptInput = Omit<RefundLookupInput, 'providerRefundId'>;
+export type ReceiptInput = Omit<RefundLookupInput, 'isOnce' | 'providerRefundId'>;
 
 /**
  * Of the calls to one provider that this process makes at once (worker/workers.ts), so many may be
@@ -72,7 +74,8 @@ export function createLookup(
     },
 
     async lookupRefund(input: RefundLookupInput): Promise<RefundResult> {
-      return await ask(input, isRefundOutcome, (signal) =>
+      const isEnough = input.isOnce === true ? () => true : isRefundOutcome;
+      return await ask(input, isEnough, (signal) =>
         callWithCredentials(deps, input, async (client) => {
           if (client.lookupRefund === undefined) {
             throw new ProviderError('unsent', `${input.provider} cannot be asked about refunds`);

@@ -1,4 +1,5 @@
 import { log } from '@temporalio/activity';
+import { listDueLookBacks, postponeLookBack } from '../db/look-back.ts';
 import {
   listParkedMoney,
   listSilentPayments,
@@ -12,6 +13,7 @@ import { listUndelivered } from '../db/webhook-events.ts';
 import { refusalOf } from '../domain/server-refusal.ts';
 import type { SweepInput } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
+import { lookBackAtPayment, lookBackAtRefund } from './look-back.ts';
 import { deliverStored, retryMoney } from './stored-callbacks.ts';
 import { takeUpPayment, takeUpRefund } from './take-up.ts';
 
@@ -20,6 +22,8 @@ export type Swept = { readonly seen: number; readonly mended: number; readonly f
 
 /** Ends before the activity's time does; what is left comes first in the next round. */
 const ROUND_MS = 8_000;
+/** Of payments and of refunds, in each round. */
+const LOOK_BACKS_MAX = 10;
 
 /**
  * Picks up what a crash left between PostgreSQL and Temporal. To start a workflow again is always
@@ -56,6 +60,19 @@ export function createSweep(deps: ActivityDeps) {
       await markSweepRound(pool, 'undelivered');
       return swept;
     },
+
+    /** Has what ended without money asked about again: few at a time, since each is a question. */
+    async sweepLookBacks({ batch }: SweepInput): Promise<Swept> {
+      const until = Date.now() + ROUND_MS;
+      const limit = Math.min(batch, LOOK_BACKS_MAX);
+      const visits = { payments: lookBackAtPayment, refunds: lookBackAtRefund } as const;
+      const rounds = (['payments', 'refunds'] as const).map(async (table) => {
+        const items = await listDueLookBacks(pool, table, limit);
+        const mark = (id: string) => postponeLookBack(pool, table, id);
+        return await visitEach(deps, { table, items, until, mark }, visits[table]);
+      });
+      return sumOf(await Promise.all(rounds));
+    },
   };
 }
 
@@ -63,6 +80,8 @@ type Queue<T> = {
   readonly table: Parameters<typeof markSwept>[1];
   readonly items: readonly T[];
   readonly until: number;
+  /** Puts one to the end of its queue; `swept_at` does where nothing else is said. */
+  readonly mark?: (id: string) => Promise<void>;
 };
 
 /**
@@ -71,7 +90,7 @@ type Queue<T> = {
  */
 async function visitEach<T extends { readonly id: string }>(
   deps: ActivityDeps,
-  { table, items, until }: Queue<T>,
+  { table, items, until, mark = (id) => markSwept(deps.pool, table, id) }: Queue<T>,
   visit: (deps: ActivityDeps, item: T) => Promise<boolean>,
 ): Promise<Swept> {
   let [seen, mended, failed] = [0, 0, 0];
@@ -79,7 +98,7 @@ async function visitEach<T extends { readonly id: string }>(
     if (Date.now() > until) break;
     seen += 1;
     try {
-      await markSwept(deps.pool, table, item.id);
+      await mark(item.id);
       if (await visit(deps, item)) mended += 1;
     } catch (error) {
       failed += 1;

@@ -30,6 +30,7 @@ const LIMITS: Readonly<Record<string, Limit>> = {
   'retry.by_code.*.after_ms': { min: 500, max: 30 * DAY_MS },
   'retry.by_provider_code.*.after_ms': { min: 500, max: 30 * DAY_MS },
   'reattempt.after_ms.*': { min: 500, max: 30 * DAY_MS },
+  'look_back_after_ms.*': { min: 60 * SECOND_MS, max: 30 * DAY_MS },
 };
 
 /** `path.of.the.key: must be …` for each number of an override that is out of bounds. */

@@ -75,6 +75,7 @@ const providerPolicy: z.ZodType<ProviderPolicy> = z.strictObject({
   }),
   rate_limit_per_second: z.number().positive().max(10_000),
   late_success: z.enum(['accept', 'review', 'refund']),
+  look_back_after_ms: z.exactOptional(z.array(durationMs).max(5)),
   confirm_callback_from_minor: z.int().nonnegative().nullable(),
 });
 

@@ -15,6 +15,7 @@ import { reasonAfter } from '../domain/review.ts';
 import { failureAfter } from '../domain/shown-failure.ts';
 import { makeStorable } from '../domain/text.ts';
 import { appendAudit, findRecordedStep } from './audit.ts';
+import { lookBackOfRefund } from './look-back.ts';
 import type { Connection, Pool } from './pool.ts';
 import { notify } from './record.ts';
 import { toRefund } from './rows.ts';
@@ -182,6 +183,7 @@ async function updateRefund(
       review_reason = ${reviewReason},
       waiting_for = ${wait.for},
       wait_until = ${wait.until},
+      look_back_at = ${lookBackOfRefund({ ...refund, from: refund.status, to })},
       completed_at = ${isOver ? sql.fragment`coalesce(completed_at, now())` : sql.fragment`NULL`},
       updated_at = now()
     WHERE id = ${refund.id}`);

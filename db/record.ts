@@ -10,6 +10,7 @@ import { addSurplus, type Surplus } from '../domain/surplus.ts';
 import { makeStorable } from '../domain/text.ts';
 import { eventIdOf } from '../domain/webhook-event.ts';
 import { appendAudit, findRecordedStep } from './audit.ts';
+import { lookBackOfPayment } from './look-back.ts';
 import type { Connection, Pool } from './pool.ts';
 import { heldAgainstReceipts } from './receipts.ts';
 import { attemptRow, type paymentRow, toPayment } from './rows.ts';
@@ -197,6 +198,11 @@ async function updatePayment(
       surplus = ${sql.jsonb(surplus)},
       waiting_for = ${wait.for},
       wait_until = ${wait.until},
+      look_back_at = ${lookBackOfPayment({
+        from: payment.status,
+        to,
+        reviewReason: payment.review_reason,
+      })},
       completed_at = CASE WHEN ${isClosed(to)} THEN coalesce(completed_at, now()) END,
       updated_at = now()
     WHERE id = ${payment.id}`);

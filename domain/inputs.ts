@@ -72,8 +72,9 @@ export function lateRefundInput(
   payment: Payment,
   capabilities: Capabilities,
 ): LateRefundInput {
-  const { status, reviewReason } = refund;
-  return { ...refundInput(refund, payment, capabilities), status, reviewReason };
+  const { status, reviewReason, providerRefundId } = refund;
+  const input = refundInput(refund, payment, capabilities);
+  return { ...input, status, reviewReason, providerRefundId };
 }
 
 /** What takes late news of a payment also needs where it stands, be it that it was never sent. */

@@ -74,6 +74,11 @@ export type ProviderPolicy = {
    */
   readonly late_success: 'accept' | 'review' | 'refund';
   /**
+   * How long after its end a payment or refund without money is asked about again, if it may have
+   * reached the provider; empty or absent: never.
+   */
+  readonly look_back_after_ms?: readonly number[];
+  /**
    * From this amount on a callback of success counts only when a look-up says the same, or tells
    * nothing until the prompt is over; null: off.
    */

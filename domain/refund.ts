@@ -138,6 +138,8 @@ export type LateRefundInput = RefundInput & {
   readonly status: RefundStatus;
   /** Why it is in review; absent in workflows started before 0.3.0. */
   readonly reviewReason?: RefundReviewReason | null;
+  /** The provider's id of it; absent in workflows that were started without it. */
+  readonly providerRefundId?: string | null;
 };
 
 /** What a refund is taken up with whose own workflow ended before it did. */

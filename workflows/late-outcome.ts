@@ -13,6 +13,7 @@ import { openDesk } from './desk.ts';
 import { askAbout, isOvertaken, NOT_ASKED, type Said } from './late-hold.ts';
 import { reviewLateMismatch } from './late-mismatch.ts';
 import { isHeldLate, resolveLateSuccess } from './late-success.ts';
+import { lookBackAtPayment, openLookBacks } from './look-back.ts';
 import { applyEvent, applyNews } from './news.ts';
 import { keepEvent, lookup } from './proxies.ts';
 import { renewLateIfLong } from './renew.ts';
@@ -29,17 +30,21 @@ export async function lateOutcome(
   const { status = 'failed', reviewReason } = input.standing ?? {};
   const reason = status === 'needs_review' ? (reviewReason ?? 'late_success') : null;
   const book = openBook(input, status, reason);
+  const lookBacks = openLookBacks();
   book.setOut(true);
   const desk = openDesk(input, book);
   desk.isAnswerable = true;
   do {
     await renewLateIfLong(input, book, desk);
-    await condition(desk.hasNews);
+    await condition(() => desk.hasNews() || lookBacks.isAsked());
     for (let event = desk.takeEvent(); event !== undefined; event = desk.takeEvent()) {
       await applyLate(input, book, event);
     }
     await applyNews(input, book, desk);
-  } while (desk.hasNews() || isHeld(book));
+    for (let nth = lookBacks.take(); nth !== undefined; nth = lookBacks.take()) {
+      await lookBackAtPayment(input, book, nth);
+    }
+  } while (desk.hasNews() || lookBacks.isAsked() || isHeld(book));
   await condition(allHandlersFinished);
   return { status: book.status() };
 }

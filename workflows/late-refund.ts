@@ -2,6 +2,7 @@ import { allHandlersFinished, condition } from '@temporalio/workflow';
 import type { LateRefundInput, RefundInput } from '../domain/refund.ts';
 import type { RefundStatus } from '../domain/refund-states.ts';
 import { isHeldLate } from './late-success.ts';
+import { lookBackAtRefund, openLookBacks } from './look-back.ts';
 import { openRefundBook } from './refund-book.ts';
 import { openRefundDesk } from './refund-desk.ts';
 import { applyRefundNews } from './refund-news.ts';
@@ -20,12 +21,17 @@ export async function lateRefund(
   const reason = isInReview ? (input.reviewReason ?? 'late_success') : null;
   const book = openRefundBook(refund, input.status, reason);
   const desk = openRefundDesk(refund, book);
+  const lookBacks = openLookBacks();
   desk.isAnswerable = true;
+  const isAsked = () => desk.hasNews() || lookBacks.isAsked();
   do {
     await renewRefundIfLong(refund, book, desk);
-    await condition(desk.hasNews);
+    await condition(isAsked);
     await applyRefundNews(refund, book, desk);
-  } while (desk.hasNews() || (book.status() === 'needs_review' && isHeldLate(book.reviewReason())));
+    for (let nth = lookBacks.take(); nth !== undefined; nth = lookBacks.take()) {
+      await lookBackAtRefund(input, book, nth);
+    }
+  } while (isAsked() || (book.status() === 'needs_review' && isHeldLate(book.reviewReason())));
   await condition(allHandlersFinished);
   return { status: book.status() };
 }

@@ -61,6 +61,9 @@ export const controlSignal = defineSignal<[Control]>('control');
 /** An operator's decision. Refused, by type: not_in_review, invalid_decision. */
 export const decideUpdate = defineUpdate<PaymentStatus, [Decision]>('decide');
 
+/** Has a payment or refund asked about that has ended; the number counts from 0. */
+export const lookBackSignal = defineSignal<[number]>('lookBack');
+
 /** A provider's word about a refund, delivered once for each stored callback. */
 export const refundEventSignal = defineSignal<[DeliveredRefundEvent]>('refundEvent');
 
@@ -137,15 +140,24 @@ export function refundIdOf({
 
 /** How what comes too late is taken: signalled to the workflow that is there, or starts one. */
 export function lateOutcomeStart(input: PaymentInput, delivered: DeliveredEvent) {
+  const signalArgs: [DeliveredEvent] = [delivered];
+  return { ...lateOutcome(input), signal: providerEventSignal, signalArgs } as const;
+}
+
+/** How a payment that ended without money is asked about again. */
+export function lookBackAtPaymentStart(input: PaymentInput, nth: number) {
+  const signalArgs: [number] = [nth];
+  return { ...lateOutcome(input), signal: lookBackSignal, signalArgs } as const;
+}
+
+function lateOutcome(input: PaymentInput) {
   return {
     workflowId: lateOutcomeWorkflowId(input.workflowId),
     taskQueue: TASK_QUEUE,
     args: [input] as [PaymentInput],
-    signal: providerEventSignal,
-    signalArgs: [delivered] as [DeliveredEvent],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     ...describePayment(input),
-    staticSummary: 'late callback',
+    staticSummary: 'late callback, or asked again after the end',
   } as const;
 }
 
@@ -164,14 +176,22 @@ export function refundStart(input: RefundInput) {
   } as const;
 }
 
-/** How what comes too late about a refund is taken. */
+/** How what comes too late about a refund is taken; and how one that failed is asked about. */
 export function lateRefundStart(input: LateRefundInput, delivered: DeliveredRefundEvent) {
+  const signalArgs: [DeliveredRefundEvent] = [delivered];
+  return { ...lateRefund(input), signal: refundEventSignal, signalArgs } as const;
+}
+
+export function lookBackAtRefundStart(input: LateRefundInput, nth: number) {
+  const signalArgs: [number] = [nth];
+  return { ...lateRefund(input), signal: lookBackSignal, signalArgs } as const;
+}
+
+function lateRefund(input: LateRefundInput) {
   return {
     workflowId: lateRefundWorkflowId(input.workflowId),
     taskQueue: TASK_QUEUE,
     args: [input] as [LateRefundInput],
-    signal: refundEventSignal,
-    signalArgs: [delivered] as [DeliveredRefundEvent],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     ...describePayment(input),
     staticSummary: 'late word about a refund',

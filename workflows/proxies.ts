@@ -187,6 +187,8 @@ export type LookupManner = {
   readonly isOnce?: boolean;
   /** No code of the provider's is too early to count. */
   readonly isPromptOver?: boolean;
+  /** It waits behind all other questions. */
+  readonly isLookBack?: boolean;
 };
 
 /**
@@ -203,7 +205,7 @@ export async function lookup(
   const { timeout_ms, every_ms, soft_codes, prompt_life_ms } = input.policy.lookup;
   const isSoft = soft_codes && prompt_life_ms && how.isPromptOver !== true;
   const activities = proxyActivities<Pick<Activities, 'lookup'>>({
-    ...callOf(input, 'question'),
+    ...callOf(input, how.isLookBack === true ? 'look_back' : 'question'),
     startToCloseTimeout: timeout_ms + 5_000,
     scheduleToCloseTimeout: windowMs,
     cancellationType: ActivityCancellationType.TRY_CANCEL,

@@ -2,7 +2,7 @@ import { ActivityCancellationType, ActivityFailure, proxyActivities } from '@tem
 import type { Activities, RefundLookupInput, RefundSendInput } from '../activities/index.ts';
 import type { RefundInput, RefundResult } from '../domain/refund.ts';
 import { callOf } from './provider-queue.ts';
-import { endOf, type Sent, sendOptions } from './proxies.ts';
+import { endOf, type LookupManner, type Sent, sendOptions } from './proxies.ts';
 import type { RefundBook } from './refund-book.ts';
 
 /** Asks for the refund once; see `charge`. */
@@ -32,11 +32,11 @@ export async function lookupRefund(
   input: RefundInput,
   book: RefundBook,
   windowMs: number,
-  everyMs: readonly number[] = input.policy.refund.lookup_every_ms,
+  how: Omit<LookupManner, 'isPromptOver'> & { readonly providerRefundId?: string | null } = {},
 ): Promise<RefundResult | null> {
-  const { timeout_ms } = input.policy.refund;
+  const { timeout_ms, lookup_every_ms } = input.policy.refund;
   const activities = proxyActivities<Pick<Activities, 'lookupRefund'>>({
-    ...callOf(input, 'question'),
+    ...callOf(input, how.isLookBack === true ? 'look_back' : 'question'),
     startToCloseTimeout: timeout_ms + 5_000,
     scheduleToCloseTimeout: Math.max(windowMs, 1),
     cancellationType: ActivityCancellationType.TRY_CANCEL,
@@ -49,9 +49,10 @@ export async function lookupRefund(
     provider: input.provider,
     credentialsRef: input.credentialsRef,
     providerPaymentId: input.providerPaymentId,
-    providerRefundId: book.providerRefundId(),
+    providerRefundId: how.providerRefundId ?? book.providerRefundId(),
     timeoutMs: timeout_ms,
-    everyMs,
+    everyMs: how.everyMs ?? lookup_every_ms,
+    ...(how.isOnce === true ? { isOnce: true } : {}),
   };
   try {
     return await activities.lookupRefund(question);

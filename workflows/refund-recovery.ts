@@ -57,7 +57,7 @@ async function awaitResult(taken: Case): Promise<void> {
   const untilMs = deadlineOf(result_wait_ms, book.unclear, input.policy);
   const asker = askerOf(taken, () => book.status() === 'pending');
   const ask = (everyMs: readonly number[], windowMs: number) =>
-    lookupRefund(input, book, windowMs, everyMs);
+    lookupRefund(input, book, windowMs, { everyMs });
   await asker.handleMessages();
   if (input.isSent && canAsk(taken)) {
     await askAtPace(asker, lookup_every_ms, untilMs, ask, (it) => takeAnswer(taken, it));

@@ -150,7 +150,7 @@ async function awaitResult(input: RefundInput, book: RefundBook, desk: RefundDes
   const firstMs = Math.min(scheduleAt(lookup_every_ms, 0), result_wait_ms);
   const asker = askerOf(input, book, desk, () => book.status() === 'pending');
   const ask = (everyMs: readonly number[], windowMs: number) =>
-    lookupRefund(input, book, windowMs, everyMs);
+    lookupRefund(input, book, windowMs, { everyMs });
   if (await waitWhileWanted(asker, firstMs, 'wait for the result')) {
     if (!canAsk(input)) await waitUntil(asker, untilMs, 'wait for the result');
     else {

@@ -2,7 +2,8 @@ import { proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import type { SweepInput } from './messages.ts';
 
-const activities = proxyActivities<Pick<Activities, 'sweepUnstarted' | 'sweepUndelivered'>>({
+type Rounds = Pick<Activities, 'sweepUnstarted' | 'sweepUndelivered' | 'sweepLookBacks'>;
+const activities = proxyActivities<Rounds>({
   startToCloseTimeout: '12s',
   retry: { maximumAttempts: 3 },
 });
@@ -14,7 +15,8 @@ const activities = proxyActivities<Pick<Activities, 'sweepUnstarted' | 'sweepUnd
  */
 export async function sweep(input: SweepInput): Promise<void> {
   const faults: Error[] = [];
-  for (const round of [activities.sweepUnstarted, activities.sweepUndelivered]) {
+  const { sweepUnstarted, sweepUndelivered, sweepLookBacks } = activities;
+  for (const round of [sweepUnstarted, sweepUndelivered, sweepLookBacks]) {
     try {
       await round(input);
     } catch (error) {

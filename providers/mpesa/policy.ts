@@ -44,6 +44,7 @@ export const policy: ProviderPolicy = {
   reattempt: { max_attempts: 1, fallback: [] },
   rate_limit_per_second: 10,
   late_success: 'review',
+  look_back_after_ms: [5 * 60_000, 24 * 3_600_000],
   // KES 10,000. Daraja signs no callback, and the query costs a question of its narrow limit.
   confirm_callback_from_minor: 1_000_000,
 };

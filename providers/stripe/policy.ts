@@ -43,5 +43,6 @@ export const policy: ProviderPolicy = {
   reattempt: { max_attempts: 1, fallback: [] },
   rate_limit_per_second: 25,
   late_success: 'review',
+  look_back_after_ms: [5 * 60_000, 24 * 3_600_000],
   confirm_callback_from_minor: null,
 };

@@ -52,9 +52,9 @@ async function askAfter(seconds: number, answer: LookupResult, changes: Partial<
     promptLifeMs: prompt_life_ms ?? 0,
     ...changes,
   };
-  const { lookup } = openLookup(() => Promise.resolve(answer));
+  const activities = openLookup(() => Promise.resolve(answer));
   return await new MockActivityEnvironment({}, quiet)
-    .run(lookup, input)
+    .run(() => activities.lookup(input))
     .catch((error: unknown) => error);
 }
 
@@ -82,7 +82,7 @@ it('says why a soft code is not taken yet', async () => {
 it('leaves a place to charges while a provider is slow to answer questions', async () => {
   const answer = Promise.withResolvers<LookupResult>();
   let asked = 0;
-  const { lookup } = openLookup(() => {
+  const activities = openLookup(() => {
     asked += 1;
     return answer.promise;
   });
@@ -97,7 +97,7 @@ it('leaves a place to charges while a provider is slow to answer questions', asy
     everyMs: [15_000],
   };
   const asking = Array.from({ length: 50 }, () =>
-    new MockActivityEnvironment({}, quiet).run(lookup, input),
+    new MockActivityEnvironment({}, quiet).run(() => activities.lookup(input)),
   );
   const refused = asking.slice(40).map((each) => expect(each).rejects.toMatchObject(NOT_YET));
   await Promise.all(refused);

@@ -1,0 +1,75 @@
+import { setHandler } from '@temporalio/workflow';
+import { mismatchOf } from '../domain/capture.ts';
+import { money } from '../domain/money.ts';
+import { isMoney, isOutcome, OUTCOME_EVENTS } from '../domain/outcome.ts';
+import type { PaymentInput } from '../domain/payment.ts';
+import { isRefundOutcome, type LateRefundInput } from '../domain/refund.ts';
+import { askedOf } from './asking.ts';
+import type { Book } from './book.ts';
+import { resolveLateSuccess } from './late-success.ts';
+import { lookBackSignal } from './messages.ts';
+import { lookup } from './proxies.ts';
+import type { RefundBook } from './refund-book.ts';
+import { settleRefund } from './refund-news.ts';
+import { lookupRefund } from './refund-proxies.ts';
+
+/** The look backs that are asked for. To be opened before the workflow's first await. */
+export function openLookBacks() {
+  const asked: number[] = [];
+  setHandler(lookBackSignal, (nth) => {
+    asked.push(nth);
+  });
+  return { isAsked: () => asked.length > 0, take: () => asked.shift() };
+}
+
+/**
+ * Asks once about a payment that ended without money. Money is treated as if a callback had told of
+ * it; anything else leaves no entry.
+ */
+export async function lookBackAtPayment(
+  input: PaymentInput,
+  book: Book,
+  nth: number,
+): Promise<void> {
+  if (!isUnpaid(book)) return;
+  const how = { isOnce: true, isPromptOver: true, isLookBack: true };
+  const outcome = await lookup(input, askedOf(book), input.policy.lookup.window_ms, how);
+  if (outcome === null || !isOutcome(outcome) || !isMoney(outcome) || !isUnpaid(book)) return;
+  const wrong = mismatchOf(outcome, money(input.amountMinor, input.currency), input.captureMethod);
+  const other = wrong === null ? '' : `, and its ${wrong} does not match`;
+  const text = `the status query says ${outcome.kind}${other}`;
+  const key = `look-back/${nth}`;
+  const written = await book.write({
+    key,
+    action: 'payment.late_outcome',
+    actor: 'provider',
+    cause: `asked again after the end: ${text}`,
+    event: OUTCOME_EVENTS[outcome.kind],
+    outcome,
+    reviewReason: wrong === null ? 'late_success' : 'amount_mismatch',
+    waitingFor: 'review',
+    // Late money is held by this run; any other review is the sweeper's, at once.
+    waitMs: wrong === null ? null : 0,
+  });
+  if (written.status !== 'needs_review' || wrong !== null) return;
+  const said = { text, confirms: true, contradicts: false, isLetGo: false };
+  await resolveLateSuccess(input, book, { outcome, said, key });
+}
+
+function isUnpaid(book: Book): boolean {
+  return book.status() === 'failed' || book.status() === 'canceled';
+}
+
+/** The same about a refund that failed. Who answers later tells it by a callback. */
+export async function lookBackAtRefund(
+  input: LateRefundInput,
+  book: RefundBook,
+  nth: number,
+): Promise<void> {
+  if (book.status() !== 'failed') return;
+  const how = { isOnce: true, isLookBack: true, providerRefundId: input.providerRefundId ?? null };
+  const outcome = await lookupRefund(input, book, input.policy.lookup.window_ms, how);
+  if (outcome === null || !isRefundOutcome(outcome) || outcome.kind !== 'succeeded') return;
+  const cause = 'asked again after the end: the provider’s status query';
+  await settleRefund(input, book, { outcome, key: `look-back/${nth}`, cause, eventId: null });
+}
