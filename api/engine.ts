@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Client,
   type Connection,
@@ -43,8 +44,9 @@ import { describeExecution, type Executions } from './execution.ts';
 export type Engine = Batches &
   Executions & {
     /**
-     * Starts the payment's workflow, or joins the one that runs, and waits for its first meaningful
-     * state; false when the deadline passed or Temporal is away: the sweeper sees to the start.
+     * Starts the payment's workflow, or joins the one that runs, and waits so long for its first
+     * meaningful state; false when that did not come or Temporal is away: the start goes on, and
+     * the sweeper sees to it.
      */
     startPayment(input: PaymentInput, waitMs: number): Promise<boolean>;
     /** The same for a refund. */
@@ -69,6 +71,8 @@ export type Engine = Batches &
     /** Has Temporal hold a callback until the database stores it. Throws when Temporal is away. */
     keepCallback(event: SealedWebhookEvent): Promise<void>;
     isReachable(): Promise<boolean>;
+    /** Resolves when no call goes on any more: only then its connection may be closed. */
+    untilIdle(): Promise<void>;
   };
 
 /** How an update of a payment's workflow went; `type` is the refusal's own. */
@@ -78,18 +82,33 @@ export type UpdateAnswer =
 
 const SIGNAL_TIMEOUT_MS = 4_000;
 const DESCRIBE_TIMEOUT_MS = 3_000;
+const START_WITHIN_MS = 10_000;
 
-/** @param uiUrl where the Temporal Web UI is, for links; null when it has none. */
+/**
+ * @param uiUrl where the Temporal Web UI is, for links; null when it has none.
+ * @param startWithinMs how long a start goes on that nobody waits for any more.
+ */
 export function createEngine(
   client: Client,
   connection: Connection,
   uiUrl: string | null,
   log: Log,
+  startWithinMs = START_WITHIN_MS,
 ): Engine {
   const namespace = client.options.namespace;
-  const within: Within = (ms, call) => connection.withDeadline(Date.now() + ms, call);
+  const going = new Set<Promise<unknown>>();
+  // The deadline of a call does not count while a connection is tried.
+  const within: Within = (ms, call) => {
+    const calling = connection.withDeadline(Date.now() + ms, call);
+    const ended: Promise<unknown> = calling.then(
+      () => going.delete(ended),
+      () => going.delete(ended),
+    );
+    going.add(ended);
+    return endWithin(ms, calling);
+  };
   return {
-    ...createStarts(client, within, log),
+    ...createStarts(client, within, startWithinMs, log),
     ...createUpdates(client, within),
     ...createBatches(client, within, log),
     deliver: (workflowId, delivered, loadLate) =>
@@ -106,6 +125,9 @@ export function createEngine(
         () => true,
         () => false,
       ),
+    untilIdle: async () => {
+      while (going.size > 0) await Promise.all(going);
+    },
     workflowUrl: (workflowId) =>
       uiUrl === null
         ? null
@@ -113,19 +135,36 @@ export function createEngine(
   };
 }
 
-function createStarts(client: Client, within: Within, log: Log) {
+/** @throws Error when it takes longer; the work goes on, and nobody hears of its end. */
+async function endWithin<T>(ms: number, work: Promise<T>): Promise<T> {
+  const ended = new AbortController();
+  const over = sleep(ms, undefined, { signal: ended.signal });
+  try {
+    const late = over.then(() => {
+      throw new Error(`Temporal did not answer within ${ms} ms`);
+    });
+    return await Promise.race([work, late]);
+  } finally {
+    over.catch(() => undefined);
+    ended.abort();
+  }
+}
+
+function createStarts(client: Client, within: Within, startWithinMs: number, log: Log) {
+  // Who waits less long than a start may take leaves it to go on: the sweeper would come later.
   const answered = async (workflowId: string, waitMs: number, call: () => Promise<unknown>) => {
-    try {
-      await within(waitMs, call);
-      return true;
-    } catch (error) {
-      const reason = error instanceof Error ? error.name : 'unknown';
-      log.warn(
-        { workflow_id: workflowId, reason },
-        'no first state in time; the sweeper sees to it',
-      );
-      return false;
-    }
+    const starting = within(Math.max(waitMs, startWithinMs), call).then(
+      () => true,
+      (error: unknown) => {
+        const reason = error instanceof Error ? error.name : 'unknown';
+        log.warn(
+          { workflow_id: workflowId, reason },
+          'no first state in time; the sweeper sees to it',
+        );
+        return false;
+      },
+    );
+    return await endWithin(waitMs, starting).catch(() => false);
   };
   const updateId = FIRST_STATE_UPDATE_ID;
   return {
@@ -163,7 +202,7 @@ function createUpdates(client: Client, within: Within) {
         if (answer.kind !== 'not_running') break;
       }
       return answer;
-    });
+    }).catch(toUpdateAnswer);
   return {
     cancelPayment: (workflowId: string) =>
       update([workflowId], (handle) => handle.executeUpdate(cancelUpdate)),

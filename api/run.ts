@@ -81,6 +81,7 @@ export async function runApi(): Promise<void> {
   log.info('the API drains');
   await server.close();
   await metered?.close();
+  await parts.engine.untilIdle();
   await Promise.all([pool.end(), callbackPool.end(), limits.close(), connection.close()]);
 }
 
