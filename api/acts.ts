@@ -10,7 +10,7 @@ const ASKED_LENGTH_MAX = 2000;
 const PARAM_LENGTH_MAX = 100;
 
 /** A request, without what says who asks for what. */
-type Arrived = Omit<Incoming, 'caller' | 'body'>;
+type Arrived = Omit<Incoming, 'caller' | 'body' | 'arrivedMs'>;
 
 /**
  * Runs an operation. What an operator sets out to change, or to see of what is personal, is written

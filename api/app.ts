@@ -12,6 +12,7 @@ import { OPERATIONS } from './operations.ts';
 const EXPOSED = [
   'X-Request-Id',
   'Idempotency-Replayed',
+  'Preference-Applied',
   'Location',
   'Retry-After',
   'RateLimit',
@@ -64,7 +65,7 @@ function allowOrigins({ corsOrigins }: ApiDeps): Koa.Middleware {
   return cors({
     origin: (ctx) => (corsOrigins.includes(ctx.get('Origin')) ? ctx.get('Origin') : ''),
     allowMethods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'X-Request-Id'],
+    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'Prefer', 'X-Request-Id'],
     exposeHeaders: EXPOSED,
     maxAge: ONE_DAY_SECONDS,
   });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, type Connection, WithStartWorkflowOperation } from '@temporalio/client';
 import type { Log } from '../config/log.ts';
 import type { Warning } from '../config/warnings.ts';
@@ -33,8 +34,9 @@ export type Engine = Batches &
   Executions &
   Updates & {
     /**
-     * Starts the payment's workflow, or joins the one that runs, and waits for its first meaningful
-     * state; false when the deadline passed or Temporal is away: the sweeper sees to the start.
+     * Starts the payment's workflow, or joins the one that runs, and waits so long for its first
+     * meaningful state; false when that did not come or Temporal is away: the start goes on, and
+     * the sweeper sees to it.
      */
     startPayment(input: PaymentInput, waitMs: number): Promise<boolean>;
     /** The same for a refund. */
@@ -55,26 +57,43 @@ export type Engine = Batches &
     isReachable(): Promise<boolean>;
     /** What the namespace lacks that payments need; nothing while Temporal is away. */
     findNamespaceWarnings(): Promise<readonly Warning[]>;
+    /** Resolves when no call goes on any more: only then its connection may be closed. */
+    untilIdle(): Promise<void>;
   };
 
 export type { UpdateAnswer } from './updates.ts';
 
 const SIGNAL_TIMEOUT_MS = 4_000;
 const DESCRIBE_TIMEOUT_MS = 3_000;
+const START_WITHIN_MS = 10_000;
 
-/** @param uiUrl where the Temporal Web UI is, for links; null when it has none. */
+/**
+ * @param uiUrl where the Temporal Web UI is, for links; null when it has none.
+ * @param startWithinMs how long a start goes on that nobody waits for any more.
+ */
 export function createEngine(
   client: Client,
   connection: Connection,
   uiUrl: string | null,
   log: Log,
+  startWithinMs = START_WITHIN_MS,
 ): Engine {
   const namespace = client.options.namespace;
-  const within: Within = (ms, call) => connection.withDeadline(Date.now() + ms, call);
+  const going = new Set<Promise<unknown>>();
+  // The deadline of a call does not count while a connection is tried.
+  const within: Within = (ms, call) => {
+    const calling = connection.withDeadline(Date.now() + ms, call);
+    const ended: Promise<unknown> = calling.then(
+      () => going.delete(ended),
+      () => going.delete(ended),
+    );
+    going.add(ended);
+    return endWithin(ms, calling);
+  };
   const findMissing = () =>
     within(DESCRIBE_TIMEOUT_MS, () => findNamespaceWarnings(client, connection));
   return {
-    ...createStarts(client, within, log, findMissing),
+    ...createStarts(client, within, startWithinMs, log, findMissing),
     ...createUpdates(client, within),
     ...createBatches(client, within, log),
     deliver: (workflowId, delivered, loadLate) =>
@@ -92,6 +111,9 @@ export function createEngine(
         () => false,
       ),
     findNamespaceWarnings: findMissing,
+    untilIdle: async () => {
+      while (going.size > 0) await Promise.all(going);
+    },
     workflowUrl: (workflowId) =>
       uiUrl === null
         ? null
@@ -99,34 +121,51 @@ export function createEngine(
   };
 }
 
+/** @throws Error when it takes longer; the work goes on, and nobody hears of its end. */
+async function endWithin<T>(ms: number, work: Promise<T>): Promise<T> {
+  const ended = new AbortController();
+  const over = sleep(ms, undefined, { signal: ended.signal });
+  try {
+    const late = over.then(() => {
+      throw new Error(`Temporal did not answer within ${ms} ms`);
+    });
+    return await Promise.race([work, late]);
+  } finally {
+    over.catch(() => undefined);
+    ended.abort();
+  }
+}
+
 function createStarts(
   client: Client,
   within: Within,
+  startWithinMs: number,
   log: Log,
   findMissing: Engine['findNamespaceWarnings'],
 ) {
-  const answered = async (workflowId: string, waitMs: number, call: () => Promise<unknown>) => {
-    try {
-      await within(waitMs, call);
-      return true;
-    } catch (error) {
-      const refusal = refusalOf(error);
-      if (refusal !== null) {
-        // The refusal of an update-with-start does not say what it is about.
-        const missing = (await findMissing()).map(({ detail }) => detail);
-        log.error(
-          { workflow_id: workflowId, reason: refusal, missing },
-          'Temporal refused a start; the sweeper tries again',
-        );
-        return false;
-      }
-      const reason = error instanceof Error ? error.name : 'unknown';
-      log.warn(
-        { workflow_id: workflowId, reason },
-        'no first state in time; the sweeper sees to it',
-      );
-      return false;
+  const tell = async (workflowId: string, error: unknown) => {
+    const refusal = refusalOf(error);
+    if (refusal !== null) {
+      // The refusal of an update-with-start does not say what it is about.
+      const missing = (await findMissing()).map(({ detail }) => detail);
+      const about = { workflow_id: workflowId, reason: refusal, missing };
+      log.error(about, 'Temporal refused a start; the sweeper tries again');
+      return;
     }
+    const reason = error instanceof Error ? error.name : 'unknown';
+    const about = { workflow_id: workflowId, reason };
+    log.warn(about, 'no first state in time; the sweeper sees to it');
+  };
+  // Who waits less long than a start may take leaves it to go on: the sweeper would come later.
+  const answered = async (workflowId: string, waitMs: number, call: () => Promise<unknown>) => {
+    const starting = within(Math.max(waitMs, startWithinMs), call).then(
+      () => true,
+      async (error: unknown) => {
+        await tell(workflowId, error);
+        return false;
+      },
+    );
+    return await endWithin(waitMs, starting).catch(() => false);
   };
   const updateId = FIRST_STATE_UPDATE_ID;
   return {

@@ -40,11 +40,11 @@ async function serve(
     remoteAddress: ctx.ip,
     raw: ctx.req,
   };
-  const { caller, body } = await enter(deps, operation, ctx).catch(async (error: unknown) => {
+  const entered = await enter(deps, operation, ctx).catch(async (error: unknown) => {
     await keepRefused(deps, operation, { ...arrived, caller: ctx.state.caller }, error);
     throw error;
   });
-  const reply = await runSeen(deps, operation, { ...arrived, caller, body });
+  const reply = await runSeen(deps, operation, { ...arrived, ...entered });
   if (deps.checksAnswers === true) requireDescribed(operation, reply);
   ctx.status = reply.status;
   ctx.body = reply.body;
@@ -54,8 +54,12 @@ async function serve(
 }
 
 async function enter(deps: ApiDeps, operation: Operation, ctx: RouterContext<ApiState>) {
+  const startedMs = performance.now();
   const caller = await admit(deps, operation, ctx);
-  return { caller, body: await bodyOf(operation, ctx) };
+  const admitMs = performance.now() - startedMs;
+  const body = await bodyOf(operation, ctx);
+  // How long a body takes to come in is the caller's own affair.
+  return { caller, body, arrivedMs: performance.now() - admitMs };
 }
 
 /** Absent is `undefined`; where a body may be left out, that is an empty object. */

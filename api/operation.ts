@@ -34,6 +34,8 @@ export type Incoming = {
   readonly body: unknown;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly remoteAddress: string;
+  /** When all of it had come, by the clock of `performance`, less what it took to let it in. */
+  readonly arrivedMs: number;
   /** For what reads the bytes itself. */
   readonly raw: IncomingMessage;
 };
@@ -68,6 +70,8 @@ type Description<A extends Access> = {
   readonly isIdempotent?: true;
   /** The body may be left out; it is an empty object then. */
   readonly isBodyOptional?: true;
+  /** Waits for a workflow, within the figure of `answerTimeOf`, and takes `Prefer: wait`. */
+  readonly isWaiting?: true;
   /** A reading that is kept like an operator's act: it shows what is personal, or very much. */
   readonly isSeen?: true;
   readonly answers: Readonly<Record<number, Answer>>;

@@ -89,6 +89,7 @@ export async function runApi(): Promise<void> {
   await server.close();
   await metered?.close();
   await watching;
+  await parts.engine.untilIdle();
   await Promise.all([pool.end(), callbackPool.end(), limits.close(), connection.close()]);
 }
 

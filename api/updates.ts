@@ -87,7 +87,7 @@ function createAskers({ workflow }: Client, within: Within) {
       const operation = await start();
       if (operation === null) return { kind: 'not_running' };
       return await answerOf(asked.withStart(operation));
-    });
+    }).catch(toUpdateAnswer);
   return {
     askPayment: (workflowId: string, asked: Asked, load: LoadRecovery) =>
       ask([workflowId, lateOutcomeWorkflowId(workflowId)], asked, async () => {

@@ -25,6 +25,11 @@ export type KeyedOptions = RequestOptions & {
    * of this call share; a process that crashes in between cannot repeat it, so prefer your own.
    */
   readonly idempotencyKey?: string;
+  /**
+   * Wait at most so many whole seconds for the first news, 0 for none; left out, as long as the
+   * reference says. A payment or refund that has no news yet is answered as it stands, and goes on.
+   */
+  readonly waitSeconds?: number;
 };
 
 type QueryValue = string | number | readonly string[] | undefined;
@@ -83,6 +88,9 @@ function describeRequest({ baseUrl, apiKey }: Settings, name: OperationName, cal
   });
   if (body !== undefined) headers.set('content-type', 'application/json');
   if (idempotencyKey !== null) headers.set('idempotency-key', idempotencyKey);
+  if (options.waitSeconds !== undefined) {
+    headers.set('prefer', `wait=${readSeconds(options.waitSeconds)}`);
+  }
   return {
     name,
     url: `${baseUrl}${fillPath(path, of)}${toSearch(query)}`,
@@ -97,6 +105,12 @@ function describeRequest({ baseUrl, apiKey }: Settings, name: OperationName, cal
     idempotencyKey,
     signal: options.signal,
   };
+}
+
+/** @throws TypeError: the API would ignore it without a word. */
+function readSeconds(seconds: number): number {
+  if (Number.isInteger(seconds) && seconds >= 0) return seconds;
+  throw new TypeError(`waitSeconds takes whole seconds from 0 on, not ${seconds}`);
 }
 
 /** @throws TypeError for what would name another path, such as an empty id. */

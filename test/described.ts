@@ -12,6 +12,7 @@ type Media = {
   readonly examples?: Readonly<Record<string, { readonly $ref: string }>>;
 };
 type Described = {
+  readonly description?: string;
   readonly operationId: string;
   readonly parameters?: readonly { readonly name: string; readonly description?: string }[];
   readonly requestBody?: Body;

@@ -111,10 +111,13 @@ export function isUndecided({ status, waitingFor }: Payment): boolean {
   return status === 'created' || (status === 'processing' && waitingFor === 'provider_answer');
 }
 
-/** Starts or joins the payment's workflow; true when it has its first meaningful state. */
-export function startPayment({ engine, policies }: ApiDeps, payment: Payment): Promise<boolean> {
-  const input = paymentInput(payment, capabilitiesOf);
-  return engine.startPayment(input, policies.api.start_wait_ms);
+/** Starts or joins the payment's workflow; true when it has its first meaningful state in time. */
+export function startPayment(
+  { engine }: ApiDeps,
+  payment: Payment,
+  waitMs: number,
+): Promise<boolean> {
+  return engine.startPayment(paymentInput(payment, capabilitiesOf), waitMs);
 }
 
 function workflowIdOf(vault: Vault, merchantId: string, idempotencyKey: string): string {

@@ -1,5 +1,7 @@
+import { REQUEST_WAIT_MAX_MS } from '../../config/policies.ts';
 import { findUnclearCause, listAudit } from '../../db/audit.ts';
 import type { Payment } from '../../domain/payment.ts';
+import { answerTimeOf } from '../answer-time.ts';
 import type { ApiDeps } from '../deps.ts';
 import { declare, type Operation, type Reply } from '../operation.ts';
 import { pageOf, presentWholeList, wholeListOf } from '../shape.ts';
@@ -15,6 +17,8 @@ import { auditEntryShape, executionShape, paymentShape } from './shape.ts';
 const tag = 'Payments';
 const reading = { kind: 'merchant', scope: 'payments:read' } as const;
 const writing = { kind: 'merchant', scope: 'payments:write' } as const;
+/** Beyond it: 503, and the wish may be granted all the same. */
+const WAITS = `It waits for the payment’s workflow, and so for the provider, ${REQUEST_WAIT_MAX_MS / 1000} seconds at most: give your HTTP client a longer timeout.`;
 const asItStands = { 200: { description: 'The payment as it stands now', schema: paymentShape } };
 const UNPAID = {
   amount_captured: 0,
@@ -46,6 +50,7 @@ export const paymentOperations: readonly Operation[] = [
       'Stores the payment under its Idempotency-Key and starts its workflow. The same key with the same body is the same payment: it is answered as it stands, whatever happened in between.',
     access: writing,
     isIdempotent: true,
+    isWaiting: true,
     body: createPaymentBody,
     answers: {
       200: { description: 'The key was used before: its payment', schema: paymentShape },
@@ -57,15 +62,19 @@ export const paymentOperations: readonly Operation[] = [
       },
     },
     problems: ['provider_limits', 'provider_inactive'],
-    async handle(deps, { caller: { merchantId }, idempotencyKey, body }) {
-      const { payment, isReplay } = await createPayment(deps, merchantId, idempotencyKey, body);
-      if (isUndecided(payment)) await startPayment(deps, payment);
-      const current = await requirePayment(deps, merchantId, payment.id);
+    async handle(deps, call) {
+      const { merchantId } = call.caller;
+      const time = answerTimeOf(deps, call);
+      const creating = createPayment(deps, merchantId, call.idempotencyKey, call.body);
+      const { payment, isReplay } = await time.orUnavailable(creating);
+      if (isUndecided(payment)) await startPayment(deps, payment, time.waitMs());
+      const current = await time.orElse(requirePayment(deps, merchantId, payment.id), payment);
       return {
         status: isUndecided(current) ? 202 : isReplay ? 200 : 201,
         body: presentPayment(current, deps),
         headers: {
           Location: `/api/v1/payments/${payment.id}`,
+          ...time.headers,
           ...(isReplay ? { 'Idempotency-Replayed': 'true' } : {}),
         },
       };
@@ -102,8 +111,7 @@ export const paymentOperations: readonly Operation[] = [
     path: '/api/v1/payments/{id}/cancel',
     tag,
     summary: 'Cancel what is not paid yet',
-    description:
-      'A second cancel of a canceled payment changes nothing. What was not sent yet can be canceled at any time.',
+    description: `A second cancel of a canceled payment changes nothing. What was not sent yet can be canceled at any time. ${WAITS}`,
     access: writing,
     answers: { 200: { ...asItStands[200], example: { ...UNPAID, status: 'canceled' } } },
     problems: ['already_sent', 'in_review', 'payment_closed'],
@@ -118,7 +126,7 @@ export const paymentOperations: readonly Operation[] = [
     path: '/api/v1/payments/{id}/capture',
     tag,
     summary: 'Take an authorized payment, in part or whole',
-    description: 'The same capture may be sent again: it is taken once.',
+    description: `The same capture may be sent again: it is taken once. ${WAITS}`,
     access: writing,
     body: capturePaymentBody,
     isBodyOptional: true,
@@ -135,7 +143,7 @@ export const paymentOperations: readonly Operation[] = [
     path: '/api/v1/payments/{id}/verify',
     tag,
     summary: 'Ask the provider now',
-    description: VERIFY_RULES,
+    description: `${VERIFY_RULES} ${WAITS}`,
     access: writing,
     answers: asItStands,
     problems: ['not_sent', 'paused', 'payment_closed'],

@@ -15,6 +15,7 @@ const HEADERS = {
   'Retry-After': text('Seconds to wait before the next try'),
   Location: text('Where the thing is'),
   'Idempotency-Replayed': text('`true` when this key had made it before'),
+  'Preference-Applied': text('What of your `Prefer` counted, such as `wait=2`'),
 } as const;
 
 /** Answered before anything was read that could be counted. */
@@ -35,6 +36,7 @@ export function headersOf(operation: Operation, status: number): Record<string, 
     ['Retry-After', status === 429 || status === 503],
     ['Location', isMade],
     ['Idempotency-Replayed', isMade],
+    ['Preference-Applied', operation.isWaiting === true && status < 300],
   ];
   return Object.fromEntries(
     carried.filter(([, isCarried]) => isCarried).map(([name]) => [name, HEADERS[name]]),

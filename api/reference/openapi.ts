@@ -75,12 +75,18 @@ function describeOperation(operation: Operation): ZodOpenApiOperationObject {
     operationId: id,
     tags: [tag],
     summary,
-    description: [operation.description, describeAccess(access)].filter(Boolean).join('\n\n'),
+    description: [
+      operation.description,
+      operation.isWaiting === true ? WAITING : '',
+      describeAccess(access),
+    ]
+      .filter(Boolean)
+      .join('\n\n'),
     security: SECURITY[access.kind],
     requestParams: {
       ...(path === null ? {} : { path }),
       ...(query instanceof z.ZodObject ? { query: describeQuery(query) } : {}),
-      ...(operation.isIdempotent === true ? { header: keyHeader } : {}),
+      ...describeHeaders(operation),
     },
     ...(body === null
       ? {}
@@ -99,6 +105,22 @@ function describeAccess(access: Access): string {
   if (access.kind === 'operator') return `Needs the role \`${access.role}\`.`;
   return `Needs the scope \`${access.scope}\`: ${SCOPES[access.scope]}.`;
 }
+
+/** Where a merchant chooses the timeout of its HTTP client. */
+const WAITING =
+  'It waits for the first news, and answers within 8 seconds of the request’s arrival, database and Temporal included; a deployment may set another time, `api.start_wait_ms`. Give your HTTP client a longer timeout. `Prefer: wait=2` (RFC 7240) makes the wait 2 seconds at most, `Prefer: respond-async` leaves it out: then 202 says that it goes on, and webhooks, the live feed or a `GET` tell how.';
+
+function describeHeaders({ isIdempotent, isWaiting }: Operation) {
+  if (isIdempotent !== true) return {};
+  return { header: isWaiting === true ? keyHeader.extend(preferHeader.shape) : keyHeader };
+}
+
+const preferHeader = z.object({
+  Prefer: z.string().optional().meta({
+    description: '`wait=` and whole seconds, or `respond-async`; other preferences are ignored',
+    example: 'wait=2',
+  }),
+});
 
 const keyHeader = z.object({
   'Idempotency-Key': z

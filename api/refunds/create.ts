@@ -13,11 +13,16 @@ import { ApiError } from '../errors.ts';
 import { fingerprintOf } from '../payments/fingerprint.ts';
 import type { CreateRefundBody } from './schema.ts';
 
-export type RefundCreation = { readonly refund: Refund; readonly isReplay: boolean };
+export type RefundCreation = {
+  readonly refund: Refund;
+  /** As it was when the money was reserved: a late callback may have told its receipt meanwhile. */
+  readonly payment: Payment;
+  readonly isReplay: boolean;
+};
 
 /**
- * Stores a refund under its idempotency key, its money reserved, and starts its workflow; or finds
- * the refund that the key already made.
+ * Stores a refund under its idempotency key, its money reserved, or finds the refund that the key
+ * already made.
  * @throws ApiError not_refundable, refund_too_much, provider_limits, idempotency_key_reused.
  */
 export async function createRefund(
@@ -26,7 +31,7 @@ export async function createRefund(
   idempotencyKey: string,
   body: CreateRefundBody,
 ): Promise<RefundCreation> {
-  const { vault, pool, engine, policies } = deps;
+  const { vault, pool } = deps;
   refuseImpossible(payment, body);
   const fingerprint = fingerprintOf(vault, { payment: payment.id, ...body });
   const hash = vault.hash('refund-workflow-id', `${payment.merchantId}\n${idempotencyKey}`);
@@ -42,12 +47,17 @@ export async function createRefund(
     metadata: body.metadata,
   });
   const { kind, refund, payment: locked } = requireRefund(insertion, fingerprint);
-  if (isRefundUndecided(refund)) {
-    // A late callback may have told the receipt since the payment was read for this request.
-    const input = refundInput(refund, locked, capabilitiesOf(locked.provider));
-    await engine.startRefund(input, policies.api.start_wait_ms);
-  }
-  return { refund, isReplay: kind === 'replayed' };
+  return { refund, payment: locked, isReplay: kind === 'replayed' };
+}
+
+/** Starts or joins the refund's workflow; true when it has its first meaningful state in time. */
+export function startRefund(
+  { engine }: ApiDeps,
+  { refund, payment }: RefundCreation,
+  waitMs: number,
+): Promise<boolean> {
+  const input = refundInput(refund, payment, capabilitiesOf(payment.provider));
+  return engine.startRefund(input, waitMs);
 }
 
 /** True while the refund has no state worth an answer. */

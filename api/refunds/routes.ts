@@ -2,13 +2,14 @@ import { findUnclearCause } from '../../db/audit.ts';
 import { findRefund, listRefunds } from '../../db/refunds.ts';
 import { isId } from '../../domain/id.ts';
 import type { Refund } from '../../domain/refund.ts';
+import { answerTimeOf } from '../answer-time.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { requirePayment } from '../payments/find.ts';
 import { pageQuery } from '../schema.ts';
 import { findPage, pageOf } from '../shape.ts';
-import { createRefund, isRefundUndecided } from './create.ts';
+import { createRefund, isRefundUndecided, startRefund } from './create.ts';
 import { showRefundExecution } from './execution.ts';
 import { presentRefund } from './present.ts';
 import { createRefundBody } from './schema.ts';
@@ -29,6 +30,7 @@ export const refundOperations: readonly Operation[] = [
       'In parts as often as money is left. The amount is reserved before the provider is asked, so refunds at once cannot give back more than was taken.',
     access: { kind: 'merchant', scope: 'refunds:write' },
     isIdempotent: true,
+    isWaiting: true,
     body: createRefundBody,
     answers: {
       200: { description: 'The key was used before: its refund', schema: refundShape },
@@ -42,14 +44,20 @@ export const refundOperations: readonly Operation[] = [
     problems: ['not_refundable', 'refund_too_much', 'provider_limits'],
     async handle(deps, call) {
       const { merchantId } = call.caller;
-      const payment = await requirePayment(deps, merchantId, call.param('id'));
-      const made = await createRefund(deps, payment, call.idempotencyKey, call.body);
-      const current = await requireRefund(deps, merchantId, made.refund.id);
+      const time = answerTimeOf(deps, call);
+      const creating = requirePayment(deps, merchantId, call.param('id')).then((payment) =>
+        createRefund(deps, payment, call.idempotencyKey, call.body),
+      );
+      const made = await time.orUnavailable(creating);
+      const { refund } = made;
+      if (isRefundUndecided(refund)) await startRefund(deps, made, time.waitMs());
+      const current = await time.orElse(requireRefund(deps, merchantId, refund.id), refund);
       return {
         status: isRefundUndecided(current) ? 202 : made.isReplay ? 200 : 201,
         body: presentRefund(current, deps.engine),
         headers: {
-          Location: `/api/v1/refunds/${made.refund.id}`,
+          Location: `/api/v1/refunds/${refund.id}`,
+          ...time.headers,
           ...(made.isReplay ? { 'Idempotency-Replayed': 'true' } : {}),
         },
       };

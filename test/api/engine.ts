@@ -28,6 +28,8 @@ export type ScriptedEngine = Engine & {
   takePayment: (input: PaymentInput) => Promise<boolean>;
   takeRefund: (input: RefundInput) => Promise<boolean>;
   readonly started: PaymentInput[];
+  /** How long each start might be waited for, payments and refunds alike. */
+  readonly waits: number[];
   readonly startedRefunds: RefundInput[];
   readonly delivered: { readonly workflowId: string; readonly event: DeliveredEvent }[];
   readonly deliveredRefunds: {
@@ -56,6 +58,7 @@ export function createScriptedEngine(): ScriptedEngine {
     takePayment: nobody,
     takeRefund: nobody,
     started: [],
+    waits: [],
     startedRefunds: [],
     delivered: [],
     deliveredRefunds: [],
@@ -64,12 +67,14 @@ export function createScriptedEngine(): ScriptedEngine {
     decided: [],
     held: [],
     batches: [],
-    startPayment(input) {
+    startPayment(input, waitMs) {
       engine.started.push(input);
+      engine.waits.push(waitMs);
       return engine.workflows === 'away' ? nobody() : engine.takePayment(input);
     },
-    startRefund(input) {
+    startRefund(input, waitMs) {
       engine.startedRefunds.push(input);
+      engine.waits.push(waitMs);
       return engine.workflows === 'away' ? nobody() : engine.takeRefund(input);
     },
     cancelPayment: (workflowId) => answer(engine, ['cancel', workflowId]),
@@ -98,6 +103,7 @@ export function createScriptedEngine(): ScriptedEngine {
       return Promise.resolve();
     },
     describe: () => Promise.resolve(engine.workflows === 'away' ? null : engine.execution),
+    untilIdle: () => Promise.resolve(),
     isReachable: () => Promise.resolve(engine.workflows !== 'away'),
     findNamespaceWarnings: () => Promise.resolve(engine.lacking),
     workflowUrl: (workflowId) => `http://temporal.example.test/${workflowId}`,
@@ -145,10 +151,20 @@ function createScriptedBatches(own: () => ScriptedEngine): Batches {
 }
 
 function reset(engine: ScriptedEngine): void {
-  const { started, startedRefunds, delivered, deliveredRefunds, late, updates, batches, held } =
-    engine;
+  const {
+    started,
+    waits,
+    startedRefunds,
+    delivered,
+    deliveredRefunds,
+    late,
+    updates,
+    batches,
+    held,
+  } = engine;
   const lists = [
     started,
+    waits,
     startedRefunds,
     delivered,
     deliveredRefunds,

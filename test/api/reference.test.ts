@@ -2,8 +2,9 @@ import { PROBLEM_CODES, PROBLEMS } from '../../api/errors.ts';
 import { METHODS } from '../../api/operation.ts';
 import { OPERATIONS } from '../../api/operations.ts';
 import { exampleOf } from '../../api/reference/postman.ts';
+import { REQUEST_WAIT_MAX_MS, readPolicies } from '../../config/policies.ts';
 import { WEBHOOK_EVENT_TYPES } from '../../domain/outgoing-event.ts';
-import { PROVIDER_NAMES } from '../../providers/index.ts';
+import { POLICY_DEFAULTS, PROVIDER_NAMES } from '../../providers/index.ts';
 import { type Document, openDocument } from '../described.ts';
 import { openTestApi, type TestApi } from './server.ts';
 
@@ -69,6 +70,21 @@ test('headers and webhooks are described as they are sent', async () => {
     expect([name, described.includes(name)]).toEqual([name, true]);
     expect([name, created.headers.get(name)]).toEqual([name, expect.any(String)]);
   }
+});
+
+test('it tells how long a POST may take, by the figure of the policies', async () => {
+  const { paths } = await readDocument();
+  const seconds = readPolicies(POLICY_DEFAULTS, null).api.start_wait_ms / 1_000;
+  for (const path of ['/api/v1/payments', '/api/v1/payments/{id}/refunds']) {
+    const described = paths[path]?.post;
+    expect(described?.description).toContain(`answers within ${seconds} seconds`);
+    expect(described?.description).toContain('`Prefer: wait=2`');
+    expect(described?.parameters).toContainEqual(
+      expect.objectContaining({ name: 'Prefer', in: 'header' }),
+    );
+  }
+  const capture = paths['/api/v1/payments/{id}/capture']?.post;
+  expect(capture?.description).toContain(`${REQUEST_WAIT_MAX_MS / 1_000} seconds at most`);
 });
 
 test('the page and all that it loads come from us', async () => {

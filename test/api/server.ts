@@ -9,7 +9,7 @@ import { LOCAL_LIMITS } from '../../api/middleware/rate-limit.ts';
 import { listen, SERVER_TIMEOUTS, type ServerTimeouts } from '../../api/server.ts';
 import { type AccessTokens, createAccessTokens } from '../../api/sessions/token.ts';
 import { createLog } from '../../config/log.ts';
-import { type Policies, readPolicies } from '../../config/policies.ts';
+import { type Policies, REQUEST_WAIT_MAX_MS, readPolicies } from '../../config/policies.ts';
 import { makeApiKey } from '../../db/api-key.ts';
 import { type CallbackTokens, createCallbackTokens } from '../../db/callback-token.ts';
 import { newId } from '../../db/ids.ts';
@@ -151,7 +151,9 @@ async function serve(
   const tokens = createCallbackTokens(randomBytes(32));
   const shipped = readPolicies(POLICY_DEFAULTS, null);
   const rate_limits = { ...shipped.api.rate_limits, ...options.rateLimits };
-  const policies = { ...shipped, api: { ...shipped.api, rate_limits } };
+  // A machine that is slow is no database that is: nothing here is refused for its time.
+  const start_wait_ms = REQUEST_WAIT_MAX_MS;
+  const policies = { ...shipped, api: { ...shipped.api, rate_limits, start_wait_ms } };
   const limits = openRateLimits(databaseUrl, rate_limits, LOCAL_LIMITS, LIMITS_WAIT_MS);
   let isDraining = false;
   let closing: Promise<void> | null = null;

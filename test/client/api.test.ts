@@ -49,6 +49,18 @@ test('payments: created once by key, listed over pages, looked into', async () =
   await expect(payments.capture(payment.id)).rejects.toMatchObject({ code: 'provider_limits' });
 });
 
+test('a payment and a refund wait for their first news as long as the caller likes', async () => {
+  const { id } = await storePaymentIn(api.pool, 'succeeded', { provider: 'cpay' });
+  api.engine.waits.length = 0;
+  await malipo.payments.create(PAYMENT, { waitSeconds: 0 });
+  await malipo.refunds.create(id, { amount: 1_000 }, { waitSeconds: 0 });
+  expect(api.engine.waits).toEqual([0, 0]);
+  for (const waitSeconds of [1.5, -1, Number.NaN]) {
+    const asking = malipo.payments.create(PAYMENT, { waitSeconds });
+    await expect(asking).rejects.toThrow(TypeError);
+  }
+});
+
 test('refunds: of what is paid, and no more than that', async () => {
   const { id } = await storePaymentIn(api.pool, 'succeeded', { provider: 'cpay' });
   const refund = await malipo.refunds.create(id, { amount: 4_000, reason: 'one item less' });
