@@ -47,6 +47,7 @@ const healthShape = z.strictObject({
     .meta({ description: 'Null: no round of the sweeper has ended, or the database is away' }),
   warnings,
 });
+const OF_SWEEPER: readonly WarningCode[] = ['schedule_missing', 'schedule_paused'];
 const tell = (isUp: boolean) => (isUp ? 'ok' : 'unavailable');
 
 /** For load balancers and for people. */
@@ -111,12 +112,16 @@ export const healthOperations: readonly Operation[] = [
         deployment.look(),
       ]);
       const database = fault === null;
-      const sweeper = database && !found.isSweeperLate;
+      const codes = found.warnings.map(({ code }) => code);
+      const sweeper =
+        database && !found.isSweeperLate && !codes.some((code) => OF_SWEEPER.includes(code));
+      const starts = !codes.includes('search_attributes_missing');
+      const isWell = database && temporal && sweeper && starts;
       return {
         status: database ? 200 : 503,
         body: {
           object: 'health',
-          status: database && temporal && sweeper ? 'ok' : database ? 'degraded' : 'unavailable',
+          status: isWell ? 'ok' : database ? 'degraded' : 'unavailable',
           components: {
             database: tell(database),
             temporal: tell(temporal),
