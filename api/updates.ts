@@ -79,7 +79,7 @@ function createAskers({ workflow }: Client, within: Within) {
     asked: Asked,
     start: () => Promise<Start | null>,
   ): Promise<UpdateAnswer> =>
-    within(REQUEST_WAIT_MAX_MS, async () => {
+    within<UpdateAnswer>(REQUEST_WAIT_MAX_MS, async () => {
       for (const workflowId of workflowIds) {
         const answer = await answerOf(asked.of(workflow.getHandle(workflowId)));
         if (answer.kind !== 'not_running') return answer;

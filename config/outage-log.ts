@@ -3,9 +3,9 @@ import type { Log } from './log.ts';
 /** Tells the log of something that is unavailable and tried again and again. */
 export type OutageLog = {
   /** To be called with the error of each try, or with a reason in words. */
-  failed(error: unknown): void;
+  readonly failed: (error: unknown) => void;
   /** To be called when it works; it is told only after it did not. */
-  worked(): void;
+  readonly worked: () => void;
 };
 
 /** The first short line comes after so long, and each further one after twice as long. */

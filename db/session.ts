@@ -58,7 +58,7 @@ function requireSession(row: unknown, needsTimeouts: boolean): void {
 }
 
 /** A pooler's refusal of our settings, with its remedy; any other error as it is. */
-export function explainRefusal(error: unknown): unknown {
+function explainRefusal(error: unknown): unknown {
   const isPooler = error instanceof Error && /unsupported startup parameter/.test(error.message);
   return isPooler ? new DatabaseSetupError(error.message, { cause: error }) : error;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The one door of every npm script: install what is missing, find a Node new enough, run the verb.
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,6 +26,7 @@ const VERBS = {
   migrate: (args) => run({ file: 'scripts/migrate.ts', args, loadsEnv: true }),
   'rotate-keys': (args) => run({ file: 'scripts/rotate-keys.ts', args, loadsEnv: true }),
   admin: (args) => run({ file: 'scripts/admin.ts', args, loadsEnv: true }),
+  simulator: (args) => run({ file: 'sandbox/simulator-main.ts', args, ...SERVER, loadsEnv: false }),
   seed: (args) => run({ file: 'scripts/seed.ts', args }),
   'new-provider': (args) => run({ file: 'scripts/new-provider.ts', args }),
 };
@@ -66,7 +68,8 @@ function run({ file, bin, args, nodeOptions, ...how }) {
   const path = [join(MODULES, '.bin'), dirname(node), process.env.PATH].join(delimiter);
   const options = [process.env.NODE_OPTIONS, nodeOptions].filter(Boolean).join(' ');
   // What the environment says already wins over the file.
-  const env = loadsEnv ? [`--env-file-if-exists=${join(ROOT, '.env')}`] : [];
+  const hasEnv = loadsEnv && existsSync(join(ROOT, '.env'));
+  const env = hasEnv ? [`--env-file=${join(ROOT, '.env')}`] : [];
   const child = spawn(command, file ? [...env, join(ROOT, file), ...args] : args, {
     cwd: ROOT,
     detached: hasOwnGroup,

@@ -59,11 +59,7 @@ export function serveHealth(place: Place | null, parts: WorkerParts, log: Log): 
 }
 
 /** Why the worker cannot do its work now; none when it can. */
-export async function findReasons({
-  connection,
-  workers,
-  pool,
-}: WorkerParts): Promise<readonly string[]> {
+async function findReasons({ connection, workers, pool }: WorkerParts): Promise<readonly string[]> {
   const reasons: string[] = [];
   const [isReachable, fault] = await Promise.all([
     connection === undefined ? false : isAnswering(connection),

@@ -9,14 +9,14 @@ import { ensureNamespace, type NamespaceParts } from './namespace.ts';
 /** Looks after what the worker needs from outside; it may be lost while the worker runs. */
 export type Watch = {
   /** What the last look found. */
-  warnings(): readonly Warning[];
+  readonly warnings: () => readonly Warning[];
   /** One look. Throws when Temporal does not answer. */
   look(): Promise<void>;
   /** Looks again and again until the signal comes; throws nothing. */
   run(signal: AbortSignal): Promise<void>;
 };
 
-export const LOOK_EVERY_MS = 60_000;
+const LOOK_EVERY_MS = 60_000;
 const RETRY_MS = 3_000;
 
 /**

@@ -21,7 +21,7 @@ export type Deployment = {
   /** One look; several at once are one. */
   look(): Promise<DeploymentState>;
   /** The live feed tells whether PostgreSQL's notifications reach it. */
-  setHearing(isHearing: boolean): void;
+  readonly setHearing: (isHearing: boolean) => void;
   /** Looks at once and each minute, until the signal comes. */
   run(signal: AbortSignal): Promise<void>;
 };
@@ -71,7 +71,7 @@ export function watchDeployment({ pool, engine, policies, own, log }: Parts): De
   return {
     state: () => state,
     look,
-    setHearing(hears) {
+    setHearing: (hears) => {
       isHearing = hears;
     },
     async run(signal) {

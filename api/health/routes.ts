@@ -50,6 +50,7 @@ const healthShape = z.strictObject({
     .meta({ description: 'Null: no round of the sweeper has ended, or the database is away' }),
   warnings,
 });
+const OF_SWEEPER: readonly WarningCode[] = ['schedule_missing', 'schedule_paused'];
 const tell = (isUp: boolean) => (isUp ? 'ok' : 'unavailable');
 
 async function tellDatabase(pool: ApiDeps['pool']) {
@@ -120,12 +121,16 @@ export const healthOperations: readonly Operation[] = [
       ]);
       const isTaking = database === 'ok';
       const isThere = database !== 'unavailable';
-      const sweeper = isThere && !found.isSweeperLate;
+      const codes = found.warnings.map(({ code }) => code);
+      const sweeper =
+        isThere && !found.isSweeperLate && !codes.some((code) => OF_SWEEPER.includes(code));
+      const starts = !codes.includes('search_attributes_missing');
+      const isWell = isTaking && temporal && sweeper && starts;
       return {
         status: isTaking ? 200 : 503,
         body: {
           object: 'health',
-          status: isTaking && temporal && sweeper ? 'ok' : isTaking ? 'degraded' : 'unavailable',
+          status: isWell ? 'ok' : isTaking ? 'degraded' : 'unavailable',
           components: { database, temporal: tell(temporal), sweeper: tell(sweeper) },
           last_sweep_age_seconds: isThere ? found.sweepAgeSeconds : null,
           warnings: [...found.warnings],

@@ -82,10 +82,18 @@ test('the age of the sweeper’s last round is told, and whether it is late', as
   ).toMatch(/^malipo_last_sweep_age_seconds 12\d$/m);
 });
 
-test('what the namespace lacks is told by name', async () => {
-  api.engine.lacking = [{ code: 'schedule_missing', detail: 'The schedule is missing.' }];
-  expect(codesOf(await health())).toContain('schedule_missing');
-  expect(codesOf((await api.send('GET', '/readyz')).body)).toContain('schedule_missing');
+test.each([
+  ['schedule_missing', 'unavailable'],
+  ['schedule_paused', 'unavailable'],
+  ['search_attributes_missing', 'ok'],
+] as const)('what the namespace lacks is told by name: %s', async (code, sweeper) => {
+  for (const part of ['unstarted', 'undelivered'] as const) await markSweepRound(api.pool, part);
+  expect(await health()).toMatchObject({ status: 'ok', components: { sweeper: 'ok' } });
+  api.engine.lacking = [{ code, detail: 'It is missing.' }];
+  const found = await health();
+  expect(found).toMatchObject({ status: 'degraded', components: { sweeper } });
+  expect(codesOf(found)).toContain(code);
+  expect(codesOf((await api.send('GET', '/readyz')).body)).toContain(code);
 });
 
 test('a start that Temporal refuses says why, in the log and in the health', async () => {
