@@ -5,7 +5,8 @@ import { type Currency, money } from '../domain/money.ts';
 import type { ChargeContext } from '../domain/provider.ts';
 import { isRefundOutcome, type RefundResult } from '../domain/refund.ts';
 import { findProvider } from '../providers/index.ts';
-import { makeSend } from './claim.ts';
+import { refundEventSignal } from '../workflows/messages.ts';
+import { LATE_DEADLINE_MS, makeSend } from './claim.ts';
 import type { ActivityDeps } from './deps.ts';
 import { lostSend } from './failure.ts';
 
@@ -36,6 +37,8 @@ export function createRefund(deps: ActivityDeps) {
         make: (context) => sendRefund(deps, input, context),
         isOfEarlier: isAlreadyReversed,
         leave: takeEarlierSend,
+        idOf: ({ providerRefundId }) => providerRefundId,
+        tellLate: (id) => tellLate(deps, input, id),
       });
     },
   };
@@ -64,6 +67,20 @@ async function sendRefund(
     timeoutMs,
   };
   return await client.refund(request, context);
+}
+
+/** See `charge.ts`. */
+async function tellLate(
+  { temporal }: ActivityDeps,
+  { workflowId, refundId, send }: RefundSendInput,
+  providerRefundId: string,
+): Promise<void> {
+  const message = 'its answer came late';
+  const event = { kind: 'pending', providerRefundId, providerCode: null, message } as const;
+  const delivered = { eventId: `answer/${refundId}/${send}`, event, unstored: null };
+  await temporal.withDeadline(Date.now() + LATE_DEADLINE_MS, () =>
+    temporal.workflow.getHandle(workflowId).signal(refundEventSignal, delivered),
+  );
 }
 
 /** By whom, it does not say: it may have been this very refund (ADR 0006). */

@@ -195,3 +195,18 @@ describe('a refund whose run has completed, and whose row says that it was never
     providerCode: null,
   } as const;
 });
+
+it('an answer that comes after Temporal gave its run up still tells what to ask by', async () => {
+  const payment = await storePayment(stage.pool, { policy: QUICK });
+  // As a stopped process: no heartbeat leaves for longer than Temporal waits for one.
+  stage.provider.whileSent = () => {
+    stage.provider.whileSent = undefined;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 8_000);
+  };
+  stage.provider.lookup = makeOutcome('succeeded');
+  const start = paymentStart(paymentInput(payment, capabilitiesOf));
+  expect(await stage.temporal.workflow.execute('payment', start)).toEqual({ status: 'succeeded' });
+  const entries = await own('SELECT action FROM audit_entries WHERE payment_id = $1', [payment.id]);
+  expect(entries.map(({ action }) => action)).toContain('payment.answer_lost');
+  expect([sendsOf(payment), asksOf(payment) > 0]).toEqual([1, true]);
+});

@@ -22,6 +22,8 @@ export type Provider = {
   lookup: LookupResult;
   lookupRefund: RefundResult;
   settlement: LookupResult;
+  /** What happens to the worker while the provider answers a send. */
+  whileSent?: (() => void) | undefined;
   readonly sent: string[];
   readonly asked: string[];
   readonly settled: string[];
@@ -112,6 +114,7 @@ function clientOf(provider: Provider): ProviderClient {
     async charge({ paymentId }, { dispatch }) {
       await dispatch();
       provider.sent.push(paymentId);
+      provider.whileSent?.();
       return PENDING;
     },
     lookup({ attemptRef }) {
@@ -129,6 +132,7 @@ function clientOf(provider: Provider): ProviderClient {
     async refund({ refundId }, { dispatch }) {
       await dispatch();
       provider.sent.push(refundId);
+      provider.whileSent?.();
       return REFUND_PENDING;
     },
     lookupRefund({ refundId }) {
@@ -148,10 +152,12 @@ async function createWorkers(env: TestWorkflowEnvironment, deps: ActivityDeps) {
       workflowBundle: await loadWorkflowBundle(),
       activities: createBookActivities(deps),
     }),
-    Worker.create({
-      ...common,
-      taskQueue: providerTaskQueue('stripe'),
-      activities: createProviderActivities(deps),
-    }),
+    ...['stripe', 'mpesa'].map((provider) =>
+      Worker.create({
+        ...common,
+        taskQueue: providerTaskQueue(provider),
+        activities: createProviderActivities(deps),
+      }),
+    ),
   ]);
 }
