@@ -20,6 +20,14 @@ export function countRefusal(labels: {
   count('malipo_refused_transitions_total', 'Changes of status that the tables refused', labels);
 }
 
+/** A row that was gone when something was to be written about it: the database was put back. */
+export function countMissing(labels: {
+  readonly of: 'payment' | 'refund';
+  readonly goes_on: 'rebuilt' | 'adopted' | 'waits';
+}): void {
+  count('malipo_missing_rows_total', 'Rows that were gone when their workflows wrote', labels);
+}
+
 function count(name: string, help: string, labels: Readonly<Record<string, string>>): void {
   metricMeter.createCounter(name, '', help).add(1, labels);
 }

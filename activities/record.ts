@@ -1,14 +1,22 @@
 import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { type Reattempt, recordReattempt } from '../db/dispatch.ts';
+import { MissingRow } from '../db/missing-row.ts';
 import { record } from '../db/record.ts';
 import { recordRefund } from '../db/record-refund.ts';
+import { restorePayment } from '../db/restore.ts';
 import { insertWebhookEvent } from '../db/webhook-events.ts';
-import type { RecordRequest, RecordResult, Route } from '../domain/payment.ts';
+import type {
+  RecordRequest,
+  RecordResult,
+  RestoredPayment,
+  RestorePaymentRequest,
+  Route,
+} from '../domain/payment.ts';
 import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
 import type { SealedWebhookEvent } from '../domain/webhook-event.ts';
 import type { ActivityDeps } from './deps.ts';
-import { countRefusal } from './metrics.ts';
+import { countMissing, countRefusal } from './metrics.ts';
 
 /**
  * The workflows' pen. What it throws holds no row and no query: see ADR 0003. What the tables
@@ -37,6 +45,13 @@ export function createRecord({ pool }: Pick<ActivityDeps, 'pool'>) {
       return reattempt;
     },
 
+    /** Finds or builds the row that a run goes on with; null while it cannot. */
+    async restorePayment(request: RestorePaymentRequest): Promise<RestoredPayment | null> {
+      const restored = await restorePayment(pool, request).catch(throwInOurWords);
+      tellMissing('payment', request.paymentId, restored?.paymentId ?? null);
+      return restored;
+    },
+
     /** Keeps a callback that arrived while the database was away. */
     async keepEvent(event: SealedWebhookEvent): Promise<void> {
       await insertWebhookEvent(pool, event).catch(throwInOurWords);
@@ -61,8 +76,18 @@ function tellRefusal(
   log.warn(`a change of a ${of} is refused`, { paymentId, refundId, from, refused });
 }
 
+/** Somebody put the database back: whoever runs it should look what else is gone. */
+function tellMissing(of: 'payment' | 'refund', id: string, foundId: string | null): void {
+  const goesOn = foundId === null ? 'waits' : foundId === id ? 'rebuilt' : 'adopted';
+  countMissing({ of, goes_on: goesOn });
+  log.error(`the row of a ${of} is gone from the database`, { id, foundId, goesOn });
+}
+
 /** PostgreSQL and its driver quote whole rows; a constraint's name and a kind of error are ours. */
 function throwInOurWords(error: unknown): never {
+  if (error instanceof MissingRow) {
+    throw ApplicationFailure.nonRetryable(error.message, `${error.of}_missing`);
+  }
   const kind = error instanceof Error ? error.constructor.name : typeof error;
   const constraint = constraintOf(error);
   throw ApplicationFailure.create({

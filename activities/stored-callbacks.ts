@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { recordDispute } from '../db/disputes.ts';
-import { findLatePayment, findLateRefund } from '../db/late-news.ts';
+import { findLatePayment, findLateRefund, isRowMissing } from '../db/late-news.ts';
 import type { Pool } from '../db/pool.ts';
 import type { WebhookEvent } from '../db/rows.ts';
 import { markDelivered, markWebhookEvent } from '../db/webhook-events.ts';
@@ -44,7 +44,12 @@ async function deliver(pool: Pool, temporal: Client, stored: WebhookEvent): Prom
   const { event, workflow_id, payment_id, provider } = stored;
   if (event === null) return 'unknown';
   if (isDisputeEvent(event)) return await recordStoredDispute(pool, stored);
-  if (workflow_id === null || payment_id === null) return 'unknown';
+  if (workflow_id === null) return 'unknown';
+  // A token proves the workflow, so its run hears of it though the row is gone.
+  const isProven = payment_id !== null || stored.account === null;
+  if (!isProven || (payment_id === null && !(await isRowMissing(pool, workflow_id)))) {
+    return 'unknown';
+  }
   const eventId = deliveryIdOf(stored);
   if (isRefundEvent(event)) {
     const delivered = { eventId, event, unstored: null };

@@ -5,12 +5,14 @@ import type {
   PaymentInput,
   RecordRequest,
   RecordResult,
+  RestorePaymentRequest,
   ReviewReason,
   Route,
 } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
 import { reasonAfter } from '../domain/review.ts';
-import { record, recordReattempt } from './proxies.ts';
+import { untilWritten } from './missing.ts';
+import { record, recordReattempt, restorePayment } from './proxies.ts';
 
 export type Entry = Pick<RecordRequest, 'key' | 'action' | 'cause'> &
   Partial<Omit<RecordRequest, 'paymentId' | 'attemptId'>>;
@@ -18,6 +20,8 @@ export type Entry = Pick<RecordRequest, 'key' | 'action' | 'cause'> &
 /** What the workflow knows of its payment, and its pen: every change goes through it. */
 export type Book = {
   status(): PaymentStatus;
+  /** Of its row; another one than it was started for, where that one is gone. */
+  paymentId(): string;
   attemptId(): string;
   /** Who takes the current attempt. */
   route(): Route;
@@ -69,13 +73,24 @@ export function openBook(
 ): Book {
   let current = status;
   let reviewReason = review;
+  let paymentId = input.paymentId;
   let attempt: Attempt = { id: input.attemptId, ordinal: input.attemptOrdinal ?? 1, route: input };
   const ids = openIds(input);
   const wait = openWait();
   let taken: number | null = null;
   const send = openSend(status === 'created');
+  const restore = async () => {
+    const { id: attemptId, ordinal: attemptOrdinal, route } = attempt;
+    const known = { attemptId, attemptOrdinal, providerPaymentId: ids.current() };
+    const restored = await restorePayment(restoreOf({ ...input, paymentId }, route, known));
+    if (restored === null) return false;
+    paymentId = restored.paymentId;
+    attempt = { ...attempt, id: restored.attemptId };
+    return true;
+  };
   return {
     status: () => current,
+    paymentId: () => paymentId,
     attemptId: () => attempt.id,
     route: () => attempt.route,
     attemptOrdinal: () => attempt.ordinal,
@@ -93,9 +108,10 @@ export function openBook(
     async write(entry) {
       // Who gives up without an outcome of its own does not say that nothing was sent.
       const mayBeAtProvider = send.mayBeSent() || (entry.outcome ?? null) === null;
-      const request = requestOf(input, attempt, { mayBeAtProvider, ...entry });
+      const step = { mayBeAtProvider, ...entry };
+      const request = requestOf(paymentId, attempt, step);
       ids.learn(request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null);
-      const result = await record(request);
+      const result = await untilWritten(() => record(requestOf(paymentId, attempt, step)), restore);
       current = result.status;
       wait.follow(request);
       const told = result.reviewReason ?? request.reviewReason;
@@ -105,9 +121,12 @@ export function openBook(
       return result;
     },
     async openAttempt(entry) {
-      const request = requestOf(input, attempt, entry);
+      const request = requestOf(paymentId, attempt, entry);
       const route = onlyRoute(input.fallbacks?.[attempt.ordinal - 1] ?? attempt.route);
-      const opened = await recordReattempt({ ...request, route });
+      const opened = await untilWritten(
+        () => recordReattempt({ ...requestOf(paymentId, attempt, entry), route }),
+        restore,
+      );
       // Results of earlier versions hold the id alone.
       current = opened.status ?? current;
       send.plan(opened.isOpened === false ? null : (request.waitMs ?? 0));
@@ -125,13 +144,24 @@ export function openBook(
 type Attempt = { readonly id: string; readonly ordinal: number; readonly route: Route };
 
 /** The first attempt's entries have plain keys; each later attempt has its own. */
-function requestOf({ paymentId }: PaymentInput, { id, ordinal }: Attempt, entry: Entry) {
+function requestOf(paymentId: string, { id, ordinal }: Attempt, entry: Entry) {
   const key = ordinal === 1 ? entry.key : `${ordinal}/${entry.key}`;
   return { ...BLANK, ...entry, key, paymentId, attemptId: id } satisfies RecordRequest;
 }
 
 function takenBy({ amountMinor }: PaymentInput, { outcome }: RecordRequest, to: RecordResult) {
   return to.changed && to.status === 'succeeded' ? takenMinor(amountMinor, outcome) : null;
+}
+
+function restoreOf(
+  input: PaymentInput,
+  { provider, credentialsRef, policy }: Route,
+  attempt: Pick<RestorePaymentRequest, 'attemptId' | 'attemptOrdinal' | 'providerPaymentId'>,
+): RestorePaymentRequest {
+  const { paymentId, merchantId, workflowId, amountMinor, currency } = input;
+  const { captureMethod = 'automatic' } = input;
+  const payment = { paymentId, merchantId, workflowId, amountMinor, currency, captureMethod };
+  return { ...payment, provider, credentialsRef, policy, ...attempt };
 }
 
 function onlyRoute({ provider, credentialsRef, policy, can }: Route): Route {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDatabaseAway } from '../../db/away.ts';
 import { recordDispute } from '../../db/disputes.ts';
 import { newId } from '../../db/ids.ts';
-import { findLatePayment, findLateRefund } from '../../db/late-news.ts';
+import { findLatePayment, findLateRefund, isRowMissing } from '../../db/late-news.ts';
 import type { WebhookEvent } from '../../db/rows.ts';
 import {
   insertWebhookEvent,
@@ -183,6 +183,14 @@ async function pass(deps: ApiDeps, stored: WebhookEvent): Promise<Taken['fate']>
   }
 }
 
+/** A token proves the workflow, so its run hears of it though the row is gone (ADR 0016). */
+async function isOfRun({ callbackPool }: ApiDeps, stored: WebhookEvent): Promise<boolean> {
+  const { account, workflow_id } = stored;
+  return (
+    account === null && workflow_id !== null && (await isRowMissing(callbackPool, workflow_id))
+  );
+}
+
 async function passToWhom(deps: ApiDeps, stored: WebhookEvent): Promise<Delivery> {
   const { callbackPool } = deps;
   const { id, event, workflow_id: workflowId, payment_id, provider, account } = stored;
@@ -191,7 +199,8 @@ async function passToWhom(deps: ApiDeps, stored: WebhookEvent): Promise<Delivery
     const found = { eventId: id, provider, account, dispute: event };
     return (await recordDispute(callbackPool, found)) === 'unknown' ? 'unknown' : 'nothing_new';
   }
-  if (workflowId === null || payment_id === null) return 'unknown';
+  if (workflowId === null) return 'unknown';
+  if (payment_id === null && !(await isOfRun(deps, stored))) return 'unknown';
   const capabilities = capabilitiesOf(provider);
   return await deliver(
     deps,
