@@ -5,7 +5,8 @@ import { type Currency, money } from '../domain/money.ts';
 import type { ChargeResult } from '../domain/outcome.ts';
 import type { ChargeContext } from '../domain/provider.ts';
 import { findProvider } from '../providers/index.ts';
-import { makeSend } from './claim.ts';
+import { providerEventSignal } from '../workflows/messages.ts';
+import { LATE_DEADLINE_MS, makeSend } from './claim.ts';
 import type { ActivityDeps } from './deps.ts';
 import { lostSend, stoppedSend } from './failure.ts';
 
@@ -33,6 +34,8 @@ export function createCharge(deps: ActivityDeps) {
         dedupeWindowMs: findProvider(input.provider)?.capabilities.dedupe_window_ms ?? null,
         make: (context) => sendCharge(deps, input, context),
         leave: takeEarlierSend,
+        idOf: ({ providerPaymentId }) => providerPaymentId,
+        tellLate: (id) => tellLate(deps, input, id),
       });
     },
   };
@@ -67,6 +70,20 @@ async function sendCharge(
     timeoutMs: input.timeoutMs,
   };
   return await client.charge(request, context);
+}
+
+/** As the provider's own event: the workflow learns what to ask by, and nothing else. */
+async function tellLate(
+  { temporal }: ActivityDeps,
+  { workflowId, attemptId, send }: ChargeInput,
+  providerPaymentId: string,
+): Promise<void> {
+  const message = 'its answer came late';
+  const event = { kind: 'pending', providerPaymentId, providerCode: null, message } as const;
+  const delivered = { eventId: `answer/${attemptId}/${send}`, event, unstored: null };
+  await temporal.withDeadline(Date.now() + LATE_DEADLINE_MS, () =>
+    temporal.workflow.getHandle(workflowId).signal(providerEventSignal, delivered),
+  );
 }
 
 /**

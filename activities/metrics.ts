@@ -26,6 +26,14 @@ export function countUnstoredCallback(provider: string): void {
   count('malipo_unstored_callbacks_total', help, { provider });
 }
 
+/** A row that was gone when something was to be written about it: the database was put back. */
+export function countMissing(labels: {
+  readonly of: 'payment' | 'refund';
+  readonly goes_on: 'rebuilt' | 'adopted' | 'waits';
+}): void {
+  count('malipo_missing_rows_total', 'Rows that were gone when their workflows wrote', labels);
+}
+
 function count(name: string, help: string, labels: Readonly<Record<string, string>>): void {
   metricMeter.createCounter(name, '', help).add(1, labels);
 }

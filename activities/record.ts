@@ -2,14 +2,22 @@ import { activityInfo, log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { isDatabaseAway, isDataFault, sqlStateOf } from '../db/away.ts';
 import { type Reattempt, recordReattempt } from '../db/dispatch.ts';
+import { MissingRow } from '../db/missing-row.ts';
 import { record } from '../db/record.ts';
 import { recordRefund } from '../db/record-refund.ts';
+import { restorePayment } from '../db/restore.ts';
 import { insertUnreadEvent, insertWebhookEvent } from '../db/webhook-events.ts';
-import type { RecordRequest, RecordResult, Route } from '../domain/payment.ts';
+import type {
+  RecordRequest,
+  RecordResult,
+  RestoredPayment,
+  RestorePaymentRequest,
+  Route,
+} from '../domain/payment.ts';
 import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
 import type { SealedWebhookEvent } from '../domain/webhook-event.ts';
 import type { ActivityDeps } from './deps.ts';
-import { countRefusal, countUnstoredCallback } from './metrics.ts';
+import { countMissing, countRefusal, countUnstoredCallback } from './metrics.ts';
 
 /** Of a row that no waiting mends: a person has to. */
 const STORE_PAUSE_MAX_MS = 5 * 60_000;
@@ -39,6 +47,13 @@ export function createRecord({ pool }: Pick<ActivityDeps, 'pool'>) {
       const reattempt = await recordReattempt(pool, request).catch(throwInOurWords);
       if (!reattempt.isOpened) tellRefusal('payment', request, reattempt.status);
       return reattempt;
+    },
+
+    /** Finds or builds the row that a run goes on with; null while it cannot. */
+    async restorePayment(request: RestorePaymentRequest): Promise<RestoredPayment | null> {
+      const restored = await restorePayment(pool, request).catch(throwInOurWords);
+      tellMissing('payment', request.paymentId, restored?.paymentId ?? null);
+      return restored;
     },
 
     /**
@@ -85,7 +100,17 @@ function tellRefusal(
   log.warn(`a change of a ${of} is refused`, { paymentId, refundId, from, refused });
 }
 
+/** Somebody put the database back: whoever runs it should look what else is gone. */
+function tellMissing(of: 'payment' | 'refund', id: string, foundId: string | null): void {
+  const goesOn = foundId === null ? 'waits' : foundId === id ? 'rebuilt' : 'adopted';
+  countMissing({ of, goes_on: goesOn });
+  log.error(`the row of a ${of} is gone from the database`, { id, foundId, goesOn });
+}
+
 function throwInOurWords(error: unknown): never {
+  if (error instanceof MissingRow) {
+    throw ApplicationFailure.nonRetryable(error.message, `${error.of}_missing`);
+  }
   throw notWritten(wordsOf(error));
 }
 

@@ -5,7 +5,8 @@ import { type Currency, money } from '../domain/money.ts';
 import type { ChargeContext } from '../domain/provider.ts';
 import type { RefundResult } from '../domain/refund.ts';
 import { findProvider } from '../providers/index.ts';
-import { makeSend } from './claim.ts';
+import { refundEventSignal } from '../workflows/messages.ts';
+import { LATE_DEADLINE_MS, makeSend } from './claim.ts';
 import type { ActivityDeps } from './deps.ts';
 import { lostSend, stoppedSend } from './failure.ts';
 import { explainShortage, isShortage } from './refund-shortage.ts';
@@ -37,6 +38,8 @@ export function createRefund(deps: ActivityDeps) {
         make: (context) => sendRefund(deps, input, context),
         isOfEarlier: isShortage,
         leave: takeEarlierSend,
+        idOf: ({ providerRefundId }) => providerRefundId,
+        tellLate: (id) => tellLate(deps, input, id),
       });
     },
   };
@@ -67,6 +70,20 @@ async function sendRefund(
   const answer = await client.refund(request, context);
   if (!isShortage(answer)) return answer;
   return await explainShortage(deps, client, input, answer, context.signal);
+}
+
+/** See `charge.ts`. */
+async function tellLate(
+  { temporal }: ActivityDeps,
+  { workflowId, refundId, send }: RefundSendInput,
+  providerRefundId: string,
+): Promise<void> {
+  const message = 'its answer came late';
+  const event = { kind: 'pending', providerRefundId, providerCode: null, message } as const;
+  const delivered = { eventId: `answer/${refundId}/${send}`, event, unstored: null };
+  await temporal.withDeadline(Date.now() + LATE_DEADLINE_MS, () =>
+    temporal.workflow.getHandle(workflowId).signal(refundEventSignal, delivered),
+  );
 }
 
 /** An earlier run of this send got to the provider, or may have: nothing is sent again. */

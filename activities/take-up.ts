@@ -16,6 +16,7 @@ import { capabilitiesOf } from '../providers/index.ts';
 import {
   paymentIdOf,
   paymentStart,
+  providerEventSignal,
   recoveryStart,
   refundIdOf,
   refundRecoveryStart,
@@ -37,7 +38,10 @@ export async function takeUpPayment(
 ): Promise<boolean> {
   const { id, workflow_id } = silent;
   const run = await findRun(temporal, workflow_id, id, paymentIdOf);
-  if (run.kind === 'open') return false;
+  if (run.kind === 'open') {
+    if (run.isOfAnother && !silent.is_sent) await tellOfRow(temporal, silent);
+    return false;
+  }
   if (await isOpen(temporal, lateOutcomeWorkflowId(workflow_id))) return false;
   // Read only now: what ended between the list and here has closed its row before its run.
   const payment = await findPaymentByWorkflow(pool, workflow_id);
@@ -53,6 +57,19 @@ export async function takeUpPayment(
     await temporal.workflow.start('recoverPayment', recoveryStart(input));
   }
   return true;
+}
+
+/**
+ * The run was started for a row that is gone, and may wait for days before it notices. An event
+ * that says nothing is written down all the same, so it looks for its row, and finds this one.
+ */
+async function tellOfRow(temporal: Client, { id, workflow_id }: Silent): Promise<void> {
+  const nothing = { providerPaymentId: null, providerCode: null, message: 'its row is another' };
+  await temporal.workflow.getHandle(workflow_id).signal(providerEventSignal, {
+    eventId: `row/${id}`,
+    event: { kind: 'pending', ...nothing },
+    unstored: null,
+  });
 }
 
 /** The same for a refund. */
@@ -81,8 +98,10 @@ export async function takeUpRefund({ pool, temporal }: Temporal, silent: Silent)
 
 /** What Temporal knows of a workflow's newest run. */
 type Run =
-  /** It goes on, or may; or there is none, or no longer. */
-  | { readonly kind: 'open' | 'none' }
+  /** It goes on, or may; about another row, where that one is gone. */
+  | { readonly kind: 'open'; readonly isOfAnother: boolean }
+  /** There is none, or no longer. */
+  | { readonly kind: 'none' }
   /** It ended before what it was about: by hand, or lost. */
   | { readonly kind: 'ended' }
   /** It knows more than the row does: the database was put back to an earlier time (ADR 0016). */
@@ -112,9 +131,10 @@ async function findRun(
   const handle = temporal.workflow.getHandle(workflowId);
   try {
     const run = await handle.describe();
-    if (!ENDED.includes(run.status.name)) return { kind: 'open' };
     const formerId = idOf(run) ?? ownId;
-    if (ownId !== null && formerId !== ownId) {
+    const isOfAnother = ownId !== null && formerId !== ownId;
+    if (!ENDED.includes(run.status.name)) return { kind: 'open', isOfAnother };
+    if (isOfAnother) {
       return { kind: 'ahead', evidence: `its workflow was about ${formerId}, which is gone` };
     }
     if (run.status.name !== 'COMPLETED') return { kind: 'ended' };

@@ -5,6 +5,7 @@ import type { Refund, RefundNews } from '../domain/refund.ts';
 import { findPaymentByWorkflow } from './payments.ts';
 import type { Connection } from './pool.ts';
 import { findRefundByWorkflow } from './refunds.ts';
+import { sql } from './sql.ts';
 
 /** What a late callback is about; or that it repeats what is known, or is about nothing of ours. */
 export async function findLatePayment(
@@ -26,4 +27,12 @@ export async function findLateRefund(
   const found = await findRefundByWorkflow(db, workflowId);
   if (found === null) return 'unknown';
   return isOldNewsOfRefund(found.refund, event) ? 'nothing_new' : found;
+}
+
+/** Whether no row has this workflow: it was never there, or the database was put back (ADR 0016). */
+export async function isRowMissing(db: Connection, workflowId: string): Promise<boolean> {
+  const row = await db.maybeOne(sql.typeAlias('id')`
+    SELECT id FROM payments WHERE workflow_id = ${workflowId}
+    UNION ALL SELECT id FROM refunds WHERE workflow_id = ${workflowId}`);
+  return row === null;
 }

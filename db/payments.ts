@@ -6,6 +6,7 @@ import type { ProviderPolicy } from '../domain/policy.ts';
 import type { SealedCustomer } from './customers.ts';
 import { newId } from './ids.ts';
 import type { Connection } from './pool.ts';
+import { findRestored } from './restore.ts';
 import { toPayment } from './rows.ts';
 import { isOverdue, PAYMENT_COLUMNS, sql } from './sql.ts';
 
@@ -68,10 +69,8 @@ export async function insertPayment(db: Connection, next: NewPayment): Promise<I
       FROM p)
     SELECT ${PAYMENT_COLUMNS} FROM p`);
   if (row !== null) return { inserted: true, payment: toPayment(row) };
-  const earlier = await db.one(sql.typeAlias('payment')`
-    SELECT ${PAYMENT_COLUMNS} FROM payments p
-    WHERE merchant_id = ${next.merchantId} AND idempotency_key = ${next.idempotencyKey}`);
-  return { inserted: false, payment: toPayment(earlier) };
+  const earlier = await findPaymentByKey(db, next.merchantId, next.idempotencyKey);
+  return { inserted: false, payment: earlier ?? (await findRestored(db, next)) };
 }
 
 function toFallbackRow({ provider, credentialsRef, policy }: Payment['fallbacks'][number]) {

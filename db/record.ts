@@ -11,6 +11,7 @@ import { makeStorable } from '../domain/text.ts';
 import { eventIdOf } from '../domain/webhook-event.ts';
 import { appendAudit, findRecordedStep } from './audit.ts';
 import { lookBackOfPayment } from './look-back.ts';
+import { MissingRow } from './missing-row.ts';
 import type { Connection, Pool } from './pool.ts';
 import { heldAgainstReceipts } from './receipts.ts';
 import { attemptRow, type paymentRow, toPayment } from './rows.ts';
@@ -116,10 +117,15 @@ function withLostHistory(request: RecordRequest): RecordRequest {
   };
 }
 
-/** A payment's row, locked: whatever changes it goes one after the other. */
+/**
+ * A payment's row, locked: whatever changes it goes one after the other.
+ * @throws MissingRow when it is gone.
+ */
 export async function lockPayment(db: Connection, id: string): Promise<PaymentRow> {
-  return await db.one(sql.typeAlias('payment')`
+  const row = await db.maybeOne(sql.typeAlias('payment')`
     SELECT ${PAYMENT_COLUMNS} FROM payments p WHERE p.id = ${id} FOR UPDATE`);
+  if (row === null) throw new MissingRow('payment', id);
+  return row;
 }
 
 /** That a provider is at it is no step of the story; its id of the payment may still be news. */
@@ -235,9 +241,10 @@ async function updateAttempt(
   const event = attemptEventOf(request);
   const id = request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null;
   if (event === null && id === null) return;
-  const row = await db.one(sql.type(attemptRow)`
+  const row = await db.maybeOne(sql.type(attemptRow)`
     SELECT id, payment_id, ordinal, status, dispatch_count, dispatch_nonce, provider_payment_id
     FROM attempts WHERE id = ${attemptId} FOR UPDATE`);
+  if (row === null) throw new MissingRow('payment', attemptId);
   const status = event === null ? row.status : nextAttempt(row.status, event);
   await db.query(sql.typeAlias('none')`
     UPDATE attempts SET status = ${status},

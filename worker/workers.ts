@@ -22,6 +22,8 @@ const SHUTDOWN_GRACE_MS = 25_000;
 export const SHUTDOWN_FORCE_MS = 30_000;
 /** A worker that was killed holds its payments' next task for at most this long. */
 const STICKY_TIMEOUT = '3s';
+/** Heartbeats say that a send was claimed, and are the only witness should the database forget. */
+const HEARTBEAT_THROTTLE = '1s';
 const POLLERS = { type: 'autoscaling', minimum: 1, initial: 2, maximum: 10 } as const;
 
 /**
@@ -57,6 +59,7 @@ export async function createWorkers(options: WorkersOptions): Promise<readonly W
       taskQueue: providerTaskQueue(name),
       activities,
       maxConcurrentActivityTaskExecutions: 50,
+      maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
       maxTaskQueueActivitiesPerSecond: policy.rate_limit_per_second,
       activityTaskPollerBehavior: POLLERS,
     }),

@@ -5,21 +5,20 @@ import type {
   PaymentInput,
   RecordRequest,
   RecordResult,
-  RecoveryInput,
   ReviewReason,
   Route,
 } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
 import { reasonAfter } from '../domain/review.ts';
-import { record, recordReattempt } from './proxies.ts';
-import { openUnclearNotes, type UnclearNotes } from './unclear.ts';
-
-export type Entry = Pick<RecordRequest, 'key' | 'action' | 'cause'> &
-  Partial<Omit<RecordRequest, 'paymentId' | 'attemptId'>>;
+import { type Entry, openRow } from './payment-row.ts';
+import { openIds, openMemory, openSends, openWait } from './run-memory.ts';
+import type { UnclearNotes } from './unclear.ts';
 
 /** What the workflow knows of its payment, and its pen: every change goes through it. */
 export type Book = {
   status(): PaymentStatus;
+  /** Of its row; another one than it was started for, where that one is gone. */
+  paymentId(): string;
   attemptId(): string;
   /** Who takes the current attempt. */
   route(): Route;
@@ -64,18 +63,6 @@ export type Book = {
   openAttempt(entry: Entry & { readonly outcome: Outcome }): Promise<void>;
 };
 
-const BLANK = {
-  actor: 'workflow',
-  event: null,
-  outcome: null,
-  nextAction: null,
-  providerPaymentId: null,
-  reviewReason: null,
-  waitingFor: null,
-  waitMs: null,
-  webhook: null,
-} as const;
-
 /** @param status where the payment stands when the workflow takes it up, and why in review. */
 export function openBook(
   input: PaymentInput,
@@ -84,16 +71,17 @@ export function openBook(
 ): Book {
   let current = status;
   let reviewReason = review;
-  let attempt: Attempt = { id: input.attemptId, ordinal: input.attemptOrdinal ?? 1, route: input };
   const ids = openIds(input);
+  const row = openRow(input, ids.known.providerPaymentId);
   const wait = openWait(input);
   let taken: number | null = null;
   const sends = openSends(status);
   return {
     status: () => current,
-    attemptId: () => attempt.id,
-    route: () => attempt.route,
-    attemptOrdinal: () => attempt.ordinal,
+    paymentId: row.paymentId,
+    attemptId: () => row.attempt().id,
+    route: () => row.attempt().route,
+    attemptOrdinal: () => row.attempt().ordinal,
     ...ids.known,
     reviewReason: () => reviewReason,
     takenMinor: () => taken,
@@ -109,9 +97,10 @@ export function openBook(
     async write(entry) {
       // Who gives up without an outcome of its own does not say that nothing was sent.
       const mayBeAtProvider = sends.mayBeSent() || (entry.outcome ?? null) === null;
-      const request = requestOf(input, attempt, { mayBeAtProvider, ...entry });
+      const step = { mayBeAtProvider, ...entry };
+      const request = row.requestOf(step);
       ids.learn(request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null);
-      const result = await record(request);
+      const result = await row.write(step);
       current = result.status;
       if (result.mayBeAtProvider === true) return result;
       wait.follow(request);
@@ -122,9 +111,8 @@ export function openBook(
       return result;
     },
     async openAttempt(entry) {
-      const request = requestOf(input, attempt, entry);
-      const route = onlyRoute(input.fallbacks?.[attempt.ordinal - 1] ?? attempt.route);
-      const opened = await recordReattempt({ ...request, route });
+      const request = row.requestOf(entry);
+      const opened = await row.openAttempt(entry);
       // Results of earlier versions hold the id alone.
       current = opened.status ?? current;
       sends.plan(opened.isOpened === false ? null : (request.waitMs ?? 0));
@@ -133,115 +121,14 @@ export function openBook(
       wait.follow(request);
       ids.learn(entry.outcome.providerPaymentId);
       ids.leave();
-      attempt = { id: opened.attemptId, ordinal: attempt.ordinal + 1, route };
       sends.begin();
       setCurrentDetails(describe(current, request));
     },
   };
 }
 
-type Attempt = { readonly id: string; readonly ordinal: number; readonly route: Route };
-
-/** The first attempt's entries have plain keys; each later attempt has its own. */
-function requestOf({ paymentId }: PaymentInput, { id, ordinal }: Attempt, entry: Entry) {
-  const key = ordinal === 1 ? entry.key : `${ordinal}/${entry.key}`;
-  return { ...BLANK, ...entry, key, paymentId, attemptId: id } satisfies RecordRequest;
-}
-
 function takenBy({ amountMinor }: PaymentInput, { outcome }: RecordRequest, to: RecordResult) {
   return to.changed && to.status === 'succeeded' ? takenMinor(amountMinor, outcome) : null;
-}
-
-function onlyRoute({ provider, credentialsRef, policy, can }: Route): Route {
-  return { provider, credentialsRef, policy, ...(can ? { can } : {}) };
-}
-
-/** What is known of the current attempt's sends. */
-function openSends(status: PaymentStatus) {
-  let outSinceMs: number | null = null;
-  let mayBeSent = false;
-  let provenUnsent = 0;
-  let afterMs: number | null = status === 'created' ? 0 : null;
-  return {
-    isOut: () => outSinceMs !== null,
-    outSinceMs: () => outSinceMs,
-    mayBeSent: () => mayBeSent,
-    setOut(isOut: boolean, mayNowBeSent = isOut) {
-      outSinceMs = isOut ? (outSinceMs ?? Date.now()) : null;
-      mayBeSent = mayNowBeSent;
-      if (isOut) afterMs = null;
-    },
-    provenUnsent: () => provenUnsent,
-    countUnsent() {
-      provenUnsent += 1;
-    },
-    afterMs: () => afterMs,
-    plan(pauseMs: number | null) {
-      afterMs = pauseMs;
-    },
-    /** Of the next attempt. */
-    begin() {
-      outSinceMs = null;
-      mayBeSent = false;
-      provenUnsent = 0;
-    },
-  };
-}
-
-/** The provider's ids of the current attempt and of those before, and its unclear words of it. */
-function openIds({ standing }: PaymentInput) {
-  let current = standing?.providerPaymentId ?? null;
-  const earlier = new Set(standing?.earlierProviderIds);
-  const unclear = openUnclearNotes();
-  const ownerOf: Book['ownerOf'] = (id) => {
-    if (id !== null && earlier.has(id)) return 'earlier';
-    return id === null || current === null || id === current ? 'current' : 'unknown';
-  };
-  return {
-    known: {
-      providerPaymentId: () => current,
-      earlierProviderIds: () => [...earlier],
-      ownerOf,
-      unclear,
-    },
-    learn(id: string | null) {
-      current ??= id;
-    },
-    leave() {
-      if (current !== null) earlier.add(current);
-      current = null;
-      unclear.forget();
-    },
-  };
-}
-
-/** Until when the payment said that it waits. */
-function openWait({ leftMs = null }: PaymentInput & Partial<Pick<RecoveryInput, 'leftMs'>>) {
-  let untilMs = leftMs === null ? null : Date.now() + leftMs;
-  return {
-    leftMs: () => (untilMs === null ? null : Math.max(untilMs - Date.now(), 0)),
-    /** A note without a wait changes none, and a pause only holds one up. */
-    follow({ event, waitingFor, waitMs }: RecordRequest) {
-      const isKept = waitingFor === 'resume' || (event === null && waitingFor === null);
-      if (!isKept) untilMs = waitMs === null ? null : Date.now() + waitMs;
-    },
-  };
-}
-
-/** What a run remembers beside where its payment stands. */
-function openMemory(): Pick<Book, 'confirmation' | 'noted' | 'numbered' | 'ordinals'> {
-  const ordinals = { capture: 1, cancel: 1 };
-  return { confirmation: null, noted: new Set(), numbered: openNumbers(), ordinals };
-}
-
-/** Numbers what was named before. */
-export function openNumbers() {
-  const counts = new Map<string, number>();
-  return (key: string) => {
-    const nth = (counts.get(key) ?? 0) + 1;
-    counts.set(key, nth);
-    return nth === 1 ? key : `${key}/${nth}`;
-  };
 }
 
 /** Shown at the head of the workflow's page in the Web UI. */

@@ -30,7 +30,7 @@ export async function resolveLateSuccess(
     event: 'succeeded',
     outcome,
   });
-  if (choice === 'refund') await giveBack(input);
+  if (choice === 'refund') await giveBack(input, book.paymentId());
 }
 
 /** Whether the policy may end the review of late money; a hold always waits for a person. */
@@ -51,7 +51,7 @@ const MAY_END = {
 >;
 
 /** Gives back what came late, by a refund like any other. */
-async function giveBack({ paymentId, merchantId }: PaymentInput): Promise<void> {
+async function giveBack({ merchantId }: PaymentInput, paymentId: string): Promise<void> {
   const activities = proxyActivities<Pick<Activities, 'refundLateSuccess'>>({
     startToCloseTimeout: '10s',
     retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' },

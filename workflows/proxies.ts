@@ -25,19 +25,47 @@ const local = (action: string) =>
 
 /** The same when the database stays away: retried until it is back. */
 const patient = proxyActivities<
-  Pick<Activities, 'record' | 'recordRefund' | 'recordReattempt' | 'keepEvent'>
+  Pick<Activities, 'record' | 'recordRefund' | 'recordReattempt' | 'keepEvent' | 'restorePayment'>
 >({
   startToCloseTimeout: '10s',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' },
 });
 
-/** Writes one step of a payment down, whatever it takes. */
-export async function record(request: RecordRequest): Promise<RecordResult> {
+/** What a write answers whose row is gone from the database. */
+export type Missing = 'missing';
+
+/** Writes one step of a payment down, however long the database is away. */
+export async function record(request: RecordRequest): Promise<RecordResult | Missing> {
+  return await write(
+    () => local(request.action).record(request),
+    () => patient.record(request),
+  );
+}
+
+/** Ends the current attempt and opens the next one. */
+export async function recordReattempt(
+  request: Parameters<Activities['recordReattempt']>[0],
+): Promise<Awaited<ReturnType<Activities['recordReattempt']>> | Missing> {
+  return await write(() => patient.recordReattempt(request));
+}
+
+/** Each way in turn, as long as one is left; a row that is gone comes back by none of them. */
+async function write<R>(...ways: readonly (() => Promise<R>)[]): Promise<R | Missing> {
+  const [way, ...rest] = ways;
+  if (way === undefined) throw new Error('there is no way to write');
   try {
-    return await local(request.action).record(request);
-  } catch {
-    return await patient.record(request);
+    return await way();
+  } catch (error) {
+    if (isMissing(error)) return 'missing';
+    if (rest.length === 0) throw error;
+    return await write(...rest);
   }
+}
+
+function isMissing(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const type = cause instanceof ApplicationFailure ? cause.type : null;
+  return type === 'payment_missing' || type === 'refund_missing';
 }
 
 /** The same for a refund. */
@@ -49,7 +77,7 @@ export async function recordRefund(request: RefundRecordRequest): Promise<Refund
   }
 }
 
-export const { keepEvent, recordReattempt } = patient;
+export const { keepEvent, restorePayment } = patient;
 
 /** How the hand-over to the provider went; a refusal is a value, not an exception. */
 export type Sent<R> =

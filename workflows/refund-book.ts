@@ -9,8 +9,8 @@ import {
 } from '../domain/refund.ts';
 import type { RefundStatus } from '../domain/refund-states.ts';
 import { reasonAfter } from '../domain/review.ts';
-import { openNumbers } from './book.ts';
 import { recordRefund } from './proxies.ts';
+import { openNumbers } from './run-memory.ts';
 import { openUnclearNotes, type UnclearNotes } from './unclear.ts';
 
 type Entry = Pick<RefundRecordRequest, 'key' | 'action' | 'cause'> &

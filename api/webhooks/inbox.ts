@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { recordAccountEvent } from '../../db/account-events.ts';
 import { isDatabaseAway } from '../../db/away.ts';
 import { newId } from '../../db/ids.ts';
-import { findLatePayment, findLateRefund } from '../../db/late-news.ts';
+import { findLatePayment, findLateRefund, isRowMissing } from '../../db/late-news.ts';
 import type { WebhookEvent } from '../../db/rows.ts';
 import {
   awaitDelivery,
@@ -229,6 +229,14 @@ async function passUnreadable(deps: ApiDeps, stored: WebhookEvent): Promise<void
   if (fate === 'waits_for_temporal') await awaitDelivery(deps.callbackPool, stored.id);
 }
 
+/** A token proves the workflow, so its run hears of it though the row is gone (ADR 0016). */
+async function isOfRun({ callbackPool }: ApiDeps, stored: WebhookEvent): Promise<boolean> {
+  const { account, workflow_id } = stored;
+  return (
+    account === null && workflow_id !== null && (await isRowMissing(callbackPool, workflow_id))
+  );
+}
+
 async function passToWhom(deps: ApiDeps, stored: WebhookEvent): Promise<Delivery | 'parked'> {
   const { callbackPool } = deps;
   const { id, event, workflow_id: workflowId, payment_id, provider, account } = stored;
@@ -237,7 +245,8 @@ async function passToWhom(deps: ApiDeps, stored: WebhookEvent): Promise<Delivery
     const told = await recordAccountEvent(callbackPool, { eventId: id, provider, account, event });
     return told === 'recorded' ? 'nothing_new' : told;
   }
-  if (workflowId === null || payment_id === null) return 'unknown';
+  if (workflowId === null) return 'unknown';
+  if (payment_id === null && !(await isOfRun(deps, stored))) return 'unknown';
   const capabilities = capabilitiesOf(provider);
   return await deliver(
     deps,

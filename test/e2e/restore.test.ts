@@ -1,5 +1,6 @@
-import { CARD_PROVIDERS, payByCard } from './cards.ts';
-import { countCharges, forgetPayment } from './restore.ts';
+import { CARD_PROVIDERS, lengthOf, payByCard } from './cards.ts';
+import { approve, untilPrompted } from './handset.ts';
+import { countCharges, forgetPayment, forgetSend } from './restore.ts';
 import { openShop, type Shop } from './shop.ts';
 
 /**
@@ -28,3 +29,35 @@ it.each(CARD_PROVIDERS)(
   },
   60_000,
 );
+
+describe('a push whose claim the database forgot', () => {
+  it('is paid, and neither failed nor asked about without end', async () => {
+    const phone = shop.phone('09');
+    const { body } = await shop.pay(phone);
+    await untilPrompted(shop, phone);
+    await shop.until(body.id, ['processing']);
+    await forgetSend(shop, body);
+    await approve(shop, phone);
+    const paid = await shop.until(body.id, ['succeeded', 'failed']);
+    const { charges } = await shop.book(phone);
+    expect([paid.status, charges.length]).toEqual(['succeeded', 1]);
+    expect(paid.provider_receipt).toBe(charges[0]?.receipt);
+    expect(await lengthOf(shop, body)).toBeLessThan(60);
+  }, 60_000);
+
+  it('together with its worker, is not sent again', async () => {
+    const phone = shop.phone('09');
+    await shop.simulate('POST', 'faults', { on: 'push', phone, fault: 'slow', delay_ms: 20_000 });
+    const paying = shop.pay(phone);
+    await untilPrompted(shop, phone);
+    await shop.world.kill('worker', 'SIGKILL');
+    await shop.simulate('DELETE', 'faults');
+    const { body } = await paying;
+    await forgetSend(shop, body);
+    // The payer's phone is free again for another prompt.
+    await approve(shop, phone);
+    const paid = await shop.until(body.id, ['succeeded', 'failed'], 60_000);
+    const { prompts, charges } = await shop.book(phone);
+    expect([paid.status, prompts.length, charges.length]).toEqual(['succeeded', 1, 1]);
+  }, 100_000);
+});

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '../../db/ids.ts';
+import { ensureMerchant } from '../../db/merchants.ts';
+import { insertPayment } from '../../db/payments.ts';
 import { insertRefund } from '../../db/refunds.ts';
 import { insertWebhookEvent } from '../../db/webhook-events.ts';
 import { attemptReference, refundWorkflowId } from '../../domain/id.ts';
@@ -11,6 +13,7 @@ import { capabilitiesOf } from '../../providers/index.ts';
 import { paymentStart } from '../../workflows/messages.ts';
 import {
   MERCHANT,
+  makeNewPayment,
   makeOutcome,
   makeWebhookEvent,
   POLICY,
@@ -18,6 +21,7 @@ import {
   storePayment,
   storePaymentIn,
 } from '../factories.ts';
+import { untilIdle } from './stage.ts';
 import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
 
 /** PostgreSQL was put back to an earlier time, and Temporal knows what has happened since. */
@@ -194,4 +198,135 @@ describe('a refund whose run has completed, and whose row says that it was never
     failure: null,
     providerCode: null,
   } as const;
+});
+
+/** A payment that waits for its callback, and whose rows the database forgot since. */
+async function startForgotten(changes = {}): Promise<Payment> {
+  const payment = await storePayment(stage.pool, {
+    provider: 'stripe',
+    credentialsRef: 'env:stripe',
+    ...changes,
+  });
+  const start = paymentStart(paymentInput(payment, capabilitiesOf));
+  const handle = await stage.temporal.workflow.start('payment', start);
+  await until(() => Promise.resolve(sendsOf(payment) === 1), 'it is sent');
+  await untilIdle(handle);
+  await forgetRows(payment);
+  return payment;
+}
+
+const forgetRows = ({ id }: Payment) =>
+  asRestore(
+    ...['outgoing_events', 'webhook_events', 'audit_entries', 'attempts'].map(
+      (table) => `DELETE FROM ${table} WHERE payment_id = '${id}'`,
+    ),
+    `DELETE FROM payments WHERE id = '${id}'`,
+  );
+/** Once its next wait is over. */
+async function resultOf({ workflowId }: Payment): Promise<unknown> {
+  await stage.env.sleep('15 minutes');
+  return await stage.temporal.workflow.getHandle(workflowId).result();
+}
+
+describe('a payment whose row is gone while its run goes on', () => {
+  it('is built of what the run knows, and found again under its key', async () => {
+    const payment = await startForgotten();
+    stage.provider.lookup = makeOutcome('succeeded');
+    expect(await resultOf(payment)).toEqual({ status: 'succeeded' });
+    const { workflowId, idempotencyKey } = payment;
+    expect(await reread(stage.pool, payment)).toMatchObject({
+      status: 'succeeded',
+      amountCapturedMinor: payment.amountMinor,
+      providerPaymentId: 'ws_CO_1',
+    });
+    const request = { workflowId, idempotencyKey, reference: 'ORDER-77' };
+    const other = makeNewPayment({ ...request, amountMinor: 1 });
+    const refused = await insertPayment(stage.pool, other);
+    expect([refused.payment.id, refused.payment.fingerprint]).toEqual([payment.id, '']);
+    for (const fingerprint of ['1', '2']) {
+      const again = makeNewPayment({ ...request, fingerprint: fingerprint.repeat(64) });
+      const { inserted, payment: known } = await insertPayment(stage.pool, again);
+      expect([inserted, known.id, known.reference]).toEqual([false, payment.id, 'ORDER-77']);
+      expect(known.fingerprint).toBe('1'.repeat(64));
+    }
+    expect(sendsOf(payment)).toBe(1);
+  });
+
+  it('goes on with the row that the merchant’s repeated request made', async () => {
+    const payment = await startForgotten();
+    const { workflowId, idempotencyKey } = payment;
+    const changes = { provider: 'stripe', credentialsRef: 'env:stripe' };
+    const again = await storePayment(stage.pool, { ...changes, workflowId, idempotencyKey });
+    stage.provider.lookup = makeOutcome('succeeded');
+    expect(await resultOf(payment)).toEqual({ status: 'succeeded' });
+    expect(await statusOf(again)).toBe('succeeded');
+    expect([sendsOf(payment), sendsOf(again)]).toEqual([1, 0]);
+  });
+
+  it('is told of that row by the sweeper, when nothing else is to be written', async () => {
+    const changes = { policy: { ...POLICY, callback_wait_ms: 7 * 24 * 3_600_000 } };
+    const payment = await startForgotten(changes);
+    const { workflowId, idempotencyKey } = payment;
+    const again = await storePayment(stage.pool, {
+      provider: 'stripe',
+      credentialsRef: 'env:stripe',
+      workflowId,
+      idempotencyKey,
+    });
+    const age = `UPDATE payments SET updated_at = now() - interval '2 hours' WHERE id = $1`;
+    await own(age, [again.id]);
+    stage.provider.lookup = makeOutcome('succeeded');
+    await stage.sweep();
+    await untilStatus(again, 'succeeded');
+    expect(sendsOf(again)).toBe(0);
+  });
+
+  it('waits in sight while its merchant is gone as well', async () => {
+    const merchant = { id: newId('merchant'), name: 'Forgotten' };
+    await ensureMerchant(stage.pool, merchant);
+    const payment = await startForgotten({ merchantId: merchant.id });
+    await asRestore(`DELETE FROM merchants WHERE id = '${merchant.id}'`);
+    stage.provider.lookup = makeOutcome('succeeded');
+    await stage.env.sleep('10 minutes');
+    const { status } = await stage.temporal.workflow.getHandle(payment.workflowId).describe();
+    expect(status.name).toBe('RUNNING');
+    await ensureMerchant(stage.pool, merchant);
+    expect(await resultOf(payment)).toEqual({ status: 'succeeded' });
+    expect(await statusOf(payment)).toBe('succeeded');
+  });
+
+  it.each([
+    { by: 'a token', account: null, provider: 'mpesa', credentialsRef: 'env:mpesa' },
+    { by: 'a signature', account: 'env:stripe', provider: 'stripe', credentialsRef: 'env:stripe' },
+  ])('takes the callback that $by proves', async ({ account, provider, credentialsRef }) => {
+    const payment = await startForgotten({ provider, credentialsRef });
+    const { workflowId } = payment;
+    const event = { provider, account, workflowId, event: makeOutcome('succeeded') };
+    const stored = makeWebhookEvent(event);
+    await insertWebhookEvent(stage.pool, stored);
+    const age = `UPDATE webhook_events SET received_at = now() - interval '1 hour' WHERE id = $1`;
+    await own(age, [stored.id]);
+    await stage.sweep();
+    if (provider === 'stripe') stage.provider.lookup = makeOutcome('succeeded');
+    expect(await resultOf(payment)).toEqual({ status: 'succeeded' });
+    const fate = async () =>
+      (await own('SELECT status FROM webhook_events WHERE id = $1', [stored.id]))[0]?.status;
+    await stage.sweep();
+    await until(async () => (await fate()) === 'applied', 'the callback is applied');
+  });
+});
+
+it('an answer that comes after Temporal gave its run up still tells what to ask by', async () => {
+  const payment = await storePayment(stage.pool, { policy: QUICK });
+  // As a stopped process: no heartbeat leaves for longer than Temporal waits for one.
+  stage.provider.whileSent = () => {
+    stage.provider.whileSent = undefined;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 8_000);
+  };
+  stage.provider.lookup = makeOutcome('succeeded');
+  const start = paymentStart(paymentInput(payment, capabilitiesOf));
+  expect(await stage.temporal.workflow.execute('payment', start)).toEqual({ status: 'succeeded' });
+  const entries = await own('SELECT action FROM audit_entries WHERE payment_id = $1', [payment.id]);
+  expect(entries.map(({ action }) => action)).toContain('payment.answer_lost');
+  expect([sendsOf(payment), asksOf(payment) > 0]).toEqual([1, true]);
 });

@@ -24,6 +24,8 @@ export type Provider = {
   settlement: LookupResult;
   /** Awaited by each send before it is claimed. */
   beforeSend: () => Promise<void>;
+  /** What happens to the worker while the provider answers a send. */
+  whileSent?: (() => void) | undefined;
   readonly sent: string[];
   readonly asked: string[];
   readonly settled: string[];
@@ -116,6 +118,7 @@ function clientOf(provider: Provider): ProviderClient {
       await provider.beforeSend();
       await dispatch();
       provider.sent.push(paymentId);
+      provider.whileSent?.();
       return PENDING;
     },
     lookup({ attemptRef }) {
@@ -134,6 +137,7 @@ function clientOf(provider: Provider): ProviderClient {
       await provider.beforeSend();
       await dispatch();
       provider.sent.push(refundId);
+      provider.whileSent?.();
       return REFUND_PENDING;
     },
     lookupRefund({ refundId }) {
@@ -153,10 +157,12 @@ async function createWorkers(env: TestWorkflowEnvironment, deps: ActivityDeps) {
       workflowBundle: await loadWorkflowBundle(),
       activities: createBookActivities(deps),
     }),
-    Worker.create({
-      ...common,
-      taskQueue: providerTaskQueue('stripe'),
-      activities: createProviderActivities(deps),
-    }),
+    ...['stripe', 'mpesa'].map((provider) =>
+      Worker.create({
+        ...common,
+        taskQueue: providerTaskQueue(provider),
+        activities: createProviderActivities(deps),
+      }),
+    ),
   ]);
 }
