@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context, log } from '@temporalio/activity';
-import type { DispatchClaim, EarlierSend } from '../db/dispatch.ts';
+import type { DispatchClaim } from '../db/dispatch.ts';
 import type { ChargeContext } from '../domain/provider.ts';
 import { lostSend, sendFailure } from './failure.ts';
 
@@ -107,10 +107,11 @@ function openWitness(activity: Context) {
       if (told !== null) tell({ ...told, providerId });
     },
     /** What is known of an earlier run's claim, by the database or by that run's heartbeat. */
-    confirm(found: EarlierSend | null): EarlierSend | null {
+    confirm(found: DispatchClaim | null): DispatchClaim | null {
       if (told === null) return found;
       const { claimedAtMs, providerId } = told;
-      if (found !== null) return { ...found, providerId: found.providerId ?? providerId };
+      if (found?.kind === 'already_dispatched')
+        return { ...found, providerId: found.providerId ?? providerId };
       return { kind: 'already_dispatched', providerId, ageMs: Date.now() - claimedAtMs };
     },
   };

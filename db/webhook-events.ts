@@ -20,7 +20,7 @@ export function openBody(vault: Vault, eventId: string, cipher: Uint8Array): Buf
 }
 
 /** An attempt (a) that was sent to this provider, with this account. */
-function isSentBy(provider: string, account: string | null) {
+export function isSentBy(provider: string, account: string | null) {
   const ofAccount =
     account === null
       ? sql.fragment`true`
