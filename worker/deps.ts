@@ -6,7 +6,7 @@ import type { Log } from '../config/log.ts';
 import { createCallbackTokens } from '../db/callback-token.ts';
 import { openLazyPool, type Pool } from '../db/pool.ts';
 import { configIdOf, openCredentials } from '../db/provider-configs.ts';
-import { createVault, type Vault } from '../db/vault.ts';
+import { createVault, sayUnreadable, type Vault } from '../db/vault.ts';
 import { ProviderError } from '../domain/error.ts';
 import { hashOfPaymentWorkflowId, hashOfRefundWorkflowId } from '../domain/id.ts';
 import type { ProviderClient } from '../domain/provider.ts';
@@ -31,9 +31,7 @@ export function openDeps(
     (err) => log.error({ err }, 'the worker waits for the database'),
   );
   const tokens = createCallbackTokens(env.hashKey);
-  const vault = createVault(env.dataKeys, env.hashKey, (err) =>
-    log.error({ err }, 'a sealed value cannot be opened'),
-  );
+  const vault = createVault(env.dataKeys, env.hashKey, sayUnreadable(log));
   const clients = new Map<string, Promise<ProviderClient>>();
   return {
     pool,
