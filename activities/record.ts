@@ -124,7 +124,7 @@ function notWritten(message: string, nextRetryDelay?: number): ApplicationFailur
   });
 }
 
-/** PostgreSQL and its driver quote whole rows; a kind of error, a code and a constraint's name do not. */
+/** PostgreSQL and its driver quote whole rows; kinds of errors, codes and constraints do not. */
 function wordsOf(error: unknown): string {
   const name = error instanceof Error ? error.constructor.name : typeof error;
   const kind = [name, sqlStateOf(error)].filter((it) => it !== undefined).join(' ');

@@ -7,7 +7,7 @@ import { readTemporalConfig } from '../config/temporal.ts';
 import { createCallbackTokens } from '../db/callback-token.ts';
 import { openLazyPool } from '../db/pool.ts';
 import { openRateLimits } from '../db/rate-limits.ts';
-import { createVault } from '../db/vault.ts';
+import { createVault, sayUnreadable } from '../db/vault.ts';
 import {
   faultsOfOwn,
   POLICY_DEFAULTS,
@@ -54,9 +54,7 @@ export async function runApi(): Promise<void> {
   const parts = {
     pool,
     callbackPool,
-    vault: createVault(env.dataKeys, env.hashKey, (err) =>
-      log.error({ err }, 'a sealed value cannot be opened'),
-    ),
+    vault: createVault(env.dataKeys, env.hashKey, sayUnreadable(log)),
     tokens: createCallbackTokens(env.hashKey),
     accessTokens: createAccessTokens(env),
     engine,

@@ -20,7 +20,7 @@ const READ_ONLY = '25006';
 /**
  * PostgreSQL's codes for what mends by itself, or by an administrator while we wait: connections
  * (08), a server that takes no writes, as in each failover, deadlocks, resources (53: connections,
- * disk, memory), locks, cancelled statements, a server that starts or stops, input and output (58).
+ * disk, memory), locks, canceled statements, a server that starts or stops, input and output (58).
  */
 const AWAY_STATES = /^(08...|25006|40001|40P01|53...|55P03|57014|57P0[1235]|58...)$/;
 /** What the row itself is refused for: the same row is refused again. */

@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import type { Log } from '../config/log.ts';
 
 /**
  * Personal data at rest: AES-256-GCM with a key id, bound to the row and column it stands in, so
@@ -79,6 +80,11 @@ export function createVault(
     sealId: (id) => sealId(idKeys, id),
     openId: (token, place = ID_PLACE) => orTell(place, () => openId(idKeys, token)),
   };
+}
+
+/** What a process does about a value that does not open: somebody has to see to it. */
+export function sayUnreadable(log: Log): (error: UnreadableError) => void {
+  return (err) => log.error({ err }, 'a sealed value cannot be opened');
 }
 
 const ID_PLACE = 'attempts.provider_payment_id';

@@ -7,7 +7,7 @@ import { createOutageLog } from '../config/outage-log.ts';
 import { createCallbackTokens } from '../db/callback-token.ts';
 import { openLazyPool, type Pool } from '../db/pool.ts';
 import { configIdOf, openCredentials } from '../db/provider-configs.ts';
-import { createVault, type Vault } from '../db/vault.ts';
+import { createVault, sayUnreadable, type Vault } from '../db/vault.ts';
 import { ProviderError } from '../domain/error.ts';
 import { hashOfPaymentWorkflowId, hashOfRefundWorkflowId } from '../domain/id.ts';
 import type { ProviderClient } from '../domain/provider.ts';
@@ -29,9 +29,7 @@ export function openDeps(
 ): WorkerDeps {
   const pool = openWorkerPool(env, log);
   const tokens = createCallbackTokens(env.hashKey);
-  const vault = createVault(env.dataKeys, env.hashKey, (err) =>
-    log.error({ err }, 'a sealed value cannot be opened'),
-  );
+  const vault = createVault(env.dataKeys, env.hashKey, sayUnreadable(log));
   const clients = new Map<string, Promise<ProviderClient>>();
   return {
     pool,

@@ -24,7 +24,7 @@ export function readCallback(
   return { read: sealIds(vault, read), key: digest(read.eventKey) };
 }
 
-/** What our own translation fails at is parked with its bytes, as any other that nobody can read. */
+/** What our own translation fails at is parked with its bytes, as any other that is malformed. */
 function translate(webhook: Channel['webhook'], body: Buffer): Translation {
   try {
     return webhook.translate(body);

@@ -156,7 +156,7 @@ test.each(HEADERS)('Prefer: %s waits %d ms at most', (prefer, waitMs, applied) =
   expect(time.headers['Preference-Applied']).toBe(applied);
 });
 
-test('a Temporal that is away costs no more than the wait: pauses between tries count', async () => {
+test('a Temporal that is away costs no more than the wait, pauses included', async () => {
   const { port } = await pickPort(0);
   const connection = Connection.lazy({ address: `127.0.0.1:${port}` });
   const log = createLog('test', 'silent');

@@ -201,7 +201,7 @@ test.each(['25006', '23514', 'XX000'])('%s, and Temporal is away: send it again'
   expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
 });
 
-test('a signed one is held by a workflow of its own: its payment is found by its account', async () => {
+test('a signed one is held by a workflow of its own, and judged when it is stored', async () => {
   const { workflowId } = await storePaymentIn(api.pool, 'processing', {
     provider: 'stripe',
     credentialsRef: 'env:stripe',

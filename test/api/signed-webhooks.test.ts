@@ -123,7 +123,7 @@ describe.each(PROVIDERS)('%s', (provider) => {
   });
 });
 
-test('with the database away a signed one is held by Temporal, and judged when stored', async () => {
+test('with the database away a signed one is held, and judged when it is stored', async () => {
   const { workflowId } = await store('stripe');
   await api.cutDatabase();
   const event = sign('stripe', makeStripeEvent('evt_1', workflowId), SECRETS.stripe[1]);

@@ -184,7 +184,7 @@ describe('of several secrets', () => {
       `UPDATE ${table} SET ${column} = substring(${column} for 20) WHERE version = 2`,
     );
 
-  test('a callback signed by a sound one is taken; by one that is lost, asked for again', async () => {
+  test('a callback signed by a sound one is taken, by a lost one asked for again', async () => {
     const [first, second] = ['whsec_ofOneMerchantOnly', 'whsec_afterTheChange'];
     const id = await configure(first);
     await configure(second);
@@ -199,7 +199,7 @@ describe('of several secrets', () => {
     expect(answer).toMatchObject({ status: 503, body: { code: 'temporarily_unavailable' } });
   });
 
-  test('a webhook goes out signed by the sound ones; without any, its attempt says why', async () => {
+  test('a webhook goes out signed by sound ones; without any its attempt says why', async () => {
     const hook = await openHook();
     const next = { merchantId: MERCHANT.id, url: hook.url, description: null };
     const { endpoint } = await insertEndpoint(api.pool, VAULT, {
@@ -208,12 +208,12 @@ describe('of several secrets', () => {
     });
     const { id } = endpoint;
     await rotateSecret(api.pool, VAULT, id, 3_600_000);
-    const { deliver } = createDeliver({ pool: api.pool, vault: VAULT, allowsLoopback: true });
+    const activities = createDeliver({ pool: api.pool, vault: VAULT, allowsLoopback: true });
     const policy = { timeout_ms: 20_000, schedule_ms: [1_000], disable_after_ms: 3_600_000 };
     const send = async () => {
       const deliveryId = await insertTestDelivery(api.pool, { id, merchantId: MERCHANT.id });
       const activity = new MockActivityEnvironment();
-      await activity.run(() => deliver({ deliveryId, policy })).catch(() => undefined);
+      await activity.run(() => activities.deliver({ deliveryId, policy })).catch(() => undefined);
       return (await api.send('GET', `/api/v1/deliveries/${deliveryId}`)).body;
     };
     await damageNewest('webhook_secrets', 'secret_cipher');
