@@ -4,31 +4,30 @@ import type { CredentialsReading } from '../../domain/provider.ts';
 import { address, pasted, seenLines, seenText, seenWords } from '../shared/credentials.ts';
 
 /** What a Daraja app and its paybill or till need. Test values: the README of this folder. */
-const schema = pasted(
-  z
-    .strictObject({
-      base_url: address.default('https://sandbox.safaricom.co.ke'),
-      consumer_key: seenText,
-      consumer_secret: seenText,
-      short_code: z.string().regex(/^\d{5,7}$/, 'must be 5 to 7 digits'),
-      passkey: seenText,
-      transaction_type: z.enum(['paybill', 'till']).default('paybill'),
-      /** These three are for refunds; SecurityCredential is made of them. */
-      initiator_name: seenWords.optional(),
-      initiator_password: seenWords.optional(),
-      certificate: seenLines
-        .pipe(z.string().regex(/BEGIN (CERTIFICATE|PUBLIC KEY)/, 'must be a PEM'))
-        .optional(),
-      till_number: z
-        .string()
-        .regex(/^\d{5,8}$/, 'must be 5 to 8 digits')
-        .optional(),
-    })
-    .refine((it) => it.transaction_type === 'paybill' || it.till_number !== undefined, {
-      path: ['till_number'],
-      error: 'is needed when transaction_type is till',
-    }),
-);
+const fields = z
+  .strictObject({
+    base_url: address.default('https://sandbox.safaricom.co.ke'),
+    consumer_key: seenText,
+    consumer_secret: seenText,
+    short_code: z.string().regex(/^\d{5,7}$/, 'must be 5 to 7 digits'),
+    passkey: seenText,
+    transaction_type: z.enum(['paybill', 'till']).default('paybill'),
+    /** These three are for refunds; SecurityCredential is made of them. */
+    initiator_name: seenWords.optional(),
+    initiator_password: seenWords.optional(),
+    certificate: seenLines
+      .pipe(z.string().regex(/BEGIN (CERTIFICATE|PUBLIC KEY)/, 'must be a PEM'))
+      .optional(),
+    till_number: z
+      .string()
+      .regex(/^\d{5,8}$/, 'must be 5 to 8 digits')
+      .optional(),
+  })
+  .refine((it) => it.transaction_type === 'paybill' || it.till_number !== undefined, {
+    path: ['till_number'],
+    error: 'is needed when transaction_type is till',
+  });
+const schema = pasted(fields);
 
 export type MpesaCredentials = { readonly kind: 'mpesa' } & z.infer<typeof schema>;
 

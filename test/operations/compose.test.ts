@@ -54,9 +54,12 @@ const example = listNames(read('.env.example'), /^(\w+)=/gm);
 const readByUs = [
   ...listNames(read('config/env.ts'), /^ {2}(MALIPO_\w+|DATABASE_URL):/gm),
   ...PROVIDER_NAMES.flatMap((provider) =>
-    [...listNames(read(`providers/${provider}/credentials.ts`), /^ {2,4}(\w+): z\b/gm)].map(
-      (field) => `MALIPO_${provider}_${field}`.toUpperCase(),
-    ),
+    [
+      ...listNames(
+        read(`providers/${provider}/credentials.ts`),
+        /^ {2,4}(\w+): (?:z|address|seen\w+|listOfSecrets)\b/gm,
+      ),
+    ].map((field) => `MALIPO_${provider}_${field}`.toUpperCase()),
   ),
 ];
 

@@ -1,29 +1,24 @@
 import { readEnv } from '../../config/env.ts';
 import type { Provider } from '../../domain/provider.ts';
-import { SANDBOX as CPAY } from '../../providers/cpay/simulator.ts';
-import {
-  faultsOfOwn,
-  PROVIDER_NAMES,
-  PROVIDERS,
-  type ProviderName,
-} from '../../providers/index.ts';
-import { SANDBOX as MPESA } from '../../providers/mpesa/simulator.ts';
-import { SANDBOX as STRIPE } from '../../providers/stripe/simulator.ts';
+import { faultsOfOwn, PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
+import { loadSimulator } from '../../sandbox/simulators.ts';
 
 /**
  * Credentials are pasted from mails, portals and PDFs. What hangs unseen on either end comes off;
  * what no provider can have inside is refused: shown masked, nobody would find it later.
  */
-const ACCOUNTS = {
-  mpesa: {
-    ...MPESA.credentials,
-    base_url: 'http://127.0.0.1:8090',
-    transaction_type: 'till',
-    till_number: '600100',
-  },
-  stripe: { ...STRIPE.credentials, base_url: 'http://127.0.0.1:8091' },
-  cpay: { ...CPAY.credentials, base_url: 'http://127.0.0.1:8092' },
-} as const satisfies Record<ProviderName, Readonly<Record<string, string>>>;
+type ProviderName = (typeof PROVIDER_NAMES)[number];
+type Fields = Readonly<Record<string, string>>;
+/** Fields that the account at the simulator leaves out. */
+const MORE: Readonly<Record<string, Fields>> = {
+  mpesa: { transaction_type: 'till', till_number: '600100' },
+};
+const ACCOUNTS = new Map<string, Fields>();
+for (const name of PROVIDER_NAMES) {
+  const { credentials } = (await loadSimulator(name)).SANDBOX;
+  ACCOUNTS.set(name, { base_url: 'http://127.0.0.1:8090', ...credentials, ...MORE[name] });
+}
+const accountOf = (name: string): Fields => ACCOUNTS.get(name) ?? {};
 
 const ODD = {
   'a blank': ' ',
@@ -42,17 +37,16 @@ const HELD: Readonly<Record<string, readonly string[]>> = {
 
 type Case = readonly [provider: ProviderName, field: string, what: string, odd: string];
 const CASES: readonly Case[] = PROVIDER_NAMES.flatMap((name) =>
-  Object.keys(ACCOUNTS[name]).flatMap((field) =>
+  Object.keys(accountOf(name)).flatMap((field) =>
     Object.entries(ODD).map(([what, odd]) => [name, field, what, odd] as const),
   ),
 );
 
 function read(name: ProviderName, changes: Readonly<Record<string, string>>) {
   const provider: Provider = PROVIDERS[name];
-  return provider.readCredentials({ ...ACCOUNTS[name], ...changes });
+  return provider.readCredentials({ ...accountOf(name), ...changes });
 }
-const clearOf = (name: ProviderName, field: string): string =>
-  Object.entries(ACCOUNTS[name]).find(([it]) => it === field)?.[1] ?? '';
+const clearOf = (name: ProviderName, field: string): string => accountOf(name)[field] ?? '';
 
 test.each(CASES)('%s: %s with %s at either end is read without', (name, field, _what, odd) => {
   const value = clearOf(name, field);
@@ -103,7 +97,7 @@ const ENVIRONMENT = Object.keys(VARIABLES).flatMap((name) =>
 function own(): Readonly<Record<string, string>> {
   const variables: Record<string, string> = {};
   for (const name of PROVIDER_NAMES) {
-    for (const [field, value] of Object.entries(ACCOUNTS[name])) {
+    for (const [field, value] of Object.entries(accountOf(name))) {
       variables[`MALIPO_${name}_${field}`.toUpperCase()] = value;
     }
   }

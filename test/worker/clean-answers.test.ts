@@ -119,20 +119,20 @@ function openProvider({ payment, refund: refunded, receipt }: Answers): Provider
 }
 
 const signal = new AbortController().signal;
-const any = <T>(): T => JSON.parse('{}');
+/** Providers of this test read nothing of it. */
+const request = <T>(): T => JSON.parse('{}');
 
 function askAll(client: ProviderClient): readonly Promise<object>[] {
   const context = { dispatch: () => Promise.resolve(), signal };
   if (client.refund && client.lookupRefund) {
-    return [client.refund(any(), context), client.lookupRefund(any(), signal)];
+    return [client.refund(request(), context), client.lookupRefund(request(), signal)];
   }
-  if (client.learnReceipt) return [client.learnReceipt(any(), signal)];
-  const { capture, cancel } = client;
-  if (!capture || !cancel) throw new Error('the wrapped client lost a method');
+  if (client.learnReceipt) return [client.learnReceipt(request(), signal)];
+  if (!client.capture || !client.cancel) throw new Error('the wrapped client lost a method');
   return [
-    client.charge(any(), context),
-    client.lookup(any(), signal),
-    capture(any(), signal),
-    cancel(any(), signal),
+    client.charge(request(), context),
+    client.lookup(request(), signal),
+    client.capture(request(), signal),
+    client.cancel(request(), signal),
   ];
 }
