@@ -5,15 +5,16 @@ import { MissingRow } from '../db/missing-row.ts';
 import { record } from '../db/record.ts';
 import { recordRefund } from '../db/record-refund.ts';
 import { restorePayment } from '../db/restore.ts';
+import { restoreRefund } from '../db/restore-refund.ts';
 import { insertWebhookEvent } from '../db/webhook-events.ts';
-import type {
-  RecordRequest,
-  RecordResult,
-  RestoredPayment,
-  RestorePaymentRequest,
-  Route,
-} from '../domain/payment.ts';
+import type { RecordRequest, RecordResult, Route } from '../domain/payment.ts';
 import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
+import type {
+  RestoredPayment,
+  RestoredRefund,
+  RestorePaymentRequest,
+  RestoreRefundRequest,
+} from '../domain/restore.ts';
 import type { SealedWebhookEvent } from '../domain/webhook-event.ts';
 import type { ActivityDeps } from './deps.ts';
 import { countMissing, countRefusal } from './metrics.ts';
@@ -52,6 +53,13 @@ export function createRecord({ pool }: Pick<ActivityDeps, 'pool'>) {
       return restored;
     },
 
+    /** The same for a refund. */
+    async restoreRefund(request: RestoreRefundRequest): Promise<RestoredRefund | null> {
+      const restored = await restoreRefund(pool, request).catch(throwInOurWords);
+      tellMissing('refund', request.refundId, restored?.refundId ?? null);
+      return restored;
+    },
+
     /** Keeps a callback that arrived while the database was away. */
     async keepEvent(event: SealedWebhookEvent): Promise<void> {
       await insertWebhookEvent(pool, event).catch(throwInOurWords);
@@ -86,7 +94,7 @@ function tellMissing(of: 'payment' | 'refund', id: string, foundId: string | nul
 /** PostgreSQL and its driver quote whole rows; a constraint's name and a kind of error are ours. */
 function throwInOurWords(error: unknown): never {
   if (error instanceof MissingRow) {
-    throw ApplicationFailure.nonRetryable(error.message, `${error.of}_missing`);
+    throw ApplicationFailure.nonRetryable(`its row is gone`, `${error.of}_missing`);
   }
   const kind = error instanceof Error ? error.constructor.name : typeof error;
   const constraint = constraintOf(error);

@@ -5,17 +5,18 @@ import type {
   PaymentInput,
   RecordRequest,
   RecordResult,
-  RestorePaymentRequest,
   ReviewReason,
   Route,
 } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
 import { reasonAfter } from '../domain/review.ts';
-import { untilWritten } from './missing.ts';
-import { record, recordReattempt, restorePayment } from './proxies.ts';
+import { record, recordReattempt } from './proxies.ts';
+import { openRow } from './row.ts';
 
 export type Entry = Pick<RecordRequest, 'key' | 'action' | 'cause'> &
   Partial<Omit<RecordRequest, 'paymentId' | 'attemptId'>>;
+
+type Step = Omit<RecordRequest, 'paymentId' | 'attemptId'>;
 
 /** What the workflow knows of its payment, and its pen: every change goes through it. */
 export type Book = {
@@ -73,27 +74,17 @@ export function openBook(
 ): Book {
   let current = status;
   let reviewReason = review;
-  let paymentId = input.paymentId;
-  let attempt: Attempt = { id: input.attemptId, ordinal: input.attemptOrdinal ?? 1, route: input };
   const ids = openIds(input);
   const wait = openWait();
   let taken: number | null = null;
   const send = openSend(status === 'created');
-  const restore = async () => {
-    const { id: attemptId, ordinal: attemptOrdinal, route } = attempt;
-    const known = { attemptId, attemptOrdinal, providerPaymentId: ids.current() };
-    const restored = await restorePayment(restoreOf({ ...input, paymentId }, route, known));
-    if (restored === null) return false;
-    paymentId = restored.paymentId;
-    attempt = { ...attempt, id: restored.attemptId };
-    return true;
-  };
+  const row = openRow(input, ids.current);
   return {
     status: () => current,
-    paymentId: () => paymentId,
-    attemptId: () => attempt.id,
-    route: () => attempt.route,
-    attemptOrdinal: () => attempt.ordinal,
+    paymentId: row.paymentId,
+    attemptId: () => row.attempt().id,
+    route: () => row.attempt().route,
+    attemptOrdinal: () => row.attempt().ordinal,
     providerPaymentId: ids.current,
     reviewReason: () => reviewReason,
     ownerOf: ids.ownerOf,
@@ -106,12 +97,9 @@ export function openBook(
     sendAfterMs: send.afterMs,
     waitLeftMs: wait.leftMs,
     async write(entry) {
-      // Who gives up without an outcome of its own does not say that nothing was sent.
-      const mayBeAtProvider = send.mayBeSent() || (entry.outcome ?? null) === null;
-      const step = { mayBeAtProvider, ...entry };
-      const request = requestOf(paymentId, attempt, step);
+      const request = stepOf(entry, send.mayBeSent());
       ids.learn(request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null);
-      const result = await untilWritten(() => record(requestOf(paymentId, attempt, step)), restore);
+      const result = await row.write((of) => record({ ...request, ...of(entry.key) }));
       current = result.status;
       wait.follow(request);
       const told = result.reviewReason ?? request.reviewReason;
@@ -121,11 +109,10 @@ export function openBook(
       return result;
     },
     async openAttempt(entry) {
-      const request = requestOf(paymentId, attempt, entry);
-      const route = onlyRoute(input.fallbacks?.[attempt.ordinal - 1] ?? attempt.route);
-      const opened = await untilWritten(
-        () => recordReattempt({ ...requestOf(paymentId, attempt, entry), route }),
-        restore,
+      const request = stepOf(entry, send.mayBeSent());
+      const route = nextRoute(input, row.attempt());
+      const opened = await row.write((of) =>
+        recordReattempt({ ...request, ...of(entry.key), route }),
       );
       // Results of earlier versions hold the id alone.
       current = opened.status ?? current;
@@ -134,37 +121,27 @@ export function openBook(
       wait.follow(request);
       ids.learn(entry.outcome.providerPaymentId);
       ids.leave();
-      attempt = { id: opened.attemptId, ordinal: attempt.ordinal + 1, route };
+      row.openAttempt(opened.attemptId, route);
       send.setOut(false);
       setCurrentDetails(describe(current, request));
     },
   };
 }
 
-type Attempt = { readonly id: string; readonly ordinal: number; readonly route: Route };
-
-/** The first attempt's entries have plain keys; each later attempt has its own. */
-function requestOf(paymentId: string, { id, ordinal }: Attempt, entry: Entry) {
-  const key = ordinal === 1 ? entry.key : `${ordinal}/${entry.key}`;
-  return { ...BLANK, ...entry, key, paymentId, attemptId: id } satisfies RecordRequest;
+/** Who gives up without an outcome of its own does not say that nothing was sent. */
+function stepOf(entry: Entry, mayBeSent: boolean): Step {
+  const mayBeAtProvider = mayBeSent || (entry.outcome ?? null) === null;
+  return { ...BLANK, mayBeAtProvider, ...entry };
 }
 
-function takenBy({ amountMinor }: PaymentInput, { outcome }: RecordRequest, to: RecordResult) {
+function takenBy({ amountMinor }: PaymentInput, { outcome }: Step, to: RecordResult) {
   return to.changed && to.status === 'succeeded' ? takenMinor(amountMinor, outcome) : null;
 }
 
-function restoreOf(
-  input: PaymentInput,
-  { provider, credentialsRef, policy }: Route,
-  attempt: Pick<RestorePaymentRequest, 'attemptId' | 'attemptOrdinal' | 'providerPaymentId'>,
-): RestorePaymentRequest {
-  const { paymentId, merchantId, workflowId, amountMinor, currency } = input;
-  const { captureMethod = 'automatic' } = input;
-  const payment = { paymentId, merchantId, workflowId, amountMinor, currency, captureMethod };
-  return { ...payment, provider, credentialsRef, policy, ...attempt };
-}
-
-function onlyRoute({ provider, credentialsRef, policy, can }: Route): Route {
+/** Where the attempt after this one goes. */
+function nextRoute({ fallbacks }: PaymentInput, attempt: { ordinal: number; route: Route }): Route {
+  const { provider, credentialsRef, policy, can } =
+    fallbacks?.[attempt.ordinal - 1] ?? attempt.route;
   return { provider, credentialsRef, policy, ...(can ? { can } : {}) };
 }
 
@@ -214,7 +191,7 @@ function openWait() {
   return {
     leftMs: () => (untilMs === null ? null : Math.max(untilMs - Date.now(), 0)),
     /** A note without a wait changes none, and a pause only holds one up. */
-    follow({ event, waitingFor, waitMs }: RecordRequest) {
+    follow({ event, waitingFor, waitMs }: Step) {
       const isKept = waitingFor === 'resume' || (event === null && waitingFor === null);
       if (!isKept) untilMs = waitMs === null ? null : Date.now() + waitMs;
     },
@@ -232,7 +209,7 @@ function openNumbers() {
 }
 
 /** Shown at the head of the workflow's page in the Web UI. */
-function describe(status: PaymentStatus, { cause, waitingFor, waitMs }: RecordRequest): string {
+function describe(status: PaymentStatus, { cause, waitingFor, waitMs }: Step): string {
   const waits = waitingFor === null ? '' : `\n\nWaits for: ${waitingFor}`;
   const until = waitMs === null ? '' : `, ${Math.round(waitMs / 1000)} s at most`;
   return `**${status}** — ${cause}${waits}${until}`;

@@ -9,7 +9,8 @@ import {
 } from '../domain/refund.ts';
 import type { RefundStatus } from '../domain/refund-states.ts';
 import { reasonAfter } from '../domain/review.ts';
-import { recordRefund } from './proxies.ts';
+import { recordRefund, restoreRefund } from './proxies.ts';
+import { untilWritten } from './row.ts';
 
 type Entry = Pick<RefundRecordRequest, 'key' | 'action' | 'cause'> &
   Partial<Omit<RefundRecordRequest, 'refundId' | 'paymentId'>>;
@@ -40,19 +41,30 @@ export function openRefundBook(
   status: RefundStatus,
   review: RefundReviewReason | null = null,
 ): RefundBook {
-  const { refundId, paymentId } = input;
+  let { refundId, paymentId } = input;
   let current = status;
   let knownId: string | null = null;
   let reviewReason = review;
+  /** As in `openRow`: another row has other ids. */
+  const restore = async () => {
+    const { merchantId, workflowId, credentialsRef, amountMinor, currency } = input;
+    const known = { merchantId, workflowId, credentialsRef, amountMinor, currency };
+    const ids = { refundId, paymentId, providerRefundId: knownId };
+    const restored = await restoreRefund({ ...known, ...ids });
+    if (restored !== null) ({ refundId, paymentId } = restored);
+    return restored !== null;
+  };
   return {
     status: () => current,
     providerRefundId: () => knownId,
     reviewReason: () => reviewReason,
     async write(entry) {
-      const key = `${refundId}/${entry.key}`;
-      const request: RefundRecordRequest = { ...BLANK, ...entry, key, refundId, paymentId };
+      const request = { ...BLANK, ...entry };
       knownId ??= request.providerRefundId ?? request.outcome?.providerRefundId ?? null;
-      const result = await recordRefund(request);
+      const result = await untilWritten(() => {
+        const key = `${refundId}/${entry.key}`;
+        return recordRefund({ ...request, key, refundId, paymentId });
+      }, restore);
       current = result.status;
       const told = result.reviewReason ?? request.reviewReason;
       reviewReason = reasonAfter(current, told, reviewReason);
