@@ -6,15 +6,16 @@ import { MissingRow } from '../db/missing-row.ts';
 import { record } from '../db/record.ts';
 import { recordRefund } from '../db/record-refund.ts';
 import { restorePayment } from '../db/restore.ts';
+import { restoreRefund } from '../db/restore-refund.ts';
 import { insertUnreadEvent, insertWebhookEvent } from '../db/webhook-events.ts';
-import type {
-  RecordRequest,
-  RecordResult,
-  RestoredPayment,
-  RestorePaymentRequest,
-  Route,
-} from '../domain/payment.ts';
+import type { RecordRequest, RecordResult, Route } from '../domain/payment.ts';
 import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
+import type {
+  RestoredPayment,
+  RestoredRefund,
+  RestorePaymentRequest,
+  RestoreRefundRequest,
+} from '../domain/restore.ts';
 import type { SealedWebhookEvent } from '../domain/webhook-event.ts';
 import type { ActivityDeps } from './deps.ts';
 import { countMissing, countRefusal, countUnstoredCallback } from './metrics.ts';
@@ -53,6 +54,13 @@ export function createRecord({ pool }: Pick<ActivityDeps, 'pool'>) {
     async restorePayment(request: RestorePaymentRequest): Promise<RestoredPayment | null> {
       const restored = await restorePayment(pool, request).catch(throwInOurWords);
       tellMissing('payment', request.paymentId, restored?.paymentId ?? null);
+      return restored;
+    },
+
+    /** The same for a refund. */
+    async restoreRefund(request: RestoreRefundRequest): Promise<RestoredRefund | null> {
+      const restored = await restoreRefund(pool, request).catch(throwInOurWords);
+      tellMissing('refund', request.refundId, restored?.refundId ?? null);
       return restored;
     },
 
@@ -109,7 +117,7 @@ function tellMissing(of: 'payment' | 'refund', id: string, foundId: string | nul
 
 function throwInOurWords(error: unknown): never {
   if (error instanceof MissingRow) {
-    throw ApplicationFailure.nonRetryable(error.message, `${error.of}_missing`);
+    throw ApplicationFailure.nonRetryable(`its row is gone`, `${error.of}_missing`);
   }
   throw notWritten(wordsOf(error));
 }

@@ -1,4 +1,4 @@
-/** A row that is written about is gone: the database was put back to a time before it (ADR 0016). */
+/** A row that is written about is gone: the database was put back to before it (ADR 0016). */
 export class MissingRow extends Error {
   readonly of: 'payment' | 'refund';
 
@@ -8,7 +8,7 @@ export class MissingRow extends Error {
   }
 }
 
-/** The key of a row that was brought back without its merchant's, which a hash alone remembers. */
+/** The key of a row that was built without its merchant's own, which only a hash remembers. */
 export function restoredKey(workflowId: string): string {
   return `restored/${workflowId}`;
 }

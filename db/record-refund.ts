@@ -16,6 +16,7 @@ import { failureAfter } from '../domain/shown-failure.ts';
 import { makeStorable } from '../domain/text.ts';
 import { appendAudit, findRecordedStep } from './audit.ts';
 import { lookBackOfRefund } from './look-back.ts';
+import { MissingRow } from './missing-row.ts';
 import type { Connection, Pool } from './pool.ts';
 import { notify } from './record.ts';
 import { toRefund } from './rows.ts';
@@ -123,17 +124,20 @@ function standingOf({ status, reviewReason }: After) {
   return { status, ...(reviewReason === null ? {} : { reviewReason }) };
 }
 
-/** The payment first: refunds and changes of one payment go one after the other. */
+/**
+ * The payment first: refunds and changes of one payment go one after the other.
+ * @throws MissingRow when it is gone.
+ */
 export async function lockRefund(
   db: Connection,
   { refundId, paymentId }: { readonly refundId: string; readonly paymentId: string },
 ): Promise<Refund> {
-  await db.one(sql.typeAlias('id')`SELECT id FROM payments WHERE id = ${paymentId} FOR UPDATE`);
-  return toRefund(
-    await db.one(sql.typeAlias('refund')`
-      SELECT ${REFUND_COLUMNS} FROM refunds r
-      WHERE id = ${refundId} AND payment_id = ${paymentId} FOR UPDATE`),
-  );
+  await db.query(sql.typeAlias('id')`SELECT id FROM payments WHERE id = ${paymentId} FOR UPDATE`);
+  const row = await db.maybeOne(sql.typeAlias('refund')`
+    SELECT ${REFUND_COLUMNS} FROM refunds r
+    WHERE id = ${refundId} AND payment_id = ${paymentId} FOR UPDATE`);
+  if (row === null) throw new MissingRow('refund', refundId);
+  return toRefund(row);
 }
 
 /** A receipt that a callback told is older than one that was asked for: the first one stays. */

@@ -5,6 +5,7 @@ import { type Refund, refundableMinor } from '../domain/refund.ts';
 import { appendAudit } from './audit.ts';
 import type { Connection, Pool } from './pool.ts';
 import { referToNewest } from './provider-configs.ts';
+import { findRestoredRefund } from './restore-refund.ts';
 import { toPayment, toRefund } from './rows.ts';
 import { isOverdue, PAYMENT_COLUMNS, REFUND_COLUMNS, sql } from './sql.ts';
 
@@ -40,7 +41,9 @@ export function insertRefund(pool: Pool, next: NewRefund): Promise<RefundInserti
         SELECT ${PAYMENT_COLUMNS} FROM payments p
         WHERE p.id = ${next.paymentId} AND p.merchant_id = ${next.merchantId} FOR UPDATE`),
     );
-    const earlier = await findByKey(db, next.merchantId, next.idempotencyKey);
+    const earlier =
+      (await findByKey(db, next.merchantId, next.idempotencyKey)) ??
+      (await findRestoredRefund(db, next));
     if (earlier !== null) return { kind: 'replayed', refund: earlier, payment };
     if (payment.status !== 'succeeded') return { kind: 'not_succeeded', payment };
     if (disputeAgainstRefund(payment.disputes) !== null) return { kind: 'disputed', payment };
@@ -57,7 +60,9 @@ export function insertRefund(pool: Pool, next: NewRefund): Promise<RefundInserti
       ON CONFLICT DO NOTHING
       RETURNING ${REFUND_COLUMNS}`);
     if (row === null) {
-      const raced = await findByKey(db, next.merchantId, next.idempotencyKey);
+      const raced =
+        (await findByKey(db, next.merchantId, next.idempotencyKey)) ??
+        (await findByWorkflow(db, next.workflowId));
       if (raced === null) throw new Error('a refund is neither new nor there');
       return { kind: 'replayed', refund: raced, payment };
     }
@@ -70,6 +75,13 @@ async function findByKey(db: Connection, merchantId: string, key: string): Promi
   const row = await db.maybeOne(sql.typeAlias('refund')`
     SELECT ${REFUND_COLUMNS} FROM refunds r
     WHERE merchant_id = ${merchantId} AND idempotency_key = ${key}`);
+  return row === null ? null : toRefund(row);
+}
+
+/** Of one key; another one stands on a row that was built anew for another amount. */
+async function findByWorkflow(db: Connection, workflowId: string): Promise<Refund | null> {
+  const row = await db.maybeOne(sql.typeAlias('refund')`
+    SELECT ${REFUND_COLUMNS} FROM refunds r WHERE workflow_id = ${workflowId}`);
   return row === null ? null : toRefund(row);
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { RestoredPayment, RestorePaymentRequest } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
+import type { RestoredPayment, RestorePaymentRequest } from '../domain/restore.ts';
 import { appendAudit } from './audit.ts';
 import { restoredKey } from './missing-row.ts';
 import type { NewPayment } from './payments.ts';
@@ -134,7 +134,7 @@ async function sendToReview(
   });
 }
 
-/** Callbacks that found no payment are delivered after all, each by whose word counts (ADR 0009). */
+/** Callbacks that found no payment are delivered after all, where their word counts (ADR 0009). */
 async function takeParkedCallbacks(
   db: Connection,
   paymentId: string,

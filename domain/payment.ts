@@ -208,25 +208,6 @@ export type RecordResult = {
   readonly mayBeAtProvider?: true;
 };
 
-/** What a run knows of its payment, and can build a row of when its own is gone. */
-export type RestorePaymentRequest = Pick<
-  PaymentInput,
-  'paymentId' | 'merchantId' | 'workflowId' | 'amountMinor' | 'currency'
-> &
-  Omit<Route, 'can'> & {
-    readonly captureMethod: CaptureMethod;
-    /** The current attempt's. */
-    readonly attemptId: string;
-    readonly attemptOrdinal: number;
-    readonly providerPaymentId: string | null;
-  };
-/** The row that a run goes on with. */
-export type RestoredPayment = {
-  readonly paymentId: string;
-  readonly attemptId: string;
-  readonly status: PaymentStatus;
-};
-
 export const AUDIT_ACTIONS = [
   'payment.created',
   'payment.dispatched',

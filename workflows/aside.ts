@@ -4,8 +4,7 @@ import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
 import { scheduleAt } from '../domain/policy.ts';
 import type { SurplusReport } from '../domain/surplus.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
-import type { Book } from './book.ts';
-import type { Entry } from './payment-row.ts';
+import type { Book, Entry } from './book.ts';
 
 /** Whom an event speaks of that is not about the payment's current attempt. */
 type Owner = Exclude<ReturnType<Book['ownerOf']>, 'current'>;

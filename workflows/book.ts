@@ -10,9 +10,15 @@ import type {
 } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
 import { reasonAfter } from '../domain/review.ts';
-import { type Entry, openRow } from './payment-row.ts';
+import { record, recordReattempt } from './proxies.ts';
+import { openRow } from './row.ts';
 import { openIds, openMemory, openSends, openWait } from './run-memory.ts';
 import type { UnclearNotes } from './unclear.ts';
+
+export type Entry = Pick<RecordRequest, 'key' | 'action' | 'cause'> &
+  Partial<Omit<RecordRequest, 'paymentId' | 'attemptId'>>;
+
+type Step = Omit<RecordRequest, 'paymentId' | 'attemptId'>;
 
 /** What the workflow knows of its payment, and its pen: every change goes through it. */
 export type Book = {
@@ -63,6 +69,18 @@ export type Book = {
   openAttempt(entry: Entry & { readonly outcome: Outcome }): Promise<void>;
 };
 
+const BLANK = {
+  actor: 'workflow',
+  event: null,
+  outcome: null,
+  nextAction: null,
+  providerPaymentId: null,
+  reviewReason: null,
+  waitingFor: null,
+  waitMs: null,
+  webhook: null,
+} as const;
+
 /** @param status where the payment stands when the workflow takes it up, and why in review. */
 export function openBook(
   input: PaymentInput,
@@ -71,10 +89,10 @@ export function openBook(
 ): Book {
   let current = status;
   let reviewReason = review;
+  let taken: number | null = null;
   const ids = openIds(input);
   const row = openRow(input, ids.known.providerPaymentId);
   const wait = openWait(input);
-  let taken: number | null = null;
   const sends = openSends(status);
   return {
     status: () => current,
@@ -82,25 +100,16 @@ export function openBook(
     attemptId: () => row.attempt().id,
     route: () => row.attempt().route,
     attemptOrdinal: () => row.attempt().ordinal,
-    ...ids.known,
     reviewReason: () => reviewReason,
     takenMinor: () => taken,
-    ...openMemory(),
-    isOut: sends.isOut,
-    mayBeSent: sends.mayBeSent,
-    setOut: sends.setOut,
-    provenUnsent: sends.provenUnsent,
-    countUnsent: sends.countUnsent,
-    outSinceMs: sends.outSinceMs,
-    sendAfterMs: sends.afterMs,
     waitLeftMs: wait.leftMs,
+    ...ids.known,
+    ...sends.known,
+    ...openMemory(),
     async write(entry) {
-      // Who gives up without an outcome of its own does not say that nothing was sent.
-      const mayBeAtProvider = sends.mayBeSent() || (entry.outcome ?? null) === null;
-      const step = { mayBeAtProvider, ...entry };
-      const request = row.requestOf(step);
+      const request = stepOf(entry, sends.known.mayBeSent());
       ids.learn(request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null);
-      const result = await row.write(step);
+      const result = await row.write((of) => record({ ...request, ...of(entry.key) }));
       current = result.status;
       if (result.mayBeAtProvider === true) return result;
       wait.follow(request);
@@ -111,28 +120,45 @@ export function openBook(
       return result;
     },
     async openAttempt(entry) {
-      const request = row.requestOf(entry);
-      const opened = await row.openAttempt(entry);
+      const request = stepOf(entry, sends.known.mayBeSent());
+      const route = nextRoute(input, row.attempt());
+      const opened = await row.write((of) =>
+        recordReattempt({ ...request, ...of(entry.key), route }),
+      );
       // Results of earlier versions hold the id alone.
       current = opened.status ?? current;
       sends.plan(opened.isOpened === false ? null : (request.waitMs ?? 0));
-      if (opened.mayBeAtProvider === true) sends.setOut(true);
+      if (opened.mayBeAtProvider === true) sends.known.setOut(true);
       if (opened.isOpened === false) return;
       wait.follow(request);
       ids.learn(entry.outcome.providerPaymentId);
       ids.leave();
+      row.openAttempt(opened.attemptId, route);
       sends.begin();
       setCurrentDetails(describe(current, request));
     },
   };
 }
 
-function takenBy({ amountMinor }: PaymentInput, { outcome }: RecordRequest, to: RecordResult) {
+/** Who gives up without an outcome of its own does not say that nothing was sent. */
+function stepOf(entry: Entry, mayBeSent: boolean): Step {
+  const mayBeAtProvider = mayBeSent || (entry.outcome ?? null) === null;
+  return { ...BLANK, mayBeAtProvider, ...entry };
+}
+
+function takenBy({ amountMinor }: PaymentInput, { outcome }: Step, to: RecordResult) {
   return to.changed && to.status === 'succeeded' ? takenMinor(amountMinor, outcome) : null;
 }
 
+/** Where the attempt after this one goes. */
+function nextRoute({ fallbacks }: PaymentInput, attempt: { ordinal: number; route: Route }): Route {
+  const { provider, credentialsRef, policy, can } =
+    fallbacks?.[attempt.ordinal - 1] ?? attempt.route;
+  return { provider, credentialsRef, policy, ...(can ? { can } : {}) };
+}
+
 /** Shown at the head of the workflow's page in the Web UI. */
-function describe(status: PaymentStatus, { cause, waitingFor, waitMs }: RecordRequest): string {
+function describe(status: PaymentStatus, { cause, waitingFor, waitMs }: Step): string {
   const waits = waitingFor === null ? '' : `\n\nWaits for: ${waitingFor}`;
   const until = waitMs === null ? '' : `, ${Math.round(waitMs / 1000)} s at most`;
   return `**${status}** — ${cause}${waits}${until}`;

@@ -25,7 +25,8 @@ const local = (action: string) =>
 
 /** The same when the database stays away: retried until it is back. */
 const patient = proxyActivities<
-  Pick<Activities, 'record' | 'recordRefund' | 'recordReattempt' | 'keepEvent' | 'restorePayment'>
+  Pick<Activities, 'record' | 'recordRefund' | 'recordReattempt' | 'keepEvent'> &
+    Pick<Activities, 'restorePayment' | 'restoreRefund'>
 >({
   startToCloseTimeout: '10s',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' },
@@ -69,15 +70,16 @@ function isMissing(error: unknown): boolean {
 }
 
 /** The same for a refund. */
-export async function recordRefund(request: RefundRecordRequest): Promise<RefundRecordResult> {
-  try {
-    return await local(request.action).recordRefund(request);
-  } catch {
-    return await patient.recordRefund(request);
-  }
+export async function recordRefund(
+  request: RefundRecordRequest,
+): Promise<RefundRecordResult | Missing> {
+  return await write(
+    () => local(request.action).recordRefund(request),
+    () => patient.recordRefund(request),
+  );
 }
 
-export const { keepEvent, restorePayment } = patient;
+export const { keepEvent, restorePayment, restoreRefund } = patient;
 
 /** How the hand-over to the provider went; a refusal is a value, not an exception. */
 export type Sent<R> =

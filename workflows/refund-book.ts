@@ -9,7 +9,8 @@ import {
 } from '../domain/refund.ts';
 import type { RefundStatus } from '../domain/refund-states.ts';
 import { reasonAfter } from '../domain/review.ts';
-import { recordRefund } from './proxies.ts';
+import { recordRefund, restoreRefund } from './proxies.ts';
+import { untilWritten } from './row.ts';
 import { openNumbers } from './run-memory.ts';
 import { openUnclearNotes, type UnclearNotes } from './unclear.ts';
 
@@ -52,10 +53,19 @@ export function openRefundBook(
   review: RefundReviewReason | null = null,
   providerRefundId: string | null = null,
 ): RefundBook {
-  const { refundId, paymentId } = input;
+  let { refundId, paymentId } = input;
   let current = status;
   let knownId = providerRefundId;
   let reviewReason = review;
+  /** As in `openRow`: another row has other ids. */
+  const restore = async () => {
+    const { merchantId, workflowId, credentialsRef, amountMinor, currency } = input;
+    const known = { merchantId, workflowId, credentialsRef, amountMinor, currency };
+    const ids = { refundId, paymentId, providerRefundId: knownId };
+    const restored = await restoreRefund({ ...known, ...ids });
+    if (restored !== null) ({ refundId, paymentId } = restored);
+    return restored !== null;
+  };
   return {
     status: () => current,
     providerRefundId: () => knownId,
@@ -64,10 +74,12 @@ export function openRefundBook(
     noted: new Set(),
     unclear: openUnclearNotes(),
     async write(entry) {
-      const key = `${refundId}/${entry.key}`;
-      const request: RefundRecordRequest = { ...BLANK, ...entry, key, refundId, paymentId };
+      const request = { ...BLANK, ...entry };
       knownId ??= request.providerRefundId ?? request.outcome?.providerRefundId ?? null;
-      const result = await recordRefund(request);
+      const result = await untilWritten(() => {
+        const key = `${refundId}/${entry.key}`;
+        return recordRefund({ ...request, key, refundId, paymentId });
+      }, restore);
       current = result.status;
       if (result.mayBeAtProvider === true) return result;
       const told = result.reviewReason ?? request.reviewReason;

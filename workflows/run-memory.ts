@@ -10,19 +10,21 @@ export function openSends(status: PaymentStatus) {
   let provenUnsent = 0;
   let afterMs: number | null = status === 'created' ? 0 : null;
   return {
-    isOut: () => outSinceMs !== null,
-    outSinceMs: () => outSinceMs,
-    mayBeSent: () => mayBeSent,
-    setOut(isOut: boolean, mayNowBeSent = isOut) {
-      outSinceMs = isOut ? (outSinceMs ?? Date.now()) : null;
-      mayBeSent = mayNowBeSent;
-      if (isOut) afterMs = null;
+    known: {
+      isOut: () => outSinceMs !== null,
+      outSinceMs: () => outSinceMs,
+      mayBeSent: () => mayBeSent,
+      setOut(isOut: boolean, mayNowBeSent = isOut) {
+        outSinceMs = isOut ? (outSinceMs ?? Date.now()) : null;
+        mayBeSent = mayNowBeSent;
+        if (isOut) afterMs = null;
+      },
+      provenUnsent: () => provenUnsent,
+      countUnsent() {
+        provenUnsent += 1;
+      },
+      sendAfterMs: () => afterMs,
     },
-    provenUnsent: () => provenUnsent,
-    countUnsent() {
-      provenUnsent += 1;
-    },
-    afterMs: () => afterMs,
     plan(pauseMs: number | null) {
       afterMs = pauseMs;
     },
@@ -68,7 +70,7 @@ export function openWait({ leftMs = null }: PaymentInput & Partial<Pick<Recovery
   return {
     leftMs: () => (untilMs === null ? null : Math.max(untilMs - Date.now(), 0)),
     /** A note without a wait changes none, and a pause only holds one up. */
-    follow({ event, waitingFor, waitMs }: RecordRequest) {
+    follow({ event, waitingFor, waitMs }: Pick<RecordRequest, 'event' | 'waitingFor' | 'waitMs'>) {
       const isKept = waitingFor === 'resume' || (event === null && waitingFor === null);
       if (!isKept) untilMs = waitMs === null ? null : Date.now() + waitMs;
     },

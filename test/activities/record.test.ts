@@ -50,7 +50,7 @@ test('what the database refuses is told by the constraint’s name, without the 
 test('what is not there, or not as it should be, is told without query and values', async () => {
   const payment = await storePaymentIn(database.pool, 'processing', { reference: 'SECRET-REF' });
   const nowhere = await thrownBy(pen().record(makeRecord({ ...payment, id: 'pay_SECRET' })));
-  expect(nowhere.history).toContain('NotFoundError');
+  expect(nowhere.error).toMatchObject({ type: 'payment_missing', nonRetryable: true });
   expect(nowhere.history).not.toMatch(/SECRET|SELECT/);
   await database.queryAsOwner("UPDATE payments SET failure_code = 'SECRET'");
   const odd = await thrownBy(pen().record(makeRecord(payment)));

@@ -142,9 +142,18 @@ test('a body beyond 256 KB is refused', async () => {
 test('one about a payment that we do not have is acknowledged and parked', async () => {
   const payment = await store('processing');
   const unknown = { ...payment, workflowId: paymentWorkflowId('a'.repeat(32)) };
+  api.engine.workflows = 'closed';
   expect((await call(unknown)).status).toBe(200);
   expect(await listStored(api)).toMatchObject([{ status: 'parked', payment_id: null }]);
-  expect(api.engine.delivered).toEqual([]);
+  expect(api.engine.late).toEqual([]);
+});
+
+test('one whose payment’s row is gone reaches the workflow that its token proves', async () => {
+  const payment = await store('processing');
+  const forgotten = { ...payment, workflowId: paymentWorkflowId('b'.repeat(32)) };
+  expect((await call(forgotten)).status).toBe(200);
+  expect(await listStored(api)).toMatchObject([{ status: 'received', payment_id: null }]);
+  expect(api.engine.delivered).toHaveLength(1);
 });
 
 test('with Temporal away it is acknowledged and waits in the database', async () => {

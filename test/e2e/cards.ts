@@ -34,8 +34,9 @@ export async function readCardBook(
   paymentId: string,
 ): Promise<CardBook> {
   const book = await shop.control(provider, 'GET', 'book');
-  const { workflow } = await shop.get(paymentId);
-  return provider === 'stripe' ? ofStripe(book, workflow.id) : ofCPay(book, workflow.id);
+  const query = 'SELECT workflow_id FROM payments WHERE id = $1';
+  const [{ workflow_id } = { workflow_id: '' }] = (await shop.db.query(query, [paymentId])).rows;
+  return provider === 'stripe' ? ofStripe(book, workflow_id) : ofCPay(book, workflow_id);
 }
 
 function ofStripe(book: unknown, workflowId: string): CardBook {

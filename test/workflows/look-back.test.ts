@@ -8,7 +8,7 @@ import { newId } from '../../db/ids.ts';
 import { recordRefund } from '../../db/record-refund.ts';
 import { recordRefundDispatch } from '../../db/refund-dispatch.ts';
 import { insertRefund } from '../../db/refunds.ts';
-import { lateOutcomeWorkflowId, lateRefundWorkflowId, refundWorkflowId } from '../../domain/id.ts';
+import { attemptReference, lateOutcomeWorkflowId, lateRefundWorkflowId, refundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { refundFailed, refundFailure } from '../../domain/refund.ts';
@@ -55,8 +55,8 @@ async function dueOf({ id }: { id: string }, table = 'payments') {
 }
 const makeDue = ({ id }: { id: string }, table = 'payments') =>
   own(`UPDATE ${table} SET look_back_at = now() - interval '1 second' WHERE id = $1`, [id]);
-const asksOf = ({ attemptId }: Payment) =>
-  stage.provider.asked.filter((it) => it === attemptId).length;
+const asksOf = ({ workflowId, attemptOrdinal }: Payment) =>
+  stage.provider.asked.filter((it) => it === attemptReference(workflowId, attemptOrdinal)).length;
 const actionsOf = async ({ id }: { id: string }) =>
   (await own('SELECT action FROM audit_entries WHERE payment_id = $1 ORDER BY seq', [id])).map(
     ({ action }) => action,

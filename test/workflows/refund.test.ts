@@ -416,8 +416,8 @@ it.each([
   const { runId } = await handle.describe();
   while (story.status !== 'needs_review') await stage.env.sleep('1s');
   expect(story.entries.findLast(({ event }) => event !== null)?.reviewReason).toBe(reason);
-  const unclear = { ...PENDING, providerRefundId: null };
   for (let round = 0; round < 4; round += 1) {
+    const unclear = { ...PENDING, providerRefundId: null, message: `taken, word ${round}` };
     await handle.signal(refundEventSignal, delivered(unclear));
   }
   while ((await handle.describe()).runId === runId) await stage.env.sleep('1s');

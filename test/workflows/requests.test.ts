@@ -4,7 +4,7 @@ import { createEngine, type Engine } from '../../api/engine.ts';
 import { createLog } from '../../config/log.ts';
 import { newId } from '../../db/ids.ts';
 import { findRefundByWorkflow, insertRefund } from '../../db/refunds.ts';
-import { lateOutcomeWorkflowId, refundWorkflowId } from '../../domain/id.ts';
+import { attemptReference, lateOutcomeWorkflowId, refundWorkflowId } from '../../domain/id.ts';
 import { paymentInput, recoveryInput, refundRecoveryInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
@@ -33,8 +33,8 @@ const actionsOf = async (paymentId: string) =>
   (await own('SELECT action FROM audit_entries WHERE payment_id = $1', [paymentId])).map(
     ({ action }) => action,
   );
-const asksOf = ({ attemptId }: Payment) =>
-  stage.provider.asked.filter((it) => it === attemptId).length;
+const asksOf = ({ workflowId, attemptOrdinal }: Payment) =>
+  stage.provider.asked.filter((it) => it === attemptReference(workflowId, attemptOrdinal)).length;
 const BY_PERSON = { by: 'ops', reason: 'seen in the statement', receipt: null } as const;
 
 it.each([false, true])(

@@ -154,12 +154,22 @@ it('the run of another payment under the same key proves that one was forgotten'
   expect(sendsOf(again)).toBe(0);
 });
 
-describe('a refund whose run has completed, and whose row says that it was never sent', () => {
-  it('is asked about, and not sent again', async () => {
+describe('a refund', () => {
+  const GIVEN_BACK = {
+    kind: 'succeeded',
+    providerRefundId: 're_1',
+    receipt: null,
+    amountMinor: 4_000,
+    failure: null,
+    providerCode: null,
+  } as const;
+  const age = `updated_at = now() - interval '2 hours'`;
+
+  async function storeRefund() {
     const changes = { provider: 'stripe', credentialsRef: 'env:stripe', policy: QUICK };
     const payment = await storePaymentIn(stage.pool, 'succeeded', changes);
     const id = newId('refund');
-    await insertRefund(stage.pool, {
+    const request = {
       id,
       paymentId: payment.id,
       merchantId: MERCHANT.id,
@@ -169,14 +179,20 @@ describe('a refund whose run has completed, and whose row says that it was never
       amountMinor: 4_000,
       reason: null,
       metadata: {},
-    });
-    const age = `updated_at = now() - interval '2 hours'`;
+    };
+    await insertRefund(stage.pool, request);
     await own(`UPDATE refunds SET ${age} WHERE id = $1`, [id]);
-    stage.provider.lookupRefund = GIVEN_BACK;
-    const statusIs = (status: string) => async () =>
-      (await own('SELECT status FROM refunds WHERE id = $1', [id]))[0]?.status === status;
     await stage.sweep();
-    await until(statusIs('succeeded'), 'the refund has succeeded');
+    await until(() => Promise.resolve(sendsOf({ id }) === 1), 'it is sent');
+    return { payment, request, id };
+  }
+  const statusIs = (id: string, status: string) => async () =>
+    (await own('SELECT status FROM refunds WHERE id = $1', [id]))[0]?.status === status;
+
+  it('whose run has completed, and whose row calls it unsent, is asked about', async () => {
+    stage.provider.lookupRefund = GIVEN_BACK;
+    const { payment, id } = await storeRefund();
+    await until(statusIs(id, 'succeeded'), 'the refund has succeeded');
     await asRestore(
       `UPDATE payments SET amount_refunded = 0, amount_reserved = 4000 WHERE id = '${payment.id}'`,
       `UPDATE refunds SET status = 'pending', dispatch_count = 0, dispatch_nonce = NULL,
@@ -186,18 +202,36 @@ describe('a refund whose run has completed, and whose row says that it was never
          AND key <> '${id}/created'`,
     );
     await stage.sweep();
-    await until(statusIs('succeeded'), 'the refund is known again');
+    await until(statusIs(id, 'succeeded'), 'the refund is known again');
     expect(sendsOf({ id })).toBe(1);
   });
 
-  const GIVEN_BACK = {
-    kind: 'succeeded',
-    providerRefundId: 're_1',
-    receipt: null,
-    amountMinor: 4_000,
-    failure: null,
-    providerCode: null,
-  } as const;
+  it.each([{ isRepeated: true }, { isRepeated: false }])(
+    'whose row is gone is not lost; the merchant has repeated it: $isRepeated',
+    async ({ isRepeated }) => {
+      const { payment, request, id } = await storeRefund();
+      await untilIdle(stage.temporal.workflow.getHandle(request.workflowId));
+      await asRestore(
+        `DELETE FROM outgoing_events WHERE refund_id = '${id}'`,
+        `DELETE FROM refunds WHERE id = '${id}'`,
+        `UPDATE payments SET amount_reserved = 0 WHERE id = '${payment.id}'`,
+        `DELETE FROM audit_entries WHERE payment_id = '${payment.id}' AND key LIKE '${id}/%'`,
+      );
+      const again = { ...request, id: newId('refund') };
+      if (isRepeated) await insertRefund(stage.pool, again);
+      stage.provider.lookupRefund = GIVEN_BACK;
+      await stage.env.sleep('2 hours');
+      const known = isRepeated ? again.id : id;
+      await until(statusIs(known, 'succeeded'), 'the refund has succeeded');
+      const { amountRefundedMinor, amountReservedMinor } = await reread(stage.pool, payment);
+      expect([amountRefundedMinor, amountReservedMinor]).toEqual([4_000, 0]);
+      expect(await insertRefund(stage.pool, again)).toMatchObject({
+        kind: 'replayed',
+        refund: { id: known, fingerprint: request.fingerprint },
+      });
+      expect(stage.provider.sent.filter((it) => it === id || it === again.id)).toEqual([id]);
+    },
+  );
 });
 
 /** A payment that waits for its callback, and whose rows the database forgot since. */
