@@ -56,6 +56,7 @@ test('without PostgreSQL it listens, says so, and is ready once it comes', async
 test('a callback that comes before PostgreSQL is kept by Temporal', async () => {
   await startBehindDoor();
   expect((await callBack()).status).toBe(200);
+  await until(() => api.readLog().includes('kept_by_temporal'));
   const [, id] = /"event_id":"(evt_\w+)".*"kept_by_temporal"/.exec(api.readLog()) ?? [];
   const connection = await Connection.connect({ address });
   const { workflow } = new Client({ connection });
