@@ -7,13 +7,8 @@ import { record } from '../db/record.ts';
 import { recordRefund } from '../db/record-refund.ts';
 import { restorePayment } from '../db/restore.ts';
 import { insertUnreadEvent, insertWebhookEvent } from '../db/webhook-events.ts';
-import type {
-  RecordRequest,
-  RecordResult,
-  RestoredPayment,
-  RestorePaymentRequest,
-  Route,
-} from '../domain/payment.ts';
+import type { RestoredPayment, RestorePaymentRequest, Route } from '../domain/payment.ts';
+import type { RecordRequest, RecordResult } from '../domain/payment-record.ts';
 import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
 import type { SealedWebhookEvent } from '../domain/webhook-event.ts';
 import type { ActivityDeps } from './deps.ts';

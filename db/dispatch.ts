@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ATTEMPT_STATES, nextAttempt } from '../domain/attempt-states.ts';
-import type { RecordRequest, Route } from '../domain/payment.ts';
+import type { Route } from '../domain/payment.ts';
+import type { RecordRequest } from '../domain/payment-record.ts';
 import { isClosed, next, PAYMENT_STATUSES, type PaymentStatus } from '../domain/payment-states.ts';
 import { makeStorable } from '../domain/text.ts';
 import { appendAudit, findRecordedStep } from './audit.ts';

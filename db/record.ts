@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { type AttemptEvent, nextAttempt } from '../domain/attempt-states.ts';
 import { takenMinor } from '../domain/capture.ts';
 import { lostMinor } from '../domain/dispute.ts';
-import type { RecordRequest, RecordResult } from '../domain/payment.ts';
+import type { RecordRequest, RecordResult } from '../domain/payment-record.ts';
 import { isClosed, next, type PaymentStatus } from '../domain/payment-states.ts';
 import { reasonAfter } from '../domain/review.ts';
 import { failureAfter } from '../domain/shown-failure.ts';

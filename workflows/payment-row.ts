@@ -1,10 +1,5 @@
-import type {
-  PaymentInput,
-  RecordRequest,
-  RecordResult,
-  RestorePaymentRequest,
-  Route,
-} from '../domain/payment.ts';
+import type { PaymentInput, RestorePaymentRequest, Route } from '../domain/payment.ts';
+import type { RecordRequest, RecordResult } from '../domain/payment-record.ts';
 import { untilWritten } from './missing.ts';
 import { record, recordReattempt, restorePayment } from './proxies.ts';
 

@@ -9,7 +9,8 @@ import {
 import type { Activities, ChargeInput, LookupInput } from '../activities/index.ts';
 import type { FailureCode, ProviderErrorKind, SendStop } from '../domain/error.ts';
 import type { ChargeResult, LookupResult } from '../domain/outcome.ts';
-import type { PaymentInput, RecordRequest, RecordResult } from '../domain/payment.ts';
+import type { PaymentInput } from '../domain/payment.ts';
+import type { RecordRequest, RecordResult } from '../domain/payment-record.ts';
 import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
 import { callOf } from './provider-queue.ts';
 

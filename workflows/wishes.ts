@@ -1,7 +1,8 @@
 import { type FailureCode, failure } from '../domain/error.ts';
 import { formatMoney } from '../domain/money.ts';
 import { isOutcome, unpaid } from '../domain/outcome.ts';
-import type { PaymentInput, RecordRequest } from '../domain/payment.ts';
+import type { PaymentInput } from '../domain/payment.ts';
+import type { RecordRequest } from '../domain/payment-record.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import type { Book } from './book.ts';
 import type { Wish } from './desk.ts';

@@ -12,7 +12,8 @@ import type {
   SettlementInput,
 } from '../../activities/index.ts';
 import type { ChargeResult, LookupResult, Outcome } from '../../domain/outcome.ts';
-import type { PaymentInput, RecordRequest, RecordResult } from '../../domain/payment.ts';
+import type { PaymentInput } from '../../domain/payment.ts';
+import type { RecordRequest, RecordResult } from '../../domain/payment-record.ts';
 import { next, type PaymentStatus } from '../../domain/payment-states.ts';
 import { type ProviderPolicy, scheduleAt } from '../../domain/policy.ts';
 import type { DeliveredEvent } from '../../domain/webhook-event.ts';
