@@ -8,7 +8,8 @@ import { appendAudit, findRecordedStep } from './audit.ts';
 import { newId } from './ids.ts';
 import { findObstacle } from './obstacles.ts';
 import type { Connection, Pool } from './pool.ts';
-import { lockPayment, mayBeSentBeyond, notify, refuse } from './record.ts';
+import { lockPayment, notify, refuse } from './record.ts';
+import { mayBeSentBeyond } from './record-attempt.ts';
 import { sql } from './sql.ts';
 import { markWebhookEvent } from './webhook-events.ts';
 
