@@ -81,17 +81,11 @@ export function openBook(
     reviewReason: () => reviewReason,
     takenMinor: () => taken,
     ...openMemory(),
-    isOut: sends.isOut,
-    mayBeSent: sends.mayBeSent,
-    setOut: sends.setOut,
-    provenUnsent: sends.provenUnsent,
-    countUnsent: sends.countUnsent,
-    outSinceMs: sends.outSinceMs,
-    sendAfterMs: sends.afterMs,
+    ...sends.known,
     waitLeftMs: wait.leftMs,
     async write(entry) {
       // Who gives up without an outcome of its own does not say that nothing was sent.
-      const mayBeAtProvider = sends.mayBeSent() || (entry.outcome ?? null) === null;
+      const mayBeAtProvider = sends.known.mayBeSent() || (entry.outcome ?? null) === null;
       const step = { mayBeAtProvider, ...entry };
       const request = row.requestOf(step);
       ids.learn(request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null);
@@ -111,7 +105,7 @@ export function openBook(
       // Results of earlier versions hold the id alone.
       current = opened.status ?? current;
       sends.plan(opened.isOpened === false ? null : (request.waitMs ?? 0));
-      if (opened.mayBeAtProvider === true) sends.setOut(true);
+      if (opened.mayBeAtProvider === true) sends.known.setOut(true);
       if (opened.isOpened === false) return;
       wait.follow(request);
       ids.learn(entry.outcome.providerPaymentId);

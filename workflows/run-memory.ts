@@ -11,19 +11,21 @@ export function openSends(status: PaymentStatus) {
   let provenUnsent = 0;
   let afterMs: number | null = status === 'created' ? 0 : null;
   return {
-    isOut: () => outSinceMs !== null,
-    outSinceMs: () => outSinceMs,
-    mayBeSent: () => mayBeSent,
-    setOut(isOut: boolean, mayNowBeSent = isOut) {
-      outSinceMs = isOut ? (outSinceMs ?? Date.now()) : null;
-      mayBeSent = mayNowBeSent;
-      if (isOut) afterMs = null;
+    known: {
+      isOut: () => outSinceMs !== null,
+      outSinceMs: () => outSinceMs,
+      mayBeSent: () => mayBeSent,
+      setOut(isOut: boolean, mayNowBeSent = isOut) {
+        outSinceMs = isOut ? (outSinceMs ?? Date.now()) : null;
+        mayBeSent = mayNowBeSent;
+        if (isOut) afterMs = null;
+      },
+      provenUnsent: () => provenUnsent,
+      countUnsent() {
+        provenUnsent += 1;
+      },
+      sendAfterMs: () => afterMs,
     },
-    provenUnsent: () => provenUnsent,
-    countUnsent() {
-      provenUnsent += 1;
-    },
-    afterMs: () => afterMs,
     plan(pauseMs: number | null) {
       afterMs = pauseMs;
     },

@@ -7,7 +7,7 @@ import { isClosed } from '../domain/payment-states.ts';
 import type { Book } from './book.ts';
 import type { Wish } from './desk.ts';
 import { endHold, sendHoldToReview } from './holds.ts';
-import { lookup } from './proxies.ts';
+import { lookup } from './lookup.ts';
 import { settleVerdict } from './settlement.ts';
 
 /** Does what a merchant asked for, as far as the payment and the provider let us. */
