@@ -29,7 +29,7 @@ export async function findLateRefund(
   return isOldNewsOfRefund(found.refund, event) ? 'nothing_new' : found;
 }
 
-/** Whether no row has this workflow: it was never there, or the database was put back (ADR 0016). */
+/** Whether no row has this workflow: it never had, or the database was put back (ADR 0016). */
 export async function isRowMissing(db: Connection, workflowId: string): Promise<boolean> {
   const row = await db.maybeOne(sql.typeAlias('id')`
     SELECT id FROM payments WHERE workflow_id = ${workflowId}

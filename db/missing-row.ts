@@ -1,4 +1,4 @@
-/** A row that is written about is gone: the database was put back to a time before it (ADR 0016). */
+/** A row that is written about is gone: the database was put back to before it (ADR 0016). */
 export class MissingRow extends Error {
   readonly of: 'payment' | 'refund';
 

@@ -134,7 +134,7 @@ async function sendToReview(
   });
 }
 
-/** Callbacks that found no payment are delivered after all, each by whose word counts (ADR 0009). */
+/** Callbacks that found no payment are delivered after all, by whose word counts (ADR 0009). */
 async function takeParkedCallbacks(
   db: Connection,
   paymentId: string,
