@@ -8,7 +8,8 @@ import { recordRefund } from '../db/record-refund.ts';
 import { restorePayment } from '../db/restore.ts';
 import { restoreRefund } from '../db/restore-refund.ts';
 import { insertUnreadEvent, insertWebhookEvent } from '../db/webhook-events.ts';
-import type { RecordRequest, RecordResult, Route } from '../domain/payment.ts';
+import type { Route } from '../domain/payment.ts';
+import type { RecordRequest, RecordResult } from '../domain/payment-record.ts';
 import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
 import type {
   RestoredPayment,

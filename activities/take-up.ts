@@ -14,14 +14,13 @@ import { isClosed } from '../domain/payment-states.ts';
 import { isRefundClosed } from '../domain/refund-states.ts';
 import { capabilitiesOf } from '../providers/index.ts';
 import {
-  paymentIdOf,
   paymentStart,
   providerEventSignal,
   recoveryStart,
-  refundIdOf,
   refundRecoveryStart,
   refundStart,
 } from '../workflows/messages.ts';
+import { paymentIdOf, refundIdOf } from '../workflows/search-attributes.ts';
 import type { ActivityDeps } from './deps.ts';
 
 type Temporal = Pick<ActivityDeps, 'pool' | 'temporal'>;

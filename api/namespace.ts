@@ -1,6 +1,7 @@
 import { type Client, type Connection, ScheduleNotFoundError } from '@temporalio/client';
 import type { Warning } from '../config/warnings.ts';
-import { SEARCH_ATTRIBUTES, SWEEP_SCHEDULE_ID } from '../workflows/messages.ts';
+import { SWEEP_SCHEDULE_ID } from '../workflows/messages.ts';
+import { SEARCH_ATTRIBUTES } from '../workflows/search-attributes.ts';
 
 const REMEDY =
   'A running worker adds it within a minute; where it may not, its log names the command.';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Actor, AuditAction } from '../domain/payment.ts';
+import type { Actor, AuditAction } from '../domain/payment-record.ts';
 import type { Connection } from './pool.ts';
 import { auditRow } from './rows.ts';
 import { sql } from './sql.ts';

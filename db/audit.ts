@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Actor, AUDIT_ACTIONS, type AuditAction } from '../domain/payment.ts';
+import { type Actor, AUDIT_ACTIONS, type AuditAction } from '../domain/payment-record.ts';
 import { newId } from './ids.ts';
 import type { Connection } from './pool.ts';
 import type { AuditEntry } from './rows.ts';

@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import { ATTEMPT_STATES, nextAttempt } from '../domain/attempt-states.ts';
-import type { RecordRequest, Route } from '../domain/payment.ts';
+import type { Route } from '../domain/payment.ts';
+import type { RecordRequest } from '../domain/payment-record.ts';
 import { isClosed, next, PAYMENT_STATUSES, type PaymentStatus } from '../domain/payment-states.ts';
 import { makeStorable } from '../domain/text.ts';
 import { appendAudit, findRecordedStep } from './audit.ts';
 import { newId } from './ids.ts';
 import { findObstacle } from './obstacles.ts';
 import type { Connection, Pool } from './pool.ts';
-import { lockPayment, mayBeSentBeyond, notify, refuse } from './record.ts';
+import { lockPayment, notify, refuse } from './record.ts';
+import { mayBeSentBeyond } from './record-attempt.ts';
 import { sql } from './sql.ts';
 import { markWebhookEvent } from './webhook-events.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RecordRequest } from '../domain/payment.ts';
+import type { RecordRequest } from '../domain/payment-record.ts';
 import { next, PAYMENT_STATUSES, type PaymentStatus } from '../domain/payment-states.ts';
 import type { Connection } from './pool.ts';
 import { sql } from './sql.ts';

@@ -4,13 +4,8 @@ import { CAPTURE_METHODS } from '../domain/capture.ts';
 import type { Dispute } from '../domain/dispute.ts';
 import { type FailureCode, isFailureCode } from '../domain/error.ts';
 import { type Currency, isCurrency } from '../domain/money.ts';
-import {
-  ACTORS,
-  AUDIT_ACTIONS,
-  type Payment,
-  REVIEW_REASONS,
-  WAITING_FOR,
-} from '../domain/payment.ts';
+import { type Payment, REVIEW_REASONS, WAITING_FOR } from '../domain/payment.ts';
+import { ACTORS, AUDIT_ACTIONS } from '../domain/payment-record.ts';
 import { PAYMENT_STATUSES } from '../domain/payment-states.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
 import {

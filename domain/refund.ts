@@ -1,12 +1,7 @@
 import type { Currency, Money } from './money.ts';
 import type { Unclear } from './outcome.ts';
-import type {
-  Actor,
-  AuditAction,
-  ProviderAbilities,
-  RecordRequest,
-  WaitingFor,
-} from './payment.ts';
+import type { ProviderAbilities, WaitingFor } from './payment.ts';
+import type { Actor, AuditAction, RecordRequest } from './payment-record.ts';
 import type { ProviderPolicy } from './policy.ts';
 import type { ReceiptEvent } from './receipt.ts';
 import type { RefundEvent, RefundStatus } from './refund-states.ts';

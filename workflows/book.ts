@@ -1,13 +1,8 @@
 import { setCurrentDetails } from '@temporalio/workflow';
 import { takenMinor } from '../domain/capture.ts';
 import type { Outcome } from '../domain/outcome.ts';
-import type {
-  PaymentInput,
-  RecordRequest,
-  RecordResult,
-  ReviewReason,
-  Route,
-} from '../domain/payment.ts';
+import type { PaymentInput, ReviewReason, Route } from '../domain/payment.ts';
+import type { RecordRequest, RecordResult } from '../domain/payment-record.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
 import { reasonAfter } from '../domain/review.ts';
 import { record, recordReattempt } from './proxies.ts';

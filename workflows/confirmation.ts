@@ -4,7 +4,7 @@ import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import { promptLifeMs, scheduleAt, scheduleFrom } from '../domain/policy.ts';
 import type { Book } from './book.ts';
-import { lookup } from './proxies.ts';
+import { lookup } from './lookup.ts';
 
 /** What the status query makes of a callback's success. */
 export type Checked =

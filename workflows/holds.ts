@@ -4,7 +4,8 @@ import { isOutcome, type LookupResult, type Outcome } from '../domain/outcome.ts
 import type { PaymentInput } from '../domain/payment.ts';
 import { scheduleAt } from '../domain/policy.ts';
 import type { Book } from './book.ts';
-import { lookup, type Sent, settleAtProvider } from './proxies.ts';
+import { lookup } from './lookup.ts';
+import { type Sent, settleAtProvider } from './proxies.ts';
 
 /**
  * How a capture or cancel ended. `told`: what the payment is now, by the provider. `refused`: it

@@ -3,7 +3,7 @@ import { money } from '../domain/money.ts';
 import { isMoney, isOutcome, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import type { Book } from './book.ts';
-import { lookup } from './proxies.ts';
+import { lookup } from './lookup.ts';
 
 /** What the provider says now about money that is told of late. */
 export type Said = {

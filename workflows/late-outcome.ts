@@ -14,8 +14,9 @@ import { askAbout, isOvertaken, NOT_ASKED, type Said } from './late-hold.ts';
 import { reviewLateMismatch } from './late-mismatch.ts';
 import { isHeldLate, resolveLateSuccess } from './late-success.ts';
 import { lookBackAtPayment, openLookBacks } from './look-back.ts';
+import { lookup } from './lookup.ts';
 import { applyEvent, applyNews } from './news.ts';
-import { keepEvent, lookup } from './proxies.ts';
+import { keepEvent } from './proxies.ts';
 import { renewLateIfLong } from './renew.ts';
 
 /**

@@ -1,9 +1,4 @@
-import {
-  defaultPayloadConverter,
-  defineSearchAttributeKey,
-  SearchAttributeType,
-  type TypedSearchAttributes,
-} from '@temporalio/common';
+import { defaultPayloadConverter } from '@temporalio/common';
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Control } from '../domain/control.ts';
 import type { Decision, RefundDecision } from '../domain/decision.ts';
@@ -19,6 +14,7 @@ import type {
   DeliveredRefundEvent,
   SealedWebhookEvent,
 } from '../domain/webhook-event.ts';
+import { describePayment } from './search-attributes.ts';
 
 /** All that others need to start, address and talk to workflows. */
 export const TASK_QUEUE = 'malipo';
@@ -73,20 +69,6 @@ export const firstRefundStateUpdate = defineUpdate<RefundStatus>('firstRefundSta
 /** An operator's decision on a refund. Refused, by type: not_in_review, invalid_decision. */
 export const decideRefundUpdate = defineUpdate<RefundStatus, [RefundDecision]>('decideRefund');
 
-export const SEARCH_ATTRIBUTES = {
-  PaymentId: SearchAttributeType.KEYWORD,
-  MerchantId: SearchAttributeType.KEYWORD,
-  Provider: SearchAttributeType.KEYWORD,
-  Currency: SearchAttributeType.KEYWORD,
-  AmountMinor: SearchAttributeType.INT,
-} as const;
-
-const PAYMENT_ID = defineSearchAttributeKey('PaymentId', SearchAttributeType.KEYWORD);
-const MERCHANT_ID = defineSearchAttributeKey('MerchantId', SearchAttributeType.KEYWORD);
-const PROVIDER = defineSearchAttributeKey('Provider', SearchAttributeType.KEYWORD);
-const CURRENCY = defineSearchAttributeKey('Currency', SearchAttributeType.KEYWORD);
-const AMOUNT_MINOR = defineSearchAttributeKey('AmountMinor', SearchAttributeType.INT);
-
 /** How a payment's workflow is started, by whoever starts it; starting twice is starting once. */
 export function paymentStart(input: PaymentInput) {
   return {
@@ -97,45 +79,6 @@ export function paymentStart(input: PaymentInput) {
     workflowIdConflictPolicy: 'USE_EXISTING',
     ...describePayment(input),
   } as const;
-}
-
-type Described = Pick<
-  PaymentInput,
-  'paymentId' | 'merchantId' | 'provider' | 'currency' | 'amountMinor'
->;
-
-/** What operators see of a workflow in lists; nothing personal. */
-function describePayment(input: Described) {
-  const { amountMinor, currency } = input;
-  return {
-    typedSearchAttributes: [
-      { key: PAYMENT_ID, value: input.paymentId },
-      { key: MERCHANT_ID, value: input.merchantId },
-      { key: PROVIDER, value: input.provider },
-      { key: CURRENCY, value: currency },
-      { key: AMOUNT_MINOR, value: amountMinor },
-    ],
-    staticSummary: `${formatMoney({ amountMinor, currency })} by ${input.provider}`,
-    staticDetails: `Payment ${input.paymentId} of merchant ${input.merchantId}`,
-  };
-}
-
-/** Whose payment a run is about; undefined where it does not tell. */
-export function paymentIdOf({
-  typedSearchAttributes,
-}: {
-  readonly typedSearchAttributes: TypedSearchAttributes;
-}): string | undefined {
-  return typedSearchAttributes.get(PAYMENT_ID);
-}
-
-/** The same for a refund's run. */
-export function refundIdOf({
-  memo,
-}: {
-  readonly memo?: Readonly<Record<string, unknown>>;
-}): string | undefined {
-  return typeof memo?.refundId === 'string' ? memo.refundId : undefined;
 }
 
 /** How what comes too late is taken: signalled to the workflow that is there, or starts one. */

@@ -1,15 +1,15 @@
 import {
-  ActivityCancellationType,
   ActivityFailure,
   ApplicationFailure,
   proxyActivities,
   proxyLocalActivities,
   TimeoutFailure,
 } from '@temporalio/workflow';
-import type { Activities, ChargeInput, LookupInput } from '../activities/index.ts';
+import type { Activities, ChargeInput } from '../activities/index.ts';
 import type { FailureCode, ProviderErrorKind, SendStop } from '../domain/error.ts';
 import type { ChargeResult, LookupResult } from '../domain/outcome.ts';
-import type { PaymentInput, RecordRequest, RecordResult } from '../domain/payment.ts';
+import type { PaymentInput } from '../domain/payment.ts';
+import type { RecordRequest, RecordResult } from '../domain/payment-record.ts';
 import type { RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
 import { callOf } from './provider-queue.ts';
 
@@ -208,56 +208,4 @@ function isSendFailure(detail: unknown): detail is SendFailure {
   return (
     typeof detail === 'object' && detail !== null && 'kind' in detail && 'dispatched' in detail
   );
-}
-
-export type LookupManner = {
-  /** In place of the policy's schedule. */
-  readonly everyMs?: readonly number[];
-  /** Any answer ends it, also one that is not definite. */
-  readonly isOnce?: boolean;
-  /** No code of the provider's is too early to count. */
-  readonly isPromptOver?: boolean;
-  /** It waits behind all other questions. */
-  readonly isLookBack?: boolean;
-};
-
-/**
- * Asks the provider until it says something definite or the window ends. However often it asks, the
- * history grows by one activity: a question without an answer is a retry.
- * @returns null when the window ended without an answer.
- */
-export async function lookup(
-  input: PaymentInput,
-  asked: { readonly attemptOrdinal: number; readonly providerPaymentId: string | null },
-  windowMs: number,
-  how: LookupManner = {},
-): Promise<LookupResult | null> {
-  const { timeout_ms, every_ms, soft_codes, prompt_life_ms } = input.policy.lookup;
-  const isSoft = soft_codes && prompt_life_ms && how.isPromptOver !== true;
-  const activities = proxyActivities<Pick<Activities, 'lookup'>>({
-    ...callOf(input, how.isLookBack === true ? 'look_back' : 'question'),
-    startToCloseTimeout: timeout_ms + 5_000,
-    scheduleToCloseTimeout: windowMs,
-    cancellationType: ActivityCancellationType.TRY_CANCEL,
-    retry: { initialInterval: '5s', maximumInterval: '60s' },
-    summary: `ask ${input.provider} for the outcome`,
-  });
-  const { paymentId, workflowId, provider, credentialsRef } = input;
-  const question: LookupInput = {
-    paymentId,
-    workflowId,
-    provider,
-    credentialsRef,
-    ...asked,
-    timeoutMs: timeout_ms,
-    everyMs: how.everyMs ?? every_ms,
-    ...(how.isOnce === true ? { isOnce: true } : {}),
-    ...(isSoft ? { softCodes: soft_codes, promptLifeMs: prompt_life_ms } : {}),
-  };
-  try {
-    return await activities.lookup(question);
-  } catch (error) {
-    if (error instanceof ActivityFailure) return null;
-    throw error;
-  }
 }

@@ -9,9 +9,9 @@ import { type Asker, askAtPace, askedOf, askWhileWanted, waitWhileWanted } from 
 import { type Book, openBook } from './book.ts';
 import { type Desk, openDesk } from './desk.ts';
 import { isAskedInReview } from './late-success.ts';
+import { lookup } from './lookup.ts';
 import { applyNews, writeOffMessages } from './news.ts';
 import { holdWhilePaused } from './pause.ts';
-import { lookup } from './proxies.ts';
 import { renewIfLong } from './renew.ts';
 import { settle } from './settlement.ts';
 import { deadlineOf, isUnknownResult } from './unclear.ts';

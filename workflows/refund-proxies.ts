@@ -1,8 +1,9 @@
 import { ActivityCancellationType, ActivityFailure, proxyActivities } from '@temporalio/workflow';
 import type { Activities, RefundLookupInput, RefundSendInput } from '../activities/index.ts';
 import type { RefundInput, RefundResult } from '../domain/refund.ts';
+import type { LookupManner } from './lookup.ts';
 import { callOf } from './provider-queue.ts';
-import { endOf, type LookupManner, type Sent, sendOptions } from './proxies.ts';
+import { endOf, type Sent, sendOptions } from './proxies.ts';
 import type { RefundBook } from './refund-book.ts';
 
 /** Asks for the refund once; see `charge`. */

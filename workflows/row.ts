@@ -1,5 +1,6 @@
 import { setCurrentDetails, sleep } from '@temporalio/workflow';
-import type { PaymentInput, RecordRequest, Route } from '../domain/payment.ts';
+import type { PaymentInput, Route } from '../domain/payment.ts';
+import type { RecordRequest } from '../domain/payment-record.ts';
 import { scheduleAt } from '../domain/policy.ts';
 import { type Missing, restorePayment } from './proxies.ts';
 

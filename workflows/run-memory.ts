@@ -1,4 +1,5 @@
-import type { PaymentInput, RecordRequest, RecoveryInput } from '../domain/payment.ts';
+import type { PaymentInput, RecoveryInput } from '../domain/payment.ts';
+import type { RecordRequest } from '../domain/payment-record.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
 import type { Book } from './book.ts';
 import { openUnclearNotes } from './unclear.ts';

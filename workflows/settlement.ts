@@ -8,7 +8,8 @@ import {
   OUTCOME_EVENTS,
   type Outcome,
 } from '../domain/outcome.ts';
-import type { PaymentInput, RecordRequest } from '../domain/payment.ts';
+import type { PaymentInput } from '../domain/payment.ts';
+import type { RecordRequest } from '../domain/payment-record.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import { retryRuleOf, scheduleAt } from '../domain/policy.ts';
 import { mayEndReview } from '../domain/review.ts';

@@ -1,5 +1,4 @@
 import type { Inconclusive, LookupResult, Unclear } from '../domain/outcome.ts';
-import { scheduleAt } from '../domain/policy.ts';
 
 /** What a payment or refund makes of words that conclude nothing and ask for more than patience. */
 export type UnclearNotes = {
@@ -82,9 +81,4 @@ export function deadlineOf(waitMs: number, notes: UnclearNotes, limits: Limits):
 /** True for an answer that would be given again if it were asked for at once. */
 export function isUnknownResult(answer: LookupResult | null | undefined): answer is Inconclusive {
   return answer?.kind === 'unknown' && answer.unclear === 'unknown_result';
-}
-
-/** The policy's pause between two questions. */
-export function paceMs({ lookup }: Limits): number {
-  return scheduleAt(lookup.every_ms, 0);
 }

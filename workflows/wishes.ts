@@ -1,12 +1,13 @@
 import { type FailureCode, failure } from '../domain/error.ts';
 import { formatMoney } from '../domain/money.ts';
 import { isOutcome, unpaid } from '../domain/outcome.ts';
-import type { PaymentInput, RecordRequest } from '../domain/payment.ts';
+import type { PaymentInput } from '../domain/payment.ts';
+import type { RecordRequest } from '../domain/payment-record.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import type { Book } from './book.ts';
 import type { Wish } from './desk.ts';
 import { endHold, sendHoldToReview } from './holds.ts';
-import { lookup } from './proxies.ts';
+import { lookup } from './lookup.ts';
 import { settleVerdict } from './settlement.ts';
 
 /** Does what a merchant asked for, as far as the payment and the provider let us. */

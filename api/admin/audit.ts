@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type FoundAuditEntry, searchAudit } from '../../db/audit-search.ts';
-import { ACTORS, AUDIT_ACTIONS } from '../../domain/payment.ts';
+import { ACTORS, AUDIT_ACTIONS } from '../../domain/payment-record.ts';
 import { declare, type Operation } from '../operation.ts';
 import { presentAuditEntry } from '../payments/present.ts';
 import { auditEntryShape } from '../payments/shape.ts';

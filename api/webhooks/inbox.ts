@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { recordAccountEvent } from '../../db/account-events.ts';
 import { isDatabaseAway } from '../../db/away.ts';
-import { newId } from '../../db/ids.ts';
 import { findLatePayment, findLateRefund, isRowMissing } from '../../db/late-news.ts';
 import type { WebhookEvent } from '../../db/rows.ts';
 import {
@@ -9,17 +8,13 @@ import {
   insertWebhookEvent,
   markDelivered,
   markWebhookEvent,
-  sealBody,
 } from '../../db/webhook-events.ts';
 import { lateInput, lateRefundInput } from '../../domain/inputs.ts';
 import {
   isAccountEvent,
   isRefundEvent,
-  isUnreadable,
   type SealedWebhookEvent,
   type StoredEvent,
-  type Translation,
-  unreadableEvent,
 } from '../../domain/webhook-event.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import type { Delivery } from '../../workflows/delivery.ts';
@@ -27,7 +22,8 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { Callback, Channel } from './channel.ts';
 import type { Proof } from './proof.ts';
-import { asPaymentHolds, readCallback } from './reading.ts';
+import { asPaymentHolds } from './reading.ts';
+import { seal } from './sealing.ts';
 
 export type Taken = {
   readonly event_id: string;
@@ -81,57 +77,6 @@ function tellOtherVersion(
     other,
     'events of this account are in another version of the provider’s API than the one we read: set the version of its webhook endpoint',
   );
-}
-
-function seal(
-  { vault }: ApiDeps,
-  channel: Channel,
-  { workflowId: addressed, account }: Proof,
-  { body, headers, remoteAddress }: Callback,
-): { readonly sealed: SealedWebhookEvent; readonly otherVersion: string | undefined } {
-  const id = newId('event');
-  const { read, key } = readCallback(vault, channel, body);
-  const named = 'workflowId' in read ? (read.workflowId ?? null) : null;
-  const workflowId = addressed ?? named;
-  const event = eventOf(read, workflowId);
-  const sealed = {
-    id,
-    provider: channel.provider.name,
-    account,
-    eventKey: addressed === null ? `${account}:${key}` : `${hashIn(addressed)}:${key}`,
-    status: STATUSES[read.kind],
-    workflowId,
-    event,
-    bodyCipher: sealBody(vault, id, body),
-    headers,
-    verifiedBy: channel.webhook.verify === undefined ? 'token' : 'signature',
-    remoteAddress,
-    error: isUnreadable(event) ? event.message : 'reason' in read ? read.reason : null,
-  };
-  return { sealed, otherVersion: read.otherVersion };
-}
-
-function hashIn(workflowId: string): string {
-  return workflowId.slice(workflowId.indexOf('-') + 1);
-}
-
-const STATUSES = {
-  event: 'received',
-  refund_event: 'received',
-  dispute: 'received',
-  provider_refund: 'received',
-  ignored: 'applied',
-  malformed: 'parked',
-} as const satisfies Record<Translation['kind'], SealedWebhookEvent['status']>;
-
-/** What cannot be read, and is genuine, makes its payment or refund ask the provider. */
-function eventOf(read: Translation, workflowId: string | null): StoredEvent | null {
-  if (read.kind === 'malformed') {
-    return workflowId === null ? null : unreadableEvent(workflowId, read.reason);
-  }
-  if (read.kind === 'event' || read.kind === 'refund_event') return read.event;
-  if (read.kind === 'dispute') return { kind: 'dispute', ...read.dispute };
-  return read.kind === 'provider_refund' ? { kind: read.kind, refund: read.refund } : null;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { failure } from '../../domain/error.ts';
 import type { Outcome } from '../../domain/outcome.ts';
-import type { RecordRequest } from '../../domain/payment.ts';
+import type { RecordRequest } from '../../domain/payment-record.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { type Ending, FAILED } from './endings.ts';
 import type { PlannedPayment } from './plan.ts';

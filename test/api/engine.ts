@@ -48,15 +48,22 @@ export type ScriptedEngine = Engine & {
 
 const nobody = () => Promise.resolve(false);
 
-/** As if nothing of Temporal but the API's own side were there. */
-export function createScriptedEngine(): ScriptedEngine {
-  const engine: ScriptedEngine = {
-    workflows: 'runs',
-    update: { kind: 'done' },
-    execution: null,
-    lacking: [],
-    takePayment: nobody,
-    takeRefund: nobody,
+type Lists = Pick<
+  ScriptedEngine,
+  | 'started'
+  | 'waits'
+  | 'startedRefunds'
+  | 'delivered'
+  | 'deliveredRefunds'
+  | 'late'
+  | 'updates'
+  | 'decided'
+  | 'held'
+  | 'batches'
+>;
+
+function emptyLists(): Lists {
+  return {
     started: [],
     waits: [],
     startedRefunds: [],
@@ -67,6 +74,19 @@ export function createScriptedEngine(): ScriptedEngine {
     decided: [],
     held: [],
     batches: [],
+  };
+}
+
+/** As if nothing of Temporal but the API's own side were there. */
+export function createScriptedEngine(): ScriptedEngine {
+  const engine: ScriptedEngine = {
+    workflows: 'runs',
+    update: { kind: 'done' },
+    execution: null,
+    lacking: [],
+    takePayment: nobody,
+    takeRefund: nobody,
+    ...emptyLists(),
     startPayment(input, waitMs) {
       engine.started.push(input);
       engine.waits.push(waitMs);

@@ -7,7 +7,8 @@ import { recordRefund } from '../../db/record-refund.ts';
 import { insertRefund } from '../../db/refunds.ts';
 import { failure } from '../../domain/error.ts';
 import { refundWorkflowId } from '../../domain/id.ts';
-import type { Payment, RecordRequest } from '../../domain/payment.ts';
+import type { Payment } from '../../domain/payment.ts';
+import type { RecordRequest } from '../../domain/payment-record.ts';
 import { type RefundRecordRequest, refundFailed, refundFailure } from '../../domain/refund.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import {

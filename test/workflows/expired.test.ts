@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import type { PaymentInput, RecordRequest } from '../../domain/payment.ts';
+import type { PaymentInput } from '../../domain/payment.ts';
+import type { RecordRequest } from '../../domain/payment-record.ts';
 import { policy } from '../../providers/mpesa/policy.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
 import { paymentStart, TASK_QUEUE } from '../../workflows/messages.ts';

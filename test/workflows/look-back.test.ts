@@ -8,7 +8,12 @@ import { newId } from '../../db/ids.ts';
 import { recordRefund } from '../../db/record-refund.ts';
 import { recordRefundDispatch } from '../../db/refund-dispatch.ts';
 import { insertRefund } from '../../db/refunds.ts';
-import { attemptReference, lateOutcomeWorkflowId, lateRefundWorkflowId, refundWorkflowId } from '../../domain/id.ts';
+import {
+  attemptReference,
+  lateOutcomeWorkflowId,
+  lateRefundWorkflowId,
+  refundWorkflowId,
+} from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { refundFailed, refundFailure } from '../../domain/refund.ts';

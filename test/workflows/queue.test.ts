@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { notYet } from '../../activities/failure.ts';
-import type { PaymentInput, RecordResult } from '../../domain/payment.ts';
+import type { PaymentInput } from '../../domain/payment.ts';
+import type { RecordResult } from '../../domain/payment-record.ts';
 import { policy } from '../../providers/mpesa/policy.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
 import {

@@ -5,12 +5,14 @@ import { notYet } from '../../activities/failure.ts';
 import type { ReceiptInput, RefundLookupInput, RefundSendInput } from '../../activities/index.ts';
 import { type ProviderPolicy, scheduleAt } from '../../domain/policy.ts';
 import type { ReceiptAnswer } from '../../domain/receipt.ts';
-import type {
-  RefundInput,
-  RefundRecordRequest,
-  RefundRecordResult,
-  RefundResult,
-  RefundReviewReason,
+import {
+  type RefundInput,
+  type RefundOutcome,
+  type RefundRecordRequest,
+  type RefundRecordResult,
+  type RefundResult,
+  type RefundReviewReason,
+  refundFailure,
 } from '../../domain/refund.ts';
 import { nextRefund, type RefundStatus } from '../../domain/refund-states.ts';
 import { policy as defaultPolicy } from '../../providers/mpesa/policy.ts';
@@ -60,7 +62,7 @@ export async function openRefundStage(): Promise<RefundStage> {
     },
   });
   await addSearchAttributes(env);
-  const parts = new Map<string, { script: RefundScript; story: RefundStory }>();
+  const parts = new Map<string, Part>();
   const workers = await createWorkers(env, (id) => {
     const part = parts.get(id);
     if (part === undefined) throw new Error(`no script for ${id}`);
@@ -90,7 +92,33 @@ export async function openRefundStage(): Promise<RefundStage> {
   };
 }
 
-type Find = (refundId: string) => { script: RefundScript; story: RefundStory };
+type Part = { readonly script: RefundScript; readonly story: RefundStory };
+type Find = (refundId: string) => Part;
+
+/** As the database does it. */
+function recordIn({ script, story }: Part, request: RefundRecordRequest): RefundRecordResult {
+  const { provenUnsent = story.dispatchCount } = request;
+  script.beforeRecord?.(request);
+  if (story.entries.some(({ key }) => key === request.key)) {
+    return { status: story.status, changed: false, refused: false };
+  }
+  if (story.dispatchCount > provenUnsent) {
+    const { status } = story;
+    return { status, changed: false, refused: false, mayBeAtProvider: true };
+  }
+  if (request.isSilent === true) {
+    return { status: story.status, changed: false, refused: false };
+  }
+  story.entries.push(request);
+  const transition = request.event === null ? null : nextRefund(story.status, request.event);
+  const before = story.status;
+  if (transition?.kind === 'moved') story.status = transition.to;
+  const refused = transition?.kind === 'refused';
+  const { reviewReason } = story;
+  const isKnown = story.status === 'needs_review' && reviewReason !== undefined;
+  const review = isKnown ? { reviewReason } : {};
+  return { status: story.status, changed: story.status !== before, refused, ...review };
+}
 
 async function createWorkers(env: TestWorkflowEnvironment, find: Find) {
   const common = { connection: env.nativeConnection, namespace: 'default' };
@@ -101,29 +129,7 @@ async function createWorkers(env: TestWorkflowEnvironment, find: Find) {
       workflowBundle: await loadWorkflowBundle(),
       activities: {
         recordRefund(request: RefundRecordRequest): RefundRecordResult {
-          const { script, story } = find(request.refundId);
-          const { provenUnsent = story.dispatchCount } = request;
-          script.beforeRecord?.(request);
-          if (story.entries.some(({ key }) => key === request.key)) {
-            return { status: story.status, changed: false, refused: false };
-          }
-          if (story.dispatchCount > provenUnsent) {
-            const { status } = story;
-            return { status, changed: false, refused: false, mayBeAtProvider: true };
-          }
-          if (request.isSilent === true) {
-            return { status: story.status, changed: false, refused: false };
-          }
-          story.entries.push(request);
-          const transition =
-            request.event === null ? null : nextRefund(story.status, request.event);
-          const before = story.status;
-          if (transition?.kind === 'moved') story.status = transition.to;
-          const refused = transition?.kind === 'refused';
-          const { reviewReason } = story;
-          const isKnown = story.status === 'needs_review' && reviewReason !== undefined;
-          const review = isKnown ? { reviewReason } : {};
-          return { status: story.status, changed: story.status !== before, refused, ...review };
+          return recordIn(find(request.refundId), request);
         },
       },
     }),
@@ -177,3 +183,39 @@ function refundInput(policy: ProviderPolicy): RefundInput {
     },
   };
 }
+
+export const PENDING: RefundResult = {
+  kind: 'pending',
+  providerRefundId: 're_1',
+  providerCode: null,
+  message: 'taken',
+};
+
+export function outcome(kind: RefundOutcome['kind'], changes: Partial<RefundOutcome> = {}) {
+  return {
+    kind,
+    providerRefundId: 're_1',
+    receipt: null,
+    amountMinor: 4_000,
+    failure: kind === 'failed' ? refundFailure('declined') : null,
+    providerCode: null,
+    ...changes,
+  } satisfies RefundOutcome;
+}
+
+let events = 0;
+export const delivered = (event: RefundResult) => {
+  events += 1;
+  return { eventId: `evt_${events}`, event, unstored: null };
+};
+
+/** Of a provider that can be asked about refunds. */
+export const ASKS = {
+  can: {
+    dedupes_by_our_id: true,
+    looks_up_by_our_id: true,
+    capture: true,
+    cancel: true,
+    looks_up_refunds: 'sync',
+  },
+} as const;

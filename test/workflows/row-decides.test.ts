@@ -1,6 +1,7 @@
 import type { Decision } from '../../domain/decision.ts';
 import { ProviderError } from '../../domain/error.ts';
-import type { PaymentInput, RecordRequest } from '../../domain/payment.ts';
+import type { PaymentInput } from '../../domain/payment.ts';
+import type { RecordRequest } from '../../domain/payment-record.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
 import { policy } from '../../providers/mpesa/policy.ts';
 import {

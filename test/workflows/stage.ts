@@ -12,13 +12,15 @@ import type {
   SettlementInput,
 } from '../../activities/index.ts';
 import type { ChargeResult, LookupResult, Outcome } from '../../domain/outcome.ts';
-import type { PaymentInput, RecordRequest, RecordResult } from '../../domain/payment.ts';
+import type { PaymentInput } from '../../domain/payment.ts';
+import type { RecordRequest, RecordResult } from '../../domain/payment-record.ts';
 import { next, type PaymentStatus } from '../../domain/payment-states.ts';
 import { type ProviderPolicy, scheduleAt } from '../../domain/policy.ts';
 import type { DeliveredEvent } from '../../domain/webhook-event.ts';
 import { policy as defaultPolicy } from '../../providers/mpesa/policy.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
-import { providerTaskQueue, SEARCH_ATTRIBUTES, TASK_QUEUE } from '../../workflows/messages.ts';
+import { providerTaskQueue, TASK_QUEUE } from '../../workflows/messages.ts';
+import { SEARCH_ATTRIBUTES } from '../../workflows/search-attributes.ts';
 
 export const PROVIDER_PAYMENT_ID = 'ws_CO_1';
 

@@ -1,5 +1,5 @@
 import { BY_STATUS_QUERY } from '../../db/statistics.ts';
-import type { RecordRequest } from '../../domain/payment.ts';
+import type { RecordRequest } from '../../domain/payment-record.ts';
 import { paymentStart, providerEventSignal, verifyUpdate } from '../../workflows/messages.ts';
 import {
   delivered,

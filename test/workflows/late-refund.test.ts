@@ -1,0 +1,108 @@
+import type { RefundInput, RefundResult, RefundReviewReason } from '../../domain/refund.ts';
+import {
+  decideRefundUpdate,
+  lateRefundStart,
+  refundEventSignal,
+} from '../../workflows/messages.ts';
+import {
+  ASKS,
+  delivered,
+  openRefundStage,
+  outcome,
+  PENDING,
+  type RefundStage,
+} from './refund-stage.ts';
+
+let stage: RefundStage;
+beforeAll(async () => {
+  stage = await openRefundStage();
+});
+afterAll(() => stage.close());
+
+it('a success that the provider takes back is a failure', async () => {
+  const { input, story } = stage.prepare({ refund: () => PENDING, lookupRefund: () => null });
+  story.status = 'succeeded';
+  const late = { ...input, status: 'succeeded' } as const;
+  const handle = await stage.env.client.workflow.signalWithStart(
+    'lateRefund',
+    lateRefundStart(late, delivered(outcome('failed'))),
+  );
+  expect(await handle.result()).toEqual({ status: 'failed' });
+  expect(story.entries.map(({ action }) => action)).toEqual(['refund.taken_back']);
+});
+
+describe('a refund that lost its workflow while a person is asked', () => {
+  async function tell(reviewReason: RefundReviewReason, event: RefundResult) {
+    const { input, story } = stage.prepare({ refund: () => PENDING, lookupRefund: () => null });
+    story.status = 'needs_review';
+    const late = { ...input, status: 'needs_review', reviewReason } as const;
+    const start = lateRefundStart(late, delivered(event));
+    const handle = await stage.env.client.workflow.signalWithStart('lateRefund', start);
+    return { handle, story };
+  }
+
+  // table
+  it.each([
+    ['no_answer', outcome('failed'), 'failed'],
+    ['no_answer', outcome('succeeded'), 'succeeded'],
+    ['amount_mismatch', outcome('succeeded'), 'succeeded'],
+    ['amount_mismatch', outcome('failed'), 'needs_review'],
+  ] as const)('for %s takes a result, and is not held: it is %#', async (why, event, status) => {
+    const { handle } = await tell(why, event);
+    expect(await handle.result()).toEqual({ status });
+  });
+
+  it.each(['late_success', 'over_refunded'] as const)(
+    'for %s is held for a person',
+    async (reason) => {
+      const { handle, story } = await tell(reason, outcome('failed'));
+      while (story.entries.length === 0) await stage.env.sleep('1s');
+      expect(story.entries[0]?.cause).toContain(`in review (${reason})`);
+      const decision = { decision: 'failed', by: 'ops', reason: 'seen', receipt: null } as const;
+      expect(await handle.executeUpdate(decideRefundUpdate, { args: [decision] })).toBe('failed');
+    },
+  );
+});
+
+it('believes its row about why it is in review', async () => {
+  const { input, story } = stage.prepare({ refund: () => PENDING, lookupRefund: () => null });
+  Object.assign(story, { status: 'failed', reviewReason: 'over_refunded' });
+  const late = { ...input, status: 'failed' } as const;
+  const start = lateRefundStart(late, delivered(outcome('succeeded')));
+  const handle = await stage.env.client.workflow.signalWithStart('lateRefund', start);
+  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  await handle.signal(refundEventSignal, delivered(outcome('failed')));
+  while (story.entries.length < 2) await stage.env.sleep('1s');
+  expect(story.entries[1]?.cause).toContain('in review (over_refunded)');
+  await handle.terminate();
+});
+
+describe('a success that is told of after the failure', () => {
+  const tell = async (said: RefundResult | null, changes: Partial<RefundInput>) => {
+    const script = { refund: () => PENDING, lookupRefund: () => said };
+    const { input, story } = stage.prepare(script, {}, changes);
+    story.status = 'failed';
+    await stage.env.client.workflow.signalWithStart(
+      'lateRefund',
+      lateRefundStart({ ...input, status: 'failed' }, delivered(outcome('succeeded'))),
+    );
+    while (story.entries.length === 0) await stage.env.sleep('1s');
+    return story;
+  };
+
+  it('is the older word where the provider says now that it failed', async () => {
+    const story = await tell(outcome('failed'), ASKS);
+    expect(story.status).toBe('failed');
+    expect(story.entries).toMatchObject([
+      { action: 'refund.callback_unclear', webhook: { status: 'applied' } },
+    ]);
+  });
+
+  it.each([
+    ['the provider says so as well', outcome('succeeded'), ASKS],
+    ['the provider says nothing', null, ASKS],
+    ['the provider cannot be asked', outcome('failed'), {}],
+  ] as const)('needs a person where %s', async (_what, said, changes) => {
+    expect((await tell(said, changes)).status).toBe('needs_review');
+  });
+});
