@@ -28,8 +28,15 @@ export function openRow(input: PaymentInput, providerPaymentId: () => string | n
     const { merchantId, workflowId, amountMinor, currency, captureMethod = 'automatic' } = input;
     const { provider, credentialsRef, policy } = attempt.route;
     const restored = await restorePayment({
-      ...{ paymentId, merchantId, workflowId, amountMinor, currency, captureMethod },
-      ...{ provider, credentialsRef, policy },
+      paymentId,
+      merchantId,
+      workflowId,
+      amountMinor,
+      currency,
+      captureMethod,
+      provider,
+      credentialsRef,
+      policy,
       attemptId: attempt.id,
       attemptOrdinal: attempt.ordinal,
       providerPaymentId: providerPaymentId(),

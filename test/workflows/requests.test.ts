@@ -21,6 +21,8 @@ beforeAll(async () => {
   engine = createEngine(stage.temporal, stage.env.connection, null, createLog('test', 'silent'));
 });
 beforeEach(() => void Object.assign(stage.provider, SILENT));
+// A receipt is of one payment, and these tests share a database.
+afterEach(() => stage.database.queryAsOwner('UPDATE payments SET provider_receipt = NULL'));
 afterAll(() => stage.close());
 
 const store = (status: PaymentStatus) =>

@@ -30,6 +30,8 @@ beforeAll(async () => {
   stage = await openSweepStage();
 });
 beforeEach(() => void Object.assign(stage.provider, SILENT));
+// A receipt is of one payment, and these tests share a database.
+afterEach(() => stage.database.queryAsOwner('UPDATE payments SET provider_receipt = NULL'));
 afterAll(() => stage.close());
 
 const QUICK = {
