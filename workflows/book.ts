@@ -157,7 +157,7 @@ function openSend(isDue: boolean) {
     plan(ms: number | null) {
       afterMs = ms;
     },
-    setOut(out: boolean, sent = out) {
+    setOut: (out: boolean, sent = out) => {
       isOut = out;
       mayBeSent = sent;
       if (out) afterMs = null;

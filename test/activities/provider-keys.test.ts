@@ -113,12 +113,22 @@ describe.each(['cpay', 'stripe'] as const)('after a restore, %s', (name) => {
   it('answers a repeated charge with the first, and finds it by our own reference', async () => {
     const activities = activitiesOf(provider.client);
     const first = await store(name, '1'.repeat(32));
-    const charged = await run(activities.charge, { ...calledBy(first), send: 1 });
+    const charged = await run(
+      (it: Parameters<typeof activities.charge>[0]) => activities.charge(it),
+      { ...calledBy(first), send: 1 },
+    );
     await forget();
     const again = await store(name, '1'.repeat(32));
-    expect(await run(activities.charge, { ...calledBy(again), send: 1 })).toEqual(charged);
+    expect(
+      await run((it: Parameters<typeof activities.charge>[0]) => activities.charge(it), {
+        ...calledBy(again),
+        send: 1,
+      }),
+    ).toEqual(charged);
     const question = { ...calledBy(again), providerPaymentId: null, everyMs: [1] };
-    expect(await run(activities.lookup, question)).toMatchObject({
+    expect(
+      await run((it: Parameters<typeof activities.lookup>[0]) => activities.lookup(it), question),
+    ).toMatchObject({
       kind: 'succeeded',
       providerPaymentId: charged.providerPaymentId,
     });
@@ -128,14 +138,20 @@ describe.each(['cpay', 'stripe'] as const)('after a restore, %s', (name) => {
   it('answers a repeated capture and a repeated refund with the first', async () => {
     const activities = activitiesOf(provider.client);
     const held = await store(name, '2'.repeat(32), { captureMethod: 'manual' });
-    const { providerPaymentId } = await run(activities.charge, { ...calledBy(held), send: 1 });
+    const { providerPaymentId } = await run(
+      (it: Parameters<typeof activities.charge>[0]) => activities.charge(it),
+      { ...calledBy(held), send: 1 },
+    );
     if (providerPaymentId === null) throw new Error('it was not charged');
     const results: unknown[] = [];
     for (const times of [1, 2]) {
       await forget();
       const payment = await store(name, '2'.repeat(32), { captureMethod: 'manual' });
       const order = { ...calledBy(payment), providerPaymentId, amountMinor: 4_000 };
-      const captured = await run(activities.capture, order);
+      const captured = await run(
+        (it: Parameters<typeof activities.capture>[0]) => activities.capture(it),
+        order,
+      );
       const refunded = await refund(activities, payment, providerPaymentId);
       results.push([captured, refunded]);
       expect([times, (await provider.readLedger()).refunds]).toEqual([times, 1]);
@@ -167,8 +183,16 @@ async function refund(
   });
   const ids = { ...calledBy(payment), refundId, workflowId, providerPaymentId };
   const send = { ...ids, amountMinor: 1_000, providerReceipt: null, send: 1 };
-  const refunded = await run(activities.refund, send);
+  const refunded = await run(
+    (it: Parameters<typeof activities.refund>[0]) => activities.refund(it),
+    send,
+  );
   const question = { ...ids, providerRefundId: null, everyMs: [1] };
-  expect(await run(activities.lookupRefund, question)).toMatchObject({ kind: 'succeeded' });
+  expect(
+    await run(
+      (it: Parameters<typeof activities.lookupRefund>[0]) => activities.lookupRefund(it),
+      question,
+    ),
+  ).toMatchObject({ kind: 'succeeded' });
   return refunded;
 }
