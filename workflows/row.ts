@@ -27,20 +27,11 @@ export function openRow(input: PaymentInput, providerPaymentId: () => string | n
   const restore = async () => {
     const { merchantId, workflowId, amountMinor, currency, captureMethod = 'automatic' } = input;
     const { provider, credentialsRef, policy } = attempt.route;
-    const restored = await restorePayment({
-      paymentId,
-      merchantId,
-      workflowId,
-      amountMinor,
-      currency,
-      captureMethod,
-      provider,
-      credentialsRef,
-      policy,
-      attemptId: attempt.id,
-      attemptOrdinal: attempt.ordinal,
-      providerPaymentId: providerPaymentId(),
-    });
+    const money = { amountMinor, currency, captureMethod };
+    const route = { provider, credentialsRef, policy };
+    const ids = { attemptId: attempt.id, providerPaymentId: providerPaymentId() };
+    const known = { paymentId, merchantId, workflowId, attemptOrdinal: attempt.ordinal };
+    const restored = await restorePayment({ ...known, ...money, ...route, ...ids });
     if (restored === null) return false;
     paymentId = restored.paymentId;
     attempt = { ...attempt, id: restored.attemptId };

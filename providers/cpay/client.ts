@@ -82,7 +82,7 @@ async function charge(
     reference,
     description,
     callback_url: callbackUrl,
-    // The same in each send of it, also after a restore: CPay compares what comes under a key.
+    // The same in each send of it, also after a restore: what comes under a key is compared.
     metadata: { attempt: request.attemptRef, workflow: request.workflowId },
   };
   const call = { method: 'POST', path: '/v1/charges', body, idempotencyKey } as const;
