@@ -29,6 +29,7 @@ export function withCleanAnswers(client: ProviderClient): ProviderClient {
   const refund = client.refund?.bind(client);
   const lookupRefund = client.lookupRefund?.bind(client);
   const learnReceipt = client.learnReceipt?.bind(client);
+  const listProviderRefunds = client.listProviderRefunds?.bind(client);
   return {
     charge: async (request, context) => clean(await client.charge(request, context)),
     lookup: async (request, signal) => clean(await client.lookup(request, signal)),
@@ -40,6 +41,15 @@ export function withCleanAnswers(client: ProviderClient): ProviderClient {
     }),
     ...(learnReceipt && {
       learnReceipt: async (request, signal) => clean(await learnReceipt(request, signal)),
+    }),
+    ...(listProviderRefunds && {
+      listProviderRefunds: async (request, signal) => {
+        const refunds = await listProviderRefunds(request, signal);
+        return refunds.map((it) => ({
+          ...clean({ kind: 'refund', ...it }),
+          result: clean(it.result),
+        }));
+      },
     }),
     close: () => client.close(),
   };

@@ -136,3 +136,19 @@ function askAll(client: ProviderClient): readonly Promise<object>[] {
     client.cancel(request(), signal),
   ];
 }
+
+it.each(['stripe', 'cpay', 'mpesa'] as const)(
+  'a client of %s keeps each of its calls',
+  async (name) => {
+    const { PROVIDERS } = await import('../../providers/index.ts');
+    const { SANDBOX } = await import(`../../providers/${name}/simulator.ts`);
+    const reading = PROVIDERS[name].readCredentials({
+      ...SANDBOX.credentials,
+      base_url: 'http://127.0.0.1:1',
+    });
+    if (!reading.ok) throw new Error(reading.faults.join());
+    const client = PROVIDERS[name].connect(reading.credentials);
+    expect(Object.keys(withCleanAnswers(client)).sort()).toEqual(Object.keys(client).sort());
+    await client.close();
+  },
+);
