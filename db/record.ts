@@ -3,6 +3,7 @@ import { takenMinor } from '../domain/capture.ts';
 import { lostMinor } from '../domain/dispute.ts';
 import type { RecordRequest, RecordResult } from '../domain/payment-record.ts';
 import { isClosed, next, type PaymentStatus } from '../domain/payment-states.ts';
+import { scheduleAt } from '../domain/policy.ts';
 import { reasonAfter } from '../domain/review.ts';
 import { failureAfter } from '../domain/shown-failure.ts';
 import { addSurplus, type Surplus } from '../domain/surplus.ts';
@@ -52,7 +53,7 @@ export async function applyRecord(
   if (transition?.kind === 'refused') return await refuse(db, payment, asked);
   const to = transition?.kind === 'moved' ? transition.to : payment.status;
   const known = asked.event === 'gave_up' && to === 'needs_review' ? doubt(asked) : asked;
-  const request = isForgotten(payment.status, to) ? withLostHistory(known) : known;
+  const request = isForgotten(payment.status, to) ? withLostHistory(known, payment) : known;
   const reason = await updatePayment(db, payment, to, request);
   await updateAttempt(db, request.attemptId, request);
   await appendAudit(db, {
@@ -90,7 +91,7 @@ function isForgotten(from: PaymentStatus, to: PaymentStatus): boolean {
 }
 
 /** A review of what the database forgot, unless what was told is wrong as well. */
-function withLostHistory(request: RecordRequest): RecordRequest {
+function withLostHistory(request: RecordRequest, { policy }: PaymentRow): RecordRequest {
   const { reviewReason } = request;
   const isWrong = reviewReason === 'amount_mismatch' || reviewReason === 'contradiction';
   return {
@@ -99,6 +100,7 @@ function withLostHistory(request: RecordRequest): RecordRequest {
     cause: `${request.cause}; no send of it is on record: the database lost what was written`,
     reviewReason: isWrong ? reviewReason : 'history_lost',
     waitingFor: 'review',
+    waitMs: scheduleAt(policy.review.ask_every_ms, 0),
   };
 }
 

@@ -114,7 +114,6 @@ async function writeOutcome(
   const isHeld = outcome.kind === 'authorized';
   const isUnpaid = book.status() === 'failed' || book.status() === 'canceled';
   const isLate = isMoney(outcome) && isUnpaid;
-  const isForgotten = isMoney(outcome) && book.status() === 'created';
   const said =
     isLate && !isHeld && patched('late-success-in-run')
       ? await askAbout(input, book, outcome)
@@ -129,17 +128,10 @@ async function writeOutcome(
     reviewReason: isLate ? 'late_success' : null,
     waitingFor: isLate ? 'review' : isHeld ? 'capture' : null,
     waitMs: isHeld ? input.policy.authorization.expires_after_ms : null,
-    ...(isForgotten ? lostHistory(input) : {}),
     webhook,
   });
   if (said === null || written.status !== 'needs_review' || !written.changed) return;
   await resolveLateSuccess(input, book, { outcome, said, key });
-}
-
-/** Money of a charge whose send the row forgot: the database lost it (ADR 0016). */
-function lostHistory({ policy }: PaymentInput) {
-  const waitMs = scheduleAt(policy.review.ask_every_ms, 0);
-  return { reviewReason: 'history_lost', waitingFor: 'review', waitMs } as const;
 }
 
 /** The same word of a status query or of callbacks is noted once. */

@@ -85,6 +85,12 @@ it.each([0, -5])('a capture event of %s is no success, and leaves the rest alone
   expect(await handle.result()).toEqual({ status: 'succeeded' });
 });
 
+it('waits for its capture, and for no person', async () => {
+  const { story } = await startHeld({});
+  const waits = { reviewReason: null, waitingFor: 'capture' };
+  expect(story.entries.at(-1)).toMatchObject({ event: 'authorized', ...waits });
+});
+
 describe('a capture whose answer was lost', () => {
   it.each([
     ['ambiguous', fails('ambiguous')],

@@ -234,15 +234,20 @@ function writeDown({ script, story }: Part, request: RecordRequest): RecordResul
     story.silent.push(request);
     return { status: story.status, changed: false, refused: false };
   }
-  story.entries.push(request);
   const { event, mayBeAtProvider } = request;
   const transition = event === null ? null : next(story.status, event, mayBeAtProvider);
   const to = transition?.kind === 'moved' ? transition.to : story.status;
   const step = { changed: to !== story.status, refused: transition?.kind === 'refused' };
+  // As the row does: money of what it never saw sent is a history that was lost.
+  const isForgotten = story.status === 'created' && to === 'needs_review';
+  const isWrong =
+    request.reviewReason === 'amount_mismatch' || request.reviewReason === 'contradiction';
+  const reason = isForgotten && !isWrong ? ({ reviewReason: 'history_lost' } as const) : {};
+  story.entries.push({ ...request, ...reason });
   story.status = to;
   story.steps.set(request.key, step);
   script.afterRecord?.(request);
-  return { status: to, ...step };
+  return { status: to, ...step, ...reason };
 }
 
 function isSentBeyond({ dispatchCount }: Story, { provenUnsent }: RecordRequest): boolean {
