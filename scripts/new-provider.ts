@@ -19,7 +19,15 @@ const GENERATED = 'docs/generated';
 const SETTINGS = ['.env.example', 'docker-compose.yml'] as const;
 /** What moves money or asks: methods of the client, or functions that it calls. */
 const CLIENT = `providers/${TEMPLATE}/client.ts`;
-const STEPS = ['charge', 'lookup', 'capture', 'cancel', 'refund', 'lookupRefund'] as const;
+const STEPS = [
+  'charge',
+  'lookup',
+  'capture',
+  'cancel',
+  'refund',
+  'lookupRefund',
+  'listProviderRefunds',
+] as const;
 class Refusal extends Error {}
 
 function requireName(root: string, [name, ...more]: readonly string[]): string {

@@ -1,6 +1,7 @@
 import { ProviderError } from '../../domain/error.ts';
 import type { ChargeResult } from '../../domain/outcome.ts';
 import type { ChargeContext, ChargeRequest, ProviderClient } from '../../domain/provider.ts';
+import type { ProviderRefund, ProviderRefundsRequest } from '../../domain/provider-refund.ts';
 import type { RefundRequest, RefundResult } from '../../domain/refund.ts';
 import type { CPayCredentials } from './credentials.ts';
 import { type Http, openHttp } from './http.ts';
@@ -52,17 +53,7 @@ export function createCPayClient(credentials: CPayCredentials): ProviderClient {
       return readRefund(found);
     },
 
-    async listProviderRefunds({ providerPaymentId, timeoutMs }, signal) {
-      const path = `/v1/refunds?charge=${encodeURIComponent(providerPaymentId)}`;
-      const { data } = await http.send(
-        { method: 'GET', path, timeoutMs, signal },
-        listOf(refundShape),
-      );
-      return data
-        .filter(({ metadata }) => metadata.refund === undefined)
-        .map(readProviderRefund)
-        .filter((refund) => refund !== null);
-    },
+    listProviderRefunds: (request, signal) => listProviderRefunds(http, request, signal),
 
     close: () => http.close(),
   };
@@ -108,4 +99,18 @@ async function refund(
   return await http
     .send({ ...call, timeoutMs, signal }, refundShape)
     .then(readRefund, readRefundRefusal);
+}
+
+async function listProviderRefunds(
+  http: Http,
+  { providerPaymentId, timeoutMs }: ProviderRefundsRequest,
+  signal: AbortSignal,
+): Promise<readonly ProviderRefund[]> {
+  const path = `/v1/refunds?charge=${encodeURIComponent(providerPaymentId)}`;
+  const call = { method: 'GET', path, timeoutMs, signal } as const;
+  const { data } = await http.send(call, listOf(refundShape));
+  return data
+    .filter(({ metadata }) => metadata.refund === undefined)
+    .map(readProviderRefund)
+    .filter((refund) => refund !== null);
 }
