@@ -13,6 +13,7 @@ const DAY_MS = 24 * HOUR_MS;
 const LIMITS: Readonly<Record<string, Limit>> = {
   'charge.timeout_ms': { min: SECOND_MS, max: 60 * SECOND_MS },
   'charge.deadline_ms': { min: SECOND_MS, max: HOUR_MS },
+  'charge.accept_within_ms': { min: 60 * SECOND_MS, max: DAY_MS },
   'charge.resend_after_ms.*': { min: 500, max: HOUR_MS },
   callback_wait_ms: { min: 100, max: DAY_MS },
   'lookup.timeout_ms': { min: SECOND_MS, max: 60 * SECOND_MS },
@@ -24,6 +25,7 @@ const LIMITS: Readonly<Record<string, Limit>> = {
   'authorization.expires_after_ms': { min: 60 * SECOND_MS, max: 30 * DAY_MS },
   'refund.timeout_ms': { min: SECOND_MS, max: 60 * SECOND_MS },
   'refund.deadline_ms': { min: SECOND_MS, max: HOUR_MS },
+  'refund.accept_within_ms': { min: 60 * SECOND_MS, max: DAY_MS },
   'refund.resend_after_ms.*': { min: 500, max: HOUR_MS },
   'refund.result_wait_ms': { min: 10 * SECOND_MS, max: 7 * DAY_MS },
   'refund.lookup_every_ms.*': { min: 2 * SECOND_MS, max: DAY_MS },

@@ -160,7 +160,7 @@ const ASK = `
   import { describeApi } from './api/reference/openapi.ts';
   import { loadSimulator } from './sandbox/simulators.ts';
   const list = OPERATIONS.find(({ id }) => id === 'adminListProviders');
-  const { body } = await list.handle({});
+  const { body } = await list.handle({ metrics: { otherVersions: { list: () => [] } } });
   const { components } = describeApi(OPERATIONS, 'http://127.0.0.1');
   const { startSimulator } = await loadSimulator('${NAME}');
   const simulator = await startSimulator({ port: 0 });
