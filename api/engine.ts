@@ -91,7 +91,7 @@ export function createEngine(
     return endWithin(ms, calling);
   };
   const findMissing = () =>
-    within(DESCRIBE_TIMEOUT_MS, () => findNamespaceWarnings(client, connection));
+    within(DESCRIBE_TIMEOUT_MS, () => findNamespaceWarnings(client, connection)).catch(() => []);
   return {
     ...createStarts(client, within, startWithinMs, log, findMissing),
     ...createUpdates(client, within),
