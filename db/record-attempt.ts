@@ -14,10 +14,16 @@ export async function mayBeSentBeyond(
   { attemptId, provenUnsent }: Pick<RecordRequest, 'attemptId' | 'provenUnsent'>,
 ): Promise<boolean> {
   if (provenUnsent === undefined) return false;
-  const { dispatch_count, status } = await db.one(sql.typeAlias('attempt')`
+  const { dispatch_count, status } = await lockAttempt(db, attemptId);
+  return status !== 'settled' && dispatch_count > provenUnsent;
+}
+
+async function lockAttempt(db: Connection, attemptId: string) {
+  const row = await db.maybeOne(sql.type(attemptRow)`
     SELECT id, payment_id, ordinal, status, dispatch_count, dispatch_nonce, provider_payment_id
     FROM attempts WHERE id = ${attemptId} FOR UPDATE`);
-  return status !== 'settled' && dispatch_count > provenUnsent;
+  if (row === null) throw new MissingRow('payment', attemptId);
+  return row;
 }
 
 /** What a step of the payment means for the attempt that it is about. */
@@ -30,10 +36,7 @@ export async function updateAttempt(
   const event = attemptEventOf(request);
   const id = request.providerPaymentId ?? request.outcome?.providerPaymentId ?? null;
   if (event === null && id === null) return;
-  const row = await db.maybeOne(sql.type(attemptRow)`
-    SELECT id, payment_id, ordinal, status, dispatch_count, dispatch_nonce, provider_payment_id
-    FROM attempts WHERE id = ${attemptId} FOR UPDATE`);
-  if (row === null) throw new MissingRow('payment', attemptId);
+  const row = await lockAttempt(db, attemptId);
   const status = event === null ? row.status : nextAttempt(row.status, event);
   await db.query(sql.typeAlias('none')`
     UPDATE attempts SET status = ${status},

@@ -1,5 +1,6 @@
 import { recordReattempt } from '../../db/dispatch.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
+import { MissingRow } from '../../db/missing-row.ts';
 import type { Pool } from '../../db/pool.ts';
 import { record } from '../../db/record.ts';
 import {
@@ -125,6 +126,14 @@ test.each([
     mayBeAtProvider: true,
   });
   expect([await reread(pool, payment), await listEntries(database, payment)]).toEqual(before);
+});
+
+test('a step that needs the proof finds that the attempt is gone', async () => {
+  const payment = await storePayment(pool);
+  const gone = { ...payment, attemptId: 'att_none' };
+  const cancel = makeRecord(gone, { event: 'canceled', provenUnsent: 0 });
+  await expect(record(pool, cancel)).rejects.toBeInstanceOf(MissingRow);
+  expect((await reread(pool, payment)).status).toBe('created');
 });
 
 test('of many outcomes at once each is decided on what the one before left', async () => {
