@@ -3,7 +3,6 @@ import { takenMinor } from '../domain/capture.ts';
 import { lostMinor } from '../domain/dispute.ts';
 import type { RecordRequest, RecordResult } from '../domain/payment-record.ts';
 import { isClosed, next, type PaymentStatus } from '../domain/payment-states.ts';
-import { scheduleAt } from '../domain/policy.ts';
 import { reasonAfter } from '../domain/review.ts';
 import { failureAfter } from '../domain/shown-failure.ts';
 import { addSurplus, type Surplus } from '../domain/surplus.ts';
@@ -53,7 +52,7 @@ export async function applyRecord(
   if (transition?.kind === 'refused') return await refuse(db, payment, asked);
   const to = transition?.kind === 'moved' ? transition.to : payment.status;
   const known = asked.event === 'gave_up' && to === 'needs_review' ? doubt(asked) : asked;
-  const request = isForgotten(payment.status, to) ? withLostHistory(known, payment) : known;
+  const request = isForgotten(payment.status, to) ? withLostHistory(known) : known;
   const reason = await updatePayment(db, payment, to, request);
   await updateAttempt(db, request.attemptId, request);
   await appendAudit(db, {
@@ -91,7 +90,7 @@ function isForgotten(from: PaymentStatus, to: PaymentStatus): boolean {
 }
 
 /** A review of what the database forgot, unless what was told is wrong as well. */
-function withLostHistory(request: RecordRequest, { policy }: PaymentRow): RecordRequest {
+function withLostHistory(request: RecordRequest): RecordRequest {
   const { reviewReason } = request;
   const isWrong = reviewReason === 'amount_mismatch' || reviewReason === 'contradiction';
   return {
@@ -100,7 +99,8 @@ function withLostHistory(request: RecordRequest, { policy }: PaymentRow): Record
     cause: `${request.cause}; no send of it is on record: the database lost what was written`,
     reviewReason: isWrong ? reviewReason : 'history_lost',
     waitingFor: 'review',
-    waitMs: scheduleAt(policy.review.ask_every_ms, 0),
+    // The provider is asked at once: by its own run, or by the one that the sweeper starts.
+    waitMs: 0,
   };
 }
 
