@@ -1,5 +1,7 @@
 import pg from 'pg';
+import type { Connection } from './pool.ts';
 import { APP_ROLE, checkConnection } from './session.ts';
+import { sql } from './sql.ts';
 
 export type Listener = { close(): Promise<void> };
 
@@ -112,4 +114,9 @@ function createHearing({
       );
     },
   };
+}
+
+/** Tells whoever listens on a channel that there is something to look for. */
+export async function notify(db: Connection, channel: string): Promise<void> {
+  await db.query(sql.typeAlias('none')`SELECT FROM pg_notify(${channel}, '')`);
 }

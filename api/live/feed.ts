@@ -1,7 +1,6 @@
 import type { Log } from '../../config/log.ts';
 import { createOutageLog } from '../../config/outage-log.ts';
-import { openListener } from '../../db/listener.ts';
-import { notify } from '../../db/notify.ts';
+import { notify, openListener } from '../../db/listener.ts';
 import { findLatestCursor, listEvents, type OutgoingEvent } from '../../db/outgoing-events.ts';
 import type { Pool } from '../../db/pool.ts';
 

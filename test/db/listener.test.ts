@@ -1,5 +1,4 @@
-import { type Listener, openListener } from '../../db/listener.ts';
-import { notify } from '../../db/notify.ts';
+import { type Listener, notify, openListener } from '../../db/listener.ts';
 import { until } from '../api/live-client.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { openPooler } from './pooler.ts';
