@@ -2,7 +2,7 @@ import { patched } from '@temporalio/workflow';
 import { isMoney, OUTCOME_EVENTS, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import type { Book } from './book.ts';
-import { askAbout } from './late-hold.ts';
+import { askAbout, type Said } from './late-hold.ts';
 
 /**
  * Money of another amount or currency that came after the payment had ended without any: a person
@@ -18,12 +18,14 @@ export async function reviewLateMismatch(
     readonly mismatch: string;
     /** The stored callback that told it, where one did. */
     readonly eventId: string | null;
+    /** What the provider says of it; left out, it is asked. */
+    readonly said?: Said;
   },
 ): Promise<boolean> {
   const { outcome, key, mismatch, eventId } = late;
   const isUnpaid = book.status() === 'failed' || book.status() === 'canceled';
   if (!isUnpaid || !isMoney(outcome) || !patched('review-late-mismatch')) return false;
-  const said = await askAbout(input, book, outcome);
+  const said = late.said ?? (await askAbout(input, book, outcome));
   await book.write({
     key,
     action: 'payment.late_outcome',

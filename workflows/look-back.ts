@@ -6,6 +6,7 @@ import type { PaymentInput } from '../domain/payment.ts';
 import { isRefundOutcome, type LateRefundInput } from '../domain/refund.ts';
 import { askedOf } from './asking.ts';
 import type { Book } from './book.ts';
+import { reviewLateMismatch } from './late-mismatch.ts';
 import { resolveLateSuccess } from './late-success.ts';
 import { lookup } from './lookup.ts';
 import { lookBackSignal } from './messages.ts';
@@ -35,24 +36,26 @@ export async function lookBackAtPayment(
   const how = { isOnce: true, isPromptOver: true, isLookBack: true };
   const outcome = await lookup(input, askedOf(book), input.policy.lookup.window_ms, how);
   if (outcome === null || !isOutcome(outcome) || !isMoney(outcome) || !isUnpaid(book)) return;
-  const wrong = mismatchOf(outcome, money(input.amountMinor, input.currency), input.captureMethod);
-  const other = wrong === null ? '' : `, and its ${wrong} does not match`;
-  const text = `the status query says ${outcome.kind}${other}`;
   const key = `look-back/${nth}`;
+  const text = `asked again after the end, the status query says ${outcome.kind}`;
+  const said = { text, confirms: true, contradicts: false, isLetGo: false };
+  const wrong = mismatchOf(outcome, money(input.amountMinor, input.currency), input.captureMethod);
+  if (wrong !== null) {
+    const late = { outcome, key, mismatch: `the ${wrong} does not match`, eventId: null, said };
+    await reviewLateMismatch(input, book, late);
+    return;
+  }
   const written = await book.write({
     key,
     action: 'payment.late_outcome',
     actor: 'provider',
-    cause: `asked again after the end: ${text}`,
+    cause: text,
     event: OUTCOME_EVENTS[outcome.kind],
     outcome,
-    reviewReason: wrong === null ? 'late_success' : 'amount_mismatch',
+    reviewReason: 'late_success',
     waitingFor: 'review',
-    // Late money is held by this run; any other review is the sweeper's, at once.
-    waitMs: wrong === null ? null : 0,
   });
-  if (written.status !== 'needs_review' || wrong !== null) return;
-  const said = { text, confirms: true, contradicts: false, isLetGo: false };
+  if (written.status !== 'needs_review') return;
   await resolveLateSuccess(input, book, { outcome, said, key });
 }
 

@@ -126,12 +126,12 @@ it('the policy may end that review', async () => {
   while ((await reread(stage.pool, payment)).status !== 'succeeded') await sleep(25);
 });
 
-it('money of a wrong amount goes to review as such', async () => {
+it('money of a wrong amount goes to review as a callback of it would', async () => {
   const payment = await store('failed');
   const money = { amountMinor: 7, currency: 'KES' };
   stage.provider.lookup = makeOutcome('succeeded', { money });
   const found = await lookBack(payment);
-  expect([found.status, found.reviewReason]).toEqual(['needs_review', 'amount_mismatch']);
+  expect([found.status, found.reviewReason]).toEqual(['needs_review', 'late_amount_mismatch']);
 });
 
 it('what a person decided without knowing of money is asked about too', async () => {
