@@ -1,6 +1,9 @@
 import { z } from 'zod';
+import type { ReviewReason } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
+import type { RefundReviewReason } from '../domain/refund.ts';
 import type { RefundStatus } from '../domain/refund-states.ts';
+import { isLateMoney } from '../domain/review.ts';
 import type { Connection } from './pool.ts';
 import { sql } from './sql.ts';
 
@@ -23,7 +26,7 @@ type Change = {
   readonly from: PaymentStatus | RefundStatus;
   readonly to: PaymentStatus | RefundStatus;
   /** Why it was in review before. */
-  readonly reviewReason: string | null;
+  readonly reviewReason: ReviewReason | RefundReviewReason | null;
 };
 
 const UNPAID: readonly (PaymentStatus | RefundStatus)[] = ['failed', 'canceled'];
@@ -33,7 +36,7 @@ const UNPAID: readonly (PaymentStatus | RefundStatus)[] = ['failed', 'canceled']
  * provider is; and not what a person decided about who knew of late money.
  */
 export function lookBackOfPayment({ from, to, reviewReason }: Change) {
-  if (!UNPAID.includes(to) || reviewReason === 'late_success') return sql.fragment`NULL`;
+  if (!UNPAID.includes(to) || isLateMoney(reviewReason)) return sql.fragment`NULL`;
   if (from === to) return sql.fragment`look_back_at`;
   return sql.fragment`CASE WHEN EXISTS (
       SELECT FROM attempts a WHERE a.payment_id = payments.id AND a.dispatch_count > 0)
@@ -42,8 +45,7 @@ export function lookBackOfPayment({ from, to, reviewReason }: Change) {
 
 /** The same for a refund. */
 export function lookBackOfRefund({ from, to, reviewReason }: Change) {
-  const isKnown = reviewReason === 'late_success' || reviewReason === 'over_refunded';
-  if (to !== 'failed' || isKnown) return sql.fragment`NULL`;
+  if (to !== 'failed' || isLateMoney(reviewReason)) return sql.fragment`NULL`;
   if (from === to) return sql.fragment`look_back_at`;
   return sql.fragment`CASE WHEN dispatch_count > 0 THEN now() + ${AFTER.refunds} END`;
 }

@@ -140,6 +140,17 @@ it('what a person decided without knowing of money is asked about too', async ()
   expect(await dueOf(payment)).toEqual({ after_ms: 5 * MINUTE_MS, count: 0 });
 });
 
+it.each(['late_success', 'late_amount_mismatch'] as const)(
+  'what a person decided who knew of late money (%s) is not asked about',
+  async (reviewReason) => {
+    const payment = await store('failed');
+    await recordEvent(stage.pool, payment, 'succeeded', { reviewReason });
+    expect(await reread(stage.pool, payment)).toMatchObject({ reviewReason });
+    await recordEvent(stage.pool, payment, 'declined', { action: 'payment.decided' });
+    expect(await dueOf(payment)).toEqual({ after_ms: null, count: 0 });
+  },
+);
+
 it('what was never sent, or is paid, or has no such policy, is not looked back at', async () => {
   const unsent = await storePayment(stage.pool, { provider: 'stripe', policy });
   await recordEvent(stage.pool, unsent, 'canceled');
