@@ -16,7 +16,7 @@ export async function placeOf(
 ): Promise<RefundStatus> {
   if (to !== 'succeeded' || refund.status !== 'pending' || refund.amountOverMinor === 0) return to;
   const countedMinor = refund.amountMinor - refund.amountOverMinor;
-  const fits = refund.amountMinor <= countedMinor + leftOf(await readSums(db, refund.paymentId));
+  const fits = refund.amountMinor <= countedMinor + (await findLeft(db, refund.paymentId));
   return fits ? to : 'needs_review';
 }
 
@@ -54,6 +54,11 @@ async function readSums(db: Connection, paymentId: string): Promise<Sums> {
   return await db.one(sql.type(sumsRow)`
     SELECT amount_captured, amount_refunded, amount_reserved, amount_disputed FROM payments
     WHERE id = ${paymentId}`);
+}
+
+/** How much of a payment neither left nor is reserved. */
+export async function findLeft(db: Connection, paymentId: string): Promise<number> {
+  return leftOf(await readSums(db, paymentId));
 }
 
 function leftOf(sums: Sums): number {

@@ -1,11 +1,11 @@
-import { z } from 'zod';
-import { type Refund, refundableMinor } from '../domain/refund.ts';
+import type { Refund } from '../domain/refund.ts';
 import { isRefundClosed } from '../domain/refund-states.ts';
 import type { RestoredRefund, RestoreRefundRequest } from '../domain/restore.ts';
 import { appendAudit } from './audit.ts';
 import { restoredKey } from './missing-row.ts';
 import type { Connection, Pool } from './pool.ts';
 import { notify } from './record.ts';
+import { findLeft } from './refund-money.ts';
 import type { NewRefund } from './refunds.ts';
 import { toRefund } from './rows.ts';
 import { REFUND_COLUMNS, sql } from './sql.ts';
@@ -23,12 +23,11 @@ export function restoreRefund(
     const found = await db.maybeOne(sql.typeAlias('refund')`
       SELECT ${REFUND_COLUMNS} FROM refunds r WHERE workflow_id = ${run.workflowId}`);
     const paymentId = found?.payment_id ?? run.paymentId;
-    const payment = await db.maybeOne(sql.type(sumsRow)`
-      SELECT amount_captured, amount_refunded, amount_reserved, amount_disputed FROM payments
-      WHERE id = ${paymentId} FOR UPDATE`);
+    const payment = await db.maybeOne(sql.typeAlias('id')`
+      SELECT id FROM payments WHERE id = ${paymentId} FOR UPDATE`);
     if (payment === null) return null;
     if (found?.id === run.refundId) return { refundId: found.id, paymentId };
-    if (found === null) await insertRow(db, run, payment);
+    if (found === null) await insertRow(db, run);
     const refundId = found?.id ?? run.refundId;
     await sendToReview(db, { refundId, paymentId }, run, found === null);
     await notify(db, paymentId);
@@ -36,24 +35,8 @@ export function restoreRefund(
   });
 }
 
-const sumsRow = z.object({
-  amount_captured: z.int(),
-  amount_refunded: z.int(),
-  amount_reserved: z.int(),
-  amount_disputed: z.int(),
-});
-
-async function insertRow(
-  db: Connection,
-  run: RestoreRefundRequest,
-  sums: z.infer<typeof sumsRow>,
-): Promise<void> {
-  const leftMinor = refundableMinor({
-    amountCapturedMinor: sums.amount_captured,
-    amountRefundedMinor: sums.amount_refunded,
-    amountReservedMinor: sums.amount_reserved,
-    amountDisputedMinor: sums.amount_disputed,
-  });
+async function insertRow(db: Connection, run: RestoreRefundRequest): Promise<void> {
+  const leftMinor = await findLeft(db, run.paymentId);
   const heldMinor = Math.min(run.amountMinor, leftMinor);
   await db.query(sql.typeAlias('none')`
     INSERT INTO refunds (id, payment_id, merchant_id, idempotency_key, fingerprint, workflow_id,
