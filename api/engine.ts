@@ -61,8 +61,6 @@ export type Engine = Batches &
     untilIdle(): Promise<void>;
   };
 
-export type { UpdateAnswer } from './updates.ts';
-
 const SIGNAL_TIMEOUT_MS = 4_000;
 const DESCRIBE_TIMEOUT_MS = 3_000;
 const START_WITHIN_MS = 10_000;

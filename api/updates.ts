@@ -18,6 +18,7 @@ import {
   decideUpdate,
   recoveryStart,
   refundRecoveryStart,
+  type UpdateDefinition,
   verifyUpdate,
 } from '../workflows/messages.ts';
 import type { Within } from './batches.ts';
@@ -110,40 +111,24 @@ export function createUpdates(client: Client, within: Within): Updates {
     withStart: (start) =>
       workflow.executeUpdateWithStart(update, { ...options, startWorkflowOperation: start }),
   });
+  const told = <R, T>(update: UpdateDefinition<R, [T]>, about: T): Asked => {
+    const args: [T] = [about];
+    return {
+      of: (handle) => handle.executeUpdate(update, { args }),
+      withStart: (start) =>
+        workflow.executeUpdateWithStart(update, { args, startWorkflowOperation: start }),
+    };
+  };
   return {
     cancelPayment: (id, load) => askPayment(id, bare(cancelUpdate), load),
-    capturePayment(id, amountMinor, load) {
-      const args: [{ amountMinor: number }] = [{ amountMinor }];
-      const asked: Asked = {
-        of: (handle) => handle.executeUpdate(captureUpdate, { args }),
-        withStart: (start) =>
-          workflow.executeUpdateWithStart(captureUpdate, { args, startWorkflowOperation: start }),
-      };
-      return askPayment(id, asked, load);
-    },
+    capturePayment: (id, amountMinor, load) =>
+      askPayment(id, told(captureUpdate, { amountMinor }), load),
     verifyPayment(id, load) {
       const updateId = `verify/${Math.floor(Date.now() / VERIFY_SLOT_MS)}`;
       return askPayment(id, bare(verifyUpdate, { updateId }), load);
     },
-    decidePayment(id, decision, load) {
-      const args: [Decision] = [decision];
-      const asked: Asked = {
-        of: (handle) => handle.executeUpdate(decideUpdate, { args }),
-        withStart: (start) =>
-          workflow.executeUpdateWithStart(decideUpdate, { args, startWorkflowOperation: start }),
-      };
-      return askPayment(id, asked, load);
-    },
-    decideRefund(id, decision, load) {
-      const args: [RefundDecision] = [decision];
-      const update = decideRefundUpdate;
-      const asked: Asked = {
-        of: (handle) => handle.executeUpdate(update, { args }),
-        withStart: (start) =>
-          workflow.executeUpdateWithStart(update, { args, startWorkflowOperation: start }),
-      };
-      return askRefund(id, asked, load);
-    },
+    decidePayment: (id, decision, load) => askPayment(id, told(decideUpdate, decision), load),
+    decideRefund: (id, decision, load) => askRefund(id, told(decideRefundUpdate, decision), load),
   };
 }
 

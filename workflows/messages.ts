@@ -16,6 +16,8 @@ import type {
 } from '../domain/webhook-event.ts';
 import { describePayment } from './search-attributes.ts';
 
+export type { UpdateDefinition } from '@temporalio/common';
+
 /** All that others need to start, address and talk to workflows. */
 export const TASK_QUEUE = 'malipo';
 

@@ -1,6 +1,7 @@
 import type { Batches } from '../../api/batches.ts';
-import type { Engine, UpdateAnswer } from '../../api/engine.ts';
+import type { Engine } from '../../api/engine.ts';
 import type { Execution } from '../../api/execution.ts';
+import type { UpdateAnswer } from '../../api/updates.ts';
 import type { Warning } from '../../config/warnings.ts';
 import type { Control } from '../../domain/control.ts';
 import type { Decision } from '../../domain/decision.ts';

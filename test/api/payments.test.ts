@@ -1,4 +1,4 @@
-import type { UpdateAnswer } from '../../api/engine.ts';
+import type { UpdateAnswer } from '../../api/updates.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { makeOutcome, recordEvent, storePaymentIn } from '../factories.ts';
 import { openTestApi, type Send, type TestApi } from './server.ts';
@@ -170,7 +170,8 @@ test.each([
   for (const _again of [1, 2]) {
     const answer = await ask(id, 'verify');
     expect([answer.status, answer.body.code]).toEqual([code, problem]);
-    if (problem !== undefined) expect(answer.body.detail).toContain('not asked about it any more');
+    if (problem !== undefined)
+      expect(answer.body.detail).toContain('not asked on request any more');
   }
   expect(api.engine.updates).toEqual([]);
 });
