@@ -5,6 +5,7 @@ import { createWarningLog, type Warning } from '../../config/warnings.ts';
 import { findDatabaseRisks } from '../../db/deployment.ts';
 import type { Pool } from '../../db/pool.ts';
 import { findSweepAge } from '../../db/sweep-rounds.ts';
+import { SWEEP_SCHEDULE_ID } from '../../workflows/messages.ts';
 import type { Engine } from '../engine.ts';
 
 /** How the deployment around this process is. */
@@ -88,6 +89,6 @@ function lateWarning(age: number | null): Warning {
     age === null
       ? 'No round of the sweeper has ended yet'
       : `The sweeper’s last round ended ${age} s ago`;
-  const detail = `${since}. Payments that a crash left without a workflow wait. Is a worker running, and the schedule malipo-sweep there?`;
+  const detail = `${since}. Payments that a crash left without a workflow wait. Is a worker running, and the schedule ${SWEEP_SCHEDULE_ID} there?`;
   return { code: 'sweeper_late', detail };
 }

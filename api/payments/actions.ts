@@ -62,7 +62,7 @@ function isCapturedBy(payment: Payment, amountMinor: number): boolean {
 
 /** What is told of verifying, to merchants and operators. */
 export const VERIFY_RULES =
-  'A payment that has succeeded is shown as it stands: there is nothing to ask. One that has failed or was canceled is not asked about any more (payment_closed). Questions within five seconds are one, and after some dozens within an hour the next has to wait (rate_limited, with Retry-After).';
+  'A payment that has succeeded is shown as it stands: there is nothing to ask. One that has failed or was canceled cannot be verified (payment_closed): what may have reached the provider is asked about by itself, some minutes and a day after its end. Questions within five seconds are one, and after some dozens within an hour the next has to wait (rate_limited, with Retry-After).';
 
 /**
  * Asks the provider now. There is nothing to ask about a payment that has succeeded, or that ends
@@ -71,7 +71,7 @@ export const VERIFY_RULES =
 export async function verifyPayment(deps: ApiDeps, payment: Payment): Promise<void> {
   if (payment.status === 'succeeded') return;
   if (isClosed(payment.status)) {
-    const detail = `it is ${payment.status}, and the provider is not asked about it any more. If the payer was charged all the same, the provider’s late callback brings the payment to review; without one, look for it in the provider’s portal`;
+    const detail = `it is ${payment.status}: the provider is not asked on request any more. If the payer was charged all the same, a late callback or our own question some minutes and a day after the end brings the payment to review; before that, look for it in the provider’s portal`;
     throw new ApiError('payment_closed', detail);
   }
   const answer = await deps.engine.verifyPayment(payment.workflowId, recoveryOf(deps, payment));
