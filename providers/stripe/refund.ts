@@ -3,7 +3,13 @@ import { ProviderError } from '../../domain/error.ts';
 import type { ChargeContext } from '../../domain/provider.ts';
 import type { ProviderRefund, ProviderRefundsRequest } from '../../domain/provider-refund.ts';
 import type { RefundLookupRequest, RefundRequest, RefundResult } from '../../domain/refund.ts';
-import { isRefundRefusal, readProviderRefund, readRefund, readRefundFailure } from './map.ts';
+import {
+  isRefundRefusal,
+  ownerOf,
+  readProviderRefund,
+  readRefund,
+  readRefundFailure,
+} from './map.ts';
 import { callStripe } from './sdk.ts';
 import { refund as refundShape } from './wire.ts';
 
@@ -60,7 +66,7 @@ export async function lookupRefund(
   });
 }
 
-/** All of a PaymentIntent without our id in their metadata. */
+/** All of a PaymentIntent whose metadata name no workflow of ours. */
 export async function listProviderRefunds(
   sdk: Stripe,
   { providerPaymentId, timeoutMs: timeout }: ProviderRefundsRequest,
@@ -70,7 +76,7 @@ export async function listProviderRefunds(
     const found: ProviderRefund[] = [];
     const all = sdk.refunds.list({ payment_intent: providerPaymentId, limit: 100 }, { timeout });
     for await (const one of all) {
-      const isOurs = one.metadata?.malipo_refund !== undefined;
+      const isOurs = ownerOf(one, 'refund') !== null;
       const refund = isOurs ? null : readProviderRefund(refundShape.parse(one));
       if (refund !== null) found.push(refund);
     }

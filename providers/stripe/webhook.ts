@@ -4,9 +4,9 @@ import type { Credentials, ProviderWebhook, WebhookDelivery } from '../../domain
 import type { Translation } from '../../domain/webhook-event.ts';
 import { parseJson } from '../shared/wire.ts';
 import { asStripe } from './credentials.ts';
-import { readDisputeStatus, readIntent, readProviderRefund, readRefund } from './map.ts';
+import { ownerOf, readDisputeStatus, readIntent, readProviderRefund, readRefund } from './map.ts';
 import { API_VERSION } from './sdk.ts';
-import { dispute, event, owned, paymentIntent, refund, refundedCharge, thinEvent } from './wire.ts';
+import { dispute, event, paymentIntent, refund, refundedCharge, thinEvent } from './wire.ts';
 
 const TOLERANCE_MS = 300_000;
 
@@ -139,12 +139,6 @@ function disputeEvent(eventKey: string, object: unknown): Translation {
       reason,
     },
   };
-}
-
-/** The workflow of ours that the object's metadata names; null for none. */
-function ownerOf(object: unknown, of: 'payment' | 'refund'): string | null {
-  const workflow = owned.safeParse(object).data?.metadata.malipo_workflow ?? '';
-  return new RegExp(`^${of}-[0-9a-f]{32}$`).test(workflow) ? workflow : null;
 }
 
 function malformed(reason: string, workflowId: string | null): Translation {

@@ -139,6 +139,13 @@ async function readRefunded(stage: Stage, { request }: Settled): Promise<readonl
   return payments.map(({ refundedMinor }) => refundedMinor);
 }
 
+/** One of ours among them would be counted twice. Nothing where the provider has no such list. */
+async function listMadePastUs(stage: Stage, { providerPaymentId }: Settled) {
+  const question = { providerPaymentId, timeoutMs: CALL_TIMEOUT_MS };
+  const { signal } = new AbortController();
+  return (await stage.client().listProviderRefunds?.(question, signal)) ?? [];
+}
+
 async function giveBack(stage: Stage, divisor: number): Promise<void> {
   const { pays, provider } = stage.description;
   const { refund: manner, dedupe_window_ms, looks_up_refunds } = provider.capabilities;
@@ -156,6 +163,7 @@ async function giveBack(stage: Stage, divisor: number): Promise<void> {
     expect(found).toMatchObject({ kind, providerRefundId });
     if (looks_up_refunds === 'async') await takeRefundEvent(stage, request, 'succeeded', 2);
   }
+  expect(await listMadePastUs(stage, paid)).toEqual([]);
   if (dedupe_window_ms === null) return;
   expect(await refundOf(stage.client(), request)).toMatchObject({ kind: answer.kind });
   expect(await readRefunded(stage, paid)).toEqual([amountMinor]);
