@@ -22,8 +22,8 @@ import {
   PROVIDER_PAYMENT_ID,
   type Script,
   type Stage,
-  untilIdle,
 } from './stage.ts';
+import { untilIdle } from './test-server.ts';
 
 let stage: Stage;
 beforeAll(async () => {

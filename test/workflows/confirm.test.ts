@@ -1,7 +1,8 @@
 import type { LookupResult } from '../../domain/outcome.ts';
 import { policy } from '../../providers/mpesa/policy.ts';
 import { lateOutcomeStart, paymentStart, providerEventSignal } from '../../workflows/messages.ts';
-import { delivered, openStage, outcome, PENDING, type Stage, untilIdle } from './stage.ts';
+import { delivered, openStage, outcome, PENDING, type Stage } from './stage.ts';
+import { untilIdle } from './test-server.ts';
 
 /** From an amount on, a callback of success counts when the status query says so too. */
 let stage: Stage;

@@ -1,5 +1,5 @@
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker } from '@temporalio/worker';
 import { createDeliver } from '../../activities/deliver.ts';
 import { readPolicies } from '../../config/policies.ts';
 import { insertTestDelivery, resendDelivery } from '../../db/deliveries.ts';
@@ -11,6 +11,7 @@ import { DELIVERY_TASK_QUEUE, deliveryStart, TASK_QUEUE } from '../../workflows/
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { MERCHANT, VAULT } from '../factories.ts';
 import { type Hook, openHook, saying } from '../hook.ts';
+import { openTestServer } from './test-server.ts';
 
 /** The real workflow and activities, a real database and endpoint, on a clock that runs ahead. */
 const { delivery: POLICY } = readPolicies({}, null);
@@ -28,12 +29,7 @@ let workers: readonly Worker[];
 const away = { reads: 0, writes: 0 };
 
 beforeAll(async () => {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
-  env = await TestWorkflowEnvironment.createTimeSkipping({
-    server: {
-      executable: { type: 'existing-path', path: process.env.MALIPO_TEST_SERVER_PATH ?? '' },
-    },
-  });
+  env = await openTestServer();
   database = await openTestDatabase();
   await ensureMerchant(database.pool, MERCHANT);
   workers = await startWorkers(withAbsences(database.pool));

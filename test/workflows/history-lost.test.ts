@@ -11,8 +11,8 @@ import {
   PENDING,
   type Script,
   type Stage,
-  untilIdle,
 } from './stage.ts';
+import { untilIdle } from './test-server.ts';
 
 /** The database forgot that the charge was claimed: its row says `created`, and it is out. */
 let stage: Stage;

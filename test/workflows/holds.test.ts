@@ -19,8 +19,8 @@ import {
   type Script,
   type Stage,
   type Story,
-  untilIdle,
 } from './stage.ts';
+import { untilIdle } from './test-server.ts';
 
 /** What is held for a capture, when the provider's answer to capture or cancel is lost. */
 let stage: Stage;

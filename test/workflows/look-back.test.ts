@@ -249,5 +249,5 @@ it('a refund that failed after it was sent is asked about, and may be found', as
     await sleep(25);
   }
   expect(await statusOf()).toEqual({ status: 'needs_review', review_reason: 'late_success' });
-  await stage.temporal.workflow.getHandle(lateRefundWorkflowId(workflowId)).terminate();
+  await stage.env.client.workflow.getHandle(lateRefundWorkflowId(workflowId)).terminate();
 });

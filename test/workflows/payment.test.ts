@@ -16,8 +16,8 @@ import {
   PENDING,
   type Script,
   type Stage,
-  untilIdle,
 } from './stage.ts';
+import { untilIdle } from './test-server.ts';
 
 let stage: Stage;
 beforeAll(async () => {

@@ -14,7 +14,7 @@ import {
   TASK_QUEUE,
 } from '../../workflows/messages.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
-import { addSearchAttributesTo } from './stage.ts';
+import { addSearchAttributesTo } from './test-server.ts';
 
 /** All merchants share a provider's queue: what moves money goes before what only asks. */
 const LOOKUPS = 200;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { notYet } from '../../activities/failure.ts';
 import type { ReceiptInput, RefundLookupInput, RefundSendInput } from '../../activities/index.ts';
@@ -18,7 +18,7 @@ import { nextRefund, type RefundStatus } from '../../domain/refund-states.ts';
 import { policy as defaultPolicy } from '../../providers/mpesa/policy.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
 import { providerTaskQueue, TASK_QUEUE } from '../../workflows/messages.ts';
-import { addSearchAttributes, installRuntime } from './stage.ts';
+import { openTestServer } from './test-server.ts';
 
 /** What the scripted provider does for one refund. */
 export type RefundScript = {
@@ -55,13 +55,7 @@ export type RefundStage = {
 
 /** As `openStage`, for refunds. */
 export async function openRefundStage(): Promise<RefundStage> {
-  installRuntime();
-  const env = await TestWorkflowEnvironment.createTimeSkipping({
-    server: {
-      executable: { type: 'existing-path', path: process.env.MALIPO_TEST_SERVER_PATH ?? '' },
-    },
-  });
-  await addSearchAttributes(env);
+  const env = await openTestServer();
   const parts = new Map<string, Part>();
   const workers = await createWorkers(env, (id) => {
     const part = parts.get(id);

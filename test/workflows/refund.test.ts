@@ -21,7 +21,8 @@ import {
   type RefundScript,
   type RefundStage,
 } from './refund-stage.ts';
-import { chargeFailure, untilIdle } from './stage.ts';
+import { chargeFailure } from './stage.ts';
+import { untilIdle } from './test-server.ts';
 
 let stage: RefundStage;
 beforeAll(async () => {

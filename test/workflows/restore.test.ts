@@ -21,8 +21,8 @@ import {
   storePayment,
   storePaymentIn,
 } from '../factories.ts';
-import { untilIdle } from './stage.ts';
 import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
+import { untilIdle } from './test-server.ts';
 
 /** PostgreSQL was put back to an earlier time, and Temporal knows what has happened since. */
 let stage: SweepStage;

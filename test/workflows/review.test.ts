@@ -19,8 +19,8 @@ import {
   type Script,
   type Stage,
   type Story,
-  untilIdle,
 } from './stage.ts';
+import { untilIdle } from './test-server.ts';
 
 /** What may end a review, and what is only noted: nothing is guessed while a person is asked. */
 let stage: Stage;

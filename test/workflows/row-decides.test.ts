@@ -22,8 +22,8 @@ import {
   type Script,
   type Stage,
   type Story,
-  untilIdle,
 } from './stage.ts';
+import { untilIdle } from './test-server.ts';
 
 /** Where the workflow’s memory and the payment’s row differ, the row decides. */
 let stage: Stage;

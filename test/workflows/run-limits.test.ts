@@ -24,8 +24,8 @@ import {
   type Script,
   type Stage,
   type Story,
-  untilIdle,
 } from './stage.ts';
+import { untilIdle } from './test-server.ts';
 
 /** Long waits go on in a new run before they near Temporal's limits, here much lowered ones. */
 let stage: Stage;

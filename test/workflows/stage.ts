@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker } from '@temporalio/worker';
 import { notYet, sendFailure } from '../../activities/failure.ts';
 import type {
   ChargeInput,
@@ -20,7 +18,7 @@ import type { DeliveredEvent } from '../../domain/webhook-event.ts';
 import { policy as defaultPolicy } from '../../providers/mpesa/policy.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
 import { providerTaskQueue, TASK_QUEUE } from '../../workflows/messages.ts';
-import { SEARCH_ATTRIBUTES } from '../../workflows/search-attributes.ts';
+import { openTestServer } from './test-server.ts';
 
 export const PROVIDER_PAYMENT_ID = 'ws_CO_1';
 
@@ -71,31 +69,9 @@ export type Stage = {
   close(): Promise<void>;
 };
 
-/** The test server loses an update that comes while the workflow still works: until it waits. */
-export async function untilIdle(handle: WorkflowHandle): Promise<void> {
-  for (;;) {
-    const { events } = await handle.fetchHistory();
-    if (events?.at(-1)?.timerStartedEventAttributes) return;
-    await sleep(20);
-  }
-}
-
-let isRuntimeInstalled = false;
-/** Once for a test file, however many stages it opens. */
-export function installRuntime(): void {
-  if (!isRuntimeInstalled) Runtime.install({ logger: new DefaultLogger('ERROR') });
-  isRuntimeInstalled = true;
-}
-
 /** A time-skipping server, the real workflows, and activities that follow a script. */
 export async function openStage(): Promise<Stage> {
-  installRuntime();
-  const env = await TestWorkflowEnvironment.createTimeSkipping({
-    server: {
-      executable: { type: 'existing-path', path: process.env.MALIPO_TEST_SERVER_PATH ?? '' },
-    },
-  });
-  await addSearchAttributes(env);
+  const env = await openTestServer();
   const scripts = new Map<string, { script: Script; story: Story }>();
   const running = await startWorkers(env, scripts);
   return {
@@ -299,24 +275,6 @@ export function outcome(kind: Outcome['kind'], changes: Partial<Outcome> = {}): 
 
 export function delivered(event: DeliveredEvent['event'], eventId = `evt_${randomUUID()}`) {
   return { eventId, event, unstored: null } satisfies DeliveredEvent;
-}
-
-/** Registers what the workflows' starts name. */
-export function addSearchAttributes({ connection }: TestWorkflowEnvironment): Promise<void> {
-  return addSearchAttributesTo(connection, 'default');
-}
-
-export async function addSearchAttributesTo(
-  connection: TestWorkflowEnvironment['connection'],
-  namespace: string,
-): Promise<void> {
-  const numbers = { KEYWORD: 2, INT: 3 } as const;
-  await connection.operatorService.addSearchAttributes({
-    namespace,
-    searchAttributes: Object.fromEntries(
-      Object.entries(SEARCH_ATTRIBUTES).map(([name, type]) => [name, numbers[type]]),
-    ),
-  });
 }
 
 /** What a failed charge looks like to the workflow. */

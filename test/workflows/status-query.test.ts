@@ -9,8 +9,8 @@ import {
   type Script,
   type Stage,
   type Story,
-  untilIdle,
 } from './stage.ts';
+import { untilIdle } from './test-server.ts';
 
 /** Statistics tell by an entry's key who brought a payment to its end; workflows write the keys. */
 let stage: Stage;

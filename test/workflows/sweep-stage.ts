@@ -1,6 +1,6 @@
 import { Client, WorkflowFailedError } from '@temporalio/client';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker } from '@temporalio/worker';
 import {
   type ActivityDeps,
   createBookActivities,
@@ -15,7 +15,7 @@ import { loadWorkflowBundle } from '../../worker/bundle.ts';
 import { providerTaskQueue, type SweepInput, TASK_QUEUE } from '../../workflows/messages.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { MERCHANT, VAULT } from '../factories.ts';
-import { addSearchAttributes } from './stage.ts';
+import { openTestServer } from './test-server.ts';
 
 /** What the scripted provider says, and what it was told: payments and refunds by their ids. */
 export type Provider = {
@@ -51,15 +51,9 @@ const REFUND_PENDING = { ...PENDING, providerRefundId: 're_1' } as const;
 
 /** The real workflows, activities and rows; only the provider's client follows a script. */
 export async function openSweepStage(): Promise<SweepStage> {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
   const database = await openTestDatabase();
   await ensureMerchant(database.pool, MERCHANT);
-  const env = await TestWorkflowEnvironment.createTimeSkipping({
-    server: {
-      executable: { type: 'existing-path', path: process.env.MALIPO_TEST_SERVER_PATH ?? '' },
-    },
-  });
-  await addSearchAttributes(env);
+  const env = await openTestServer();
   const temporal = new Client({ connection: env.connection });
   const provider: Provider = { ...SILENT, sent: [], asked: [], settled: [] };
   const { pool } = database;

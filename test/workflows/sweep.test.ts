@@ -23,8 +23,8 @@ import {
   storePayment,
   storePaymentIn,
 } from '../factories.ts';
-import { untilIdle } from './stage.ts';
 import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
+import { untilIdle } from './test-server.ts';
 
 let stage: SweepStage;
 beforeAll(async () => {

@@ -10,8 +10,8 @@ import {
   type Script,
   type Stage,
   type Story,
-  untilIdle,
 } from './stage.ts';
+import { untilIdle } from './test-server.ts';
 
 /**
  * Callbacks that conclude nothing and come once: one that could not be read brings the question to

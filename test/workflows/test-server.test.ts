@@ -1,0 +1,43 @@
+import { controlSignal, paymentStart, recoveryStart } from '../../workflows/messages.ts';
+import { openStage, outcome, PENDING, type Stage } from './stage.ts';
+import { pendingTimersMs, untilIdle } from './test-server.ts';
+
+/** The clock of the test server goes on, whenever a test sends or ends something. */
+let stage: Stage;
+beforeAll(async () => {
+  stage = await openStage();
+});
+afterAll(() => stage.close());
+
+const STANDING = {
+  status: 'processing',
+  providerPaymentId: 'ws_CO_1',
+  earlierProviderIds: [],
+} as const;
+
+it('a message that comes while a timer fires is heard', async () => {
+  const slow = new Int32Array(new SharedArrayBuffer(4));
+  const { input, story } = stage.prepare({
+    charge: () => PENDING,
+    lookup: () => outcome('declined'),
+    // As a busy machine: the task that cancels the timer takes until after the timer is due.
+    beforeRecord: (_tried, { action }) => {
+      if (action === 'payment.resumed') Atomics.wait(slow, 0, 0, 400);
+    },
+  });
+  story.status = 'processing';
+  const paused = { ...input, standing: STANDING, isPaused: true, reviewReason: null, leftMs: null };
+  const handle = await stage.env.client.workflow.start('recoverPayment', recoveryStart(paused));
+  await untilIdle(handle);
+  const [dueMs = 0] = await pendingTimersMs(handle);
+  await stage.env.sleep(dueMs - (await stage.env.currentTimeMs()) - 200);
+  await handle.signal(controlSignal, { action: 'resume', by: 'opr_1', reason: 'it is back' });
+  expect(await handle.result()).toEqual({ status: 'failed' });
+});
+
+it('a run that is terminated before its first task is over leaves the clock going', async () => {
+  const { input } = stage.prepare({ charge: () => PENDING, lookup: () => null });
+  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  await handle.terminate();
+  await stage.env.sleep('1h');
+});
