@@ -23,7 +23,7 @@ export type Deployment = {
   look(): Promise<DeploymentState>;
   /** The live feed tells whether PostgreSQL's notifications reach it. */
   readonly setHearing: (isHearing: boolean) => void;
-  /** Looks at once and each minute, until the signal comes. */
+  /** Looks at once and each minute, more often while the sweeper is late; until the signal. */
   run(signal: AbortSignal): Promise<void>;
 };
 
@@ -37,6 +37,8 @@ type Parts = {
 };
 
 const LOOK_EVERY_MS = 60_000;
+/** A first round ends some seconds after the worker starts: its warning should not last longer. */
+const LOOK_AGAIN_MS = 5_000;
 const UNHEARD: Warning = {
   code: 'notifications_unheard',
   detail:
@@ -77,8 +79,9 @@ export function watchDeployment({ pool, engine, policies, own, log }: Parts): De
     },
     async run(signal) {
       while (!signal.aborted) {
-        await look();
-        await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+        const { isSweeperLate } = await look();
+        const pauseMs = isSweeperLate ? LOOK_AGAIN_MS : LOOK_EVERY_MS;
+        await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
       }
     },
   };

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
 import { createEngine } from '../../api/engine.ts';
+import { watchDeployment } from '../../api/health/deployment.ts';
 import { createLog } from '../../config/log.ts';
+import { readPolicies } from '../../config/policies.ts';
 import { type DatabaseSettings, risksOf } from '../../db/deployment.ts';
 import { markSweepRound } from '../../db/sweep-rounds.ts';
 import { paymentInput } from '../../domain/inputs.ts';
@@ -81,6 +84,25 @@ test('the age of the sweeper’s last round is told, and whether it is late', as
     await api.metrics.registry.getSingleMetricAsString('malipo_last_sweep_age_seconds'),
   ).toMatch(/^malipo_last_sweep_age_seconds 12\d$/m);
 });
+
+test('a warning about the sweeper goes soon after its first round', async () => {
+  await api.database.queryAsOwner('DELETE FROM sweep_rounds');
+  const log = createLog('api', 'silent');
+  const policies = readPolicies({}, null);
+  const { pool, engine } = api;
+  const deployment = watchDeployment({ pool, engine, policies, own: [], log });
+  const stop = new AbortController();
+  const watching = deployment.run(stop.signal);
+  try {
+    await deployment.look();
+    expect(deployment.state().isSweeperLate).toBe(true);
+    for (const part of ['unstarted', 'undelivered'] as const) await markSweepRound(pool, part);
+    while (deployment.state().isSweeperLate) await sleep(100);
+  } finally {
+    stop.abort();
+    await watching;
+  }
+}, 30_000);
 
 test.each([
   ['schedule_missing', 'unavailable'],
