@@ -2,11 +2,14 @@ import { countLookBack, type DueLookBack, dropLookBack } from '../db/look-back.t
 import { findPaymentByWorkflow } from '../db/payments.ts';
 import { findRefundByWorkflow } from '../db/refunds.ts';
 import { lateRefundInput, paymentInput } from '../domain/inputs.ts';
+import type { Payment } from '../domain/payment.ts';
+import { isUnpaid } from '../domain/payment-states.ts';
 import { capabilitiesOf } from '../providers/index.ts';
 import { lookBackAtPaymentStart, lookBackAtRefundStart } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
 
 type Temporal = Pick<ActivityDeps, 'pool' | 'temporal'>;
+type FoundRefund = NonNullable<Awaited<ReturnType<typeof findRefundByWorkflow>>>;
 
 /**
  * Has a payment asked about that ended without money. The question is a workflow's, so that it goes
@@ -17,11 +20,7 @@ export async function lookBackAtPayment(
   due: DueLookBack,
 ): Promise<boolean> {
   const payment = await findPaymentByWorkflow(pool, due.workflow_id);
-  const isUnpaid = payment?.status === 'failed' || payment?.status === 'canceled';
-  const canAsk =
-    payment !== null &&
-    (payment.providerPaymentId !== null || capabilitiesOf(payment.provider).looks_up_by_our_id);
-  if (!isUnpaid || !canAsk) {
+  if (payment === null || !canAskAboutPayment(payment)) {
     await dropLookBack(pool, 'payments', due.id);
     return false;
   }
@@ -37,24 +36,25 @@ export async function lookBackAtRefund(
   due: DueLookBack,
 ): Promise<boolean> {
   const found = await findRefundByWorkflow(pool, due.workflow_id);
-  const capabilities = found === null ? null : capabilitiesOf(found.payment.provider);
-  const canAsk = capabilities !== null && canAskAbout(capabilities, found?.refund ?? null);
-  if (found?.refund.status !== 'failed' || capabilities === null || !canAsk) {
+  if (found === null || !canAskAboutRefund(found)) {
     await dropLookBack(pool, 'refunds', due.id);
     return false;
   }
-  const input = lateRefundInput(found.refund, found.payment, capabilities);
+  const { refund, payment } = found;
+  const input = lateRefundInput(refund, payment, capabilitiesOf(payment.provider));
   await temporal.workflow.signalWithStart('lateRefund', lookBackAtRefundStart(input, due.nth));
   await countLookBack(pool, 'refunds', due);
   return true;
 }
 
+function canAskAboutPayment({ status, provider, providerPaymentId }: Payment): boolean {
+  const canAsk = providerPaymentId !== null || capabilitiesOf(provider).looks_up_by_our_id;
+  return isUnpaid(status) && canAsk;
+}
+
 /** Who answers later, by a callback, is asked by its own id of the refund. */
-function canAskAbout(
-  { looks_up_refunds }: ReturnType<typeof capabilitiesOf>,
-  refund: { readonly providerRefundId: string | null } | null,
-): boolean {
-  return (
-    looks_up_refunds === 'sync' || (looks_up_refunds === 'async' && !!refund?.providerRefundId)
-  );
+function canAskAboutRefund({ refund, payment }: FoundRefund): boolean {
+  const { looks_up_refunds } = capabilitiesOf(payment.provider);
+  const isAsync = looks_up_refunds === 'async' && refund.providerRefundId !== null;
+  return refund.status === 'failed' && (looks_up_refunds === 'sync' || isAsync);
 }

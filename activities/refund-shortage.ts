@@ -1,5 +1,6 @@
 import { recordProviderRefund } from '../db/provider-refunds.ts';
-import { findLeftFor } from '../db/refunds.ts';
+import { findLeftFor } from '../db/refund-money.ts';
+import { findAnyRefund } from '../db/refunds.ts';
 import { ProviderError } from '../domain/error.ts';
 import { type Currency, formatMoney } from '../domain/money.ts';
 import type { ProviderClient } from '../domain/provider.ts';
@@ -55,7 +56,8 @@ export async function explainShortage(
     if (error instanceof ProviderError) return refused;
     throw error;
   }
-  const left = await findLeftFor(pool, refundId);
+  const refund = await findAnyRefund(pool, refundId);
+  const left = refund === null ? amountMinor : await findLeftFor(pool, refund);
   // What was found there does not explain it: then what is left is not known.
   if (left >= amountMinor) return refused;
   const code = left === 0 ? 'already_reversed' : 'amount_refused';

@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { failure } from '../domain/error.ts';
-import { unpaid } from '../domain/outcome.ts';
 import type { Payment } from '../domain/payment.ts';
+import { attemptKey, CANCELED_UNSENT } from '../domain/payment-record.ts';
 import type { Pool } from './pool.ts';
 import { applyRecord, lockPayment } from './record.ts';
 import { sql } from './sql.ts';
@@ -21,15 +20,10 @@ export function cancelUnsent(pool: Pool, { id }: Pick<Payment, 'id'>): Promise<b
       SELECT bool_or(dispatch_count > 0) AS is_claimed FROM attempts WHERE payment_id = ${id}`);
     if (is_claimed) return false;
     const { status } = await applyRecord(db, payment, {
+      ...CANCELED_UNSENT,
+      key: attemptKey(payment.attempt_ordinal, CANCELED_UNSENT.key),
       paymentId: id,
       attemptId: payment.attempt_id,
-      // The workflow's own key of such a cancel: of two at once one is written.
-      key: payment.attempt_ordinal === 1 ? 'canceled' : `${payment.attempt_ordinal}/canceled`,
-      action: 'payment.canceled',
-      actor: 'merchant',
-      cause: 'canceled before anything was sent',
-      event: 'canceled',
-      outcome: unpaid('canceled', failure('canceled_by_merchant')),
       providerPaymentId: null,
       reviewReason: null,
       waitingFor: null,

@@ -6,7 +6,7 @@ import { isClosed, next, PAYMENT_STATUSES, type PaymentStatus } from '../domain/
 import { makeStorable } from '../domain/text.ts';
 import { appendAudit, findRecordedStep } from './audit.ts';
 import { newId } from './ids.ts';
-import { findObstacle } from './obstacles.ts';
+import { findObstacle, type Obstacle } from './obstacles.ts';
 import type { Connection, Pool } from './pool.ts';
 import { lockPayment, notify, refuse } from './record.ts';
 import { mayBeSentBeyond } from './record-attempt.ts';
@@ -20,13 +20,6 @@ export type EarlierSend = {
   readonly providerId: string | null;
   readonly ageMs: number;
 };
-/**
- * Why a send that nobody claimed is not made any more: it was due too long ago, or its merchant or
- * provider was switched off since it was stored.
- */
-export type Obstacle =
-  | { readonly kind: 'too_late' }
-  | { readonly kind: 'switched_off'; readonly what: 'merchant' | 'provider' };
 /** What became of a claim. `refused`: the payment or refund is none that may be sent. */
 export type DispatchClaim = { readonly kind: 'dispatched' | 'refused' } | Obstacle | EarlierSend;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ReviewReason } from '../domain/payment.ts';
-import type { PaymentStatus } from '../domain/payment-states.ts';
+import { isUnpaid, type PaymentStatus } from '../domain/payment-states.ts';
 import type { RefundReviewReason } from '../domain/refund.ts';
 import type { RefundStatus } from '../domain/refund-states.ts';
 import { isLateMoney } from '../domain/review.ts';
@@ -22,21 +22,19 @@ const AFTER = {
     FROM payments p WHERE p.id = refunds.payment_id) * interval '1 millisecond'`,
 } as const;
 
-type Change = {
-  readonly from: PaymentStatus | RefundStatus;
-  readonly to: PaymentStatus | RefundStatus;
+type Change<Status> = {
+  readonly from: Status;
+  readonly to: Status;
   /** Why it was in review before. */
   readonly reviewReason: ReviewReason | RefundReviewReason | null;
 };
-
-const UNPAID: readonly (PaymentStatus | RefundStatus)[] = ['failed', 'canceled'];
 
 /**
  * When a payment is looked back at, after a change of its status. Only what may have reached the
  * provider is; and not what a person decided about who knew of late money.
  */
-export function lookBackOfPayment({ from, to, reviewReason }: Change) {
-  if (!UNPAID.includes(to) || isLateMoney(reviewReason)) return sql.fragment`NULL`;
+export function lookBackOfPayment({ from, to, reviewReason }: Change<PaymentStatus>) {
+  if (!isUnpaid(to) || isLateMoney(reviewReason)) return sql.fragment`NULL`;
   if (from === to) return sql.fragment`look_back_at`;
   return sql.fragment`CASE WHEN EXISTS (
       SELECT FROM attempts a WHERE a.payment_id = payments.id AND a.dispatch_count > 0)
@@ -44,7 +42,7 @@ export function lookBackOfPayment({ from, to, reviewReason }: Change) {
 }
 
 /** The same for a refund. */
-export function lookBackOfRefund({ from, to, reviewReason }: Change) {
+export function lookBackOfRefund({ from, to, reviewReason }: Change<RefundStatus>) {
   if (to !== 'failed' || isLateMoney(reviewReason)) return sql.fragment`NULL`;
   if (from === to) return sql.fragment`look_back_at`;
   return sql.fragment`CASE WHEN dispatch_count > 0 THEN now() + ${AFTER.refunds} END`;

@@ -1,10 +1,17 @@
 import { z } from 'zod';
 import { acceptWithinMs, type ProviderPolicy } from '../domain/policy.ts';
-import type { Obstacle } from './dispatch.ts';
 import type { Connection } from './pool.ts';
 import { configIdOf } from './provider-configs.ts';
 import type { paymentRow } from './rows.ts';
 import { sql } from './sql.ts';
+
+/**
+ * Why a send that nobody claimed is not made any more: it was due too long ago, or its merchant or
+ * provider was switched off since it was stored.
+ */
+export type Obstacle =
+  | { readonly kind: 'too_late' }
+  | { readonly kind: 'switched_off'; readonly what: 'merchant' | 'provider' };
 
 const chargeRow = z.object({
   late_ms: z.int().nullable(),

@@ -15,9 +15,7 @@ export async function placeOf(
   to: RefundStatus,
 ): Promise<RefundStatus> {
   if (to !== 'succeeded' || refund.status !== 'pending' || refund.amountOverMinor === 0) return to;
-  const countedMinor = refund.amountMinor - refund.amountOverMinor;
-  const fits = refund.amountMinor <= countedMinor + (await findLeft(db, refund.paymentId));
-  return fits ? to : 'needs_review';
+  return refund.amountMinor <= (await findLeftFor(db, refund)) ? to : 'needs_review';
 }
 
 type Moved = {
@@ -59,6 +57,13 @@ async function readSums(db: Connection, paymentId: string): Promise<Sums> {
 /** How much of a payment neither left nor is reserved. */
 export async function findLeft(db: Connection, paymentId: string): Promise<number> {
   return leftOf(await readSums(db, paymentId));
+}
+
+/** How much of its payment a refund may give back: what is left, and what it reserved itself. */
+export async function findLeftFor(db: Connection, refund: Refund): Promise<number> {
+  const isReserved = REFUND_COUNTS_AS[refund.status] === 'reserved';
+  const reservedMinor = isReserved ? refund.amountMinor - refund.amountOverMinor : 0;
+  return reservedMinor + (await findLeft(db, refund.paymentId));
 }
 
 function leftOf(sums: Sums): number {

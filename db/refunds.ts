@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { disputeAgainstRefund } from '../domain/dispute.ts';
 import type { Payment } from '../domain/payment.ts';
 import { type Refund, refundableMinor } from '../domain/refund.ts';
@@ -99,16 +98,6 @@ async function reserve(db: Connection, payment: Payment, refund: Refund): Promis
     cause: refund.reason ?? 'no reason given',
     details: { refund: refund.id, amount: refund.amountMinor },
   });
-}
-
-/** How much of its payment this refund may give back: what is left, and what it has reserved. */
-export async function findLeftFor(db: Connection, refundId: string): Promise<number> {
-  const row = await db.one(sql.type(z.object({ left: z.int() }))`
-    SELECT p.amount_captured - p.amount_refunded - p.amount_disputed - p.amount_reserved
-      + CASE WHEN r.status IN ('pending', 'needs_review') THEN r.amount - r.amount_over ELSE 0 END
-      AS left
-    FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE r.id = ${refundId}`);
-  return row.left;
 }
 
 /** One refund of a merchant's payment; null when it is not there or another merchant's. */

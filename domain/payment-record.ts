@@ -1,4 +1,5 @@
-import type { NextAction, Outcome } from './outcome.ts';
+import { failure } from './error.ts';
+import { type NextAction, type Outcome, unpaid } from './outcome.ts';
 import type { ReviewReason, WaitingFor } from './payment.ts';
 import type { PaymentEvent, PaymentStatus } from './payment-states.ts';
 import type { SurplusReport } from './surplus.ts';
@@ -45,6 +46,24 @@ export type RecordRequest = {
     readonly note: string | null;
   } | null;
 };
+/** The first attempt's entries have plain keys; each later attempt has its own. */
+export function attemptKey(ordinal: number, key: string): string {
+  return ordinal === 1 ? key : `${ordinal}/${key}`;
+}
+
+/**
+ * A merchant's cancel before anything was sent. The payment's run and the API may both record it,
+ * so both have one key: of two at once one is written.
+ */
+export const CANCELED_UNSENT = {
+  key: 'canceled',
+  action: 'payment.canceled',
+  actor: 'merchant',
+  cause: 'canceled before anything was sent',
+  event: 'canceled',
+  outcome: unpaid('canceled', failure('canceled_by_merchant')),
+} as const satisfies Partial<RecordRequest>;
+
 export type RecordResult = {
   readonly status: PaymentStatus;
   /** Why it is in review; absent where it is not, and in results of earlier versions. */

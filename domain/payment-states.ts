@@ -79,3 +79,8 @@ const CLOSED = {
 export function isClosed(status: PaymentStatus): boolean {
   return CLOSED[status];
 }
+
+/** True when the payment ended without money. */
+export function isUnpaid(status: PaymentStatus): boolean {
+  return isClosed(status) && status !== 'succeeded';
+}

@@ -14,8 +14,7 @@ export type ProviderPolicy = {
     readonly deadline_ms: number;
     /**
      * How long after it was due a send may still be made: the first from the payment's creation on,
-     * a later one from its planned time. Absent in older policies:
-     * then 15 minutes.
+     * a later one from its planned time. Absent in older policies: then 15 minutes.
      */
     readonly accept_within_ms?: number;
     /** How often a charge may be sent, after proofs that the sends before did nothing. */

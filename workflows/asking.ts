@@ -1,6 +1,5 @@
 import { CancellationScope, condition, isCancellation, patched } from '@temporalio/workflow';
 import { questionsWithin, scheduleAt, scheduleFrom } from '../domain/policy.ts';
-import type { Book } from './book.ts';
 import type { Desk } from './desk.ts';
 import type { UnclearNotes } from './unclear.ts';
 
@@ -118,12 +117,4 @@ export async function askAtPace<T>(
     pauseMs = scheduleAt(schedule, asked - 1);
   }
   return true;
-}
-
-/** By what the provider is asked about a payment's current attempt. */
-export function askedOf(book: Pick<Book, 'attemptOrdinal' | 'providerPaymentId'>) {
-  return {
-    attemptOrdinal: book.attemptOrdinal(),
-    providerPaymentId: book.providerPaymentId(),
-  };
 }

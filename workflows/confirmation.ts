@@ -4,7 +4,7 @@ import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import { promptLifeMs, scheduleAt, scheduleFrom } from '../domain/policy.ts';
 import type { Book } from './book.ts';
-import { lookup } from './lookup.ts';
+import { type Asked, askedOf, lookup } from './lookup.ts';
 
 /** What the status query makes of a callback's success. */
 export type Checked =
@@ -28,7 +28,7 @@ export async function checkCallback(
   outcome: Outcome,
 ): Promise<Checked> {
   const from = input.policy.confirm_callback_from_minor;
-  const asked = askedOf(book, outcome);
+  const asked = askedOf(book, outcome.providerPaymentId);
   const isChecked = outcome.kind === 'succeeded' && from !== null && input.amountMinor >= from;
   if (!isChecked || asked.providerPaymentId === null || isClosed(book.status())) return BELIEVED;
   const sinceMs = book.outSinceMs() ?? Date.now();
@@ -59,10 +59,8 @@ export function confirmLater(
     };
   };
   // What ends the workflow ends the questions too.
-  askUntil(input, askedOf(book, outcome), untilMs).then(end, () => undefined);
+  askUntil(input, askedOf(book, outcome.providerPaymentId), untilMs).then(end, () => undefined);
 }
-
-type Asked = { readonly attemptOrdinal: number; readonly providerPaymentId: string | null };
 
 async function askUntil(
   input: PaymentInput,
@@ -89,9 +87,4 @@ function judge(outcome: Outcome, answer: LookupResult | null): Checked {
   if (answer === null || !isOutcome(answer) || answer.kind === outcome.kind) return BELIEVED;
   const note = `callback says ${outcome.kind}, status query says ${answer.kind}`;
   return { kind: 'contradicted', note };
-}
-
-function askedOf(book: Book, outcome: Outcome): Asked {
-  const providerPaymentId = book.providerPaymentId() ?? outcome.providerPaymentId;
-  return { attemptOrdinal: book.attemptOrdinal(), providerPaymentId };
 }

@@ -1,6 +1,7 @@
 import { patched } from '@temporalio/workflow';
 import { isMoney, OUTCOME_EVENTS, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
+import { isUnpaid } from '../domain/payment-states.ts';
 import type { Book } from './book.ts';
 import { askAbout, type Said } from './late-hold.ts';
 
@@ -23,8 +24,8 @@ export async function reviewLateMismatch(
   },
 ): Promise<boolean> {
   const { outcome, key, mismatch, eventId } = late;
-  const isUnpaid = book.status() === 'failed' || book.status() === 'canceled';
-  if (!isUnpaid || !isMoney(outcome) || !patched('review-late-mismatch')) return false;
+  const isLate = isMoney(outcome) && isUnpaid(book.status());
+  if (!isLate || !patched('review-late-mismatch')) return false;
   const said = late.said ?? (await askAbout(input, book, outcome));
   await book.write({
     key,

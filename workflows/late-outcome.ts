@@ -3,7 +3,7 @@ import { mismatchOf } from '../domain/capture.ts';
 import { money } from '../domain/money.ts';
 import { isMoney, isOutcome, OUTCOME_EVENTS, type Outcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
-import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
+import { isClosed, isUnpaid, type PaymentStatus } from '../domain/payment-states.ts';
 import { type ProviderPolicy, withoutReattempts } from '../domain/policy.ts';
 import { isLateMoney } from '../domain/review.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
@@ -14,7 +14,7 @@ import { askAbout, isOvertaken, NOT_ASKED, type Said } from './late-hold.ts';
 import { reviewLateMismatch } from './late-mismatch.ts';
 import { isHeldLate, resolveLateSuccess } from './late-success.ts';
 import { lookBackAtPayment, openLookBacks } from './look-back.ts';
-import { lookup } from './lookup.ts';
+import { askedOf, canLookUp, lookup } from './lookup.ts';
 import { applyEvent, applyNews } from './news.ts';
 import { keepEvent } from './proxies.ts';
 import { renewLateIfLong } from './renew.ts';
@@ -100,12 +100,10 @@ async function askForMoney(
   book: Book,
   event: DeliveredEvent['event'],
 ): Promise<Outcome | null> {
-  const isUnpaid = book.status() === 'failed' || book.status() === 'canceled';
-  if (!isUnpaid || isOutcome(event) || event.unclear === undefined) return null;
+  if (!isUnpaid(book.status()) || isOutcome(event) || event.unclear === undefined) return null;
   if (!book.unclear.note(event)) return null;
-  const providerPaymentId = book.providerPaymentId() ?? event.providerPaymentId;
-  if (providerPaymentId === null && input.can?.looks_up_by_our_id !== true) return null;
-  const asked = { attemptOrdinal: book.attemptOrdinal(), providerPaymentId };
+  const asked = askedOf(book, event.providerPaymentId);
+  if (!canLookUp(input, asked)) return null;
   const answer = await lookup(input, asked, input.policy.lookup.timeout_ms * 2);
   return answer !== null && isOutcome(answer) && isMoney(answer) ? answer : null;
 }

@@ -19,7 +19,7 @@ export async function lateRefund(
   const refund: RefundInput = input;
   const isInReview = input.status === 'needs_review';
   const reason = isInReview ? (input.reviewReason ?? 'late_success') : null;
-  const book = openRefundBook(refund, input.status, reason);
+  const book = openRefundBook(refund, input.status, reason, input.providerRefundId);
   const desk = openRefundDesk(refund, book);
   const lookBacks = openLookBacks();
   desk.isAnswerable = true;

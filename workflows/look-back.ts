@@ -3,12 +3,12 @@ import { mismatchOf } from '../domain/capture.ts';
 import { money } from '../domain/money.ts';
 import { isMoney, isOutcome, OUTCOME_EVENTS } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
+import { isUnpaid } from '../domain/payment-states.ts';
 import { isRefundOutcome, type LateRefundInput } from '../domain/refund.ts';
-import { askedOf } from './asking.ts';
 import type { Book } from './book.ts';
 import { reviewLateMismatch } from './late-mismatch.ts';
 import { resolveLateSuccess } from './late-success.ts';
-import { lookup } from './lookup.ts';
+import { askedOf, lookup } from './lookup.ts';
 import { lookBackSignal } from './messages.ts';
 import type { RefundBook } from './refund-book.ts';
 import { settleRefund } from './refund-news.ts';
@@ -32,10 +32,11 @@ export async function lookBackAtPayment(
   book: Book,
   nth: number,
 ): Promise<void> {
-  if (!isUnpaid(book)) return;
+  if (!isUnpaid(book.status())) return;
   const how = { isOnce: true, isPromptOver: true, isLookBack: true };
   const outcome = await lookup(input, askedOf(book), input.policy.lookup.window_ms, how);
-  if (outcome === null || !isOutcome(outcome) || !isMoney(outcome) || !isUnpaid(book)) return;
+  if (outcome === null || !isOutcome(outcome) || !isMoney(outcome)) return;
+  if (!isUnpaid(book.status())) return;
   const key = `look-back/${nth}`;
   const text = `asked again after the end, the status query says ${outcome.kind}`;
   const said = { text, confirms: true, contradicts: false, isLetGo: false };
@@ -59,10 +60,6 @@ export async function lookBackAtPayment(
   await resolveLateSuccess(input, book, { outcome, said, key });
 }
 
-function isUnpaid(book: Book): boolean {
-  return book.status() === 'failed' || book.status() === 'canceled';
-}
-
 /** The same about a refund that failed. Who answers later tells it by a callback. */
 export async function lookBackAtRefund(
   input: LateRefundInput,
@@ -70,7 +67,7 @@ export async function lookBackAtRefund(
   nth: number,
 ): Promise<void> {
   if (book.status() !== 'failed') return;
-  const how = { isOnce: true, isLookBack: true, providerRefundId: input.providerRefundId ?? null };
+  const how = { isOnce: true, isLookBack: true };
   const outcome = await lookupRefund(input, book, input.policy.lookup.window_ms, how);
   if (outcome === null || !isRefundOutcome(outcome) || outcome.kind !== 'succeeded') return;
   const cause = 'asked again after the end: the provider’s status query';

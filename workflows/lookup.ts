@@ -2,9 +2,30 @@ import { ActivityCancellationType, ActivityFailure, proxyActivities } from '@tem
 import type { Activities, LookupInput } from '../activities/index.ts';
 import type { LookupResult } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
+import type { Book } from './book.ts';
 import { callOf } from './provider-queue.ts';
 
-export type LookupManner = {
+/** By what the provider is asked about an attempt. */
+export type Asked = {
+  readonly attemptOrdinal: number;
+  readonly providerPaymentId: string | null;
+};
+
+/** @param toldId the provider's id in a message, for a payment whose own is not known. */
+export function askedOf(
+  book: Pick<Book, 'attemptOrdinal' | 'providerPaymentId'>,
+  toldId: string | null = null,
+): Asked {
+  const providerPaymentId = book.providerPaymentId() ?? toldId;
+  return { attemptOrdinal: book.attemptOrdinal(), providerPaymentId };
+}
+
+/** Whether there is an id to ask by. */
+export function canLookUp({ can }: Pick<PaymentInput, 'can'>, asked: Asked): boolean {
+  return asked.providerPaymentId !== null || can?.looks_up_by_our_id === true;
+}
+
+export type LookupOptions = {
   /** In place of the policy's schedule. */
   readonly everyMs?: readonly number[];
   /** Any answer ends it, also one that is not definite. */
@@ -22,9 +43,9 @@ export type LookupManner = {
  */
 export async function lookup(
   input: PaymentInput,
-  asked: { readonly attemptOrdinal: number; readonly providerPaymentId: string | null },
+  asked: Asked,
   windowMs: number,
-  how: LookupManner = {},
+  how: LookupOptions = {},
 ): Promise<LookupResult | null> {
   const { timeout_ms, every_ms, soft_codes, prompt_life_ms } = input.policy.lookup;
   const isSoft = soft_codes && prompt_life_ms && how.isPromptOver !== true;

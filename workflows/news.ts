@@ -6,13 +6,27 @@ import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import { type DeliveredEvent, isUnreadable } from '../domain/webhook-event.ts';
 import { applyAside } from './aside.ts';
+import type { Asker } from './asking.ts';
 import type { Book } from './book.ts';
 import { applyControl } from './controls.ts';
 import type { Desk } from './desk.ts';
 import { askAbout, isOvertaken } from './late-hold.ts';
 import { keepEvent } from './proxies.ts';
+import { renewIfLong } from './renew.ts';
 import { settleVerdict } from './settlement.ts';
 import { grantWish } from './wishes.ts';
+
+/** Who asks about a payment reads the desk meanwhile, and goes on in a new run where needed. */
+export function askerOf(
+  input: PaymentInput,
+  book: Book,
+  desk: Desk,
+  isWanted: Asker['isWanted'],
+): Asker {
+  const renew = () => renewIfLong(input, book, desk);
+  const handleMessages = () => applyNews(input, book, desk);
+  return { inbox: desk, unclear: book.unclear, handleMessages, renew, isWanted };
+}
 
 /** Reads all that lies on the desk, in order of arrival. */
 export async function applyNews(input: PaymentInput, book: Book, desk: Desk): Promise<void> {

@@ -4,14 +4,14 @@ import { neverSent } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
 import { scheduleAt } from '../domain/policy.ts';
-import { type Asker, askAtPace, askedOf, askWhileWanted, waitWhileWanted } from './asking.ts';
+import { type Asker, askAtPace, askWhileWanted, waitWhileWanted } from './asking.ts';
 import { type Book, openBook } from './book.ts';
 import { type Desk, openDesk } from './desk.ts';
 import { handOver } from './hand-over.ts';
 import { sendHoldToReview } from './holds.ts';
 import { isAskedInReview } from './late-success.ts';
-import { lookup } from './lookup.ts';
-import { applyNews, writeOffMessages } from './news.ts';
+import { askedOf, canLookUp, lookup } from './lookup.ts';
+import { applyNews, askerOf, writeOffMessages } from './news.ts';
 import { holdWhilePaused } from './pause.ts';
 import { renewIfLong } from './renew.ts';
 import { settle } from './settlement.ts';
@@ -68,7 +68,7 @@ async function awaitOutcome(input: PaymentInput, book: Book, desk: Desk): Promis
   await book.write({
     key: 'gave-up',
     action: isUnsent ? 'payment.settled' : 'payment.review_needed',
-    cause: isUnsent ? UNSENT : untold(book),
+    cause: isUnsent ? UNSENT : book.unclear.causeOr(UNTOLD),
     event: 'gave_up',
     outcome: isUnsent ? neverSent(UNSENT) : null,
     reviewReason: 'no_answer',
@@ -77,13 +77,8 @@ async function awaitOutcome(input: PaymentInput, book: Book, desk: Desk): Promis
   });
 }
 
-function untold(book: Book): string {
-  const words = book.unclear.words();
-  if (words === null) return 'neither callback nor status query told the outcome in time';
-  return `the provider named a result that is not known here: ${words}`;
-}
-
 const UNSENT = 'Nobody handed it over to the provider in time.';
+const UNTOLD = 'neither callback nor status query told the outcome in time';
 
 /** True while the outcome is awaited: not in review, not to be sent again, not held for capture. */
 function isAwaited(book: Book): boolean {
@@ -143,17 +138,9 @@ async function askProvider(
   }
 }
 
-function askerOf(input: PaymentInput, book: Book, desk: Desk, isWanted: Asker['isWanted']): Asker {
-  const { unclear } = book;
-  const renew = () => renewIfLong(input, book, desk);
-  const handleMessages = () => applyNews(input, book, desk);
-  return { inbox: desk, unclear, handleMessages, renew, isWanted };
-}
-
 /** There has to be an id to ask by; and a callback that is asked about is asked about once. */
 function canAsk(input: PaymentInput, book: Book): boolean {
-  if (book.confirmation !== null) return false;
-  return book.providerPaymentId() !== null || input.can?.looks_up_by_our_id === true;
+  return book.confirmation === null && canLookUp(input, askedOf(book));
 }
 
 /** The payer has to act elsewhere; when nothing came of it in time, the charge is let go. */

@@ -5,14 +5,13 @@ import type { RecoveryInput } from '../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
 import { scheduleAt, withoutReattempts } from '../domain/policy.ts';
 import { isLateMoney } from '../domain/review.ts';
-import { type Asker, askAtPace, askedOf, askWhileWanted, waitWhileWanted } from './asking.ts';
+import { type Asker, askAtPace, askWhileWanted, waitWhileWanted } from './asking.ts';
 import { type Book, openBook } from './book.ts';
 import { type Desk, openDesk } from './desk.ts';
 import { isAskedInReview } from './late-success.ts';
-import { lookup } from './lookup.ts';
-import { applyNews, writeOffMessages } from './news.ts';
+import { askedOf, canLookUp, lookup } from './lookup.ts';
+import { applyNews, askerOf, writeOffMessages } from './news.ts';
 import { holdWhilePaused } from './pause.ts';
-import { renewIfLong } from './renew.ts';
 import { settle } from './settlement.ts';
 import { deadlineOf, isUnknownResult } from './unclear.ts';
 import { letGo } from './wishes.ts';
@@ -117,36 +116,32 @@ async function askForOutcome(taken: Case): Promise<void> {
   const { window_ms, every_ms } = input.policy.lookup;
   const untilMs = deadlineOf(window_ms, book.unclear, input.policy);
   const isOpen = () => book.status() === 'processing';
-  const asker = askerOf(taken, () => isOpen() && canAsk(taken));
+  const asker = askerOf(input, book, desk, () => isOpen() && canAsk(taken));
   const ask = (everyMs: readonly number[], leftMs: number) =>
     lookup(input, askedOf(book), leftMs, { everyMs });
   await applyNews(input, book, desk);
   while (isOpen() && Date.now() < untilMs()) {
     if (!canAsk(taken)) {
-      const listener = askerOf(taken, () => isOpen() && !canAsk(taken));
+      const listener = askerOf(input, book, desk, () => isOpen() && !canAsk(taken));
       const restMs = untilMs() - Date.now();
       await waitWhileWanted(listener, restMs, 'nothing to ask by, or asked already');
     } else if (!(await askAtPace(asker, every_ms, untilMs, ask, (it) => takeAnswer(taken, it))))
       break;
   }
-  const words = book.unclear.words();
-  const cause =
-    words === null
-      ? 'the provider could not tell what became of it'
-      : `the provider named a result that is not known here: ${words}`;
+  const cause = book.unclear.causeOr('the provider could not tell what became of it');
   if (isOpen()) await giveUp(taken, cause);
 }
 
 /** The payer has to act elsewhere, or the money is held for a capture: until its time is over. */
 async function hold(taken: Case): Promise<void> {
-  const { input, book } = taken;
+  const { input, book, desk } = taken;
   const { payer_action, authorization, review } = input.policy;
   const status = book.status();
   const isAuthorized = status === 'authorized';
   const freshMs = (isAuthorized ? authorization : payer_action).expires_after_ms;
   const leftMs = status === input.standing?.status ? input.leftMs : null;
   const until = Date.now() + (leftMs ?? freshMs);
-  const asker = askerOf(taken, () => book.status() === status);
+  const asker = askerOf(input, book, desk, () => book.status() === status);
   for (let round = 0; ; round += 1) {
     if (isAskedIn(taken, round)) await askOnce(taken, asker);
     if (!asker.isWanted()) return;
@@ -187,9 +182,9 @@ async function giveUp({ input, book, keyOf }: Case, cause: string): Promise<void
 
 /** Late money waits for a person: it is known what the provider says of it. */
 async function review(taken: Case): Promise<void> {
-  const { input, book } = taken;
+  const { input, book, desk } = taken;
   const wasAsked = !isLateMoney(input.reviewReason);
-  const asker = askerOf(taken, () => book.status() === 'needs_review');
+  const asker = askerOf(input, book, desk, () => book.status() === 'needs_review');
   for (let round = 0; asker.isWanted(); round += 1) {
     const isAsked = isAskedIn(taken, round) && wasAsked && isAskedInReview(book.reviewReason());
     if (isAsked) await askOnce(taken, asker);
@@ -197,17 +192,9 @@ async function review(taken: Case): Promise<void> {
   }
 }
 
-function askerOf({ input, book, desk }: Case, isWanted: Asker['isWanted']): Asker {
-  const { unclear } = book;
-  const renew = () => renewIfLong(input, book, desk);
-  const handleMessages = () => applyNews(input, book, desk);
-  return { inbox: desk, unclear, handleMessages, renew, isWanted };
-}
-
 /** There has to be an id to ask by; and a callback that is asked about is asked about once. */
 function canAsk({ input, book, desk }: Case): boolean {
-  const hasId = book.providerPaymentId() !== null || input.can?.looks_up_by_our_id === true;
-  return hasId && !desk.isPaused && book.confirmation === null;
+  return canLookUp(input, askedOf(book)) && !desk.isPaused && book.confirmation === null;
 }
 
 /** Messages that are there already come first: they may tell more than an answer. */

@@ -11,10 +11,12 @@ import {
 import { isRefundClosed } from '../domain/refund-states.ts';
 import { mayEndRefundReview } from '../domain/review.ts';
 import { type DeliveredRefundEvent, isUnreadable } from '../domain/webhook-event.ts';
+import type { Asker } from './asking.ts';
 import { keepEvent } from './proxies.ts';
 import type { RefundBook } from './refund-book.ts';
 import type { RefundDesk } from './refund-desk.ts';
 import { lookupRefund } from './refund-proxies.ts';
+import { renewRefundIfLong } from './renew.ts';
 
 export type RefundVerdict = {
   readonly outcome: RefundOutcome;
@@ -23,6 +25,18 @@ export type RefundVerdict = {
   /** The stored callback this comes from. */
   readonly eventId: string | null;
 };
+
+/** As `askerOf`, for a refund. */
+export function refundAskerOf(
+  input: RefundInput,
+  book: RefundBook,
+  desk: RefundDesk,
+  isWanted: Asker['isWanted'],
+): Asker {
+  const renew = () => renewRefundIfLong(input, book, desk);
+  const handleMessages = () => applyRefundNews(input, book, desk);
+  return { inbox: desk, unclear: book.unclear, handleMessages, renew, isWanted };
+}
 
 /** Reads all that lies on the desk, in order of arrival. */
 export async function applyRefundNews(

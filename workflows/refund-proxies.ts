@@ -1,7 +1,7 @@
 import { ActivityCancellationType, ActivityFailure, proxyActivities } from '@temporalio/workflow';
 import type { Activities, RefundLookupInput, RefundSendInput } from '../activities/index.ts';
 import type { RefundInput, RefundResult } from '../domain/refund.ts';
-import type { LookupManner } from './lookup.ts';
+import type { LookupOptions } from './lookup.ts';
 import { callOf } from './provider-queue.ts';
 import { endOf, type Sent, sendOptions } from './proxies.ts';
 import type { RefundBook } from './refund-book.ts';
@@ -33,7 +33,7 @@ export async function lookupRefund(
   input: RefundInput,
   book: RefundBook,
   windowMs: number,
-  how: Omit<LookupManner, 'isPromptOver'> & { readonly providerRefundId?: string | null } = {},
+  how: Omit<LookupOptions, 'isPromptOver'> = {},
 ): Promise<RefundResult | null> {
   const { timeout_ms, lookup_every_ms } = input.policy.refund;
   const activities = proxyActivities<Pick<Activities, 'lookupRefund'>>({
@@ -50,7 +50,7 @@ export async function lookupRefund(
     provider: input.provider,
     credentialsRef: input.credentialsRef,
     providerPaymentId: input.providerPaymentId,
-    providerRefundId: how.providerRefundId ?? book.providerRefundId(),
+    providerRefundId: book.providerRefundId(),
     timeoutMs: timeout_ms,
     everyMs: how.everyMs ?? lookup_every_ms,
     ...(how.isOnce === true ? { isOnce: true } : {}),

@@ -2,14 +2,13 @@ import { allHandlersFinished, condition, workflowInfo } from '@temporalio/workfl
 import { scheduleAt } from '../domain/policy.ts';
 import { isRefundOutcome, type RefundRecoveryInput, type RefundResult } from '../domain/refund.ts';
 import type { RefundStatus } from '../domain/refund-states.ts';
-import { type Asker, askAtPace, askWhileWanted, waitUntil, waitWhileWanted } from './asking.ts';
+import { askAtPace, askWhileWanted, waitUntil, waitWhileWanted } from './asking.ts';
 import { isAskedInReview } from './late-success.ts';
 import { causeOf } from './recovery.ts';
 import { openRefundBook, type RefundBook } from './refund-book.ts';
 import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
-import { applyRefundNews, settleRefund } from './refund-news.ts';
+import { applyRefundNews, refundAskerOf, settleRefund } from './refund-news.ts';
 import { lookupRefund } from './refund-proxies.ts';
-import { renewRefundIfLong } from './renew.ts';
 import { deadlineOf } from './unclear.ts';
 
 type Case = {
@@ -52,10 +51,10 @@ export async function recoverRefund(
 }
 
 async function awaitResult(taken: Case): Promise<void> {
-  const { input, book, keyOf } = taken;
+  const { input, book, desk, keyOf } = taken;
   const { result_wait_ms, lookup_every_ms } = input.policy.refund;
   const untilMs = deadlineOf(result_wait_ms, book.unclear, input.policy);
-  const asker = askerOf(taken, () => book.status() === 'pending');
+  const asker = refundAskerOf(input, book, desk, () => book.status() === 'pending');
   const ask = (everyMs: readonly number[], windowMs: number) =>
     lookupRefund(input, book, windowMs, { everyMs });
   await asker.handleMessages();
@@ -81,10 +80,10 @@ async function awaitResult(taken: Case): Promise<void> {
 
 /** Late money, and money beyond what was taken, wait for a person. */
 async function review(taken: Case): Promise<void> {
-  const { input, book } = taken;
+  const { input, book, desk } = taken;
   const wasAsked = input.reviewReason === null || input.reviewReason === 'no_answer';
   const windowMs = input.policy.lookup.timeout_ms * 2;
-  const asker = askerOf(taken, () => book.status() === 'needs_review');
+  const asker = refundAskerOf(input, book, desk, () => book.status() === 'needs_review');
   for (let round = 0; asker.isWanted(); round += 1) {
     if (asker.inbox.hasNews()) await asker.handleMessages();
     const isDue = round > 0 || input.isContinued !== true;
@@ -95,13 +94,6 @@ async function review(taken: Case): Promise<void> {
     }
     await waitWhileWanted(asker, scheduleAt(input.policy.review.ask_every_ms, round), 'in review');
   }
-}
-
-function askerOf({ input, book, desk }: Case, isWanted: Asker['isWanted']): Asker {
-  const { unclear } = book;
-  const handleMessages = () => applyRefundNews(input, book, desk);
-  const renew = () => renewRefundIfLong(input, book, desk);
-  return { inbox: desk, unclear, handleMessages, renew, isWanted };
 }
 
 function canAsk({ input }: Case): boolean {

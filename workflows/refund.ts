@@ -7,15 +7,14 @@ import {
   refundFailure,
 } from '../domain/refund.ts';
 import { isRefundClosed, type RefundStatus } from '../domain/refund-states.ts';
-import { type Asker, askAtPace, askWhileWanted, waitUntil, waitWhileWanted } from './asking.ts';
+import { askAtPace, askWhileWanted, waitUntil, waitWhileWanted } from './asking.ts';
 import { isAskedInReview } from './late-success.ts';
 import type { SendFailure } from './proxies.ts';
 import { learnReceipt } from './receipt.ts';
 import { failRefund, openRefundBook, type RefundBook } from './refund-book.ts';
 import { openRefundDesk, type RefundDesk } from './refund-desk.ts';
-import { applyRefundNews, settleRefund } from './refund-news.ts';
+import { applyRefundNews, refundAskerOf, settleRefund } from './refund-news.ts';
 import { lookupRefund, sendRefund } from './refund-proxies.ts';
-import { renewRefundIfLong } from './renew.ts';
 import { deadlineOf } from './unclear.ts';
 
 /**
@@ -148,7 +147,7 @@ async function awaitResult(input: RefundInput, book: RefundBook, desk: RefundDes
   const { result_wait_ms, lookup_every_ms } = input.policy.refund;
   const untilMs = deadlineOf(result_wait_ms, book.unclear, input.policy);
   const firstMs = Math.min(scheduleAt(lookup_every_ms, 0), result_wait_ms);
-  const asker = askerOf(input, book, desk, () => book.status() === 'pending');
+  const asker = refundAskerOf(input, book, desk, () => book.status() === 'pending');
   const ask = (everyMs: readonly number[], windowMs: number) =>
     lookupRefund(input, book, windowMs, { everyMs });
   if (await waitWhileWanted(asker, firstMs, 'wait for the result')) {
@@ -163,18 +162,12 @@ async function awaitResult(input: RefundInput, book: RefundBook, desk: RefundDes
   await book.write({
     key: 'gave-up',
     action: 'refund.review_needed',
-    cause: untold(book),
+    cause: book.unclear.causeOr('the provider did not tell in time what became of it'),
     event: 'gave_up',
     reviewReason: 'no_answer',
     waitingFor: 'review',
     waitMs: scheduleAt(input.policy.review.ask_every_ms, 0),
   });
-}
-
-function untold(book: RefundBook): string {
-  const words = book.unclear.words();
-  if (words === null) return 'the provider did not tell in time what became of it';
-  return `the provider named a result that is not known here: ${words}`;
 }
 
 async function takeLookup(
@@ -192,24 +185,13 @@ async function awaitReview(input: RefundInput, book: RefundBook, desk: RefundDes
   const { ask_every_ms } = input.policy.review;
   const visit = book.numbered('review');
   const windowMs = input.policy.lookup.timeout_ms * 2;
-  const asker = askerOf(input, book, desk, () => !isRefundClosed(book.status()));
+  const asker = refundAskerOf(input, book, desk, () => !isRefundClosed(book.status()));
   for (let round = 0; asker.isWanted(); round += 1) {
     if (!(await waitWhileWanted(asker, scheduleAt(ask_every_ms, round), 'in review'))) return;
     if (!canAsk(input) || !isAskedInReview(book.reviewReason())) continue;
     const answer = await askWhileWanted(asker, () => lookupRefund(input, book, windowMs));
     if (answer) await takeLookup(input, book, answer, `${visit}/${round}`);
   }
-}
-
-function askerOf(
-  input: RefundInput,
-  book: RefundBook,
-  desk: RefundDesk,
-  isWanted: Asker['isWanted'],
-): Asker {
-  const handleMessages = () => applyRefundNews(input, book, desk);
-  const renew = () => renewRefundIfLong(input, book, desk);
-  return { inbox: desk, unclear: book.unclear, handleMessages, renew, isWanted };
 }
 
 function canAsk({ can }: RefundInput): boolean {

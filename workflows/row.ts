@@ -1,6 +1,6 @@
 import { setCurrentDetails, sleep } from '@temporalio/workflow';
 import type { PaymentInput, Route } from '../domain/payment.ts';
-import type { RecordRequest } from '../domain/payment-record.ts';
+import { attemptKey, type RecordRequest } from '../domain/payment-record.ts';
 import { scheduleAt } from '../domain/policy.ts';
 import { type Missing, restorePayment } from './proxies.ts';
 
@@ -18,11 +18,10 @@ type Place = Pick<RecordRequest, 'paymentId' | 'attemptId' | 'key'>;
 export function openRow(input: PaymentInput, providerPaymentId: () => string | null) {
   let { paymentId } = input;
   let attempt: Attempt = { id: input.attemptId, ordinal: input.attemptOrdinal ?? 1, route: input };
-  /** The first attempt's entries have plain keys; each later attempt has its own. */
   const placeOf = (key: string): Place => ({
     paymentId,
     attemptId: attempt.id,
-    key: attempt.ordinal === 1 ? key : `${attempt.ordinal}/${key}`,
+    key: attemptKey(attempt.ordinal, key),
   });
   const restore = async () => {
     const { merchantId, workflowId, amountMinor, currency, captureMethod = 'automatic' } = input;

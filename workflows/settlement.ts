@@ -10,7 +10,7 @@ import {
 } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
 import type { RecordRequest } from '../domain/payment-record.ts';
-import { isClosed } from '../domain/payment-states.ts';
+import { isClosed, isUnpaid } from '../domain/payment-states.ts';
 import { retryRuleOf, scheduleAt } from '../domain/policy.ts';
 import { mayEndReview } from '../domain/review.ts';
 import type { DeliveredEvent } from '../domain/webhook-event.ts';
@@ -112,8 +112,7 @@ async function writeOutcome(
   webhook: RecordRequest['webhook'],
 ): Promise<void> {
   const isHeld = outcome.kind === 'authorized';
-  const isUnpaid = book.status() === 'failed' || book.status() === 'canceled';
-  const isLate = isMoney(outcome) && isUnpaid;
+  const isLate = isMoney(outcome) && isUnpaid(book.status());
   const said =
     isLate && !isHeld && patched('late-success-in-run')
       ? await askAbout(input, book, outcome)

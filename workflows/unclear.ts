@@ -13,8 +13,8 @@ export type UnclearNotes = {
   takeAsk(): boolean;
   /** True once after the provider named a result that nobody knows: a person looks soon. */
   takeResult(): boolean;
-  /** The provider's words for that result; null when there was none. */
-  words(): string | null;
+  /** Why a person has to look: the provider's words for that result, else `plain`. */
+  causeOr(plain: string): string;
   /** Forgets all of it: another attempt begins. */
   forget(): void;
 };
@@ -27,10 +27,6 @@ export function openUnclearNotes(): UnclearNotes {
   let isDue = false;
   let isResult = false;
   let words: string | null = null;
-  const take = (was: boolean, end: () => void) => {
-    end();
-    return was;
-  };
   return {
     note({ message, unclear }) {
       if (unclear === undefined) return true;
@@ -43,15 +39,18 @@ export function openUnclearNotes(): UnclearNotes {
       return noted <= ASKS_MAX;
     },
     isAskDue: () => isDue,
-    takeAsk: () =>
-      take(isDue, () => {
-        isDue = false;
-      }),
-    takeResult: () =>
-      take(isResult, () => {
-        isResult = false;
-      }),
-    words: () => words,
+    takeAsk() {
+      const wasDue = isDue;
+      isDue = false;
+      return wasDue;
+    },
+    takeResult() {
+      const wasResult = isResult;
+      isResult = false;
+      return wasResult;
+    },
+    causeOr: (plain) =>
+      words === null ? plain : `the provider named a result that is not known here: ${words}`,
     forget() {
       isDue = false;
       isResult = false;

@@ -1,13 +1,13 @@
 import { type FailureCode, failure } from '../domain/error.ts';
 import { formatMoney } from '../domain/money.ts';
-import { isOutcome, unpaid } from '../domain/outcome.ts';
+import { isOutcome } from '../domain/outcome.ts';
 import type { PaymentInput } from '../domain/payment.ts';
-import type { RecordRequest } from '../domain/payment-record.ts';
+import { CANCELED_UNSENT, type RecordRequest } from '../domain/payment-record.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import type { Book } from './book.ts';
 import type { Wish } from './desk.ts';
 import { endHold, sendHoldToReview } from './holds.ts';
-import { lookup } from './lookup.ts';
+import { askedOf, canLookUp, lookup } from './lookup.ts';
 import { settleVerdict } from './settlement.ts';
 
 /** Does what a merchant asked for, as far as the payment and the provider let us. */
@@ -29,15 +29,7 @@ const GRANTS = {
 
 async function cancel(input: PaymentInput, book: Book): Promise<string | null> {
   if (book.isOut()) return await cancelAtProvider(input, book);
-  const written = await book.write({
-    key: 'canceled',
-    action: 'payment.canceled',
-    actor: 'merchant',
-    cause: 'canceled before anything was sent',
-    event: 'canceled',
-    outcome: unpaid('canceled', failure('canceled_by_merchant')),
-    provenUnsent: book.provenUnsent(),
-  });
+  const written = await book.write({ ...CANCELED_UNSENT, provenUnsent: book.provenUnsent() });
   if (written.mayBeAtProvider !== true) return null;
   book.setOut(true);
   return await cancelAtProvider(input, book);
@@ -122,13 +114,8 @@ async function capture(input: PaymentInput, book: Book, wish: Wish): Promise<str
 }
 
 async function verify(input: PaymentInput, book: Book, by: string): Promise<string | null> {
-  const asked = {
-    attemptOrdinal: book.attemptOrdinal(),
-    providerPaymentId: book.providerPaymentId(),
-  };
-  if (asked.providerPaymentId === null && input.can?.looks_up_by_our_id !== true) {
-    return 'there is no id to ask by';
-  }
+  const asked = askedOf(book);
+  if (!canLookUp(input, asked)) return 'there is no id to ask by';
   const answer = await lookup(input, asked, input.policy.lookup.timeout_ms + 1_000);
   if (answer === null || !isOutcome(answer)) return 'the provider says nothing definite';
   if (answer.kind === book.status()) return null;
