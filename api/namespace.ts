@@ -1,5 +1,6 @@
 import { type Client, type Connection, ScheduleNotFoundError } from '@temporalio/client';
 import type { Warning } from '../config/warnings.ts';
+import { refusalOf } from '../domain/server-refusal.ts';
 import { SWEEP_SCHEDULE_ID } from '../workflows/messages.ts';
 import { SEARCH_ATTRIBUTES } from '../workflows/search-attributes.ts';
 
@@ -8,19 +9,24 @@ const REMEDY =
 
 /**
  * What the namespace lacks that payments need. The API only looks: the worker adds it.
- * @returns nothing where we may not look, and where Temporal does not answer.
+ * @returns nothing where we may not look.
+ * @throws where Temporal does not answer.
  */
 export async function findNamespaceWarnings(
   client: Client,
   connection: Connection,
 ): Promise<readonly Warning[]> {
   const { namespace } = client.options;
-  const nothing: readonly Warning[] = [];
   const found = await Promise.all([
-    findAttributeWarnings(connection, namespace).catch(() => nothing),
-    findScheduleWarnings(client).catch(() => nothing),
+    findAttributeWarnings(connection, namespace).catch(nothingIfRefused),
+    findScheduleWarnings(client).catch(nothingIfRefused),
   ]);
   return found.flat();
+}
+
+function nothingIfRefused(error: unknown): readonly Warning[] {
+  if (refusalOf(error) === null) throw error;
+  return [];
 }
 
 async function findAttributeWarnings(

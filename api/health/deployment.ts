@@ -12,7 +12,6 @@ import type { Engine } from '../engine.ts';
 export type DeploymentState = {
   /** Seconds since the sweeper's last round; null when none ever ended, or nobody can tell. */
   readonly sweepAgeSeconds: number | null;
-  readonly isSweeperLate: boolean;
   readonly warnings: readonly Warning[];
 };
 
@@ -47,21 +46,23 @@ const UNHEARD: Warning = {
 
 export function watchDeployment({ pool, engine, policies, own, log }: Parts): Deployment {
   const tell = createWarningLog(log);
+  // A look may be a minute old, and a round that had nothing to do must not be missed.
   const lateAfterSeconds = 60 + (policies.sweep.every_ms * 4) / 1000;
   let isHearing = true;
   let looking: Promise<DeploymentState> | null = null;
-  let state: DeploymentState = { sweepAgeSeconds: null, isSweeperLate: false, warnings: own };
+  let state: DeploymentState = { sweepAgeSeconds: null, warnings: own };
+  const findRisks = keepLast(() => findDatabaseRisks(pool));
+  const findLacking = keepLast(() => engine.findNamespaceWarnings());
+  let late: readonly Warning[] = [];
   const find = async (): Promise<DeploymentState> => {
-    const nothing: readonly Warning[] = [];
-    const [age, risks, namespace] = await Promise.all([
+    const [age, lacking, risks] = await Promise.all([
       findSweepAge(pool).catch(() => 'unknown' as const),
-      findDatabaseRisks(pool).catch(() => nothing),
-      engine.findNamespaceWarnings(),
+      findLacking(),
+      findRisks(),
     ]);
-    const isSweeperLate = age !== 'unknown' && (age === null || age > lateAfterSeconds);
-    const late = isSweeperLate ? [lateWarning(age)] : [];
-    const warnings = [...namespace, ...late, ...risks, ...(isHearing ? [] : [UNHEARD]), ...own];
-    state = { sweepAgeSeconds: age === 'unknown' ? null : age, isSweeperLate, warnings };
+    if (age !== 'unknown') late = age === null || age > lateAfterSeconds ? [lateWarning(age)] : [];
+    const warnings = [...lacking, ...late, ...risks, ...(isHearing ? [] : [UNHEARD]), ...own];
+    state = { sweepAgeSeconds: age === 'unknown' ? null : age, warnings };
     tell(warnings);
     return state;
   };
@@ -79,11 +80,21 @@ export function watchDeployment({ pool, engine, policies, own, log }: Parts): De
     },
     async run(signal) {
       while (!signal.aborted) {
-        const { isSweeperLate } = await look();
-        const pauseMs = isSweeperLate ? LOOK_AGAIN_MS : LOOK_EVERY_MS;
+        const { warnings } = await look();
+        const isLate = warnings.some(({ code }) => code === 'sweeper_late');
+        const pauseMs = isLate ? LOOK_AGAIN_MS : LOOK_EVERY_MS;
         await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
       }
     },
+  };
+}
+
+/** A look that gets no answer repairs nothing: what the last answer said still counts. */
+function keepLast(find: () => Promise<readonly Warning[]>): () => Promise<readonly Warning[]> {
+  let last: readonly Warning[] = [];
+  return async () => {
+    last = await find().catch(() => last);
+    return last;
   };
 }
 

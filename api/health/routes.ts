@@ -3,6 +3,7 @@ import { WARNING_CODES, type WarningCode } from '../../config/warnings.ts';
 import { DATABASE_FAULTS, findDatabaseFault, isDatabaseReadOnly } from '../../db/health.ts';
 import type { ApiDeps } from '../deps.ts';
 import { declare, type Operation } from '../operation.ts';
+import { namesOf } from '../shape.ts';
 
 const tag = 'Health';
 const access = { kind: 'open' } as const;
@@ -10,13 +11,9 @@ const access = { kind: 'open' } as const;
 const limit = 'health';
 const state = z.enum(['ok', 'unavailable']);
 const statusShape = z.strictObject({ status: state });
-const CODES = Object.keys(WARNING_CODES).filter((code): code is WarningCode =>
-  Object.hasOwn(WARNING_CODES, code),
-);
+const CODES = Object.entries(WARNING_CODES).map(([code, what]) => `\`${code}\`: ${what}.`);
 const warningShape = z.strictObject({
-  code: z.enum(CODES).meta({
-    description: CODES.map((code) => `\`${code}\`: ${WARNING_CODES[code]}.`).join(' '),
-  }),
+  code: namesOf(WARNING_CODES).meta({ description: CODES.join(' ') }),
   detail: z.string().meta({
     description: 'What is wrong, and how to mend it',
     example:
@@ -25,7 +22,7 @@ const warningShape = z.strictObject({
 });
 const warnings = z.array(warningShape).meta({
   description:
-    'What of the deployment cannot hold what we promise, though payments are taken. It is looked for each minute.',
+    'Weaknesses of this deployment that may break a promise of ours; payments are taken all the same. Looked for each minute.',
 });
 const readyShape = z.strictObject({ status: z.literal('ok'), warnings });
 const REASONS =
@@ -50,12 +47,15 @@ const healthShape = z.strictObject({
     .meta({ description: 'Null: no round of the sweeper has ended, or the database is away' }),
   warnings,
 });
-const OF_SWEEPER: readonly WarningCode[] = ['schedule_missing', 'schedule_paused'];
+const OF_SWEEPER: readonly WarningCode[] = ['schedule_missing', 'schedule_paused', 'sweeper_late'];
 const tell = (isUp: boolean) => (isUp ? 'ok' : 'unavailable');
 
 async function tellDatabase(pool: ApiDeps['pool']) {
   if ((await findDatabaseFault(pool)) !== null) return 'unavailable';
-  return (await isDatabaseReadOnly(pool).catch(() => false)) ? 'read_only' : 'ok';
+  return await isDatabaseReadOnly(pool).then(
+    (isReadOnly) => (isReadOnly ? 'read_only' : 'ok'),
+    () => 'unavailable' as const,
+  );
 }
 
 /** For load balancers and for people. */
@@ -65,7 +65,7 @@ export const healthOperations: readonly Operation[] = [
     method: 'get',
     path: '/livez',
     tag,
-    summary: 'This process turns',
+    summary: 'This process runs',
     access,
     answers: { 200: { description: 'It does', schema: statusShape } },
     handle: () => Promise.resolve({ status: 200, body: { status: 'ok' } }),
@@ -122,8 +122,7 @@ export const healthOperations: readonly Operation[] = [
       const isTaking = database === 'ok';
       const isThere = database !== 'unavailable';
       const codes = found.warnings.map(({ code }) => code);
-      const sweeper =
-        isThere && !found.isSweeperLate && !codes.some((code) => OF_SWEEPER.includes(code));
+      const sweeper = isThere && !codes.some((code) => OF_SWEEPER.includes(code));
       const starts = !codes.includes('search_attributes_missing');
       const isWell = isTaking && temporal && sweeper && starts;
       return {

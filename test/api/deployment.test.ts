@@ -11,6 +11,7 @@ import { markSweepRound } from '../../db/sweep-rounds.ts';
 import { paymentInput } from '../../domain/inputs.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import { storePaymentIn } from '../factories.ts';
+import { keepLog } from '../kept-log.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
 import { type Body, openTestApi, type TestApi } from './server.ts';
 
@@ -94,15 +95,38 @@ test('a warning about the sweeper goes soon after its first round', async () => 
   const stop = new AbortController();
   const watching = deployment.run(stop.signal);
   try {
+    const isLate = () => deployment.state().warnings.some(({ code }) => code === 'sweeper_late');
     await deployment.look();
-    expect(deployment.state().isSweeperLate).toBe(true);
+    expect(isLate()).toBe(true);
     for (const part of ['unstarted', 'undelivered'] as const) await markSweepRound(pool, part);
-    while (deployment.state().isSweeperLate) await sleep(100);
+    while (isLate()) await sleep(100);
   } finally {
     stop.abort();
     await watching;
   }
 }, 30_000);
+
+test('a look that gets no answer takes no warning back', async () => {
+  await api.database.queryAsOwner('DELETE FROM sweep_rounds');
+  const { log, lines } = keepLog('info');
+  let isAway = false;
+  const answer = <T>(found: () => Promise<T>) =>
+    isAway ? Promise.reject(new Error('away')) : found();
+  const lacking = [{ code: 'schedule_paused', detail: 'It is paused.' }] as const;
+  const engine = { findNamespaceWarnings: () => answer(() => Promise.resolve(lacking)) };
+  const one: typeof api.pool.one = (query) => answer(() => api.pool.one(query));
+  const pool = { ...api.pool, one };
+  const policies = readPolicies({}, null);
+  const deployment = watchDeployment({ pool, engine, policies, own: [], log });
+  const before = (await deployment.look()).warnings;
+  isAway = true;
+  const after = await deployment.look();
+  expect(after).toEqual({ sweepAgeSeconds: null, warnings: before });
+  expect(before.map(({ code }) => code)).toEqual(
+    expect.arrayContaining(['schedule_paused', 'sweeper_late', 'crash_loses_payments']),
+  );
+  expect(lines().map(({ level }) => level)).toEqual(before.map(() => 'warn'));
+});
 
 test.each([
   ['schedule_missing', 'unavailable'],
