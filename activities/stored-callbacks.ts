@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { recordAccountEvent } from '../db/account-events.ts';
-import { findLatePayment, findLateRefund, isRowMissing } from '../db/late-news.ts';
+import { findLatePayment, findLateRefund, isForWorkflow } from '../db/late-news.ts';
 import type { Pool } from '../db/pool.ts';
 import type { WebhookEvent } from '../db/rows.ts';
 import { markDelivered, markWebhookEvent } from '../db/webhook-events.ts';
@@ -47,14 +47,9 @@ async function recordStored(
 }
 
 async function deliver(pool: Pool, temporal: Client, stored: WebhookEvent): Promise<Delivery> {
-  const { event, workflow_id, payment_id, provider } = stored;
+  const { event, workflow_id, provider } = stored;
   if (event === null || isAccountEvent(event)) return 'unknown';
-  if (workflow_id === null) return 'unknown';
-  // A token proves the workflow, so its run hears of it though the row is gone.
-  const isProven = payment_id !== null || stored.account === null;
-  if (!isProven || (payment_id === null && !(await isRowMissing(pool, workflow_id)))) {
-    return 'unknown';
-  }
+  if (workflow_id === null || !(await isForWorkflow(pool, stored))) return 'unknown';
   const eventId = deliveryIdOf(stored);
   if (isRefundEvent(event)) {
     const delivered = { eventId, event, unstored: null };

@@ -35,26 +35,32 @@ export function answerTimeOf(
   const { waitS, applied } = readPreference(headers.prefer);
   const limitMs = Math.min(figureMs, waitS === null ? figureMs : waitS * 1000);
   const untilMs = (sinceArrivalMs: number) => Math.max(0, arrivedMs + sinceArrivalMs - nowMs());
-  const isOver = async <T>(work: Promise<T>, otherwise: () => T): Promise<T> => {
-    const answered = new AbortController();
-    const over = sleep(untilMs(figureMs), undefined, { signal: answered.signal });
-    try {
-      return await Promise.race([work, over.then(otherwise)]);
-    } finally {
-      over.catch(() => undefined);
-      answered.abort();
-    }
-  };
   return {
     waitMs: () => untilMs(limitMs - Math.min(ANSWER_MS, limitMs / 10)),
     orUnavailable: (work) =>
-      isOver(work, () => {
-        const detail = 'the database takes too long; repeat it with the same Idempotency-Key';
+      endWithin(untilMs(figureMs), work, () => {
+        const detail =
+          'the database takes too long; repeat the request with the same Idempotency-Key';
         throw new ApiError('temporarily_unavailable', detail);
       }),
-    orElse: (work, known) => isOver(work, () => known),
+    orElse: (work, known) => endWithin(untilMs(figureMs), work, () => known),
     headers: applied === '' ? {} : { 'Preference-Applied': applied },
   };
+}
+
+/** The result of the work; where it takes longer, that of `otherwise`, and the work goes on. */
+export async function endWithin<T>(
+  ms: number,
+  work: Promise<T>,
+  otherwise: () => T | Promise<T>,
+): Promise<T> {
+  const ended = new AbortController();
+  const over = sleep(ms, undefined, { signal: ended.signal });
+  try {
+    return await Promise.race([work, over.then(otherwise)]);
+  } finally {
+    ended.abort();
+  }
 }
 
 /** One preference: a token and its value, bare or quoted; parameters behind it are not ours. */

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, type Connection, WithStartWorkflowOperation } from '@temporalio/client';
 import type { Log } from '../config/log.ts';
 import type { Warning } from '../config/warnings.ts';
@@ -24,6 +23,7 @@ import {
   paymentStart,
   refundStart,
 } from '../workflows/messages.ts';
+import { endWithin } from './answer-time.ts';
 import { type Batches, createBatches, type Within } from './batches.ts';
 import { describeExecution, type Executions } from './execution.ts';
 import { findNamespaceWarnings } from './namespace.ts';
@@ -86,13 +86,13 @@ export function createEngine(
       () => going.delete(ended),
     );
     going.add(ended);
-    return endWithin(ms, calling);
+    return answerWithin(ms, calling);
   };
-  const findMissing = () =>
-    within(DESCRIBE_TIMEOUT_MS, () => findNamespaceWarnings(client, connection)).catch(() => []);
+  const findLacking = () =>
+    within(DESCRIBE_TIMEOUT_MS, () => findNamespaceWarnings(client, connection));
   return {
-    ...createStarts(client, within, startWithinMs, log, findMissing),
-    ...createUpdates(client, within),
+    ...createStarts(client, within, startWithinMs, log, findLacking),
+    ...createUpdates(client, within, log),
     ...createBatches(client, within, log),
     deliver: (workflowId, delivered, loadLate) =>
       within(SIGNAL_TIMEOUT_MS, () => deliverEvent(client, workflowId, delivered, loadLate)),
@@ -108,7 +108,7 @@ export function createEngine(
         () => true,
         () => false,
       ),
-    findNamespaceWarnings: findMissing,
+    findNamespaceWarnings: findLacking,
     untilIdle: async () => {
       while (going.size > 0) await Promise.all(going);
     },
@@ -119,19 +119,10 @@ export function createEngine(
   };
 }
 
-/** @throws Error when it takes longer; the work goes on, and nobody hears of its end. */
-async function endWithin<T>(ms: number, work: Promise<T>): Promise<T> {
-  const ended = new AbortController();
-  const over = sleep(ms, undefined, { signal: ended.signal });
-  try {
-    const late = over.then(() => {
-      throw new Error(`Temporal did not answer within ${ms} ms`);
-    });
-    return await Promise.race([work, late]);
-  } finally {
-    over.catch(() => undefined);
-    ended.abort();
-  }
+function answerWithin<T>(ms: number, work: Promise<T>): Promise<T> {
+  return endWithin(ms, work, () => {
+    throw new Error(`Temporal did not answer within ${ms} ms`);
+  });
 }
 
 function createStarts(
@@ -139,13 +130,14 @@ function createStarts(
   within: Within,
   startWithinMs: number,
   log: Log,
-  findMissing: Engine['findNamespaceWarnings'],
+  findLacking: Engine['findNamespaceWarnings'],
 ) {
   const tell = async (workflowId: string, error: unknown) => {
     const refusal = refusalOf(error);
     if (refusal !== null) {
       // The refusal of an update-with-start does not say what it is about.
-      const missing = (await findMissing()).map(({ detail }) => detail);
+      const lacking = await findLacking().catch(() => []);
+      const missing = lacking.map(({ detail }) => detail);
       const about = { workflow_id: workflowId, reason: refusal, missing };
       log.error(about, 'Temporal refused a start; the sweeper tries again');
       return;
@@ -163,7 +155,7 @@ function createStarts(
         return false;
       },
     );
-    return await endWithin(waitMs, starting).catch(() => false);
+    return await endWithin(waitMs, starting, () => false);
   };
   const updateId = FIRST_STATE_UPDATE_ID;
   return {

@@ -7,8 +7,8 @@ export type OtherVersion = {
   readonly version: string;
 };
 
-/** An account can sign any version that it likes: so many are remembered. */
-const REMEMBERED_MAX = 200;
+/** An account can sign any version that it likes: so many of each are remembered. */
+const REMEMBERED_MAX = 5;
 const VERSION_MAX = 40;
 
 /** What this process has seen of events in other versions; each is told once. */
@@ -19,19 +19,20 @@ export function createOtherVersions(registers: Registry[]) {
     labelNames: ['provider'],
     registers,
   });
-  const seen = new Map<string, OtherVersion>();
+  const seen: OtherVersion[] = [];
   return {
-    /** @returns true for the first event of its account in this version. */
-    count({ provider, account, version: told }: OtherVersion): boolean {
+    /** @returns what is to be told, for the first event of its account in this version. */
+    count({ provider, account, version }: OtherVersion): OtherVersion | null {
       counter.inc({ provider });
-      const version = told.slice(0, VERSION_MAX);
-      const key = JSON.stringify([account, version]);
-      if (seen.has(key) || seen.size >= REMEMBERED_MAX) return false;
-      seen.set(key, { provider, account, version });
-      return true;
+      const other = { provider, account, version: version.slice(0, VERSION_MAX) };
+      const ofAccount = seen.filter((it) => it.account === account);
+      const isKnown = ofAccount.some((it) => it.version === other.version);
+      if (isKnown || ofAccount.length >= REMEMBERED_MAX) return null;
+      seen.push(other);
+      return other;
     },
     list: (provider: string): readonly OtherVersion[] =>
-      [...seen.values()].filter((it) => it.provider === provider),
+      seen.filter((it) => it.provider === provider),
   };
 }
 export type OtherVersions = ReturnType<typeof createOtherVersions>;

@@ -6,11 +6,13 @@ import {
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
+import type { Log } from '../config/log.ts';
 import { REQUEST_WAIT_MAX_MS } from '../config/policies.ts';
 import type { Decision, RefundDecision } from '../domain/decision.ts';
 import { lateOutcomeWorkflowId, lateRefundWorkflowId } from '../domain/id.ts';
 import type { RecoveryInput } from '../domain/payment.ts';
 import type { RefundRecoveryInput } from '../domain/refund.ts';
+import { refusalOf } from '../domain/server-refusal.ts';
 import {
   cancelUpdate,
   captureUpdate,
@@ -73,7 +75,7 @@ const recoverPayment = (input: RecoveryInput) =>
 const recoverRefund = (input: RefundRecoveryInput) =>
   new WithStartWorkflowOperation('recoverRefund', refundRecoveryStart(input));
 
-function createAskers({ workflow }: Client, within: Within) {
+function createAskers({ workflow }: Client, within: Within, log: Log) {
   /** Of the workflows that it may wait in, the first that runs; else one that is started for it. */
   const ask = (
     workflowIds: readonly string[],
@@ -88,7 +90,11 @@ function createAskers({ workflow }: Client, within: Within) {
       const operation = await start();
       if (operation === null) return { kind: 'not_running' };
       return await answerOf(asked.withStart(operation));
-    }).catch(toUpdateAnswer);
+    }).catch((error: unknown) => {
+      const about = { workflow_id: workflowIds[0], refusal: refusalOf(error) };
+      log.warn({ err: error, ...about }, 'what was asked of a workflow was not done in time');
+      return { kind: 'unavailable' };
+    });
   return {
     askPayment: (workflowId: string, asked: Asked, load: LoadRecovery) =>
       ask([workflowId, lateOutcomeWorkflowId(workflowId)], asked, async () => {
@@ -103,9 +109,9 @@ function createAskers({ workflow }: Client, within: Within) {
   };
 }
 
-export function createUpdates(client: Client, within: Within): Updates {
+export function createUpdates(client: Client, within: Within, log: Log): Updates {
   const { workflow } = client;
-  const { askPayment, askRefund } = createAskers(client, within);
+  const { askPayment, askRefund } = createAskers(client, within, log);
   const bare = (update: typeof cancelUpdate, options: { updateId?: string } = {}): Asked => ({
     of: (handle) => handle.executeUpdate(update, options),
     withStart: (start) =>
@@ -144,7 +150,7 @@ function toUpdateAnswer(error: unknown): UpdateAnswer {
     const message = cause?.message ?? 'refused';
     return { kind: 'refused', type, message, ...retryAfterOf(cause) };
   }
-  return { kind: 'unavailable' };
+  throw error;
 }
 
 function retryAfterOf(cause: Error | undefined): { readonly retryAfterS?: number } {

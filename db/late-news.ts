@@ -5,6 +5,7 @@ import type { Refund, RefundNews } from '../domain/refund.ts';
 import { findPaymentByWorkflow } from './payments.ts';
 import type { Connection } from './pool.ts';
 import { findRefundByWorkflow } from './refunds.ts';
+import type { WebhookEvent } from './rows.ts';
 import { sql } from './sql.ts';
 
 /** What a late callback is about; or that it repeats what is known, or is about nothing of ours. */
@@ -29,8 +30,20 @@ export async function findLateRefund(
   return isOldNewsOfRefund(found.refund, event) ? 'nothing_new' : found;
 }
 
-/** Whether no row has this workflow: there was none, or the database was put back (ADR 0016). */
-export async function isRowMissing(db: Connection, workflowId: string): Promise<boolean> {
+/**
+ * Whether the workflow that a callback names hears of it: as its payment's, or as the one that a
+ * token proves where the row is gone (ADR 0016).
+ */
+export async function isForWorkflow(
+  db: Connection,
+  { account, workflow_id, payment_id }: WebhookEvent,
+): Promise<boolean> {
+  if (workflow_id === null) return false;
+  return payment_id !== null || (account === null && (await isRowMissing(db, workflow_id)));
+}
+
+/** Whether no row has this workflow: there was none, or the database was put back. */
+async function isRowMissing(db: Connection, workflowId: string): Promise<boolean> {
   const row = await db.maybeOne(sql.typeAlias('id')`
     SELECT id FROM payments WHERE workflow_id = ${workflowId}
     UNION ALL SELECT id FROM refunds WHERE workflow_id = ${workflowId}`);

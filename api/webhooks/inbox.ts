@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { recordAccountEvent } from '../../db/account-events.ts';
 import { isDatabaseAway } from '../../db/away.ts';
-import { findLatePayment, findLateRefund, isRowMissing } from '../../db/late-news.ts';
+import { findLatePayment, findLateRefund, isForWorkflow } from '../../db/late-news.ts';
 import type { WebhookEvent } from '../../db/rows.ts';
 import {
   awaitDelivery,
@@ -71,8 +71,8 @@ function tellOtherVersion(
   version: string | undefined,
 ): void {
   if (version === undefined || account === null) return;
-  const other = { provider, account, version };
-  if (!metrics.otherVersions.count(other)) return;
+  const other = metrics.otherVersions.count({ provider, account, version });
+  if (other === null) return;
   log.warn(
     other,
     'events of this account are in another version of the provider’s API than the one we read: set the version of its webhook endpoint',
@@ -168,30 +168,24 @@ async function pass(deps: ApiDeps, stored: WebhookEvent): Promise<Taken['fate']>
   }
 }
 
-/** It stays parked, where operators see it; with Temporal away the sweeper tells the workflow. */
+/**
+ * It stays parked, where operators see it. While Temporal is unavailable it is put among those that
+ * the sweeper delivers.
+ */
 async function passUnreadable(deps: ApiDeps, stored: WebhookEvent): Promise<void> {
   const fate = await pass(deps, stored);
   if (fate === 'waits_for_temporal') await awaitDelivery(deps.callbackPool, stored.id);
 }
 
-/** A token proves the workflow, so its run hears of it though the row is gone (ADR 0016). */
-async function isOfRun({ callbackPool }: ApiDeps, stored: WebhookEvent): Promise<boolean> {
-  const { account, workflow_id } = stored;
-  return (
-    account === null && workflow_id !== null && (await isRowMissing(callbackPool, workflow_id))
-  );
-}
-
 async function passToWhom(deps: ApiDeps, stored: WebhookEvent): Promise<Delivery | 'parked'> {
   const { callbackPool } = deps;
-  const { id, event, workflow_id: workflowId, payment_id, provider, account } = stored;
+  const { id, event, workflow_id: workflowId, provider, account } = stored;
   if (event === null) return 'unknown';
   if (isAccountEvent(event)) {
     const told = await recordAccountEvent(callbackPool, { eventId: id, provider, account, event });
     return told === 'recorded' ? 'nothing_new' : told;
   }
-  if (workflowId === null) return 'unknown';
-  if (payment_id === null && !(await isOfRun(deps, stored))) return 'unknown';
+  if (workflowId === null || !(await isForWorkflow(callbackPool, stored))) return 'unknown';
   const capabilities = capabilitiesOf(provider);
   return await deliver(
     deps,

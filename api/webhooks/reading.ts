@@ -1,9 +1,11 @@
+import type { Log } from '../../config/log.ts';
 import { listProviderIds } from '../../db/attempts.ts';
 import type { Connection } from '../../db/pool.ts';
 import type { Vault } from '../../db/vault.ts';
 import { isStorable } from '../../domain/text.ts';
 import type { SealedWebhookEvent, Translation } from '../../domain/webhook-event.ts';
 import { hasPersonalIds } from '../../providers/index.ts';
+import type { ApiDeps } from '../deps.ts';
 import type { Channel } from './channel.ts';
 
 /**
@@ -11,11 +13,11 @@ import type { Channel } from './channel.ts';
  * the payer: ids that do are sealed, and no key can be guessed from what it was made of.
  */
 export function readCallback(
-  vault: Vault,
+  { vault, log }: Pick<ApiDeps, 'vault' | 'log'>,
   { provider, webhook }: Channel,
   body: Buffer,
 ): { readonly read: Translation; readonly key: string } {
-  const read = requireStorable(translate(webhook, body));
+  const read = requireStorable(translate(log, provider.name, webhook, body));
   const digest = (text: string) =>
     vault.hash('webhook_event_key', text).toString('hex').slice(0, 32);
   if (read.kind === 'malformed')
@@ -24,12 +26,22 @@ export function readCallback(
   return { read: sealIds(vault, read), key: digest(read.eventKey) };
 }
 
-/** What our own translation fails at is parked with its bytes, as any other that is malformed. */
-function translate(webhook: Channel['webhook'], body: Buffer): Translation {
+/**
+ * What our own translation fails at is parked with its bytes, as any other that is malformed. The
+ * log tells where it failed, and leaves out the error's message, which may quote the body.
+ */
+function translate(
+  log: Log,
+  provider: string,
+  webhook: Channel['webhook'],
+  body: Buffer,
+): Translation {
   try {
     return webhook.translate(body);
   } catch (error) {
     const kind = error instanceof Error ? error.constructor.name : typeof error;
+    const at = error instanceof Error ? (error.stack ?? '').match(/^ {4}at .*$/gm) : null;
+    log.error({ provider, kind, at }, 'a callback could not be translated');
     return { kind: 'malformed', reason: `it could not be read: ${kind}` };
   }
 }

@@ -17,13 +17,13 @@ import { readCallback } from './reading.ts';
  * where it is written in another version of the provider’s API than the one that we read.
  */
 export function seal(
-  { vault }: ApiDeps,
+  { vault, log }: ApiDeps,
   channel: Channel,
   { workflowId: addressed, account }: Proof,
   { body, headers, remoteAddress }: Callback,
 ): { readonly sealed: SealedWebhookEvent; readonly otherVersion: string | undefined } {
   const id = newId('event');
-  const { read, key } = readCallback(vault, channel, body);
+  const { read, key } = readCallback({ vault, log }, channel, body);
   const named = 'workflowId' in read ? (read.workflowId ?? null) : null;
   const workflowId = addressed ?? named;
   const event = eventOf(read, workflowId);

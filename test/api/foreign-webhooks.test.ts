@@ -117,3 +117,19 @@ test('events in another version of the API are read, and the version is told onc
     ['cpay', []],
   ]);
 });
+
+test('an account that invents versions hides those of no other account', async () => {
+  const { workflowId } = await storeStripe('env:stripe');
+  const id = await configure((await api.openMerchant()).send);
+  const event = makeStripeEvent('evt_1', workflowId);
+  for (let nth = 0; nth < 7; nth += 1) {
+    const invented = { ...event, id: `evt_x${nth}`, api_version: `${nth}`.repeat(50) };
+    await post(sign('stripe', invented, SECRET), `/${id}`);
+  }
+  await post(sign('stripe', { ...event, id: 'evt_2', api_version: '2018-01-01' }, today));
+  const told = lines().flatMap(({ version }) => (typeof version === 'string' ? [version] : []));
+  expect(told.slice(-6)).toEqual([
+    ...[0, 1, 2, 3, 4].map((nth) => `${nth}`.repeat(40)),
+    '2018-01-01',
+  ]);
+});
