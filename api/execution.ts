@@ -65,11 +65,16 @@ const WAITS = {
 /**
  * What is awaited, and what comes next, in words.
  * @param it what went, or goes, out.
- * @param cause what was last unclear about it; null when nothing was.
+ * @param findCause what was last unclear about it; null when nothing was.
  */
-export function explainWait(waitingFor: WaitingFor, it: Sent, cause: string | null = null): string {
+export async function explainWait(
+  waitingFor: WaitingFor,
+  it: Sent,
+  findCause: () => Promise<string | null>,
+): Promise<string> {
   const isUnclear = waitingFor === 'lookup' || waitingFor === 'review';
-  return `${WAITS[waitingFor](it)}${isUnclear && cause !== null ? ` Last: ${cause}.` : ''}`;
+  const cause = isUnclear ? await findCause() : null;
+  return `${WAITS[waitingFor](it)}${cause === null ? '' : ` Last: ${cause}.`}`;
 }
 
 /**

@@ -73,7 +73,7 @@ function askForOpen(pool: Pool, common: Collected) {
 function askForWaiting(pool: Pool, common: Collected) {
   const waiting = new Gauge({
     name: 'malipo_waiting',
-    help: 'Callbacks, webhooks, refunds in review, endpoints that were switched off; parked callbacks (10000 at most) and money beside payments wait for a person',
+    help: 'What waits, by kind: callbacks and webhooks to be delivered, refunds in review, endpoints that we switched off, parked callbacks (counted up to 10000) and unmatched receipts',
     labelNames: ['what'],
     ...common,
   });

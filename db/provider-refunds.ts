@@ -25,7 +25,7 @@ export type FoundRefund = {
 };
 
 /**
- * Writes down a refund that was made at the provider past us: a row of `refunds` like any other,
+ * Writes down a refund that was made at the provider, not by us: a row of `refunds` like any other,
  * but without a key of the merchant's, and counted at once, since its money has left. The same
  * refund told again changes nothing but its status. One of ours is known by the provider's id.
  * @returns parked where the payment has taken no money yet: it is told too early, or of nothing.

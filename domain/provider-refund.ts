@@ -1,6 +1,6 @@
 import type { RefundResult } from './refund.ts';
 
-/** A refund that was made at the provider past us: in its dashboard, or by its support. */
+/** A refund that was made at the provider, not by us: in its dashboard, or by its support. */
 export type ProviderRefund = {
   readonly providerRefundId: string;
   readonly providerPaymentId: string;

@@ -149,7 +149,7 @@ export type RefundRecoveryInput = LateRefundInput & {
   readonly isContinued?: true;
 };
 
-/** `provider`: it was made there past us, in the dashboard or by its support. */
+/** `provider`: it was made there, not by us: in the dashboard or by its support. */
 export const REFUND_ORIGINS = ['malipo', 'provider'] as const;
 export type RefundOrigin = (typeof REFUND_ORIGINS)[number];
 

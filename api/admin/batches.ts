@@ -28,7 +28,7 @@ export const batchOperations: readonly Operation[] = [
     tag,
     summary: 'Look up, pause or resume all open payments of a provider',
     description:
-      'A paused payment is not sent, captured or asked about, by a look-up neither; callbacks, cancels and decisions still count. New payments are not paused: switch the provider off for those. One batch runs at a time, unless Temporal is told otherwise. Each payment’s timeline says who asked.',
+      'A paused payment is not sent and not captured, and its provider is not asked, not even by a look-up; callbacks, cancels and decisions still count. New payments are not paused: switch the provider off for those. One batch runs at a time, unless Temporal is told otherwise. Each payment’s timeline says who asked.',
     access: { kind: 'operator', role: 'operator' },
     body: z
       .strictObject({

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { KNOWN_DAYS, KNOWN_HOURS, recordDecision } from '../../db/decisions.ts';
-import type { CaptureMethod } from '../../domain/capture.ts';
-import { DECISIONS, type Decision, faultOfDecision } from '../../domain/decision.ts';
+import {
+  DECISIONS,
+  type DecidedPayment,
+  type Decision,
+  faultOfDecision,
+} from '../../domain/decision.ts';
 import type { Currency } from '../../domain/money.ts';
-import type { ReviewReason } from '../../domain/payment.ts';
-import type { RefundReviewReason } from '../../domain/refund.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { Reply } from '../operation.ts';
@@ -50,16 +52,7 @@ type Subject = {
   readonly currency: Currency;
   readonly createdAt: string;
   readonly updatedAt: string;
-  readonly reviewReason: ReviewReason | RefundReviewReason | null;
-  /** Of a payment. */
-  readonly captureMethod?: CaptureMethod;
 };
-/** Null for a refund, whose amount is known. */
-function decidedPaymentOf({ amountMinor, captureMethod, reviewReason }: Subject) {
-  if (captureMethod === undefined) return null;
-  const reason = reviewReason === 'over_refunded' ? null : reviewReason;
-  return { amountMinor, captureMethod, reviewReason: reason };
-}
 
 type Said<D> = Pick<Decision, 'reason'> & {
   readonly decision: D;
@@ -77,11 +70,14 @@ export async function decide<D extends Decision['decision']>(
   { decision, reason, receipt, amount }: Said<D>,
   {
     operatorId,
+    payment,
     faultOf = () => Promise.resolve(null),
     carryOut,
     show,
   }: {
     readonly operatorId: string;
+    /** What it is about; null for a refund, whose amount is known. */
+    readonly payment: DecidedPayment | null;
     /** What else stands against it; null when nothing does. */
     readonly faultOf?: () => Promise<string | null>;
     /** Tells the workflow. */
@@ -97,7 +93,7 @@ export async function decide<D extends Decision['decision']>(
   const from = policies.api.two_operators_from_minor;
   const needsTwo = subject.amountMinor >= (from[currency] ?? from.default);
   const said = { decision, reason, receipt: receipt ?? null, amountMinor: amount ?? null };
-  const fault = faultOfDecision({ ...said, by: operatorId }, decidedPaymentOf(subject));
+  const fault = faultOfDecision({ ...said, by: operatorId }, payment);
   const found = fault ?? (await faultOf());
   if (found !== null) throw new ApiError('invalid_decision', found);
   const made = { subjectId, madeAt, changedAt, ...said, operatorId, needsTwo };

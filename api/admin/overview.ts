@@ -26,12 +26,12 @@ export const overviewOperations: readonly Operation[] = [
     access,
     query: pageQuery,
     answers: { 200: { description: 'A page', schema: pageOf(executionShape) } },
-    async handle({ pool, engine }, { query }) {
+    async handle(deps, { query }) {
       const body = await findPage(
         'payment',
         query,
-        (limit, afterId) => listStuck(pool, STUCK_GRACE_MS, limit, afterId),
-        (payment) => showExecution(engine, payment),
+        (limit, afterId) => listStuck(deps.pool, STUCK_GRACE_MS, limit, afterId),
+        (payment) => showExecution(deps, payment),
       );
       return { status: 200, body };
     },
@@ -45,12 +45,12 @@ export const overviewOperations: readonly Operation[] = [
     access,
     query: pageQuery,
     answers: { 200: { description: 'A page', schema: pageOf(refundExecutionShape) } },
-    async handle({ pool, engine }, { query }) {
+    async handle(deps, { query }) {
       const body = await findPage(
         'refund',
         query,
-        (limit, afterId) => listStuckRefunds(pool, STUCK_GRACE_MS, limit, afterId),
-        (refund) => showRefundExecution(engine, refund),
+        (limit, afterId) => listStuckRefunds(deps.pool, STUCK_GRACE_MS, limit, afterId),
+        (refund) => showRefundExecution(deps, refund),
       );
       return { status: 200, body };
     },

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { findUnclearCause, listAudit } from '../../db/audit.ts';
+import { listAudit } from '../../db/audit.ts';
 import { findAnyPayment } from '../../db/payments.ts';
 import { findReceiptHolder } from '../../db/receipts.ts';
 import { listPaymentsInReview } from '../../db/review-queue.ts';
@@ -102,8 +102,7 @@ export const adminPaymentOperations: readonly Operation[] = [
     answers: { 200: { description: 'The running workflow', schema: executionShape } },
     async handle(deps, { param }) {
       const payment = await requireAnyPayment(deps, param('id'));
-      const cause = await findUnclearCause(deps.pool, payment.id);
-      return { status: 200, body: await showExecution(deps.engine, payment, cause) };
+      return { status: 200, body: await showExecution(deps, payment) };
     },
   }),
   declare({
@@ -136,6 +135,7 @@ export const adminPaymentOperations: readonly Operation[] = [
     async handle(deps, { param, body, caller }) {
       const payment = await requireAnyPayment(deps, param('id'));
       return await decide(deps, payment, body, {
+        payment,
         operatorId: caller.operatorId,
         faultOf: () => faultOfReceipt(deps, payment, body.receipt),
         carryOut: (decided) =>

@@ -21,7 +21,7 @@ const providerShape = z
     takes_our_key: z.boolean(),
     other_versions: z.array(z.strictObject({ account: z.string(), version: z.string() })).meta({
       description:
-        'In which other versions of its API events came, since this process started: set the version of the account’s webhook endpoint to the one that providers/<name>/README.md names',
+        'Versions of the provider’s API, other than ours, in which events came since this process started. Set the version of the account’s webhook endpoint to the one that providers/<name>/README.md names',
     }),
   })
   .meta({ id: 'Provider' });

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { findUnclearCause } from '../../db/audit.ts';
 import { findAnyRefund, findRefundByWorkflow } from '../../db/refunds.ts';
 import { listRefundsInReview } from '../../db/review-queue.ts';
 import { isId } from '../../domain/id.ts';
@@ -68,8 +67,7 @@ export const adminRefundOperations: readonly Operation[] = [
     answers: { 200: { description: 'The running workflow', schema: refundExecutionShape } },
     async handle(deps, { param }) {
       const refund = await requireAnyRefund(deps, param('id'));
-      const cause = await findUnclearCause(deps.pool, refund.paymentId, refund.id);
-      return { status: 200, body: await showRefundExecution(deps.engine, refund, cause) };
+      return { status: 200, body: await showRefundExecution(deps, refund) };
     },
   }),
   declare({
@@ -86,6 +84,7 @@ export const adminRefundOperations: readonly Operation[] = [
     async handle(deps, { param, body, caller }) {
       const refund = await requireAnyRefund(deps, param('id'));
       return await decide(deps, refund, body, {
+        payment: null,
         operatorId: caller.operatorId,
         carryOut: (decided) =>
           deps.engine.decideRefund(refund.workflowId, decided, () => loadRecovery(deps, refund)),

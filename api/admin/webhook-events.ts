@@ -124,11 +124,13 @@ export const webhookEventOperations: readonly Operation[] = [
     problems: ['not_replayable'],
     async handle(deps, { param }) {
       const { id, event, payment_id } = await requireCallback(deps, param('id'));
-      if (isUnreadable(event)) {
-        throw new ApiError('not_replayable', 'it cannot be read: its payment has asked instead');
-      }
       if (event === null || payment_id === null) {
         throw new ApiError('not_replayable', 'it names no payment that its sender may speak of');
+      }
+      if (isUnreadable(event)) {
+        const detail =
+          'it could not be read, so there is nothing to deliver; its payment or refund was told to ask the provider';
+        throw new ApiError('not_replayable', detail);
       }
       await replayCallback(deps.pool, id);
       return { status: 200, body: presentCallback(await requireCallback(deps, id)) };
@@ -170,5 +172,6 @@ async function requireCallback({ pool }: ApiDeps, id: string): Promise<StoredCal
 
 function presentCallback(callback: StoredCallback): z.input<typeof callbackShape> {
   const { event, error, ...rest } = callback;
-  return { object: 'webhook_event', ...rest, says: event?.kind ?? null, note: error };
+  const says = event === null || isUnreadable(event) ? null : event.kind;
+  return { object: 'webhook_event', ...rest, says, note: error };
 }

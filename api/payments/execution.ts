@@ -1,17 +1,17 @@
 import type { z } from 'zod';
+import { findUnclearCause } from '../../db/audit.ts';
 import { lateOutcomeWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { isClosed } from '../../domain/payment-states.ts';
 import { spellOut } from '../../domain/policy.ts';
-import type { Engine } from '../engine.ts';
+import type { ApiDeps } from '../deps.ts';
 import { explainWait, findRunning, presentRunning } from '../execution.ts';
 import type { executionShape } from './shape.ts';
 
-/** Why a payment is where it is, and what comes next. @param cause as for `explainWait`. */
+/** Why a payment is where it is, and what comes next. */
 export async function showExecution(
-  engine: Engine,
+  { pool, engine }: Pick<ApiDeps, 'pool' | 'engine'>,
   payment: Payment,
-  cause: string | null = null,
 ): Promise<z.input<typeof executionShape>> {
   const { workflowId, status } = payment;
   const lateId = isClosed(status) ? null : lateOutcomeWorkflowId(workflowId);
@@ -27,7 +27,9 @@ export async function showExecution(
     status,
     waiting_for: waitingFor,
     explanation:
-      waitingFor === null ? explainRest(payment) : explainWait(waitingFor, 'charge', cause),
+      waitingFor === null
+        ? explainRest(payment)
+        : await explainWait(waitingFor, 'charge', () => findUnclearCause(pool, payment.id)),
     wait_until: isPast ? null : payment.waitUntil,
     ...presentRunning(engine, running),
     policy: spellOut(payment.policy),

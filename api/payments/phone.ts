@@ -46,7 +46,7 @@ const ODD_SIGN = /[^\d\s\p{Pd}./()+]/u;
 /** Told before what a phone must be, when a letter or a sign is what is wrong with it. */
 export function withOddSign(phone: string, detail: string): string {
   const odd = ODD_SIGN.exec(inOneSpelling(phone))?.[0];
-  return odd === undefined ? detail : `takes digits only, and “${odd}” is no digit: it ${detail}`;
+  return odd === undefined ? detail : `holds “${odd}”, which no phone number has: it ${detail}`;
 }
 
 /** What nobody sees in a pasted phone: marks of direction, joiners, variants of the sign before. */

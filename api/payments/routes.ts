@@ -1,5 +1,5 @@
 import { REQUEST_WAIT_MAX_MS } from '../../config/policies.ts';
-import { findUnclearCause, listAudit } from '../../db/audit.ts';
+import { listAudit } from '../../db/audit.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { answerTimeOf } from '../answer-time.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -175,8 +175,7 @@ export const paymentOperations: readonly Operation[] = [
     answers: { 200: { description: 'The running workflow', schema: executionShape } },
     async handle(deps, call) {
       const payment = await paymentOf(deps, call);
-      const cause = await findUnclearCause(deps.pool, payment.id);
-      return { status: 200, body: await showExecution(deps.engine, payment, cause) };
+      return { status: 200, body: await showExecution(deps, payment) };
     },
   }),
 ];

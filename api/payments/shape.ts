@@ -54,7 +54,8 @@ export const paymentShape = z
     amount_captured: minor,
     amount_refunded: minor,
     amount_refundable: minor.meta({
-      description: 'Neither refunded, nor on its way, nor lost by a dispute',
+      description:
+        'What was captured, less what was refunded, is being refunded, or was lost in disputes',
     }),
     refund_status: z.enum(['none', 'partial', 'full']),
     customer: z.strictObject({
@@ -88,7 +89,8 @@ export const paymentShape = z
       .nullable()
       .meta({ description: 'The newest that is open, else the newest; all are in disputes' }),
     disputes: z.array(disputeShape).meta({
-      description: 'All of them. While one is open that is no inquiry, nothing is refunded',
+      description:
+        'All disputes. While one is open, the payment cannot be refunded; an inquiry does not count',
     }),
     surplus: z
       .array(surplusShape)

@@ -1,27 +1,31 @@
 import type { z } from 'zod';
+import { findUnclearCause } from '../../db/audit.ts';
 import { lateRefundWorkflowId } from '../../domain/id.ts';
 import type { Refund } from '../../domain/refund.ts';
 import { isRefundClosed } from '../../domain/refund-states.ts';
-import type { Engine } from '../engine.ts';
+import type { ApiDeps } from '../deps.ts';
 import { explainWait, findRunning, presentRunning } from '../execution.ts';
 import type { refundExecutionShape } from './shape.ts';
 
-/** Why a refund is where it is, and what comes next. @param cause as for `explainWait`. */
+/** Why a refund is where it is, and what comes next. */
 export async function showRefundExecution(
-  engine: Engine,
+  { pool, engine }: Pick<ApiDeps, 'pool' | 'engine'>,
   refund: Refund,
-  cause: string | null = null,
 ): Promise<z.input<typeof refundExecutionShape>> {
-  const { workflowId, status, waitingFor } = refund;
+  const { workflowId, status, waitingFor, paymentId } = refund;
   const lateId = isRefundClosed(status) ? null : lateRefundWorkflowId(workflowId);
   return {
     object: 'refund_execution',
     refund_id: refund.id,
-    payment_id: refund.paymentId,
+    payment_id: paymentId,
     status,
     waiting_for: waitingFor,
     explanation:
-      waitingFor === null ? explainRest(refund) : explainWait(waitingFor, 'refund', cause),
+      waitingFor === null
+        ? explainRest(refund)
+        : await explainWait(waitingFor, 'refund', () =>
+            findUnclearCause(pool, paymentId, refund.id),
+          ),
     wait_until: refund.waitUntil,
     ...presentRunning(engine, await findRunning(engine, workflowId, lateId)),
   };

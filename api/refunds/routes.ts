@@ -1,4 +1,3 @@
-import { findUnclearCause } from '../../db/audit.ts';
 import { findRefund, listRefunds } from '../../db/refunds.ts';
 import { isId } from '../../domain/id.ts';
 import type { Refund } from '../../domain/refund.ts';
@@ -106,8 +105,7 @@ export const refundOperations: readonly Operation[] = [
     answers: { 200: { description: 'The running workflow', schema: refundExecutionShape } },
     async handle(deps, { caller, param }) {
       const refund = await requireRefund(deps, caller.merchantId, param('id'));
-      const cause = await findUnclearCause(deps.pool, refund.paymentId, refund.id);
-      return { status: 200, body: await showRefundExecution(deps.engine, refund, cause) };
+      return { status: 200, body: await showRefundExecution(deps, refund) };
     },
   }),
 ];

@@ -14,7 +14,7 @@ export const refundShape = z
     payment_id: z.string(),
     origin: z.enum(REFUND_ORIGINS).meta({
       description:
-        '`provider`: it was made there past us, in the dashboard or by its support; such a refund has no key',
+        '`provider`: it was made at the provider and not by us, in its dashboard or by its support; such a refund has no key',
     }),
     status: z.enum(REFUND_STATUSES),
     amount: minor,
