@@ -1,6 +1,6 @@
 import type { Log } from './log.ts';
 
-/** What of a deployment cannot hold what we promise, though payments are taken. */
+/** What of a deployment can lose payments or leave them waiting, though they are taken. */
 export const WARNING_CODES = {
   failover_loses_payments: 'a standby is not synchronous; a failover can lose committed payments',
   crash_loses_payments: 'PostgreSQL confirms what it has not yet written to its disk',

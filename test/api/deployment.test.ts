@@ -15,7 +15,7 @@ import { keepLog } from '../kept-log.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
 import { type Body, openTestApi, type TestApi } from './server.ts';
 
-/** What of a deployment cannot hold what we promise is told, though payments are taken. */
+/** What of a deployment can lose payments is told, though payments are taken. */
 let api: TestApi;
 beforeAll(async () => {
   api = await openTestApi();
