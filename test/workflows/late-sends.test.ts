@@ -5,7 +5,7 @@ import { newId } from '../../db/ids.ts';
 import { findPayment } from '../../db/payments.ts';
 import { referTo, saveProviderConfig, setProviderConfigActive } from '../../db/provider-configs.ts';
 import { insertRefund } from '../../db/refunds.ts';
-import { refundWorkflowId } from '../../domain/id.ts';
+import { attemptReference, refundWorkflowId } from '../../domain/id.ts';
 import { paymentInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
@@ -31,8 +31,12 @@ const actionsOf = async ({ id }: { id: string }) => {
   ]);
   return entries.map(({ action }) => action);
 };
-const touched = ({ id, attemptId }: Payment) =>
-  [...stage.provider.sent, ...stage.provider.asked].filter((it) => it === id || it === attemptId);
+const touched = ({ id, workflowId, attemptOrdinal }: Payment) => {
+  const asked = attemptReference(workflowId, attemptOrdinal);
+  return [...stage.provider.sent, ...stage.provider.asked].filter(
+    (it) => it === id || it === asked,
+  );
+};
 async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
   while (!(await isSo())) await sleep(20);
 }
