@@ -84,8 +84,9 @@ async function openHold() {
 async function run(
   step: 'capture' | 'cancel' | 'lookup' | 'lookupRefund',
   credentialsRef: string,
+  earlierHold?: Awaited<ReturnType<typeof openHold>>,
 ): Promise<unknown> {
-  const hold = await openHold();
+  const hold = earlierHold ?? (await openHold());
   const deps = { pool: database.pool, clientFor, refundCallbackUrls: () => ({}) };
   const activities = { ...createSettlement(deps), ...createLookup(deps) };
   const asked = { provider: 'cpay', credentialsRef, timeoutMs: 5_000, everyMs: [60_000] };
@@ -121,7 +122,8 @@ test('another account’s key is never tried', async () => {
 });
 
 test('without a newer one it stays refused', async () => {
-  expect(await run('capture', 'config:pcf_00000000000000000000000000000000@1')).toBeInstanceOf(
-    Error,
-  );
+  // The hold comes first: what is saved last is the newest.
+  const hold = await openHold();
+  const revoked = await save('cpay_the_old_key');
+  expect(await run('capture', revoked, hold)).toMatchObject({ type: 'misconfigured' });
 });
