@@ -103,6 +103,8 @@ it('a success while the next send waits ends the sending', async () => {
   await untilIdle(handle);
   await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
   while (story.status !== 'needs_review') await stage.env.sleep('10s');
+  // The next send would have been made by now.
+  await stage.env.sleep('5m');
   expect(story.sends).toBe(1);
 });
 
