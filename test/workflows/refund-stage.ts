@@ -36,6 +36,8 @@ export type RefundStory = {
   status: RefundStatus;
   /** What the row says of a review, where that is not what the workflow said. */
   reviewReason?: RefundReviewReason;
+  /** What each step brought about when it was recorded. */
+  readonly steps: Map<string, Pick<RefundRecordResult, 'changed' | 'refused'>>;
   sends: number;
   /** How many sends the row counts as claimed, where that is more than the workflow knows. */
   dispatchCount: number;
@@ -70,6 +72,7 @@ export async function openRefundStage(): Promise<RefundStage> {
       const story: RefundStory = {
         entries: [],
         status: 'pending',
+        steps: new Map(),
         sends: 0,
         dispatchCount: 0,
         questions: 0,
@@ -93,25 +96,26 @@ type Find = (refundId: string) => Part;
 function recordIn({ script, story }: Part, request: RefundRecordRequest): RefundRecordResult {
   const { provenUnsent = story.dispatchCount } = request;
   script.beforeRecord?.(request);
-  if (story.entries.some(({ key }) => key === request.key)) {
-    return { status: story.status, changed: false, refused: false };
-  }
+  const earlier = story.steps.get(request.key);
+  if (earlier !== undefined) return { ...standingOf(story), ...earlier };
   if (story.dispatchCount > provenUnsent) {
-    const { status } = story;
-    return { status, changed: false, refused: false, mayBeAtProvider: true };
+    return { ...standingOf(story), changed: false, refused: false, mayBeAtProvider: true };
   }
   if (request.isSilent === true) {
-    return { status: story.status, changed: false, refused: false };
+    return { ...standingOf(story), changed: false, refused: false };
   }
   story.entries.push(request);
   const transition = request.event === null ? null : nextRefund(story.status, request.event);
   const before = story.status;
   if (transition?.kind === 'moved') story.status = transition.to;
-  const refused = transition?.kind === 'refused';
-  const { reviewReason } = story;
-  const isKnown = story.status === 'needs_review' && reviewReason !== undefined;
-  const review = isKnown ? { reviewReason } : {};
-  return { status: story.status, changed: story.status !== before, refused, ...review };
+  const step = { changed: story.status !== before, refused: transition?.kind === 'refused' };
+  story.steps.set(request.key, step);
+  return { ...standingOf(story), ...step };
+}
+
+function standingOf({ status, reviewReason }: RefundStory) {
+  const isKnown = status === 'needs_review' && reviewReason !== undefined;
+  return { status, ...(isKnown ? { reviewReason } : {}) };
 }
 
 async function createWorkers(env: TestWorkflowEnvironment, find: Find) {
