@@ -142,7 +142,7 @@ test.each([
   expect(codesOf((await api.send('GET', '/readyz')).body)).toContain(code);
 });
 
-test('a start that Temporal refuses says why, in the log and in the health', async () => {
+test('a start that Temporal refuses says in the log what the namespace lacks', async () => {
   const namespace = `bare-${randomUUID()}`;
   await openNamespace(namespace);
   const connection = await Connection.connect({ address: temporalAddress() });

@@ -83,36 +83,36 @@ test('a second dispute stands beside the first, and the open one counts', async 
 
 // table
 test.each([
-  ['lost', [['dp_1', { status: 'lost' }]], 4_000],
+  ['lost', 4_000, [['dp_1', { status: 'lost' }]]],
   [
-    'two lost',
+    'both lost',
+    8_000,
     [
       ['dp_1', { status: 'lost' }],
       ['dp_2', { status: 'lost' }],
     ],
-    8_000,
   ],
-  ['lost beyond the whole', [['dp_1', { status: 'lost', amountMinor: 99_000 }]], 10_000],
-  ['lost in another currency', [['dp_1', { status: 'lost', currency: 'USD' }]], 10_000],
-  ['open', [['dp_1', {}]], 0],
-  ['won', [['dp_1', { status: 'won' }]], 0],
+  ['lost beyond the whole', 10_000, [['dp_1', { status: 'lost', amountMinor: 99_000 }]]],
+  ['lost in another currency', 10_000, [['dp_1', { status: 'lost', currency: 'USD' }]]],
+  ['open', 0, [['dp_1', {}]]],
+  ['won', 0, [['dp_1', { status: 'won' }]]],
   [
     'lost, and won after all',
+    0,
     [
       ['dp_1', { status: 'lost' }],
       ['dp_1', { status: 'won' }],
     ],
-    0,
   ],
   [
     'lost, and told as open late',
+    4_000,
     [
       ['dp_1', { status: 'lost' }],
       ['dp_1', {}],
     ],
-    4_000,
   ],
-] as const)('%s disputes lower what can be refunded', async (_what, steps, lost) => {
+] as const)('of disputes that are %s, %i cannot be refunded', async (_what, lost, steps) => {
   for (const [id, changes] of steps) await tell(id, changes);
   expect(await read()).toEqual([lost, 0, 10_000 - lost]);
 });

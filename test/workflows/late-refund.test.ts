@@ -43,11 +43,11 @@ describe('a refund that lost its workflow while a person is asked', () => {
 
   // table
   it.each([
-    ['no_answer', outcome('failed'), 'failed'],
-    ['no_answer', outcome('succeeded'), 'succeeded'],
-    ['amount_mismatch', outcome('succeeded'), 'succeeded'],
-    ['amount_mismatch', outcome('failed'), 'needs_review'],
-  ] as const)('for %s takes a result, and is not held: it is %#', async (why, event, status) => {
+    ['no_answer', 'failed', outcome('failed')],
+    ['no_answer', 'succeeded', outcome('succeeded')],
+    ['amount_mismatch', 'succeeded', outcome('succeeded')],
+    ['amount_mismatch', 'needs_review', outcome('failed')],
+  ] as const)('for %s it is then %s, by the provider’s result', async (why, status, event) => {
     const { handle } = await tell(why, event);
     expect(await handle.result()).toEqual({ status });
   });
