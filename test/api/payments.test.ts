@@ -159,6 +159,7 @@ test.each(['runs', 'closed', 'away'] as const)(
   },
 );
 
+// A 200 would sound as if the provider had just been asked, and had said again: not paid.
 // table
 test.each([
   ['succeeded', 200, undefined],

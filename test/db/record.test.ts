@@ -89,6 +89,7 @@ test('the same key from 20 sides at once is once', async () => {
   const payment = await storePaymentIn(pool, 'processing');
   const request = makeRecord(payment, { key: 'callback', event: 'succeeded' });
   const results = await Promise.all(Array.from({ length: 20 }, () => record(pool, request)));
+  // Each of them hears what the first one does: nobody knows whose reply may be lost.
   const answer = { status: 'succeeded', changed: true, refused: false };
   expect(results).toEqual(results.map(() => answer));
   expect(

@@ -99,6 +99,7 @@ function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = 
   return { child, printed: () => texts.printed, said: () => texts.said };
 }
 
+/** Two minutes: on a busy machine a first start installs, lays out PostgreSQL and loads it all. */
 async function untilPrinted({ child, printed, said }: Started, text: string): Promise<void> {
   for (let tries = 0; tries < 1200; tries += 1) {
     if (printed().includes(text)) return;
@@ -220,6 +221,7 @@ test('it prints one document, replaces a taken port, keeps the data, leaves noth
   expect(await pay(again)).toEqual({ status: 200, id: paid.id });
   expect((await show(again, '')).shown.data).toMatchObject([{ id: paid.id }]);
   await endBySignal(second, again);
+  // Two starts of up to two minutes, and their ends.
 }, 300_000);
 
 test.each([
