@@ -137,7 +137,6 @@ test('the log names the row once, and never the value', async () => {
     expect((await at.send('GET', `/api/v1/payments/${id}`)).status).toBe(200);
   }
   expect(told).toEqual([`payments.provider_payment_id/${id} cannot be opened: it is damaged`]);
-  expect(told.join()).not.toContain(SHORT);
   await at.close();
 });
 

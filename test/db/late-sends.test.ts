@@ -199,9 +199,9 @@ describe('a payment that was not claimed is canceled by its row alone', () => {
   );
 
   test('of a cancel and claims at once exactly one wins', async () => {
+    const other = await database.openAnotherPool();
     for (let round = 0; round < 10; round += 1) {
       const payment = await storePayment(pool);
-      const other = await database.openAnotherPool();
       const [isCanceled, ...claims] = await Promise.all([
         cancelUnsent(pool, payment),
         dispatch(other, payment, 1, 'a'),

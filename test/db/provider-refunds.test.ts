@@ -250,11 +250,12 @@ test('of an earlier attempt it stands on the trail, and counts against nothing',
   const request = makeRecord(payment, { outcome: declined, key: 'again' });
   const { attemptId } = await recordReattempt(pool, { ...request, route });
   const paid = makeOutcome('succeeded', { providerPaymentId: 'pi_late', receipt: 'ch_late' });
-  await database.queryAsOwner(
+  const changed = await database.queryAsOwner(
     `UPDATE payments SET status = 'succeeded', amount_captured = amount,
      provider_payment_id = $2 WHERE id = $1 AND attempt_id = $3 RETURNING id`,
     [payment.id, paid.providerPaymentId, attemptId],
   );
+  expect(changed).toHaveLength(1);
   for (let times = 0; times < 2; times += 1) {
     await tell(made('succeeded', { providerPaymentId: 'pi_early' }));
   }
