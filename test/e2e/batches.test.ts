@@ -1,42 +1,54 @@
+import { payByCard, readCardBook } from './cards.ts';
 import { untilThere } from './handset.ts';
 import { openOperatorIn } from './operators.ts';
 import { openShop, type Shop } from './shop.ts';
 
 /** All open payments of a provider at once, by Temporal's own batches. */
 let shop: Shop;
+let operator: Awaited<ReturnType<typeof openOperatorIn>>;
 beforeAll(async () => {
-  shop = await openShop();
+  // Within these tests nothing but a batch asks CPay.
+  shop = await openShop(1, { policies: { cpay: { callback_wait_ms: 600_000 } } });
+  operator = await openOperatorIn(shop);
 }, 150_000);
 afterAll(() => shop?.close(), 60_000);
 
 const PAYMENTS = 6;
 
+async function batch(provider: string, action: string) {
+  const path = `admin/providers/${provider}/batches`;
+  const begun = await operator('POST', path, { action, reason: `${provider} is down` });
+  expect(begun.status).toBe(202);
+  for (let tries = 0; tries < 200; tries += 1) {
+    const told = await operator('GET', `admin/batches/${begun.body.id}`);
+    if (told.body.status === 'completed') return told.body;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error('the batch did not end');
+}
+
+/** Temporal lists what runs a moment after it has begun. */
+function untilListed(provider: string, payments: number) {
+  const open = `Provider = '${provider}' AND ExecutionStatus = 'Running' AND WorkflowType = 'payment'`;
+  return untilThere(async () => {
+    const { count } = await shop.temporal.workflow.count(open);
+    return count >= payments ? count : null;
+  }, 'all are seen');
+}
+
 test('a pause holds all of them, a look-up too; they go on, and each is charged once', async () => {
-  const operator = await openOperatorIn(shop);
-  const batch = async (action: string) => {
-    const path = 'admin/providers/mpesa/batches';
-    const begun = await operator('POST', path, { action, reason: 'M-Pesa is down' });
-    expect(begun.status).toBe(202);
-    for (let tries = 0; tries < 200; tries += 1) {
-      const told = await operator('GET', `admin/batches/${begun.body.id}`);
-      if (told.body.status === 'completed') return told.body;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    throw new Error('the batch did not end');
-  };
   // Their callback never comes, so nothing but a question settles them; and until all are paused,
   // however long that takes, M-Pesa does not know either.
   await shop.simulate('PATCH', 'settings', { query_lag_ms: 600_000 });
   const phones = Array.from({ length: PAYMENTS }, () => shop.phone('08'));
   const paid = await Promise.all(phones.map((phone) => shop.pay(phone)));
   const ids = paid.map(({ body }) => body.id);
-  // Temporal lists what runs a moment after it has begun.
-  const open = `Provider = 'mpesa' AND ExecutionStatus = 'Running' AND WorkflowType = 'payment'`;
-  await untilThere(async () => {
-    const { count } = await shop.temporal.workflow.count(open);
-    return count >= PAYMENTS ? count : null;
-  }, 'all are seen');
-  expect(await batch('pause')).toMatchObject({ payments: PAYMENTS, done: PAYMENTS, failed: 0 });
+  await untilListed('mpesa', PAYMENTS);
+  expect(await batch('mpesa', 'pause')).toMatchObject({
+    payments: PAYMENTS,
+    done: PAYMENTS,
+    failed: 0,
+  });
   const held = async (id: string) =>
     (await shop.timeline(id)).filter(({ action }) => action === 'payment.paused').length;
   for (const id of ids) {
@@ -53,10 +65,10 @@ test('a pause holds all of them, a look-up too; they go on, and each is charged 
   for (const id of ids) expect((await shop.get(id)).status).toBe('processing');
 
   // The trail says that nobody is asked, so nobody is.
-  await batch('look_up');
+  await batch('mpesa', 'look_up');
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   for (const id of ids) expect((await shop.get(id)).status).toBe('processing');
-  await batch('resume');
+  await batch('mpesa', 'resume');
   for (const id of ids) await shop.until(id, ['succeeded']);
   for (const phone of phones) {
     const { prompts, charges } = await shop.book(phone);
@@ -70,3 +82,22 @@ test('a pause holds all of them, a look-up too; they go on, and each is charged 
   const acts = await operator('GET', 'admin/acts');
   expect(JSON.stringify(acts.body)).toContain('adminStartBatch');
 }, 120_000);
+
+test('a look-up asks about each of them, and what the provider says is recorded', async () => {
+  await shop.control('cpay', 'PATCH', 'settings', { webhook: 'never', decide_after_ms: 0 });
+  // Each is taken a moment later, which nobody tells us.
+  const amounts = [5_003, 6_003];
+  const paid = await Promise.all(amounts.map((amount) => payByCard(shop, 'cpay', { amount })));
+  const cause = async (id: string, action: string) =>
+    (await shop.timeline(id)).find((entry) => entry.action === action)?.cause;
+  for (const { body } of paid) {
+    await untilThere(async () => (await readCardBook(shop, 'cpay', body.id)).taken[0], 'the money');
+    await untilThere(() => cause(body.id, 'payment.provider_accepted'), 'the answer');
+  }
+  await untilListed('cpay', paid.length);
+  expect(await batch('cpay', 'look_up')).toMatchObject({ payments: 2, done: 2, failed: 0 });
+  for (const { body } of paid) {
+    await shop.until(body.id, ['succeeded']);
+    expect(await cause(body.id, 'payment.settled')).toMatch(/asked for by opr_/);
+  }
+}, 60_000);
