@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '../../db/ids.ts';
 import { storePaymentIn } from '../factories.ts';
+import { until } from '../until.ts';
 import { listStored, makeStkCallback, makeStripeEvent, sign, stkPath } from './callbacks.ts';
-import { until } from './live-client.ts';
 import { countWaiting } from './locks.ts';
 import { openTestApi, SECRETS, type TestApi, type TestApiOptions } from './server.ts';
 

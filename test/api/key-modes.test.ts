@@ -1,7 +1,8 @@
 import { type KeyMode, makeApiKey } from '../../db/api-key.ts';
 import { ensureApiKey } from '../../db/merchants.ts';
 import { MERCHANT } from '../factories.ts';
-import { closeClients, connect, until } from './live-client.ts';
+import { until } from '../until.ts';
+import { closeClients, connect } from './live-client.ts';
 import { openTestApi, type TestApi } from './server.ts';
 
 /** A key says whether real money moves by it, so it opens nothing where that is not so. */

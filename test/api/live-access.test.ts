@@ -4,7 +4,8 @@ import { makeApiKey } from '../../db/api-key.ts';
 import { ensureApiKey } from '../../db/merchants.ts';
 import { covers, isScope, ROLES, SCOPE_NAMES, type Scope } from '../../domain/access.ts';
 import { MERCHANT } from '../factories.ts';
-import { closeClients, connect, until } from './live-client.ts';
+import { until } from '../until.ts';
+import { closeClients, connect } from './live-client.ts';
 import { openOperator } from './operators.ts';
 import { openTestApi, type TestApi } from './server.ts';
 

@@ -1,4 +1,5 @@
 import { WebSocket } from 'ws';
+import { until } from '../until.ts';
 
 /** A client of the live feed that keeps all it is told. */
 export type Told = {
@@ -47,17 +48,6 @@ export async function subscribe(url: string, token: string, wish: object = {}): 
 /** For after each test. */
 export function closeClients(): void {
   for (const socket of open.splice(0)) socket.terminate();
-}
-
-export async function until(
-  isIt: () => boolean | Promise<boolean>,
-  withinMs = 30_000,
-): Promise<void> {
-  const deadlineMs = performance.now() + withinMs;
-  while (!(await isIt())) {
-    if (performance.now() > deadlineMs) throw new Error('it did not come to that');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 export const eventsOf = ({ told }: Client) => told.flatMap(({ event }) => (event ? [event] : []));

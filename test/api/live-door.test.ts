@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import type { LiveSettings } from '../../api/live/settings.ts';
 import { makeApiKey } from '../../db/api-key.ts';
 import { storePaymentIn } from '../factories.ts';
-import { type Client, closeClients, connect, subscribe, typesOf, until } from './live-client.ts';
+import { until } from '../until.ts';
+import { type Client, closeClients, connect, subscribe, typesOf } from './live-client.ts';
 import { exchange, openRaw, parseAnswer, readAll, upgradeTo } from './raw.ts';
 import { openTestApi, type TestApi, type TestApiOptions } from './server.ts';
 

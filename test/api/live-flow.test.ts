@@ -5,6 +5,7 @@ import { ensureApiKey, revokeApiKey, updateMerchant } from '../../db/merchants.t
 import { updateOperator } from '../../db/operators.ts';
 import { MERCHANT, storePaymentIn } from '../factories.ts';
 import { keepLog } from '../kept-log.ts';
+import { until } from '../until.ts';
 import {
   type Client,
   closeClients,
@@ -13,7 +14,6 @@ import {
   eventsOf,
   subscribe,
   typesOf,
-  until,
 } from './live-client.ts';
 import { countWaiting } from './locks.ts';
 import { openOperator } from './operators.ts';

@@ -3,8 +3,9 @@ import { WebSocket } from 'ws';
 import { makeApiKey } from '../../db/api-key.ts';
 import { ensureApiKey } from '../../db/merchants.ts';
 import { MERCHANT, storePaymentIn } from '../factories.ts';
+import { until } from '../until.ts';
 import * as live from './live-client.ts';
-import { type Client, closeClients, cursorsOf, eventsOf, typesOf, until } from './live-client.ts';
+import { type Client, closeClients, cursorsOf, eventsOf, typesOf } from './live-client.ts';
 import { openOperator } from './operators.ts';
 import { openTestApi, type TestApi } from './server.ts';
 

@@ -15,8 +15,9 @@ import {
   storePaymentIn,
 } from '../factories.ts';
 import { openHook } from '../hook.ts';
+import { until } from '../until.ts';
 import { makeStripeEvent, sign } from './callbacks.ts';
-import { closeClients, subscribe, until } from './live-client.ts';
+import { closeClients, subscribe } from './live-client.ts';
 import { openOperator } from './operators.ts';
 import { type Answer, openTestApi, type Send, type TestApi } from './server.ts';
 

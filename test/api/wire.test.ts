@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { OPERATIONS } from '../../api/operations.ts';
 import { requireDescribed } from '../described.ts';
-import { until } from './live-client.ts';
+import { until } from '../until.ts';
 import { exchange, openRaw, parseAnswer, readAll } from './raw.ts';
 import { openTestApi, type TestApi } from './server.ts';
 import { takePaymentsIn } from './takers.ts';

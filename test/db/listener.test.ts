@@ -1,6 +1,6 @@
 import { type Listener, notify, openListener } from '../../db/listener.ts';
-import { until } from '../api/live-client.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
+import { until } from '../until.ts';
 import { openPooler } from './pooler.ts';
 
 let database: TestDatabase;

@@ -9,9 +9,9 @@ import {
 } from '../../db/operators.ts';
 import { hashPassword, isPassword } from '../../db/password.ts';
 import type { Pool } from '../../db/pool.ts';
-import { until } from '../api/live-client.ts';
 import { countWaiting } from '../api/locks.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
+import { until } from '../until.ts';
 
 let database: TestDatabase;
 beforeEach(async () => {

@@ -9,10 +9,10 @@ import { WebSocket } from 'ws';
 import { makeApiKey } from '../../db/api-key.ts';
 import { hashOfPaymentWorkflowId } from '../../domain/id.ts';
 import { makeCPayEvent, sign } from '../api/callbacks.ts';
-import { until } from '../api/live-client.ts';
 import { exchange, openRaw, parseAnswer, readAll, upgradeTo } from '../api/raw.ts';
 import { requireDescribed } from '../described.ts';
 import { storePaymentIn } from '../factories.ts';
+import { until } from '../until.ts';
 import { type ApiProcess, startApi } from './api-process.ts';
 
 /**

@@ -5,8 +5,9 @@ import { makeApiKey } from '../../db/api-key.ts';
 import { newId } from '../../db/ids.ts';
 import { ensureApiKey, ensureMerchant } from '../../db/merchants.ts';
 import { openPool, type Pool } from '../../db/pool.ts';
-import { type Client, closeClients, cursorsOf, subscribe, until } from '../api/live-client.ts';
+import { type Client, closeClients, cursorsOf, subscribe } from '../api/live-client.ts';
 import { storePaymentIn } from '../factories.ts';
+import { until } from '../until.ts';
 import { readResidentBytes } from './api-process.ts';
 import { openShop, type Shop } from './shop.ts';
 

@@ -2,9 +2,9 @@ import { Client, Connection } from '@temporalio/client';
 import { pickPort } from '../../sandbox/ports.ts';
 import { makeStkCallback } from '../api/callbacks.ts';
 import { type Door, openDoor } from '../api/door.ts';
-import { until } from '../api/live-client.ts';
 import { openRaw } from '../api/raw.ts';
 import { temporalAddress } from '../temporal.ts';
+import { until } from '../until.ts';
 import { type ApiProcess, startApi } from './api-process.ts';
 
 /** The API starts before what it needs, keeps callbacks meanwhile, and ends as it is told. */

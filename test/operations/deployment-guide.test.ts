@@ -8,8 +8,8 @@ import { pickPort } from '../../sandbox/ports.ts';
 import { type RunningPostgres, startPostgres } from '../../sandbox/postgres.ts';
 import { removePostgresData } from '../../sandbox/postgres-files.ts';
 import { listCredentials, loadSimulator } from '../../sandbox/simulators.ts';
-import { until } from '../api/live-client.ts';
 import { temporalAddress } from '../temporal.ts';
+import { until } from '../until.ts';
 
 /** What docs/deployment.md says is done, word by word, on bare servers. */
 const ROOT = resolve(import.meta.dirname, '../..');

@@ -6,9 +6,9 @@ import { ensureNamespace, type NamespaceParts } from '../../worker/namespace.ts'
 import { createWatch } from '../../worker/watch.ts';
 import { SWEEP_SCHEDULE_ID } from '../../workflows/messages.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/search-attributes.ts';
-import { until } from '../api/live-client.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
+import { until } from '../until.ts';
 
 /** What payments need in their namespace may be lost, or may not be ours to add. */
 const NAMES = Object.keys(SEARCH_ATTRIBUTES);
