@@ -5,16 +5,18 @@ import { newId } from '../db/ids.ts';
 import { findPayment, insertPayment, type NewPayment } from '../db/payments.ts';
 import type { Pool } from '../db/pool.ts';
 import { record } from '../db/record.ts';
+import { insertRefund, type NewRefund } from '../db/refunds.ts';
 import { sql } from '../db/sql.ts';
 import { createVault } from '../db/vault.ts';
 import { sealBody } from '../db/webhook-events.ts';
 import { failure } from '../domain/error.ts';
-import { paymentWorkflowId } from '../domain/id.ts';
+import { paymentWorkflowId, refundWorkflowId } from '../domain/id.ts';
 import type { Inconclusive, Outcome } from '../domain/outcome.ts';
 import type { Payment } from '../domain/payment.ts';
 import type { RecordRequest, RecordResult } from '../domain/payment-record.ts';
 import type { PaymentEvent, PaymentStatus } from '../domain/payment-states.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
+import type { Refund, RefundRecordRequest } from '../domain/refund.ts';
 import type { SealedWebhookEvent } from '../domain/webhook-event.ts';
 import type { TestDatabase } from './database.ts';
 
@@ -179,6 +181,60 @@ export function recordEvent(
   changes: Partial<RecordRequest> = {},
 ): Promise<RecordResult> {
   return record(pool, makeRecord(payment, { event, ...changes }));
+}
+
+/** A refund of KES 40.00 with keys of its own. */
+export function makeNewRefund(
+  { id: paymentId, merchantId }: Pick<Payment, 'id' | 'merchantId'>,
+  changes: Partial<NewRefund> = {},
+): NewRefund {
+  const id = changes.id ?? newId('refund');
+  return {
+    id,
+    paymentId,
+    merchantId,
+    idempotencyKey: `refund-${id}`,
+    fingerprint: 'f'.repeat(64),
+    workflowId: refundWorkflowId(randomBytes(16).toString('hex')),
+    amountMinor: 4_000,
+    reason: null,
+    metadata: {},
+    ...changes,
+  };
+}
+
+/** Stores a refund. @throws Error unless it is a new one. */
+export async function storeRefund(
+  pool: Pool,
+  payment: Pick<Payment, 'id' | 'merchantId'>,
+  changes: Partial<NewRefund> = {},
+): Promise<Refund> {
+  const insertion = await insertRefund(pool, makeNewRefund(payment, changes));
+  if (insertion.kind !== 'inserted') throw new Error(`it was ${insertion.kind}`);
+  return insertion.refund;
+}
+
+/** A bare note about a refund; give it an event to change the status. */
+export function makeRefundRecord(
+  { id, paymentId }: Pick<Refund, 'id' | 'paymentId'>,
+  changes: Partial<RefundRecordRequest> = {},
+): RefundRecordRequest {
+  return {
+    refundId: id,
+    paymentId,
+    key: `${id}/settled`,
+    action: 'refund.settled',
+    actor: 'provider',
+    cause: 'a test',
+    event: null,
+    outcome: null,
+    providerRefundId: null,
+    reviewReason: null,
+    waitingFor: null,
+    waitMs: null,
+    webhook: null,
+    ...changes,
+  };
 }
 
 /** A verified callback as the API stores it. */

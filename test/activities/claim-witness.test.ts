@@ -5,12 +5,11 @@ import { DefaultLogger } from '@temporalio/worker';
 import { type ActivityDeps, createProviderActivities } from '../../activities/index.ts';
 import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
-import { insertRefund } from '../../db/refunds.ts';
 import { ProviderError } from '../../domain/error.ts';
 import { refundWorkflowId } from '../../domain/id.ts';
 import type { ProviderClient } from '../../domain/provider.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { MERCHANT, storePayment, storePaymentIn, VAULT } from '../factories.ts';
+import { MERCHANT, storePayment, storePaymentIn, storeRefund, VAULT } from '../factories.ts';
 
 /** The claim and the worker are lost together: what Temporal was told of the claim still counts. */
 let database: TestDatabase;
@@ -66,17 +65,8 @@ async function storeOrder(step: Step, provider: string) {
   const refundId = newId('refund');
   const hash = randomBytes(16).toString('hex');
   if (step === 'refund') {
-    await insertRefund(pool, {
-      id: refundId,
-      paymentId: payment.id,
-      merchantId: MERCHANT.id,
-      idempotencyKey: refundId,
-      fingerprint: 'f'.repeat(64),
-      workflowId: refundWorkflowId(hash),
-      amountMinor: 10_000,
-      reason: null,
-      metadata: {},
-    });
+    const keys = { id: refundId, workflowId: refundWorkflowId(hash) };
+    await storeRefund(pool, payment, { ...keys, amountMinor: 10_000 });
   }
   return {
     refundId,

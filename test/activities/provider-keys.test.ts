@@ -3,7 +3,6 @@ import { DefaultLogger } from '@temporalio/worker';
 import { type ActivityDeps, createProviderActivities } from '../../activities/index.ts';
 import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
-import { insertRefund } from '../../db/refunds.ts';
 import { refundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { ProviderClient } from '../../domain/provider.ts';
@@ -12,7 +11,14 @@ import { findProvider } from '../../providers/index.ts';
 import * as stripeSimulator from '../../providers/stripe/simulator.ts';
 import { pickPort } from '../../sandbox/ports.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { MERCHANT, makeOutcome, recordEvent, storePayment, VAULT } from '../factories.ts';
+import {
+  MERCHANT,
+  makeOutcome,
+  recordEvent,
+  storePayment,
+  storeRefund,
+  VAULT,
+} from '../factories.ts';
 
 /** The keys by which providers know what we sent outlive the rows: nothing is sent twice. */
 let database: TestDatabase;
@@ -156,17 +162,8 @@ async function refund(
   await recordEvent(pool, payment, 'succeeded', { outcome: makeOutcome('succeeded') });
   const refundId = newId('refund');
   const workflowId = refundWorkflowId('3'.repeat(32));
-  await insertRefund(pool, {
-    id: refundId,
-    paymentId: payment.id,
-    merchantId: MERCHANT.id,
-    idempotencyKey: 'refund',
-    fingerprint: 'f'.repeat(64),
-    workflowId,
-    amountMinor: 1_000,
-    reason: null,
-    metadata: {},
-  });
+  const keys = { id: refundId, workflowId, idempotencyKey: 'refund' };
+  await storeRefund(pool, payment, { ...keys, amountMinor: 1_000 });
   const ids = { ...calledBy(payment), refundId, workflowId, providerPaymentId };
   const send = { ...ids, amountMinor: 1_000, providerReceipt: null, send: 1 };
   const refunded = await run(() => activities.refund(send));

@@ -1,13 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createRefund, type RefundSendInput } from '../../activities/refund.ts';
-import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
-import { insertRefund, listRefunds } from '../../db/refunds.ts';
+import { listRefunds } from '../../db/refunds.ts';
 import { ProviderError } from '../../domain/error.ts';
-import { refundWorkflowId } from '../../domain/id.ts';
 import type { ProviderClient } from '../../domain/provider.ts';
 import type { ProviderRefund } from '../../domain/provider-refund.ts';
 import {
@@ -17,7 +14,7 @@ import {
   refundFailure,
 } from '../../domain/refund.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { MERCHANT, storePaymentIn, VAULT } from '../factories.ts';
+import { MERCHANT, storePaymentIn, storeRefund, VAULT } from '../factories.ts';
 
 /** What the runs of a refund's send may say of each other. */
 let database: TestDatabase;
@@ -27,38 +24,25 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-async function storeRefund(provider: string): Promise<RefundSendInput> {
-  const { id: paymentId, currency } = await storePaymentIn(database.pool, 'succeeded', {
+async function storeOrder(provider: string): Promise<RefundSendInput> {
+  const payment = await storePaymentIn(database.pool, 'succeeded', {
     provider,
     credentialsRef: `env:${provider}`,
   });
-  const refundId = newId('refund');
-  const providerPaymentId = `pi_${refundId}`;
+  const { id, workflowId } = await storeRefund(database.pool, payment, { amountMinor: 10_000 });
+  const providerPaymentId = `pi_${id}`;
   await database.queryAsOwner(
     'UPDATE attempts SET provider_payment_id = $2 WHERE payment_id = $1',
-    [paymentId, providerPaymentId],
+    [payment.id, providerPaymentId],
   );
-  const workflowId = refundWorkflowId(randomBytes(16).toString('hex'));
-  const inserted = await insertRefund(database.pool, {
-    id: refundId,
-    paymentId,
-    merchantId: MERCHANT.id,
-    idempotencyKey: refundId,
-    fingerprint: 'f'.repeat(64),
-    workflowId,
-    amountMinor: 10_000,
-    reason: null,
-    metadata: {},
-  });
-  if (inserted.kind !== 'inserted') throw new Error(inserted.kind);
   return {
-    refundId,
-    paymentId,
+    refundId: id,
+    paymentId: payment.id,
     workflowId,
     provider,
     credentialsRef: `env:${provider}`,
     amountMinor: 10_000,
-    currency,
+    currency: payment.currency,
     providerPaymentId,
     providerReceipt: null,
     send: 1,
@@ -122,7 +106,7 @@ const failedBy = (code: RefundFailureCode) => refundFailed(refundFailure(code, c
 
 describe.each(['stripe', 'cpay'])('%s, which takes our key', (provider) => {
   test('“reversed already” is an answer to the first run', async () => {
-    const input = await storeRefund(provider);
+    const input = await storeOrder(provider);
     const answer = failedBy('already_reversed');
     expect(await run(input, answer)).toEqual(answer);
   });
@@ -130,7 +114,7 @@ describe.each(['stripe', 'cpay'])('%s, which takes our key', (provider) => {
   test.each(['already_reversed', 'amount_refused'] as const)(
     '“%s” proves nothing to a later run: the first may have done it',
     async (code) => {
-      const input = await storeRefund(provider);
+      const input = await storeOrder(provider);
       expect(await run(input, 'nothing')).toEqual({ thrown: 'ambiguous', isRetried: true });
       const doubt = { thrown: 'ambiguous', isRetried: false };
       expect(await run(input, failedBy(code))).toEqual(doubt);
@@ -144,7 +128,7 @@ describe.each(['stripe', 'cpay'])('%s, which takes our key', (provider) => {
     ['all of it', [10_000], 'already_reversed', /KES 0\.00 \(0\) can be refunded/],
   ] as const)('where %s was refunded at the provider, it is found', async (...each) => {
     const [, amounts, code, message] = each;
-    const input = await storeRefund(provider);
+    const input = await storeOrder(provider);
     const found = amounts.map((amountMinor, place) => madeThere(input, `re_${place}`, amountMinor));
     const answer = await run(input, failedBy('amount_refused'), () => found);
     expect(answer).toMatchObject({ failure: { code, message: expect.stringMatching(message) } });
@@ -157,7 +141,7 @@ describe.each(['stripe', 'cpay'])('%s, which takes our key', (provider) => {
 
   test('where none was found that explains it, nothing is told of what is left', async () => {
     const answer = failedBy('amount_refused');
-    expect(await run(await storeRefund(provider), answer, () => [])).toEqual(answer);
+    expect(await run(await storeOrder(provider), answer, () => [])).toEqual(answer);
   });
 
   test('where they cannot be asked for now, the refusal stands as it came', async () => {
@@ -165,11 +149,11 @@ describe.each(['stripe', 'cpay'])('%s, which takes our key', (provider) => {
     const fail = () => {
       throw new ProviderError('ambiguous', 'no answer');
     };
-    expect(await run(await storeRefund(provider), answer, fail)).toEqual(answer);
+    expect(await run(await storeOrder(provider), answer, fail)).toEqual(answer);
   });
 
   test('a refund of ours that failed is one to a later run too', async () => {
-    const input = await storeRefund(provider);
+    const input = await storeOrder(provider);
     await run(input, 'nothing');
     const answer = { ...failedBy('already_reversed'), providerRefundId: 're_1' };
     expect(await run(input, answer)).toEqual(answer);
@@ -178,7 +162,7 @@ describe.each(['stripe', 'cpay'])('%s, which takes our key', (provider) => {
   test.each(['declined', 'insufficient_balance', 'disputed'] as const)(
     'what the first run cannot have brought about is an answer to a later one: %s',
     async (code) => {
-      const input = await storeRefund(provider);
+      const input = await storeOrder(provider);
       await run(input, 'nothing');
       expect(await run(input, failedBy(code))).toEqual(failedBy(code));
     },

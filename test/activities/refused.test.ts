@@ -2,13 +2,17 @@ import { type MetricMeter, noopMetricMeter } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createRecord } from '../../activities/record.ts';
-import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
-import { insertRefund } from '../../db/refunds.ts';
-import { refundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { listEntries, MERCHANT, makeRecord, storePaymentIn } from '../factories.ts';
+import {
+  listEntries,
+  MERCHANT,
+  makeRecord,
+  makeRefundRecord,
+  storePaymentIn,
+  storeRefund,
+} from '../factories.ts';
 
 /** A change that the tables refuse: nothing moves, and it is told in trail, log and metrics. */
 let database: TestDatabase;
@@ -70,34 +74,17 @@ test('of a payment that is to be sent again, and that has ended meanwhile', asyn
 
 test('of a refund', async () => {
   const payment = await storePaymentIn(database.pool, 'succeeded');
-  const refundId = newId('refund');
-  await insertRefund(database.pool, {
-    id: refundId,
-    paymentId: payment.id,
-    merchantId: MERCHANT.id,
-    idempotencyKey: 'refund-1',
-    fingerprint: 'f'.repeat(64),
-    workflowId: refundWorkflowId('a'.repeat(32)),
-    amountMinor: 4_000,
-    reason: 'too small',
-    metadata: {},
-  });
+  const refund = await storeRefund(database.pool, payment);
   const settle = (event: 'failed' | 'gave_up', key: string) =>
     temporal.run(() =>
-      pen().recordRefund({
-        ...makeRecord(payment, { key, action: 'refund.settled' }),
-        refundId,
-        event,
-        outcome: null,
-        providerRefundId: null,
-        reviewReason: null,
-        waitingFor: null,
-      }),
+      pen().recordRefund(makeRefundRecord(refund, { key, event, actor: 'workflow' })),
     );
   expect(await settle('failed', 'no')).toMatchObject({ status: 'failed', refused: false });
   expect(told).toEqual({ lines: [], counts: [] });
   expect(await settle('gave_up', 'late')).toMatchObject({ status: 'failed', refused: true });
-  expect(told.lines).toMatchObject([{ paymentId: payment.id, refundId, from: 'failed' }]);
+  expect(told.lines).toMatchObject([
+    { paymentId: payment.id, refundId: refund.id, from: 'failed' },
+  ]);
   expect(told.counts).toMatchObject([{ name, of: 'refund', from: 'failed', event: 'gave_up' }]);
   expect(await actionsOf(payment)).toContain('refund.transition_refused');
 });

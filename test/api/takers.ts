@@ -4,7 +4,7 @@ import { record } from '../../db/record.ts';
 import { recordRefund } from '../../db/record-refund.ts';
 import type { PaymentInput } from '../../domain/payment.ts';
 import type { RefundInput } from '../../domain/refund.ts';
-import { makeRecord } from '../factories.ts';
+import { makeRecord, makeRefundRecord } from '../factories.ts';
 
 /** Takes payments up as a workflow does whose provider then asks the payer. */
 export function takePaymentsIn(pool: Pool) {
@@ -21,21 +21,9 @@ export function takePaymentsIn(pool: Pool) {
 /** Takes refunds up as a workflow does whose provider gives the money back at once. */
 export function settleRefundsIn(pool: Pool) {
   return async ({ refundId, paymentId }: RefundInput): Promise<boolean> => {
-    await recordRefund(pool, {
-      refundId,
-      paymentId,
-      key: `${refundId}/settled`,
-      action: 'refund.settled',
-      actor: 'workflow',
-      cause: 'a test',
-      event: 'succeeded',
-      outcome: null,
-      providerRefundId: 're_1',
-      reviewReason: null,
-      waitingFor: null,
-      waitMs: null,
-      webhook: null,
-    });
+    const refund = { id: refundId, paymentId };
+    const changes = { actor: 'workflow', event: 'succeeded', providerRefundId: 're_1' } as const;
+    await recordRefund(pool, makeRefundRecord(refund, changes));
     return true;
   };
 }

@@ -1,6 +1,4 @@
-import { randomBytes } from 'node:crypto';
 import { recordDispute } from '../../db/disputes.ts';
-import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
 import { insertRefund } from '../../db/refunds.ts';
@@ -11,11 +9,17 @@ import {
   disputeInForce,
   lostMinor,
 } from '../../domain/dispute.ts';
-import { refundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { refundableMinor } from '../../domain/refund.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { MERCHANT, makeOutcome, recordEvent, reread, storePaymentIn } from '../factories.ts';
+import {
+  MERCHANT,
+  makeNewRefund,
+  makeOutcome,
+  recordEvent,
+  reread,
+  storePaymentIn,
+} from '../factories.ts';
 
 /** The payer's bank wants money back: as often as it likes, and for parts of it. */
 let database: TestDatabase;
@@ -45,20 +49,8 @@ const tell = (id: string, changes: Changes = {}) => {
   const found = { eventId: `evt_${told}`, provider: payment.provider, account: null };
   return recordDispute(pool, { ...found, dispute: make(id, changes) });
 };
-const refund = async (amountMinor: number | null) => {
-  const id = newId('refund');
-  return await insertRefund(pool, {
-    id,
-    paymentId: payment.id,
-    merchantId: MERCHANT.id,
-    idempotencyKey: `refund-${id}`,
-    fingerprint: 'f'.repeat(64),
-    workflowId: refundWorkflowId(randomBytes(16).toString('hex')),
-    amountMinor,
-    reason: null,
-    metadata: {},
-  });
-};
+const refund = (amountMinor: number | null) =>
+  insertRefund(pool, makeNewRefund(payment, { amountMinor }));
 const read = async () => {
   const row = await reread(pool, payment);
   return [row.amountDisputedMinor, row.amountReservedMinor, refundableMinor(row)];

@@ -1,15 +1,17 @@
-import { randomBytes } from 'node:crypto';
-import { newId } from '../../db/ids.ts';
 import { findLatePayment, findLateRefund } from '../../db/late-news.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import { recordRefund } from '../../db/record-refund.ts';
-import { insertRefund } from '../../db/refunds.ts';
-import { refundWorkflowId } from '../../domain/id.ts';
 import { lateRefundInput, paymentInput } from '../../domain/inputs.ts';
 import { refundFailed, refundFailure } from '../../domain/refund.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { MERCHANT, makeOutcome, storePaymentIn } from '../factories.ts';
+import {
+  MERCHANT,
+  makeOutcome,
+  makeRefundRecord,
+  storePaymentIn,
+  storeRefund,
+} from '../factories.ts';
 
 /** What takes late news is told where its subject stands: that decides what the news may end. */
 let database: TestDatabase;
@@ -29,37 +31,19 @@ test('of a payment in review it is told why', async () => {
 
 test('of a refund in review it is told why', async () => {
   const payment = await storePaymentIn(database.pool, 'succeeded');
-  const workflowId = refundWorkflowId(randomBytes(16).toString('hex'));
-  const insertion = await insertRefund(database.pool, {
-    id: newId('refund'),
-    paymentId: payment.id,
-    merchantId: MERCHANT.id,
-    idempotencyKey: `refund-${payment.id}`,
-    fingerprint: 'f'.repeat(64),
-    workflowId,
-    amountMinor: null,
-    reason: null,
-    metadata: {},
-  });
-  if (insertion.kind !== 'inserted') throw new Error(`it was ${insertion.kind}`);
-  const { id, paymentId } = insertion.refund;
-  await recordRefund(database.pool, {
-    refundId: id,
-    paymentId,
-    key: `${id}/gave-up`,
-    action: 'refund.review_needed',
-    actor: 'workflow',
-    cause: 'a test',
-    event: 'gave_up',
-    outcome: null,
-    providerRefundId: null,
-    reviewReason: 'no_answer',
-    waitingFor: 'review',
-    waitMs: null,
-    webhook: null,
-  });
+  const refund = await storeRefund(database.pool, payment, { amountMinor: null });
+  await recordRefund(
+    database.pool,
+    makeRefundRecord(refund, {
+      action: 'refund.review_needed',
+      actor: 'workflow',
+      event: 'gave_up',
+      reviewReason: 'no_answer',
+      waitingFor: 'review',
+    }),
+  );
   const failed = refundFailed(refundFailure('declined'));
-  const found = await findLateRefund(database.pool, workflowId, failed);
+  const found = await findLateRefund(database.pool, refund.workflowId, failed);
   if (typeof found === 'string') throw new Error(`it was ${found}`);
   const input = lateRefundInput(found.refund, found.payment, capabilitiesOf('mpesa'));
   expect(input).toMatchObject({ status: 'needs_review', reviewReason: 'no_answer' });

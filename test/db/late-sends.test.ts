@@ -1,15 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { cancelUnsent } from '../../db/cancel-unsent.ts';
 import { recordReattempt } from '../../db/dispatch.ts';
-import { newId } from '../../db/ids.ts';
 import { ensureMerchant, updateMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
 import { referTo, saveProviderConfig, setProviderConfigActive } from '../../db/provider-configs.ts';
 import { record } from '../../db/record.ts';
 import { recordRefund } from '../../db/record-refund.ts';
 import { recordRefundDispatch } from '../../db/refund-dispatch.ts';
-import { insertRefund } from '../../db/refunds.ts';
-import { refundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import {
@@ -19,10 +16,12 @@ import {
   MERCHANT,
   makeOutcome,
   makeRecord,
+  makeRefundRecord,
   POLICY,
   reread,
   storePayment,
   storePaymentIn,
+  storeRefund,
   VAULT,
 } from '../factories.ts';
 
@@ -216,38 +215,20 @@ describe('a payment that was not claimed is canceled by its row alone', () => {
 describe('a refund is sent only so long after it was due', () => {
   const refundOf = async () => {
     const payment = await storePaymentIn(pool, 'succeeded');
-    const id = newId('refund');
-    const insertion = await insertRefund(pool, {
-      id,
-      paymentId: payment.id,
-      merchantId: MERCHANT.id,
-      idempotencyKey: id,
-      fingerprint: 'f'.repeat(64),
-      workflowId: refundWorkflowId(randomBytes(16).toString('hex')),
-      amountMinor: 4_000,
-      reason: null,
-      metadata: {},
-    });
-    if (insertion.kind !== 'inserted') throw new Error(insertion.kind);
-    return { refundId: id, paymentId: payment.id };
+    const { id: refundId, paymentId } = await storeRefund(pool, payment);
+    return { refundId, paymentId };
   };
   type Of = Awaited<ReturnType<typeof refundOf>>;
   const claim = (of: Of, send = 1) =>
     recordRefundDispatch(pool, { ...of, send, nonce: randomBytes(4).toString('hex') });
   const note = (of: Of, key: string, waitMs: number) =>
     recordRefund(pool, {
-      ...of,
+      ...makeRefundRecord({ id: of.refundId, paymentId: of.paymentId }),
       key: `${of.refundId}/${key}`,
       action: key === 'receipt-asked' ? 'refund.receipt_asked' : 'refund.resend_planned',
       actor: 'workflow',
-      cause: 'a test',
-      event: null,
-      outcome: null,
-      providerRefundId: null,
-      reviewReason: null,
       waitingFor: key === 'receipt-asked' ? 'callback' : 'resend',
       waitMs,
-      webhook: null,
     });
   const age = (of: Of, by: string) =>
     own(

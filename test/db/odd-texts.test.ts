@@ -1,12 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { recordReattempt } from '../../db/dispatch.ts';
-import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import { record } from '../../db/record.ts';
 import { recordRefund } from '../../db/record-refund.ts';
-import { insertRefund } from '../../db/refunds.ts';
 import { failure } from '../../domain/error.ts';
-import { refundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { RecordRequest } from '../../domain/payment-record.ts';
 import { type RefundRecordRequest, refundFailed, refundFailure } from '../../domain/refund.ts';
@@ -16,8 +12,10 @@ import {
   MERCHANT,
   makeOutcome,
   makeRecord,
+  makeRefundRecord,
   reread,
   storePaymentIn,
+  storeRefund,
 } from '../factories.ts';
 
 /**
@@ -101,31 +99,6 @@ async function refundEntry(
   payment: Payment,
   changes: Partial<RefundRecordRequest>,
 ): Promise<RefundRecordRequest> {
-  const id = newId('refund');
-  const insertion = await insertRefund(database.pool, {
-    id,
-    paymentId: payment.id,
-    merchantId: MERCHANT.id,
-    idempotencyKey: id,
-    fingerprint: 'f'.repeat(64),
-    workflowId: refundWorkflowId(randomBytes(16).toString('hex')),
-    amountMinor: 100,
-    reason: null,
-    metadata: {},
-  });
-  expect(insertion.kind).toBe('inserted');
-  const blank = { event: null, outcome: null, providerRefundId: null, reviewReason: null } as const;
-  return {
-    ...blank,
-    refundId: id,
-    paymentId: payment.id,
-    key: `${id}/odd`,
-    action: 'refund.settled',
-    actor: 'provider',
-    cause: 'a test',
-    waitingFor: null,
-    waitMs: null,
-    webhook: null,
-    ...changes,
-  };
+  const refund = await storeRefund(database.pool, payment, { amountMinor: 100 });
+  return makeRefundRecord(refund, { key: `${refund.id}/odd`, ...changes });
 }

@@ -1,15 +1,18 @@
-import { randomBytes } from 'node:crypto';
 import { listBrokenLinks } from '../../db/audit.ts';
-import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
 import { recordRefund } from '../../db/record-refund.ts';
-import { insertRefund } from '../../db/refunds.ts';
-import { refundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { Refund, RefundRecordRequest } from '../../domain/refund.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { listEntries, MERCHANT, reread, storePaymentIn } from '../factories.ts';
+import {
+  listEntries,
+  MERCHANT,
+  makeRefundRecord,
+  reread,
+  storePaymentIn,
+  storeRefund,
+} from '../factories.ts';
 
 /** A refund of 40.00 failed, others took its money, and then it is said to have succeeded. */
 let database: TestDatabase;
@@ -26,39 +29,17 @@ beforeEach(async () => {
 });
 afterEach(() => database.close());
 
-async function insert(amountMinor: number): Promise<Refund> {
-  const id = newId('refund');
-  const insertion = await insertRefund(pool, {
-    id,
-    paymentId: payment.id,
-    merchantId: MERCHANT.id,
-    idempotencyKey: `refund-${id}`,
-    fingerprint: 'f'.repeat(64),
-    workflowId: refundWorkflowId(randomBytes(16).toString('hex')),
-    amountMinor,
-    reason: null,
-    metadata: {},
-  });
-  if (insertion.kind !== 'inserted') throw new Error(`it was ${insertion.kind}`);
-  return insertion.refund;
-}
+const insert = (amountMinor: number) => storeRefund(pool, payment, { amountMinor });
 
 function tell(refund: Refund, event: RefundRecordRequest['event'], key: string = event ?? 'note') {
-  return recordRefund(pool, {
-    refundId: refund.id,
-    paymentId: refund.paymentId,
-    key: `${refund.id}/${key}`,
-    action: 'refund.settled',
-    actor: 'provider',
-    cause: 'test',
-    event,
-    outcome: null,
-    providerRefundId: null,
-    reviewReason: key === 'late' ? 'late_success' : null,
-    waitingFor: null,
-    waitMs: null,
-    webhook: null,
-  });
+  return recordRefund(
+    pool,
+    makeRefundRecord(refund, {
+      key: `${refund.id}/${key}`,
+      event,
+      reviewReason: key === 'late' ? 'late_success' : null,
+    }),
+  );
 }
 
 async function sums() {

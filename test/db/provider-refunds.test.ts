@@ -1,16 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import { listBrokenLinks } from '../../db/audit.ts';
 import { recordReattempt } from '../../db/dispatch.ts';
-import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
 import { recordProviderRefund } from '../../db/provider-refunds.ts';
 import { recordRefund } from '../../db/record-refund.ts';
 import { recordRefundDispatch } from '../../db/refund-dispatch.ts';
-import { insertRefund, listRefunds } from '../../db/refunds.ts';
+import { listRefunds } from '../../db/refunds.ts';
 import { listParkedMoney, listSilentRefunds } from '../../db/sweep.ts';
 import { insertWebhookEvent } from '../../db/webhook-events.ts';
-import { refundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { ProviderRefund } from '../../domain/provider-refund.ts';
 import { type Refund, refundFailure } from '../../domain/refund.ts';
@@ -21,10 +18,12 @@ import {
   MERCHANT,
   makeOutcome,
   makeRecord,
+  makeRefundRecord,
   makeWebhookEvent,
   recordEvent,
   reread,
   storePaymentIn,
+  storeRefund,
 } from '../factories.ts';
 
 /** Refunds that somebody made in the provider's dashboard, of a payment of 100.00. */
@@ -78,38 +77,12 @@ const told = async () =>
     )
   ).map(({ type }) => type);
 
-async function refundOurs(amountMinor: number): Promise<Refund> {
-  const id = newId('refund');
-  const insertion = await insertRefund(pool, {
-    id,
-    paymentId: payment.id,
-    merchantId: MERCHANT.id,
-    idempotencyKey: `refund-${id}`,
-    fingerprint: 'f'.repeat(64),
-    workflowId: refundWorkflowId(randomBytes(16).toString('hex')),
-    amountMinor,
-    reason: null,
-    metadata: {},
-  });
-  if (insertion.kind !== 'inserted') throw new Error(`it was ${insertion.kind}`);
-  return insertion.refund;
-}
+const refundOurs = (amountMinor: number) => storeRefund(pool, payment, { amountMinor });
 const settleOurs = (refund: Refund, event: RefundEvent, providerRefundId: string | null = null) =>
-  recordRefund(pool, {
-    refundId: refund.id,
-    paymentId: refund.paymentId,
-    key: `${refund.id}/${event}`,
-    action: 'refund.settled',
-    actor: 'provider',
-    cause: 'test',
-    event,
-    outcome: null,
-    providerRefundId,
-    reviewReason: null,
-    waitingFor: null,
-    waitMs: null,
-    webhook: null,
-  });
+  recordRefund(
+    pool,
+    makeRefundRecord(refund, { key: `${refund.id}/${event}`, event, providerRefundId }),
+  );
 
 test('one is counted, listed, told to the merchant and on the trail, once', async () => {
   expect(await tell(made('succeeded'))).toMatchObject({

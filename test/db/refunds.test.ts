@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { listAudit, listBrokenLinks } from '../../db/audit.ts';
 import { recordDispute } from '../../db/disputes.ts';
 import { newId } from '../../db/ids.ts';
@@ -10,16 +9,18 @@ import { recordRefundDispatch } from '../../db/refund-dispatch.ts';
 import { findRefund, insertRefund, type NewRefund } from '../../db/refunds.ts';
 import { sql } from '../../db/sql.ts';
 import { insertWebhookEvent } from '../../db/webhook-events.ts';
-import { refundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
-import {
-  type Refund,
-  type RefundRecordRequest,
-  refundFailed,
-  refundFailure,
-} from '../../domain/refund.ts';
+import { refundFailed, refundFailure } from '../../domain/refund.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { MERCHANT, makeWebhookEvent, reread, storePaymentIn } from '../factories.ts';
+import {
+  MERCHANT,
+  makeNewRefund,
+  makeRefundRecord,
+  makeWebhookEvent,
+  reread,
+  storePaymentIn,
+  storeRefund,
+} from '../factories.ts';
 
 let database: TestDatabase;
 let pool: Pool;
@@ -32,44 +33,10 @@ beforeEach(async () => {
 });
 afterEach(() => database.close());
 
-function newRefund(changes: Partial<NewRefund> = {}): NewRefund {
-  const id = newId('refund');
-  return {
-    id,
-    paymentId: payment.id,
-    merchantId: MERCHANT.id,
-    idempotencyKey: `refund-${id}`,
-    fingerprint: 'f'.repeat(64),
-    workflowId: refundWorkflowId(randomBytes(16).toString('hex')),
-    amountMinor: 4_000,
-    reason: 'too small',
-    metadata: {},
-    ...changes,
-  };
-}
-async function insert(changes: Partial<NewRefund> = {}): Promise<Refund> {
-  const insertion = await insertRefund(pool, newRefund(changes));
-  if (insertion.kind !== 'inserted') throw new Error(`it was ${insertion.kind}`);
-  return insertion.refund;
-}
-function entry(refund: Refund, changes: Partial<RefundRecordRequest>): RefundRecordRequest {
-  return {
-    refundId: refund.id,
-    paymentId: refund.paymentId,
-    key: `${refund.id}/settled`,
-    action: 'refund.settled',
-    actor: 'provider',
-    cause: 'test',
-    event: null,
-    outcome: null,
-    providerRefundId: null,
-    reviewReason: null,
-    waitingFor: null,
-    waitMs: null,
-    webhook: null,
-    ...changes,
-  };
-}
+const newRefund = (changes: Partial<NewRefund> = {}) =>
+  makeNewRefund(payment, { reason: 'too small', ...changes });
+const insert = (changes: Partial<NewRefund> = {}) =>
+  storeRefund(pool, payment, { reason: 'too small', ...changes });
 const sums = async () => {
   const row = await findPayment(pool, MERCHANT.id, payment.id);
   return [row?.amountReservedMinor, row?.amountRefundedMinor];
@@ -78,9 +45,9 @@ const sums = async () => {
 test('a refund reserves its money, and its success moves it', async () => {
   const refund = await insert();
   expect(await sums()).toEqual([4_000, 0]);
-  await recordRefund(pool, entry(refund, { event: 'succeeded' }));
+  await recordRefund(pool, makeRefundRecord(refund, { event: 'succeeded' }));
   expect(await sums()).toEqual([0, 4_000]);
-  await recordRefund(pool, entry(refund, { event: 'succeeded' }));
+  await recordRefund(pool, makeRefundRecord(refund, { event: 'succeeded' }));
   expect(await sums()).toEqual([0, 4_000]);
 });
 
@@ -88,7 +55,7 @@ test('a failure before it was sent does not count while the row counts a send', 
   const refund = await insert();
   const claim = { refundId: refund.id, paymentId: payment.id, nonce: 'an unseen run' };
   await recordRefundDispatch(pool, { ...claim, send: 1 });
-  const failed = entry(refund, { event: 'failed', provenUnsent: 0 });
+  const failed = makeRefundRecord(refund, { event: 'failed', provenUnsent: 0 });
   const answer = { status: 'pending', changed: false, refused: false, mayBeAtProvider: true };
   expect(await recordRefund(pool, failed)).toEqual(answer);
   expect(await sums()).toEqual([4_000, 0]);
@@ -103,7 +70,10 @@ test('a receipt that is learned stands on the payment, where none stood before',
   const refund = await insert();
   await pool.query(sql.typeAlias('none')`UPDATE payments SET provider_receipt = NULL`);
   const learn = (paymentReceipt: string) =>
-    recordRefund(pool, entry(refund, { key: `${refund.id}/${paymentReceipt}`, paymentReceipt }));
+    recordRefund(
+      pool,
+      makeRefundRecord(refund, { key: `${refund.id}/${paymentReceipt}`, paymentReceipt }),
+    );
   for (const told of ['UJ7A1B2C3D', 'UJ7A1B2C3D', 'UJ7OTHER00']) {
     expect(await learn(told)).toMatchObject({ status: 'pending', paymentReceipt: 'UJ7A1B2C3D' });
   }
@@ -123,12 +93,14 @@ test('a failure lets the money go, and so does a success that is taken back', as
     failure,
     providerCode: 'declined',
   } as const;
-  await recordRefund(pool, entry(failed, { event: 'failed', outcome }));
+  await recordRefund(pool, makeRefundRecord(failed, { event: 'failed', outcome }));
   expect(await sums()).toEqual([0, 0]);
   const taken = await insert();
-  await recordRefund(pool, entry(taken, { event: 'succeeded' }));
+  await recordRefund(pool, makeRefundRecord(taken, { event: 'succeeded' }));
   const back = { key: `${taken.id}/back`, event: 'failed', outcome } as const;
-  expect(await recordRefund(pool, entry(taken, back))).toMatchObject({ status: 'failed' });
+  expect(await recordRefund(pool, makeRefundRecord(taken, back))).toMatchObject({
+    status: 'failed',
+  });
   expect(await sums()).toEqual([0, 0]);
 });
 
@@ -136,11 +108,11 @@ test('a failure brings its own code of the provider, or none', async () => {
   const refund = await insert();
   const nothing = { providerRefundId: null, receipt: null, amountMinor: null };
   const told = { kind: 'succeeded', ...nothing, failure: null, providerCode: '0' } as const;
-  await recordRefund(pool, entry(refund, { event: 'succeeded', outcome: told }));
+  await recordRefund(pool, makeRefundRecord(refund, { event: 'succeeded', outcome: told }));
   const failure = refundFailure('declined', null, 'An operator decided so.');
   const outcome = { kind: 'failed', ...nothing, failure, providerCode: null } as const;
   const back = { key: `${refund.id}/back`, event: 'failed', outcome } as const;
-  await recordRefund(pool, entry(refund, back));
+  await recordRefund(pool, makeRefundRecord(refund, back));
   const row = await findRefund(pool, MERCHANT.id, refund.id);
   expect(row).toMatchObject({ failureCode: 'declined', providerCode: null });
 });
@@ -148,17 +120,17 @@ test('a failure brings its own code of the provider, or none', async () => {
 test('in review after late money it shows the failure’s own code of the provider', async () => {
   const refund = await insert();
   const failed = refundFailed(refundFailure('declined', 'R000002'));
-  await recordRefund(pool, entry(refund, { event: 'failed', outcome: failed }));
+  await recordRefund(pool, makeRefundRecord(refund, { event: 'failed', outcome: failed }));
   const succeeded = { ...failed, kind: 'succeeded', failure: null, providerCode: '0' } as const;
   const late = { event: 'succeeded', reviewReason: 'late_success' } as const;
   const key = `${refund.id}/late`;
   expect(
-    await recordRefund(pool, entry(refund, { ...late, key, outcome: succeeded })),
+    await recordRefund(pool, makeRefundRecord(refund, { ...late, key, outcome: succeeded })),
   ).toMatchObject({ status: 'needs_review', reviewReason: 'late_success' });
   const shown = { failureCode: 'declined', providerCode: 'R000002' };
   expect(await findRefund(pool, MERCHANT.id, refund.id)).toMatchObject(shown);
   const decided = { key: `${refund.id}/decided`, event: 'succeeded', outcome: succeeded } as const;
-  await recordRefund(pool, entry(refund, decided));
+  await recordRefund(pool, makeRefundRecord(refund, decided));
   const paid = { status: 'succeeded', failureCode: null, providerCode: '0' };
   expect(await findRefund(pool, MERCHANT.id, refund.id)).toMatchObject(paid);
 });
@@ -166,10 +138,10 @@ test('in review after late money it shows the failure’s own code of the provid
 test('a receipt that is learned leaves what the refund waits for', async () => {
   const refund = await insert();
   const waits = { waitingFor: 'callback', waitMs: 60_000 } as const;
-  await recordRefund(pool, entry(refund, { key: `${refund.id}/asked`, ...waits }));
+  await recordRefund(pool, makeRefundRecord(refund, { key: `${refund.id}/asked`, ...waits }));
   const before = await findRefund(pool, MERCHANT.id, refund.id);
   const learned = { key: `${refund.id}/learned`, paymentReceipt: 'UJ7A1B2C3D' };
-  await recordRefund(pool, entry(refund, learned));
+  await recordRefund(pool, makeRefundRecord(refund, learned));
   const { waitUntil } = before ?? {};
   expect(waitUntil).toEqual(expect.any(String));
   expect(await findRefund(pool, MERCHANT.id, refund.id)).toMatchObject({
@@ -180,9 +152,11 @@ test('a receipt that is learned leaves what the refund waits for', async () => {
 
 test('a late success of a failed refund is reserved again, for a person to see', async () => {
   const refund = await insert();
-  await recordRefund(pool, entry(refund, { event: 'failed' }));
+  await recordRefund(pool, makeRefundRecord(refund, { event: 'failed' }));
   const late = { key: `${refund.id}/late`, event: 'succeeded' } as const;
-  expect(await recordRefund(pool, entry(refund, late))).toMatchObject({ status: 'needs_review' });
+  expect(await recordRefund(pool, makeRefundRecord(refund, late))).toMatchObject({
+    status: 'needs_review',
+  });
   expect(await sums()).toEqual([4_000, 0]);
 });
 
@@ -273,7 +247,7 @@ test('a message that tells nothing new gets no entry and no event', async () => 
     (await database.queryAsOwner('SELECT id FROM outgoing_events')).length,
   ];
   const before = await told();
-  const silent = entry(refund, {
+  const silent = makeRefundRecord(refund, {
     key: `${refund.id}/event/again`,
     action: 'refund.callback_unclear',
     isSilent: true,

@@ -1,10 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { recordDispute } from '../../db/disputes.ts';
-import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import { listStuck } from '../../db/payments.ts';
 import type { Pool } from '../../db/pool.ts';
-import { insertRefund } from '../../db/refunds.ts';
 import {
   listParkedMoney,
   listSilentPayments,
@@ -14,11 +11,16 @@ import {
   SWEPT_REFUNDS,
 } from '../../db/sweep.ts';
 import { insertWebhookEvent, listUndelivered } from '../../db/webhook-events.ts';
-import { refundWorkflowId } from '../../domain/id.ts';
 import { isClosed, PAYMENT_STATUSES } from '../../domain/payment-states.ts';
 import { isRefundClosed, REFUND_STATUSES } from '../../domain/refund-states.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { MERCHANT, makeWebhookEvent, storePayment, storePaymentIn } from '../factories.ts';
+import {
+  MERCHANT,
+  makeWebhookEvent,
+  storePayment,
+  storePaymentIn,
+  storeRefund,
+} from '../factories.ts';
 
 let database: TestDatabase;
 let pool: Pool;
@@ -137,29 +139,13 @@ test('one that cannot be started makes way for the others', async () => {
   expect(await silentIds('created')).toEqual([second.id, first.id]);
 });
 
-async function storeRefund() {
-  const payment = await storePaymentIn(pool, 'succeeded');
-  const id = newId('refund');
-  const insertion = await insertRefund(pool, {
-    id,
-    paymentId: payment.id,
-    merchantId: MERCHANT.id,
-    idempotencyKey: `refund-${id}`,
-    fingerprint: 'f'.repeat(64),
-    workflowId: refundWorkflowId(randomBytes(16).toString('hex')),
-    amountMinor: 4_000,
-    reason: null,
-    metadata: {},
-  });
-  if (!('refund' in insertion)) throw new Error(`it was ${insertion.kind}`);
-  return insertion.refund;
-}
+const addRefund = async () => storeRefund(pool, await storePaymentIn(pool, 'succeeded'));
 
 test('refunds have queues too: one that nobody took up is behind no review', async () => {
   const list = (status: 'pending' | 'needs_review', graceMs = 15_000) =>
     listSilentRefunds(pool, status, graceMs, 1);
-  const refund = await storeRefund();
-  const reviewed = await storeRefund();
+  const refund = await addRefund();
+  const reviewed = await addRefund();
   await database.queryAsOwner(`UPDATE refunds SET status = 'needs_review' WHERE id = $1`, [
     reviewed.id,
   ]);
@@ -186,7 +172,7 @@ test.each([
   'a refund in review for days is looked at each hour: %s, seen %s: %s',
   async (...it) => {
     const [age, seen, isDue] = it;
-    const { id } = await storeRefund();
+    const { id } = await addRefund();
     await database.queryAsOwner(
       `UPDATE refunds SET status = 'needs_review', waiting_for = 'review',
        wait_until = now() + interval '1 day' WHERE id = $1`,
@@ -214,7 +200,7 @@ const REFUND_SILENCES = [
 test.each(REFUND_SILENCES)(
   'a refund that is sent ($sent) and waits for $waits, over since $wait, silent for $age: $isDue',
   async ({ sent, waits, wait, age, isDue }) => {
-    const { id } = await storeRefund();
+    const { id } = await addRefund();
     await database.queryAsOwner(
       `UPDATE refunds SET waiting_for = $2, wait_until = now() - $3::interval,
          dispatched_at = CASE WHEN $4 THEN now() END WHERE id = $1`,

@@ -1,16 +1,21 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cancelUnsent } from '../../db/cancel-unsent.ts';
-import { newId } from '../../db/ids.ts';
 import { findPayment } from '../../db/payments.ts';
 import { referTo, saveProviderConfig, setProviderConfigActive } from '../../db/provider-configs.ts';
-import { insertRefund } from '../../db/refunds.ts';
-import { attemptReference, refundWorkflowId } from '../../domain/id.ts';
+import { attemptReference } from '../../domain/id.ts';
 import { paymentInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import { controlSignal, paymentStart } from '../../workflows/messages.ts';
-import { MERCHANT, POLICY, reread, storePayment, storePaymentIn, VAULT } from '../factories.ts';
+import {
+  MERCHANT,
+  POLICY,
+  reread,
+  storePayment,
+  storePaymentIn,
+  storeRefund,
+  VAULT,
+} from '../factories.ts';
 import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
 
 /** What was stored long ago, or was stopped since, and whose workflow comes only now. */
@@ -81,18 +86,7 @@ it('no rule of retries makes another attempt of it', async () => {
 
 it('a refund of eight hours ago fails, and its money is free again', async () => {
   const payment = await storePaymentIn(stage.pool, 'succeeded', OF_STRIPE);
-  const id = newId('refund');
-  await insertRefund(stage.pool, {
-    id,
-    paymentId: payment.id,
-    merchantId: MERCHANT.id,
-    idempotencyKey: id,
-    fingerprint: 'f'.repeat(64),
-    workflowId: refundWorkflowId(randomBytes(16).toString('hex')),
-    amountMinor: 4_000,
-    reason: null,
-    metadata: {},
-  });
+  const { id } = await storeRefund(stage.pool, payment);
   await age(id, '8 hours');
   await stage.sweep();
   const row = async () => (await own('SELECT * FROM refunds WHERE id = $1', [id]))[0];

@@ -1,30 +1,23 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createSweep } from '../../activities/sweep.ts';
-import { newId } from '../../db/ids.ts';
 import { recordRefund } from '../../db/record-refund.ts';
 import { recordRefundDispatch } from '../../db/refund-dispatch.ts';
-import { insertRefund } from '../../db/refunds.ts';
-import {
-  attemptReference,
-  lateOutcomeWorkflowId,
-  lateRefundWorkflowId,
-  refundWorkflowId,
-} from '../../domain/id.ts';
+import { attemptReference, lateOutcomeWorkflowId, lateRefundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { refundFailed, refundFailure } from '../../domain/refund.ts';
 import {
-  MERCHANT,
   makeOutcome,
+  makeRefundRecord,
   POLICY,
   recordEvent,
   reread,
   storePayment,
   storePaymentIn,
+  storeRefund,
   VAULT,
 } from '../factories.ts';
 import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
@@ -198,40 +191,22 @@ it('while Temporal is away it stays due', async () => {
 
 it('a refund that failed after it was sent is asked about, and may be found', async () => {
   const payment = await store('succeeded');
-  const id = newId('refund');
-  const workflowId = refundWorkflowId(randomBytes(16).toString('hex'));
-  await insertRefund(stage.pool, {
-    id,
-    paymentId: payment.id,
-    merchantId: MERCHANT.id,
-    idempotencyKey: `refund-${id}`,
-    fingerprint: 'f'.repeat(64),
-    workflowId,
-    amountMinor: 4_000,
-    reason: null,
-    metadata: {},
-  });
+  const refund = await storeRefund(stage.pool, payment);
+  const { id, workflowId } = refund;
   await recordRefundDispatch(stage.pool, {
     refundId: id,
     paymentId: payment.id,
     send: 1,
     nonce: 'n',
   });
-  await recordRefund(stage.pool, {
-    refundId: id,
-    paymentId: payment.id,
-    key: `${id}/answer`,
-    action: 'refund.settled',
-    actor: 'provider',
-    cause: 'test',
-    event: 'failed',
-    outcome: refundFailed(refundFailure('declined')),
-    providerRefundId: 're_1',
-    reviewReason: null,
-    waitingFor: null,
-    waitMs: null,
-    webhook: null,
-  });
+  await recordRefund(
+    stage.pool,
+    makeRefundRecord(refund, {
+      event: 'failed',
+      outcome: refundFailed(refundFailure('declined')),
+      providerRefundId: 're_1',
+    }),
+  );
   expect(await dueOf({ id }, 'refunds')).toEqual({ after_ms: 5 * MINUTE_MS, count: 0 });
   stage.provider.lookupRefund = {
     kind: 'succeeded',

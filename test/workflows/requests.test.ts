@@ -1,16 +1,15 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createEngine, type Engine } from '../../api/engine.ts';
 import { createLog } from '../../config/log.ts';
 import { newId } from '../../db/ids.ts';
-import { findRefundByWorkflow, insertRefund } from '../../db/refunds.ts';
-import { attemptReference, lateOutcomeWorkflowId, refundWorkflowId } from '../../domain/id.ts';
+import { findRefundByWorkflow } from '../../db/refunds.ts';
+import { attemptReference, lateOutcomeWorkflowId } from '../../domain/id.ts';
 import { paymentInput, recoveryInput, refundRecoveryInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import { lateOutcomeStart } from '../../workflows/messages.ts';
-import { MERCHANT, makeOutcome, reread, storePaymentIn } from '../factories.ts';
+import { makeOutcome, reread, storePaymentIn, storeRefund } from '../factories.ts';
 import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
 
 /** What callers ask of a payment or refund whose own workflow is gone, as the API asks it. */
@@ -75,19 +74,7 @@ it('nothing is recovered where there is nothing to recover', async () => {
 
 it('a decision recovers the refund that it is about at once', async () => {
   const payment = await store('succeeded');
-  const id = newId('refund');
-  const workflowId = refundWorkflowId(randomBytes(16).toString('hex'));
-  await insertRefund(stage.pool, {
-    id,
-    paymentId: payment.id,
-    merchantId: MERCHANT.id,
-    idempotencyKey: id,
-    fingerprint: 'f'.repeat(64),
-    workflowId,
-    amountMinor: 4_000,
-    reason: null,
-    metadata: {},
-  });
+  const { id, workflowId } = await storeRefund(stage.pool, payment);
   await own(
     `UPDATE refunds SET status = 'needs_review', review_reason = 'no_answer',
        dispatch_count = 1, dispatched_at = now() WHERE id = $1`,

@@ -1,19 +1,18 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import { insertPayment } from '../../db/payments.ts';
 import { insertRefund } from '../../db/refunds.ts';
 import { insertWebhookEvent } from '../../db/webhook-events.ts';
-import { attemptReference, refundWorkflowId } from '../../domain/id.ts';
+import { attemptReference } from '../../domain/id.ts';
 import { paymentInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import { paymentStart } from '../../workflows/messages.ts';
 import {
-  MERCHANT,
   makeNewPayment,
+  makeNewRefund,
   makeOutcome,
   makeWebhookEvent,
   POLICY,
@@ -171,18 +170,8 @@ describe('a refund', () => {
   async function storeRefund() {
     const changes = { provider: 'stripe', credentialsRef: 'env:stripe', policy: QUICK };
     const payment = await storePaymentIn(stage.pool, 'succeeded', changes);
-    const id = newId('refund');
-    const request = {
-      id,
-      paymentId: payment.id,
-      merchantId: MERCHANT.id,
-      idempotencyKey: `refund-${id}`,
-      fingerprint: 'f'.repeat(64),
-      workflowId: refundWorkflowId(randomBytes(16).toString('hex')),
-      amountMinor: 4_000,
-      reason: null,
-      metadata: {},
-    };
+    const request = makeNewRefund(payment);
+    const { id } = request;
     await insertRefund(stage.pool, request);
     await own(`UPDATE refunds SET ${age} WHERE id = $1`, [id]);
     await stage.sweep();

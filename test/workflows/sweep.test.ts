@@ -1,9 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { newId } from '../../db/ids.ts';
-import { insertRefund } from '../../db/refunds.ts';
 import { insertWebhookEvent } from '../../db/webhook-events.ts';
-import { attemptReference, lateOutcomeWorkflowId, refundWorkflowId } from '../../domain/id.ts';
+import { attemptReference, lateOutcomeWorkflowId } from '../../domain/id.ts';
 import { paymentInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
@@ -15,13 +12,13 @@ import {
   lateOutcomeStart,
 } from '../../workflows/messages.ts';
 import {
-  MERCHANT,
   makeOutcome,
   makeWebhookEvent,
   POLICY,
   reread,
   storePayment,
   storePaymentIn,
+  storeRefund,
 } from '../factories.ts';
 import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
 import { untilIdle } from './test-server.ts';
@@ -261,28 +258,16 @@ it('a dispute that overtook its payment is recorded once the payment is known', 
 });
 
 describe('a refund', () => {
-  async function storeRefund(changes: { status: string; reason?: string; isSent: boolean }) {
+  async function storeRefundIn(changes: { status: string; reason?: string; isSent: boolean }) {
     const payment = await store('succeeded');
-    const id = newId('refund');
-    const insertion = await insertRefund(stage.pool, {
-      id,
-      paymentId: payment.id,
-      merchantId: MERCHANT.id,
-      idempotencyKey: `refund-${id}`,
-      fingerprint: 'f'.repeat(64),
-      workflowId: refundWorkflowId(randomBytes(16).toString('hex')),
-      amountMinor: 4_000,
-      reason: null,
-      metadata: {},
-    });
-    if (!('refund' in insertion)) throw new Error(`it was ${insertion.kind}`);
+    const refund = await storeRefund(stage.pool, payment);
     await own(
       `UPDATE refunds SET status = $2, review_reason = $3, dispatch_count = $4::boolean::int,
          dispatched_at = CASE WHEN $4::boolean THEN now() END WHERE id = $1`,
-      [id, changes.status, changes.reason ?? null, changes.isSent],
+      [refund.id, changes.status, changes.reason ?? null, changes.isSent],
     );
-    await age({ id }, 'refunds');
-    return insertion.refund;
+    await age(refund, 'refunds');
+    return refund;
   }
   const rowOf = async (id: string) =>
     (await own('SELECT status, review_reason FROM refunds WHERE id = $1', [id]))[0];
@@ -299,7 +284,7 @@ describe('a refund', () => {
   } as const;
 
   it('that was never taken up is sent', async () => {
-    const refund = await storeRefund({ status: 'pending', isSent: false });
+    const refund = await storeRefundIn({ status: 'pending', isSent: false });
     await stage.sweep();
     await until(() => Promise.resolve(sendsOf(refund) === 1), 'it is sent');
   });
@@ -312,7 +297,7 @@ describe('a refund', () => {
   ])(
     'in $status that lost its workflow (ended: $hasRun) is asked about, and not sent again',
     async ({ hasRun, ...changes }) => {
-      const refund = await storeRefund({ ...changes, isSent: true });
+      const refund = await storeRefundIn({ ...changes, isSent: true });
       if (hasRun) await stage.endRun(refund.workflowId);
       stage.provider.lookupRefund = GIVEN_BACK;
       await stage.sweep();
@@ -323,7 +308,7 @@ describe('a refund', () => {
   );
 
   it('that was ended by hand before it was sent waits for a person', async () => {
-    const refund = await storeRefund({ status: 'pending', isSent: false });
+    const refund = await storeRefundIn({ status: 'pending', isSent: false });
     await stage.endRun(refund.workflowId);
     await stage.sweep();
     await untilRefund(refund.id, 'needs_review');
@@ -332,7 +317,7 @@ describe('a refund', () => {
 
   it('with late money listens, and leaves it to a person', async () => {
     const changes = { status: 'needs_review', reason: 'late_success', isSent: true };
-    const refund = await storeRefund(changes);
+    const refund = await storeRefundIn(changes);
     await stage.endRun(refund.workflowId);
     await stage.sweep();
     await stage.env.sleep('1 day');
