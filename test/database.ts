@@ -18,6 +18,8 @@ export type TestDatabase = {
   queryAsOwner<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
   /** What only the owner can do, and only on purpose: a change past the trail's own guard. */
   changeBehindTheTrigger(statement: string, values?: unknown[]): Promise<void>;
+  /** Past triggers and keys, as a backup is put back: all of these statements, or none. */
+  asRestore(...statements: readonly string[]): Promise<void>;
   /** Another pool on the same database, as a second process would have; closed with the first. */
   openAnotherPool(): Promise<Pool>;
   close(): Promise<void>;
@@ -47,6 +49,10 @@ export async function openTestDatabase(): Promise<TestDatabase> {
       } finally {
         await toggle('ENABLE');
       }
+    },
+    async asRestore(...statements: readonly string[]) {
+      const steps = ["SET LOCAL session_replication_role = 'replica'", ...statements].join('; ');
+      await owner.query(`BEGIN; ${steps}; COMMIT`);
     },
     async openAnotherPool() {
       const another = await openOne();

@@ -154,7 +154,7 @@ export async function storePaymentIn(
   if (status === 'created') return payment;
   await dispatch(pool, payment);
   for (const [event, kind] of WAYS[status]) {
-    const receipt = await freeReceipt(pool);
+    const receipt = await unusedReceipt(pool);
     const outcome = kind === null ? null : makeOutcome(kind, isPaidBy(kind) ? { receipt } : {});
     const reviewReason = event === 'gave_up' ? 'no_answer' : null;
     await record(pool, makeRecord(payment, { event, outcome, reviewReason }));
@@ -165,7 +165,7 @@ export async function storePaymentIn(
 const isPaidBy = (kind: Outcome['kind']) => kind === 'succeeded' || kind === 'authorized';
 
 /** A receipt is of one payment: the first one has that of `makeOutcome`, each other its own. */
-async function freeReceipt(pool: Pool): Promise<string> {
+async function unusedReceipt(pool: Pool): Promise<string> {
   const { receipt } = makeOutcome('succeeded');
   const holder = await pool.maybeOne(sql.typeAlias('id')`
     SELECT id FROM payments WHERE provider_receipt = ${receipt} LIMIT 1`);
@@ -277,7 +277,10 @@ type Entry = {
 };
 
 /** The payment's trail with the keys of its entries, which the application does not show. */
-export function listEntries(database: TestDatabase, { id }: Payment): Promise<readonly Entry[]> {
+export function listEntries(
+  database: TestDatabase,
+  { id }: Pick<Payment, 'id'>,
+): Promise<readonly Entry[]> {
   return database.queryAsOwner<Entry>(
     `SELECT key, action, from_status, to_status, cause, details FROM audit_entries
      WHERE payment_id = $1 ORDER BY seq`,
@@ -288,4 +291,9 @@ export function listEntries(database: TestDatabase, { id }: Payment): Promise<re
 /** The rows of the payment's attempts. */
 export function listAttempts(database: TestDatabase, { id }: Payment) {
   return database.queryAsOwner('SELECT * FROM attempts WHERE payment_id = $1', [id]);
+}
+
+/** For after each test: a receipt is of one payment, and the tests of a file share a database. */
+export async function freeReceipts(database: TestDatabase): Promise<void> {
+  await database.queryAsOwner('UPDATE payments SET provider_receipt = NULL');
 }

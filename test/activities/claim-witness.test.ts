@@ -88,10 +88,8 @@ async function storeOrder(step: Step, provider: string) {
 async function forgetClaim(step: Step, { paymentId, attemptId, refundId }: Order): Promise<void> {
   const unsent = 'dispatch_count = 0, dispatch_nonce = NULL, dispatched_at = NULL';
   // The trail is for appending: only who puts a backup back can shorten it.
-  await database.queryAsOwner(
-    `BEGIN; SET LOCAL session_replication_role = 'replica'; DELETE FROM audit_entries
-       WHERE payment_id = '${paymentId}' AND key LIKE '%dispatched/%'; COMMIT`,
-    [],
+  await database.asRestore(
+    `DELETE FROM audit_entries WHERE payment_id = '${paymentId}' AND key LIKE '%dispatched/%'`,
   );
   if (step === 'refund') {
     await database.queryAsOwner(`UPDATE refunds SET ${unsent} WHERE id = $1`, [refundId]);

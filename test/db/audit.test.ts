@@ -5,7 +5,14 @@ import { record } from '../../db/record.ts';
 import { sql } from '../../db/sql.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { MERCHANT, makeOutcome, makeRecord, recordEvent, storePaymentIn } from '../factories.ts';
+import {
+  freeReceipts,
+  MERCHANT,
+  makeOutcome,
+  makeRecord,
+  recordEvent,
+  storePaymentIn,
+} from '../factories.ts';
 
 let database: TestDatabase;
 let pool: Pool;
@@ -15,8 +22,7 @@ beforeAll(async () => {
   await ensureMerchant(pool, MERCHANT);
 });
 afterAll(() => database.close());
-// A receipt is of one payment, and these tests share a database.
-afterEach(() => database.queryAsOwner('UPDATE payments SET provider_receipt = NULL'));
+afterEach(() => freeReceipts(database));
 
 /** A trail of three entries: created, dispatched, succeeded. */
 async function storeStory(): Promise<Payment> {

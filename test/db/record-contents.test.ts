@@ -6,6 +6,7 @@ import { insertWebhookEvent } from '../../db/webhook-events.ts';
 import { failure } from '../../domain/error.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import {
+  freeReceipts,
   listAttempts,
   listEntries,
   MERCHANT,
@@ -25,8 +26,7 @@ beforeAll(async () => {
   await ensureMerchant(pool, MERCHANT);
 });
 afterAll(() => database.close());
-// A receipt is of one payment, and these tests share a database.
-afterEach(() => database.queryAsOwner('UPDATE payments SET provider_receipt = NULL'));
+afterEach(() => freeReceipts(database));
 
 test('a success brings money, receipt and codes, and settles the attempt', async () => {
   const payment = await storePaymentIn(pool, 'processing');

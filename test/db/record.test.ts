@@ -14,6 +14,7 @@ import {
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import {
   dispatch,
+  freeReceipts,
   listEntries,
   MERCHANT,
   makeOutcome,
@@ -32,8 +33,7 @@ beforeAll(async () => {
   await ensureMerchant(pool, MERCHANT);
 });
 afterAll(() => database.close());
-// A receipt is of one payment, and these tests share a database.
-afterEach(() => database.queryAsOwner('UPDATE payments SET provider_receipt = NULL'));
+afterEach(() => freeReceipts(database));
 
 const EVERY_CELL = PAYMENT_STATUSES.flatMap((from) =>
   PAYMENT_EVENTS.map((event) => ({ from, event })),
