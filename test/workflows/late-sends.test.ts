@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { cancelUnsent } from '../../db/cancel-unsent.ts';
 import { findPayment } from '../../db/payments.ts';
 import { referTo, saveProviderConfig, setProviderConfigActive } from '../../db/provider-configs.ts';
@@ -16,42 +15,32 @@ import {
   storeRefund,
   VAULT,
 } from '../factories.ts';
-import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
+import { openSweepStage, type SweepStage } from './sweep-stage.ts';
 
 /** What was stored long ago, or was stopped since, and whose workflow comes only now. */
 let stage: SweepStage;
 beforeAll(async () => {
   stage = await openSweepStage();
 });
-beforeEach(() => void Object.assign(stage.provider, SILENT));
+beforeEach(() => stage.reset());
 afterAll(() => stage.close());
 
 const OF_STRIPE = { provider: 'stripe', credentialsRef: 'env:stripe' };
-const own = (text: string, values: unknown[]) => stage.database.queryAsOwner(text, values);
 const start = (payment: Payment) =>
   stage.temporal.workflow.start('payment', paymentStart(paymentInput(payment, capabilitiesOf)));
-const actionsOf = async ({ id }: { id: string }) => {
-  const entries = await own('SELECT action FROM audit_entries WHERE payment_id = $1 ORDER BY seq', [
-    id,
-  ]);
-  return entries.map(({ action }) => action);
-};
 const touched = ({ id, workflowId, attemptOrdinal }: Payment) => {
   const asked = attemptReference(workflowId, attemptOrdinal);
   return [...stage.provider.sent, ...stage.provider.asked].filter(
     (it) => it === id || it === asked,
   );
 };
-async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await isSo())) await sleep(20);
-}
 const untilAction = (payment: Payment, action: string) =>
-  until(async () => (await actionsOf(payment)).includes(action));
+  stage.until(async () => (await stage.actionsOf(payment)).includes(action), action);
 
 /** As after so long in which nobody took it up. */
 async function age(id: string, by: string): Promise<void> {
   const shift = (table: string, columns: readonly string[], key: string) =>
-    own(
+    stage.own(
       `UPDATE ${table} SET ${columns.map((it) => `${it} = ${it} - $2::interval`).join()}
        WHERE ${key} = $1`,
       [id, by],
@@ -65,12 +54,15 @@ it('a payment of eight hours ago fails, and is neither sent nor asked about', as
   const payment = await storePayment(stage.pool, OF_STRIPE);
   await age(payment.id, '8 hours');
   await stage.sweep();
-  await until(async () => (await reread(stage.pool, payment)).status !== 'created');
+  await stage.until(
+    async () => (await reread(stage.pool, payment)).status !== 'created',
+    'it has ended',
+  );
   const { status, failureCode, failureMessage } = await reread(stage.pool, payment);
   expect([status, failureCode]).toEqual(['failed', 'provider_unavailable']);
   expect(failureMessage).toContain('too late for it now. Nothing was sent.');
   expect(touched(payment)).toEqual([]);
-  expect(await actionsOf(payment)).toEqual(['payment.created', 'payment.settled']);
+  expect(await stage.actionsOf(payment)).toEqual(['payment.created', 'payment.settled']);
 });
 
 it('no rule of retries makes another attempt of it', async () => {
@@ -81,7 +73,7 @@ it('no rule of retries makes another attempt of it', async () => {
   const payment = await storePayment(stage.pool, changes);
   await age(payment.id, '8 hours');
   await (await start(payment)).result();
-  expect(await actionsOf(payment)).toEqual(['payment.created', 'payment.settled']);
+  expect(await stage.actionsOf(payment)).toEqual(['payment.created', 'payment.settled']);
 });
 
 it('a refund of eight hours ago fails, and its money is free again', async () => {
@@ -89,8 +81,8 @@ it('a refund of eight hours ago fails, and its money is free again', async () =>
   const { id } = await storeRefund(stage.pool, payment);
   await age(id, '8 hours');
   await stage.sweep();
-  const row = async () => (await own('SELECT * FROM refunds WHERE id = $1', [id]))[0];
-  await until(async () => (await row())?.status !== 'pending');
+  const row = async () => (await stage.own('SELECT * FROM refunds WHERE id = $1', [id]))[0];
+  await stage.until(async () => (await row())?.status !== 'pending', 'it has ended');
   const { status, failure_message } = (await row()) ?? {};
   expect([status, stage.provider.sent]).toEqual(['failed', expect.not.arrayContaining([id])]);
   expect(failure_message).toContain('its money is free again');
@@ -113,7 +105,7 @@ it('what an operator paused for days is not sent when it goes on', async () => {
     await paused;
   };
   const handle = await start(payment);
-  await until(() => sends === 2);
+  await stage.until(() => sends === 2, 'the second send is made ready');
   const ask = (action: 'pause' | 'resume') =>
     handle.signal(controlSignal, { action, by: 'opr_1', reason: 'a test' });
   await ask('pause');
@@ -132,7 +124,7 @@ describe('a payment that was canceled by its row alone ends as canceled, with no
     await cancelUnsent(stage.pool, payment);
     stage.provider.beforeSend = () => Promise.reject(new Error('nobody is to be asked'));
     expect(await (await start(payment)).result()).toEqual({ status: 'canceled' });
-    expect([await actionsOf(payment), touched(payment)]).toEqual([CANCELED, []]);
+    expect([await stage.actionsOf(payment), touched(payment)]).toEqual([CANCELED, []]);
   });
 
   it('while its send was being made ready', async () => {
@@ -148,7 +140,7 @@ describe('a payment that was canceled by its row alone ends as canceled, with no
     const handle = await start(payment);
     await begun;
     expect(await handle.result()).toEqual({ status: 'canceled' });
-    expect([await actionsOf(payment), touched(payment)]).toEqual([CANCELED, []]);
+    expect([await stage.actionsOf(payment), touched(payment)]).toEqual([CANCELED, []]);
   });
 });
 

@@ -5,11 +5,12 @@ import { DefaultLogger } from '@temporalio/worker';
 import { createSweep } from '../../activities/sweep.ts';
 import { recordRefund } from '../../db/record-refund.ts';
 import { recordRefundDispatch } from '../../db/refund-dispatch.ts';
-import { attemptReference, lateOutcomeWorkflowId, lateRefundWorkflowId } from '../../domain/id.ts';
+import { lateOutcomeWorkflowId, lateRefundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { refundFailed, refundFailure } from '../../domain/refund.ts';
 import {
+  freeReceipts,
   makeOutcome,
   makeRefundRecord,
   POLICY,
@@ -20,16 +21,15 @@ import {
   storeRefund,
   VAULT,
 } from '../factories.ts';
-import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
+import { openSweepStage, type SweepStage } from './sweep-stage.ts';
 
 /** What ended without money, though it may have reached the provider, is asked about once more. */
 let stage: SweepStage;
 beforeAll(async () => {
   stage = await openSweepStage();
 });
-beforeEach(() => void Object.assign(stage.provider, SILENT));
-// A receipt is of one payment, and these tests share a database.
-afterEach(() => stage.database.queryAsOwner('UPDATE payments SET provider_receipt = NULL'));
+beforeEach(() => stage.reset());
+afterEach(() => freeReceipts(stage.database));
 afterAll(() => stage.close());
 
 const MINUTE_MS = 60_000;
@@ -42,11 +42,10 @@ const store = (status: PaymentStatus, changes = {}) =>
     policy,
     ...changes,
   });
-const own = (text: string, values: unknown[]) => stage.database.queryAsOwner(text, values);
 
 /** When it is due, counted from its end, and how often it was asked about. */
 async function dueOf({ id }: { id: string }, table = 'payments') {
-  const [row] = await own(
+  const [row] = await stage.own(
     `SELECT round(extract(epoch FROM look_back_at - completed_at) * 1000)::int AS after_ms,
        look_back_count AS count FROM ${table} WHERE id = $1`,
     [id],
@@ -54,13 +53,7 @@ async function dueOf({ id }: { id: string }, table = 'payments') {
   return row;
 }
 const makeDue = ({ id }: { id: string }, table = 'payments') =>
-  own(`UPDATE ${table} SET look_back_at = now() - interval '1 second' WHERE id = $1`, [id]);
-const asksOf = ({ workflowId, attemptOrdinal }: Payment) =>
-  stage.provider.asked.filter((it) => it === attemptReference(workflowId, attemptOrdinal)).length;
-const actionsOf = async ({ id }: { id: string }) =>
-  (await own('SELECT action FROM audit_entries WHERE payment_id = $1 ORDER BY seq', [id])).map(
-    ({ action }) => action,
-  );
+  stage.own(`UPDATE ${table} SET look_back_at = now() - interval '1 second' WHERE id = $1`, [id]);
 
 /** One look back, and what came of it. */
 async function lookBack(payment: Payment): Promise<Payment> {
@@ -81,23 +74,23 @@ async function lookBack(payment: Payment): Promise<Payment> {
 it.each(['failed', 'canceled'] as const)('a payment that %s is asked about, twice', async (to) => {
   const payment = await store(to);
   expect(await dueOf(payment)).toEqual({ after_ms: 5 * MINUTE_MS, count: 0 });
-  const story = await actionsOf(payment);
+  const story = await stage.actionsOf(payment);
   stage.provider.lookup = makeOutcome('declined');
   expect((await lookBack(payment)).status).toBe(to);
   expect(await dueOf(payment)).toEqual({ after_ms: DAY_MS, count: 1 });
   expect((await lookBack(payment)).status).toBe(to);
   expect(await dueOf(payment)).toEqual({ after_ms: null, count: 2 });
-  expect(asksOf(payment)).toBe(2);
+  expect(stage.asksOf(payment)).toBe(2);
   const late = stage.temporal.workflow.getHandle(lateOutcomeWorkflowId(payment.workflowId));
   expect((await late.describe()).historyLength).toBeLessThanOrEqual(12);
   // Nothing found leaves no trace.
-  expect(await actionsOf(payment)).toEqual(story);
+  expect(await stage.actionsOf(payment)).toEqual(story);
 });
 
 it('an answer that is not definite is not asked for again and again', async () => {
   const payment = await store('failed');
   expect((await lookBack(payment)).status).toBe('failed');
-  expect(asksOf(payment)).toBe(1);
+  expect(stage.asksOf(payment)).toBe(1);
 });
 
 it('money that is found goes to review, as late money does', async () => {
@@ -105,7 +98,7 @@ it('money that is found goes to review, as late money does', async () => {
   stage.provider.lookup = makeOutcome('succeeded', { money: null, receipt: null });
   const found = await lookBack(payment);
   expect([found.status, found.reviewReason]).toEqual(['needs_review', 'late_success']);
-  expect((await actionsOf(payment)).at(-1)).toBe('payment.late_outcome');
+  expect((await stage.actionsOf(payment)).at(-1)).toBe('payment.late_outcome');
   expect(await dueOf(payment)).toMatchObject({ after_ms: null });
   // Who decides knows of this money: it is not brought up again.
   await recordEvent(stage.pool, payment, 'declined', { action: 'payment.decided' });
@@ -159,7 +152,7 @@ it('what was never sent, or is paid, or has no such policy, is not looked back a
 it('what nobody can be asked about is let be', async () => {
   const changes = { provider: 'mpesa', credentialsRef: 'env:mpesa' };
   const payment = await store('failed', changes);
-  await own('UPDATE payments SET provider_payment_id = NULL WHERE id = $1', [payment.id]);
+  await stage.own('UPDATE payments SET provider_payment_id = NULL WHERE id = $1', [payment.id]);
   await makeDue(payment);
   await stage.sweep();
   expect(await dueOf(payment)).toEqual({ after_ms: null, count: 0 });
@@ -219,7 +212,7 @@ it('a refund that failed after it was sent is asked about, and may be found', as
   await makeDue({ id }, 'refunds');
   await stage.sweep();
   const statusOf = async () =>
-    (await own('SELECT status, review_reason FROM refunds WHERE id = $1', [id]))[0];
+    (await stage.own('SELECT status, review_reason FROM refunds WHERE id = $1', [id]))[0];
   for (let tries = 0; tries < 400 && (await statusOf())?.status === 'failed'; tries += 1) {
     await sleep(25);
   }

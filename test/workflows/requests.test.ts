@@ -3,14 +3,14 @@ import { createEngine, type Engine } from '../../api/engine.ts';
 import { createLog } from '../../config/log.ts';
 import { newId } from '../../db/ids.ts';
 import { findRefundByWorkflow } from '../../db/refunds.ts';
-import { attemptReference, lateOutcomeWorkflowId } from '../../domain/id.ts';
+import { lateOutcomeWorkflowId } from '../../domain/id.ts';
 import { paymentInput, recoveryInput, refundRecoveryInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import { lateOutcomeStart } from '../../workflows/messages.ts';
-import { makeOutcome, reread, storePaymentIn, storeRefund } from '../factories.ts';
-import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
+import { freeReceipts, makeOutcome, reread, storePaymentIn, storeRefund } from '../factories.ts';
+import { openSweepStage, type SweepStage } from './sweep-stage.ts';
 
 /** What callers ask of a payment or refund whose own workflow is gone, as the API asks it. */
 let stage: SweepStage;
@@ -19,9 +19,8 @@ beforeAll(async () => {
   stage = await openSweepStage();
   engine = createEngine(stage.temporal, stage.env.connection, null, createLog('test', 'silent'));
 });
-beforeEach(() => void Object.assign(stage.provider, SILENT));
-// A receipt is of one payment, and these tests share a database.
-afterEach(() => stage.database.queryAsOwner('UPDATE payments SET provider_receipt = NULL'));
+beforeEach(() => stage.reset());
+afterEach(() => freeReceipts(stage.database));
 afterAll(() => stage.close());
 
 const store = (status: PaymentStatus) =>
@@ -29,13 +28,6 @@ const store = (status: PaymentStatus) =>
 const load = (payment: Payment) => async () =>
   recoveryInput(await reread(stage.pool, payment), capabilitiesOf, Date.now());
 const statusOf = async (payment: Payment) => (await reread(stage.pool, payment)).status;
-const own = (text: string, values: unknown[]) => stage.database.queryAsOwner(text, values);
-const actionsOf = async (paymentId: string) =>
-  (await own('SELECT action FROM audit_entries WHERE payment_id = $1', [paymentId])).map(
-    ({ action }) => action,
-  );
-const asksOf = ({ workflowId, attemptOrdinal }: Payment) =>
-  stage.provider.asked.filter((it) => it === attemptReference(workflowId, attemptOrdinal)).length;
 const BY_PERSON = { by: 'ops', reason: 'seen in the statement', receipt: null } as const;
 
 it.each([false, true])(
@@ -47,7 +39,7 @@ it.each([false, true])(
     const { workflowId } = payment;
     const answer = await engine.decidePayment(workflowId, decision, load(payment));
     expect([answer, await statusOf(payment)]).toEqual([{ kind: 'done' }, 'failed']);
-    expect(await actionsOf(payment.id)).toContain('payment.recovered');
+    expect(await stage.actionsOf(payment)).toContain('payment.recovered');
   },
 );
 
@@ -63,7 +55,7 @@ it('a verify recovers the payment that it is about at once, and asks', async () 
   const payment = await store('authorized');
   stage.provider.lookup = makeOutcome('succeeded');
   expect(await engine.verifyPayment(payment.workflowId, load(payment))).toEqual({ kind: 'done' });
-  expect(asksOf(payment)).toBeGreaterThan(0);
+  expect(stage.asksOf(payment)).toBeGreaterThan(0);
 });
 
 it('nothing is recovered where there is nothing to recover', async () => {
@@ -75,7 +67,7 @@ it('nothing is recovered where there is nothing to recover', async () => {
 it('a decision recovers the refund that it is about at once', async () => {
   const payment = await store('succeeded');
   const { id, workflowId } = await storeRefund(stage.pool, payment);
-  await own(
+  await stage.own(
     `UPDATE refunds SET status = 'needs_review', review_reason = 'no_answer',
        dispatch_count = 1, dispatched_at = now() WHERE id = $1`,
     [id],
@@ -87,7 +79,7 @@ it('a decision recovers the refund that it is about at once', async () => {
     return refundRecoveryInput(found.refund, found.payment, capabilitiesOf('stripe'), true);
   });
   expect(answer).toEqual({ kind: 'done' });
-  expect(await own('SELECT status FROM refunds WHERE id = $1', [id])).toEqual([
+  expect(await stage.own('SELECT status FROM refunds WHERE id = $1', [id])).toEqual([
     { status: 'failed' },
   ]);
 });
@@ -108,9 +100,9 @@ describe('late money in review, which its own workflow holds', () => {
 
   it('can be verified: the provider is asked', async () => {
     const payment = await storeLate();
-    const before = asksOf(payment);
+    const before = stage.asksOf(payment);
     expect(await engine.verifyPayment(payment.workflowId, load(payment))).toEqual({ kind: 'done' });
-    expect([await statusOf(payment), asksOf(payment)]).toEqual(['needs_review', before + 1]);
+    expect([await statusOf(payment), stage.asksOf(payment)]).toEqual(['needs_review', before + 1]);
   });
 
   it('is not canceled, by which way it ever is held: a person decides', async () => {
@@ -133,11 +125,11 @@ it('verifies in a loop are one question within some seconds', async () => {
   const payment = await store('authorized');
   stage.provider.lookup = makeOutcome('authorized');
   await engine.verifyPayment(payment.workflowId, load(payment));
-  const before = asksOf(payment);
+  const before = stage.asksOf(payment);
   const answers = await Promise.all(
     Array.from({ length: 30 }, () => engine.verifyPayment(payment.workflowId, load(payment))),
   );
   expect(new Set(answers.map(({ kind }) => kind))).toEqual(new Set(['done']));
   // Two where the seconds of one slot ended meanwhile.
-  expect(asksOf(payment) - before).toBeLessThanOrEqual(2);
+  expect(stage.asksOf(payment) - before).toBeLessThanOrEqual(2);
 });

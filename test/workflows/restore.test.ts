@@ -1,16 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import { insertPayment } from '../../db/payments.ts';
 import { insertRefund } from '../../db/refunds.ts';
 import { insertWebhookEvent } from '../../db/webhook-events.ts';
-import { attemptReference } from '../../domain/id.ts';
 import { paymentInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import { paymentStart } from '../../workflows/messages.ts';
 import {
+  freeReceipts,
   makeNewPayment,
   makeNewRefund,
   makeOutcome,
@@ -20,7 +19,7 @@ import {
   storePayment,
   storePaymentIn,
 } from '../factories.ts';
-import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
+import { openSweepStage, type SweepStage } from './sweep-stage.ts';
 import { untilIdle } from './test-server.ts';
 
 /** PostgreSQL was put back to an earlier time, and Temporal knows what has happened since. */
@@ -28,9 +27,8 @@ let stage: SweepStage;
 beforeAll(async () => {
   stage = await openSweepStage();
 });
-beforeEach(() => void Object.assign(stage.provider, SILENT));
-// A receipt is of one payment, and these tests share a database.
-afterEach(() => stage.database.queryAsOwner('UPDATE payments SET provider_receipt = NULL'));
+beforeEach(() => stage.reset());
+afterEach(() => freeReceipts(stage.database));
 afterAll(() => stage.close());
 
 const QUICK = {
@@ -40,43 +38,30 @@ const QUICK = {
 };
 const store = () =>
   storePayment(stage.pool, { provider: 'stripe', credentialsRef: 'env:stripe', policy: QUICK });
-const own = (text: string, values: unknown[] = []) => stage.database.queryAsOwner(text, values);
 
 /** The row as it was when the payment was stored, two hours ago. */
 async function forgetSend({ id, attemptId }: Payment): Promise<void> {
-  await own(
+  await stage.own(
     `UPDATE payments SET status = 'created', amount_captured = 0, provider_payment_id = NULL,
        provider_receipt = NULL, provider_code = NULL, waiting_for = NULL, wait_until = NULL,
        completed_at = NULL, updated_at = now() - interval '2 hours' WHERE id = $1`,
     [id],
   );
-  await own(
+  await stage.own(
     `UPDATE attempts SET status = 'prepared', dispatch_count = 0, dispatch_nonce = NULL,
        dispatched_at = NULL, settled_at = NULL, provider_payment_id = NULL WHERE id = $1`,
     [attemptId],
   );
-  await asRestore(`DELETE FROM audit_entries WHERE payment_id = '${id}' AND key <> 'created'`);
+  await stage.database.asRestore(
+    `DELETE FROM audit_entries WHERE payment_id = '${id}' AND key <> 'created'`,
+  );
 }
 
-/** Past triggers and keys, as a backup is put back. */
-const asRestore = (...steps: readonly string[]) =>
-  own(`BEGIN; SET LOCAL session_replication_role = 'replica'; ${steps.join('; ')}; COMMIT`);
-
-async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
-  for (let tries = 0; tries < 800; tries += 1) {
-    if (await isSo()) return;
-    await sleep(50);
-  }
-  throw new Error(`not in time: ${what}`);
-}
 const statusOf = async (payment: Payment) => (await reread(stage.pool, payment)).status;
 const untilStatus = (payment: Payment, status: PaymentStatus) =>
-  until(async () => (await statusOf(payment)) === status, `${payment.id} is ${status}`);
+  stage.until(async () => (await statusOf(payment)) === status, `${payment.id} is ${status}`);
 const untilMoved = (payment: Payment) =>
-  until(async () => (await statusOf(payment)) !== 'created', `${payment.id} has moved`);
-const sendsOf = ({ id }: { id: string }) => stage.provider.sent.filter((it) => it === id).length;
-const asksOf = ({ workflowId, attemptOrdinal }: Payment) =>
-  stage.provider.asked.filter((it) => it === attemptReference(workflowId, attemptOrdinal)).length;
+  stage.until(async () => (await statusOf(payment)) !== 'created', `${payment.id} has moved`);
 
 /** A payment whose own run has completed. */
 async function complete(): Promise<Payment> {
@@ -85,19 +70,19 @@ async function complete(): Promise<Payment> {
   stage.provider.lookup = makeOutcome('succeeded', { receipt: null });
   const start = paymentStart(paymentInput(payment, capabilitiesOf));
   expect(await stage.temporal.workflow.execute('payment', start)).toEqual({ status: 'succeeded' });
-  expect(sendsOf(payment)).toBe(1);
+  expect(stage.sendsOf(payment)).toBe(1);
   return payment;
 }
 
 describe('a payment whose run has completed, and whose row says that it was never sent', () => {
   it('is asked about, and settled by the answer', async () => {
     const payment = await complete();
-    const before = asksOf(payment);
+    const before = stage.asksOf(payment);
     await forgetSend(payment);
     await stage.sweep();
     await untilStatus(payment, 'succeeded');
-    expect([sendsOf(payment), asksOf(payment) > before]).toEqual([1, true]);
-    const entries = await own(
+    expect([stage.sendsOf(payment), stage.asksOf(payment) > before]).toEqual([1, true]);
+    const entries = await stage.own(
       'SELECT cause FROM audit_entries WHERE payment_id = $1 AND action = $2',
       [payment.id, 'payment.recovered'],
     );
@@ -107,11 +92,11 @@ describe('a payment whose run has completed, and whose row says that it was neve
   it('needs a person when nobody tells', async () => {
     const payment = await complete();
     await forgetSend(payment);
-    Object.assign(stage.provider, SILENT);
+    stage.reset();
     await stage.sweep();
     await untilStatus(payment, 'needs_review');
     const { reviewReason, failureCode } = await reread(stage.pool, payment);
-    expect([reviewReason, failureCode, sendsOf(payment)]).toEqual(['history_lost', null, 1]);
+    expect([reviewReason, failureCode, stage.sendsOf(payment)]).toEqual(['history_lost', null, 1]);
   });
 
   it('by a late callback needs a person as well, and is not given back as late money', async () => {
@@ -120,11 +105,12 @@ describe('a payment whose run has completed, and whose row says that it was neve
     const { workflowId, provider } = payment;
     const event = makeWebhookEvent({ workflowId, provider, event: makeOutcome('succeeded') });
     await insertWebhookEvent(stage.pool, event);
-    await own(`UPDATE webhook_events SET received_at = now() - interval '1 hour' WHERE id = $1`, [
-      event.id,
-    ]);
-    await own('UPDATE payments SET updated_at = now() WHERE id = $1', [payment.id]);
-    Object.assign(stage.provider, SILENT);
+    await stage.own(
+      `UPDATE webhook_events SET received_at = now() - interval '1 hour' WHERE id = $1`,
+      [event.id],
+    );
+    await stage.own('UPDATE payments SET updated_at = now() WHERE id = $1', [payment.id]);
+    stage.reset();
     await stage.sweep();
     await untilMoved(payment);
     expect(await reread(stage.pool, payment)).toMatchObject({
@@ -137,7 +123,7 @@ describe('a payment whose run has completed, and whose row says that it was neve
 it('the run of another payment under the same key proves that one was forgotten', async () => {
   const forgotten = await complete();
   const { id, workflowId } = forgotten;
-  await asRestore(
+  await stage.database.asRestore(
     `DELETE FROM outgoing_events WHERE payment_id = '${id}'`,
     `DELETE FROM audit_entries WHERE payment_id = '${id}'`,
     `DELETE FROM attempts WHERE payment_id = '${id}'`,
@@ -148,12 +134,12 @@ it('the run of another payment under the same key proves that one was forgotten'
     credentialsRef: 'env:stripe',
     workflowId,
   });
-  await own(`UPDATE payments SET updated_at = now() - interval '2 hours' WHERE id = $1`, [
+  await stage.own(`UPDATE payments SET updated_at = now() - interval '2 hours' WHERE id = $1`, [
     again.id,
   ]);
   await stage.sweep();
   await untilStatus(again, 'succeeded');
-  expect(sendsOf(again)).toBe(0);
+  expect(stage.sendsOf(again)).toBe(0);
 });
 
 describe('a refund', () => {
@@ -173,19 +159,19 @@ describe('a refund', () => {
     const request = makeNewRefund(payment);
     const { id } = request;
     await insertRefund(stage.pool, request);
-    await own(`UPDATE refunds SET ${age} WHERE id = $1`, [id]);
+    await stage.own(`UPDATE refunds SET ${age} WHERE id = $1`, [id]);
     await stage.sweep();
-    await until(() => Promise.resolve(sendsOf({ id }) === 1), 'it is sent');
+    await stage.until(() => Promise.resolve(stage.sendsOf({ id }) === 1), 'it is sent');
     return { payment, request, id };
   }
   const statusIs = (id: string, status: string) => async () =>
-    (await own('SELECT status FROM refunds WHERE id = $1', [id]))[0]?.status === status;
+    (await stage.own('SELECT status FROM refunds WHERE id = $1', [id]))[0]?.status === status;
 
   it('whose run has completed, and whose row calls it unsent, is asked about', async () => {
     stage.provider.lookupRefund = GIVEN_BACK;
     const { payment, id } = await storeRefund();
-    await until(statusIs(id, 'succeeded'), 'the refund has succeeded');
-    await asRestore(
+    await stage.until(statusIs(id, 'succeeded'), 'the refund has succeeded');
+    await stage.database.asRestore(
       `UPDATE payments SET amount_refunded = 0, amount_reserved = 4000 WHERE id = '${payment.id}'`,
       `UPDATE refunds SET status = 'pending', dispatch_count = 0, dispatch_nonce = NULL,
          dispatched_at = NULL, provider_refund_id = NULL, waiting_for = NULL, wait_until = NULL,
@@ -194,8 +180,8 @@ describe('a refund', () => {
          AND key <> '${id}/created'`,
     );
     await stage.sweep();
-    await until(statusIs(id, 'succeeded'), 'the refund is known again');
-    expect(sendsOf({ id })).toBe(1);
+    await stage.until(statusIs(id, 'succeeded'), 'the refund is known again');
+    expect(stage.sendsOf({ id })).toBe(1);
   });
 
   it.each([{ isRepeated: true }, { isRepeated: false }])(
@@ -203,7 +189,7 @@ describe('a refund', () => {
     async ({ isRepeated }) => {
       const { payment, request, id } = await storeRefund();
       await untilIdle(stage.temporal.workflow.getHandle(request.workflowId));
-      await asRestore(
+      await stage.database.asRestore(
         `DELETE FROM outgoing_events WHERE refund_id = '${id}'`,
         `DELETE FROM refunds WHERE id = '${id}'`,
         `UPDATE payments SET amount_reserved = 0 WHERE id = '${payment.id}'`,
@@ -214,7 +200,7 @@ describe('a refund', () => {
       stage.provider.lookupRefund = GIVEN_BACK;
       await stage.env.sleep('2 hours');
       const known = isRepeated ? again.id : id;
-      await until(statusIs(known, 'succeeded'), 'the refund has succeeded');
+      await stage.until(statusIs(known, 'succeeded'), 'the refund has succeeded');
       const { amountRefundedMinor, amountReservedMinor } = await reread(stage.pool, payment);
       expect([amountRefundedMinor, amountReservedMinor]).toEqual([4_000, 0]);
       expect(await insertRefund(stage.pool, again)).toMatchObject({
@@ -235,14 +221,14 @@ async function startForgotten(changes = {}): Promise<Payment> {
   });
   const start = paymentStart(paymentInput(payment, capabilitiesOf));
   const handle = await stage.temporal.workflow.start('payment', start);
-  await until(() => Promise.resolve(sendsOf(payment) === 1), 'it is sent');
+  await stage.until(() => Promise.resolve(stage.sendsOf(payment) === 1), 'it is sent');
   await untilIdle(handle);
   await forgetRows(payment);
   return payment;
 }
 
 const forgetRows = ({ id }: Payment) =>
-  asRestore(
+  stage.database.asRestore(
     ...['outgoing_events', 'webhook_events', 'audit_entries', 'attempts'].map(
       (table) => `DELETE FROM ${table} WHERE payment_id = '${id}'`,
     ),
@@ -275,7 +261,7 @@ describe('a payment whose row is gone while its run goes on', () => {
       expect([inserted, known.id, known.reference]).toEqual([false, payment.id, 'ORDER-77']);
       expect(known.fingerprint).toBe('1'.repeat(64));
     }
-    expect(sendsOf(payment)).toBe(1);
+    expect(stage.sendsOf(payment)).toBe(1);
   });
 
   it('goes on with the row that the merchant’s repeated request made', async () => {
@@ -286,7 +272,7 @@ describe('a payment whose row is gone while its run goes on', () => {
     stage.provider.lookup = makeOutcome('succeeded');
     expect(await resultOf(payment)).toEqual({ status: 'succeeded' });
     expect(await statusOf(again)).toBe('succeeded');
-    expect([sendsOf(payment), sendsOf(again)]).toEqual([1, 0]);
+    expect([stage.sendsOf(payment), stage.sendsOf(again)]).toEqual([1, 0]);
   });
 
   it('is told of that row by the sweeper, when nothing else is to be written', async () => {
@@ -300,18 +286,18 @@ describe('a payment whose row is gone while its run goes on', () => {
       idempotencyKey,
     });
     const age = `UPDATE payments SET updated_at = now() - interval '2 hours' WHERE id = $1`;
-    await own(age, [again.id]);
+    await stage.own(age, [again.id]);
     stage.provider.lookup = makeOutcome('succeeded');
     await stage.sweep();
     await untilStatus(again, 'succeeded');
-    expect(sendsOf(again)).toBe(0);
+    expect(stage.sendsOf(again)).toBe(0);
   });
 
   it('waits in sight while its merchant is gone as well', async () => {
     const merchant = { id: newId('merchant'), name: 'Forgotten' };
     await ensureMerchant(stage.pool, merchant);
     const payment = await startForgotten({ merchantId: merchant.id });
-    await asRestore(`DELETE FROM merchants WHERE id = '${merchant.id}'`);
+    await stage.database.asRestore(`DELETE FROM merchants WHERE id = '${merchant.id}'`);
     stage.provider.lookup = makeOutcome('succeeded');
     await stage.env.sleep('10 minutes');
     const { status } = await stage.temporal.workflow.getHandle(payment.workflowId).describe();
@@ -331,14 +317,14 @@ describe('a payment whose row is gone while its run goes on', () => {
     const stored = makeWebhookEvent(event);
     await insertWebhookEvent(stage.pool, stored);
     const age = `UPDATE webhook_events SET received_at = now() - interval '1 hour' WHERE id = $1`;
-    await own(age, [stored.id]);
+    await stage.own(age, [stored.id]);
     await stage.sweep();
     if (provider === 'stripe') stage.provider.lookup = makeOutcome('succeeded');
     expect(await resultOf(payment)).toEqual({ status: 'succeeded' });
     const fate = async () =>
-      (await own('SELECT status FROM webhook_events WHERE id = $1', [stored.id]))[0]?.status;
+      (await stage.own('SELECT status FROM webhook_events WHERE id = $1', [stored.id]))[0]?.status;
     await stage.sweep();
-    await until(async () => (await fate()) === 'applied', 'the callback is applied');
+    await stage.until(async () => (await fate()) === 'applied', 'the callback is applied');
   });
 });
 
@@ -352,7 +338,6 @@ it('an answer that comes after Temporal gave its run up still tells what to ask 
   stage.provider.lookup = makeOutcome('succeeded');
   const start = paymentStart(paymentInput(payment, capabilitiesOf));
   expect(await stage.temporal.workflow.execute('payment', start)).toEqual({ status: 'succeeded' });
-  const entries = await own('SELECT action FROM audit_entries WHERE payment_id = $1', [payment.id]);
-  expect(entries.map(({ action }) => action)).toContain('payment.answer_lost');
-  expect([sendsOf(payment), asksOf(payment) > 0]).toEqual([1, true]);
+  expect(await stage.actionsOf(payment)).toContain('payment.answer_lost');
+  expect([stage.sendsOf(payment), stage.asksOf(payment) > 0]).toEqual([1, true]);
 });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, WorkflowFailedError } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
@@ -8,13 +9,15 @@ import {
 } from '../../activities/index.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
+import { attemptReference } from '../../domain/id.ts';
 import type { LookupResult } from '../../domain/outcome.ts';
+import type { Payment } from '../../domain/payment.ts';
 import type { ProviderClient } from '../../domain/provider.ts';
 import type { RefundResult } from '../../domain/refund.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
 import { providerTaskQueue, type SweepInput, TASK_QUEUE } from '../../workflows/messages.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { MERCHANT, VAULT } from '../factories.ts';
+import { listEntries, MERCHANT, VAULT } from '../factories.ts';
 import { openTestServer } from './test-server.ts';
 
 /** What the scripted provider says, and what it was told: payments and refunds by their ids. */
@@ -37,6 +40,18 @@ export type SweepStage = {
   readonly database: TestDatabase;
   readonly pool: Pool;
   readonly provider: Provider;
+  /** One statement as the database's owner. */
+  own(text: string, values?: unknown[]): ReturnType<TestDatabase['queryAsOwner']>;
+  /** What the trail of a payment says, in its order. */
+  actionsOf(payment: { readonly id: string }): Promise<readonly string[]>;
+  /** How often the provider was asked about a payment, by the reference of its attempt. */
+  asksOf(payment: Pick<Payment, 'workflowId' | 'attemptOrdinal'>): number;
+  /** How often the provider was sent a payment or a refund. */
+  sendsOf(sent: { readonly id: string }): number;
+  /** @param what comes about by itself; it is named when it does not come in time. */
+  until(isSo: () => Promise<boolean> | boolean, what: string): Promise<void>;
+  /** Before each test: the provider says nothing definite again. */
+  reset(): void;
   /** One round of the sweeper. */
   sweep(): Promise<void>;
   /** Leaves a run that has ended before its payment, as somebody does who ends it in the Web UI. */
@@ -74,6 +89,8 @@ export async function openSweepStage(): Promise<SweepStage> {
     database,
     pool,
     provider,
+    ...openReadings(database, provider),
+    reset: () => void Object.assign(provider, SILENT),
     async sweep() {
       runs += 1;
       const workflowId = `sweep-${runs}`;
@@ -98,8 +115,29 @@ export async function openSweepStage(): Promise<SweepStage> {
   };
 }
 
+function openReadings(database: TestDatabase, provider: Provider) {
+  return {
+    own: (text: string, values?: unknown[]) => database.queryAsOwner(text, values),
+    async actionsOf(payment: { readonly id: string }) {
+      return (await listEntries(database, payment)).map(({ action }) => action);
+    },
+    asksOf({ workflowId, attemptOrdinal }: Pick<Payment, 'workflowId' | 'attemptOrdinal'>) {
+      const reference = attemptReference(workflowId, attemptOrdinal);
+      return provider.asked.filter((it) => it === reference).length;
+    },
+    sendsOf: ({ id }: { readonly id: string }) => provider.sent.filter((it) => it === id).length,
+    async until(isSo: () => Promise<boolean> | boolean, what: string) {
+      for (let tries = 0; tries < 800; tries += 1) {
+        if (await isSo()) return;
+        await sleep(50);
+      }
+      throw new Error(`not in time: ${what}`);
+    },
+  };
+}
+
 /** What it says until a test says otherwise: nothing definite. */
-export const SILENT = {
+const SILENT = {
   lookup: PENDING,
   lookupRefund: REFUND_PENDING,
   settlement: PENDING,

@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { insertWebhookEvent } from '../../db/webhook-events.ts';
-import { attemptReference, lateOutcomeWorkflowId } from '../../domain/id.ts';
+import { lateOutcomeWorkflowId } from '../../domain/id.ts';
 import { paymentInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
@@ -12,6 +11,7 @@ import {
   lateOutcomeStart,
 } from '../../workflows/messages.ts';
 import {
+  freeReceipts,
   makeOutcome,
   makeWebhookEvent,
   POLICY,
@@ -20,59 +20,48 @@ import {
   storePaymentIn,
   storeRefund,
 } from '../factories.ts';
-import { openSweepStage, SILENT, type SweepStage } from './sweep-stage.ts';
+import { openSweepStage, type SweepStage } from './sweep-stage.ts';
 import { untilIdle } from './test-server.ts';
 
 let stage: SweepStage;
 beforeAll(async () => {
   stage = await openSweepStage();
 });
-beforeEach(() => void Object.assign(stage.provider, SILENT));
-// A receipt is of one payment, and these tests share a database.
-afterEach(() => stage.database.queryAsOwner('UPDATE payments SET provider_receipt = NULL'));
+beforeEach(() => stage.reset());
+afterEach(() => freeReceipts(stage.database));
 afterAll(() => stage.close());
 
 const OF_STRIPE = { provider: 'stripe', credentialsRef: 'env:stripe' };
 const store = (status: PaymentStatus, changes = {}) =>
   storePaymentIn(stage.pool, status, { ...OF_STRIPE, ...changes });
-const own = (text: string, values: unknown[]) => stage.database.queryAsOwner(text, values);
 /** Makes it silent for long; its wait ends then. */
 const age = ({ id }: { id: string }, table = 'payments', waitEnds = '-1 hour') =>
-  own(
+  stage.own(
     `UPDATE ${table} SET updated_at = now() - interval '2 hours',
        wait_until = now() + $2::interval WHERE id = $1`,
     [id, waitEnds],
   );
 const statusOf = async (payment: Payment) => (await reread(stage.pool, payment)).status;
-const actionsOf = async ({ id }: { id: string }) => {
-  const entries = await own('SELECT action FROM audit_entries WHERE payment_id = $1', [id]);
-  return entries.map(({ action }) => action);
-};
 
-async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
-  for (let tries = 0; tries < 800; tries += 1) {
-    if (await isSo()) return;
-    await sleep(50);
-  }
-  throw new Error(`not in time: ${what}`);
-}
 const untilStatus = (payment: Payment, status: PaymentStatus) =>
-  until(async () => (await statusOf(payment)) === status, `${payment.id} is ${status}`);
+  stage.until(async () => (await statusOf(payment)) === status, `${payment.id} is ${status}`);
 const untilRecovered = (payment: Payment) =>
-  until(async () => (await actionsOf(payment)).includes('payment.recovered'), 'it is recovered');
-const sendsOf = ({ id }: { id: string }) => stage.provider.sent.filter((it) => it === id).length;
-const asksOf = ({ workflowId, attemptOrdinal }: Payment) =>
-  stage.provider.asked.filter((it) => it === attemptReference(workflowId, attemptOrdinal)).length;
+  stage.until(
+    async () => (await stage.actionsOf(payment)).includes('payment.recovered'),
+    'it is recovered',
+  );
 const BY_PERSON = { by: 'ops', reason: 'seen in the statement', receipt: null } as const;
 
 async function storeCallback(payment: Payment) {
   const { workflowId, provider } = payment;
   const event = makeWebhookEvent({ workflowId, provider });
   await insertWebhookEvent(stage.pool, event);
-  await own(`UPDATE webhook_events SET received_at = now() - interval '1 hour' WHERE id = $1`, [
-    event.id,
-  ]);
-  return async () => (await own('SELECT status FROM webhook_events WHERE id = $1', [event.id]))[0];
+  await stage.own(
+    `UPDATE webhook_events SET received_at = now() - interval '1 hour' WHERE id = $1`,
+    [event.id],
+  );
+  return async () =>
+    (await stage.own('SELECT status FROM webhook_events WHERE id = $1', [event.id]))[0];
 }
 
 it('leaves a review alone that its late workflow holds, and goes on with the rest', async () => {
@@ -92,10 +81,10 @@ it('leaves a review alone that its late workflow holds, and goes on with the res
   await stage.sweep();
   await untilStatus(unstarted, 'processing');
   await untilStatus(waiting, 'succeeded');
-  expect([sendsOf(unstarted), sendsOf(waiting)]).toEqual([1, 0]);
+  expect([stage.sendsOf(unstarted), stage.sendsOf(waiting)]).toEqual([1, 0]);
   expect(await fate()).toEqual({ status: 'applied' });
   expect(await statusOf(reviewed)).toBe('needs_review');
-  expect(await actionsOf(reviewed)).not.toContain('payment.recovered');
+  expect(await stage.actionsOf(reviewed)).not.toContain('payment.recovered');
   const holder = stage.temporal.workflow.getHandle(lateOutcomeWorkflowId(reviewed.workflowId));
   const decision = { ...BY_PERSON, decision: 'succeeded' } as const;
   expect(await holder.executeUpdate(decideUpdate, { args: [decision] })).toBe('succeeded');
@@ -117,7 +106,7 @@ describe.each([
     stage.provider.lookup = makeOutcome('succeeded');
     await lose(payment);
     await untilStatus(payment, 'succeeded');
-    expect(sendsOf(payment)).toBe(0);
+    expect(stage.sendsOf(payment)).toBe(0);
   });
 
   it('a decline ends it, though the policy allows another attempt', async () => {
@@ -127,7 +116,7 @@ describe.each([
     await lose(payment);
     await untilStatus(payment, 'failed');
     const { attemptOrdinal } = await reread(stage.pool, payment);
-    expect([attemptOrdinal, sendsOf(payment)]).toEqual([1, 0]);
+    expect([attemptOrdinal, stage.sendsOf(payment)]).toEqual([1, 0]);
   });
 
   it('without an answer a person has to look', async () => {
@@ -137,14 +126,14 @@ describe.each([
     await lose(payment);
     await untilStatus(payment, 'needs_review');
     expect((await reread(stage.pool, payment)).reviewReason).toBe('history_lost');
-    expect([sendsOf(payment), asksOf(payment) > 0]).toEqual([0, true]);
+    expect([stage.sendsOf(payment), stage.asksOf(payment) > 0]).toEqual([0, true]);
   });
 
   it('a hold is kept, and captured once', async () => {
     const payment = await store('authorized', { captureMethod: 'manual' });
     stage.provider.lookup = makeOutcome('authorized');
     await lose(payment, '1 day');
-    await until(() => Promise.resolve(asksOf(payment) > 0), 'it is asked about');
+    await stage.until(() => Promise.resolve(stage.asksOf(payment) > 0), 'it is asked about');
     const taken = makeOutcome('succeeded', { money: { amountMinor: 3_000, currency: 'KES' } });
     stage.provider.settlement = taken;
     const handle = stage.temporal.workflow.getHandle(payment.workflowId);
@@ -152,7 +141,7 @@ describe.each([
     await untilIdle(handle);
     expect(await handle.executeUpdate(captureUpdate, part)).toBe('succeeded');
     const { amountCapturedMinor } = await reread(stage.pool, payment);
-    expect([amountCapturedMinor, sendsOf(payment)]).toEqual([3_000, 0]);
+    expect([amountCapturedMinor, stage.sendsOf(payment)]).toEqual([3_000, 0]);
   });
 
   it.each([
@@ -160,7 +149,7 @@ describe.each([
     { status: 'requires_action', code: 'prompt_expired' },
   ] as const)('$status is let go when its time is over', async ({ status, code }) => {
     const payment = await store(status, { captureMethod: 'manual' });
-    await own(`UPDATE payments SET provider_payment_id = 'pi_9' WHERE id = $1`, [payment.id]);
+    await stage.own(`UPDATE payments SET provider_payment_id = 'pi_9' WHERE id = $1`, [payment.id]);
     const held = { ...makeOutcome('authorized'), providerPaymentId: 'pi_9' };
     stage.provider.lookup =
       status === 'authorized' ? held : { ...held, kind: 'pending', message: 'not yet' };
@@ -181,14 +170,14 @@ describe.each([
 
   it('in review for late money it listens, and leaves it to a person', async () => {
     const payment = await store('failed');
-    await own(
+    await stage.own(
       `UPDATE payments SET status = 'needs_review', review_reason = 'late_success' WHERE id = $1`,
       [payment.id],
     );
     stage.provider.lookup = makeOutcome('succeeded');
     await lose(payment);
     await stage.env.sleep('1 day');
-    expect([await statusOf(payment), asksOf(payment)]).toEqual(['needs_review', 0]);
+    expect([await statusOf(payment), stage.asksOf(payment)]).toEqual(['needs_review', 0]);
     const handle = stage.temporal.workflow.getHandle(payment.workflowId);
     const decision = { ...BY_PERSON, decision: 'failed' } as const;
     expect(await handle.executeUpdate(decideUpdate, { args: [decision] })).toBe('failed');
@@ -202,7 +191,7 @@ it('one that was ended by hand before it was sent has failed, and is never sent'
   await stage.sweep();
   await untilStatus(payment, 'failed');
   const { failureCode } = await reread(stage.pool, payment);
-  expect([failureCode, sendsOf(payment)]).toEqual(['provider_unavailable', 0]);
+  expect([failureCode, stage.sendsOf(payment)]).toEqual(['provider_unavailable', 0]);
 });
 
 it('one that cannot be handled stops no other', async () => {
@@ -217,11 +206,11 @@ it('one that cannot be handled stops no other', async () => {
 it('callbacks are delivered though the other half of the round fails', async () => {
   const payment = await store('processing');
   const fate = await storeCallback(payment);
-  await own('ALTER TABLE refunds RENAME COLUMN swept_at TO lost', []);
+  await stage.own('ALTER TABLE refunds RENAME COLUMN swept_at TO lost', []);
   try {
     await expect(stage.sweep()).rejects.toThrow();
   } finally {
-    await own('ALTER TABLE refunds RENAME COLUMN lost TO swept_at', []);
+    await stage.own('ALTER TABLE refunds RENAME COLUMN lost TO swept_at', []);
   }
   await untilStatus(payment, 'succeeded');
   expect(await fate()).toEqual({ status: 'applied' });
@@ -241,19 +230,21 @@ it('a dispute that overtook its payment is recorded once the payment is known', 
   const event = makeWebhookEvent(changes);
   await insertWebhookEvent(stage.pool, event);
   const look = async () => {
-    await own(
+    await stage.own(
       `UPDATE webhook_events SET received_at = now() - interval '1 hour', swept_at = NULL
        WHERE id = $1`,
       [event.id],
     );
     await stage.sweep();
-    const [row] = await own('SELECT status FROM webhook_events WHERE id = $1', [event.id]);
+    const [row] = await stage.own('SELECT status FROM webhook_events WHERE id = $1', [event.id]);
     const [known] = (await reread(stage.pool, payment)).disputes;
     return [row?.status, known?.providerDisputeId];
   };
   expect(await look()).toEqual(['parked', undefined]);
   expect(await look()).toEqual(['parked', undefined]);
-  await own(`UPDATE attempts SET provider_payment_id = 'pi_7' WHERE id = $1`, [payment.attemptId]);
+  await stage.own(`UPDATE attempts SET provider_payment_id = 'pi_7' WHERE id = $1`, [
+    payment.attemptId,
+  ]);
   expect(await look()).toEqual(['applied', 'dp_7']);
 });
 
@@ -261,7 +252,7 @@ describe('a refund', () => {
   async function storeRefundIn(changes: { status: string; reason?: string; isSent: boolean }) {
     const payment = await store('succeeded');
     const refund = await storeRefund(stage.pool, payment);
-    await own(
+    await stage.own(
       `UPDATE refunds SET status = $2, review_reason = $3, dispatch_count = $4::boolean::int,
          dispatched_at = CASE WHEN $4::boolean THEN now() END WHERE id = $1`,
       [refund.id, changes.status, changes.reason ?? null, changes.isSent],
@@ -270,9 +261,9 @@ describe('a refund', () => {
     return refund;
   }
   const rowOf = async (id: string) =>
-    (await own('SELECT status, review_reason FROM refunds WHERE id = $1', [id]))[0];
+    (await stage.own('SELECT status, review_reason FROM refunds WHERE id = $1', [id]))[0];
   const untilRefund = (id: string, status: string) =>
-    until(async () => (await rowOf(id))?.status === status, `${id} is ${status}`);
+    stage.until(async () => (await rowOf(id))?.status === status, `${id} is ${status}`);
   const asks = (id: string) => stage.provider.asked.filter((it) => it === id).length;
   const GIVEN_BACK = {
     kind: 'succeeded',
@@ -286,7 +277,7 @@ describe('a refund', () => {
   it('that was never taken up is sent', async () => {
     const refund = await storeRefundIn({ status: 'pending', isSent: false });
     await stage.sweep();
-    await until(() => Promise.resolve(sendsOf(refund) === 1), 'it is sent');
+    await stage.until(() => Promise.resolve(stage.sendsOf(refund) === 1), 'it is sent');
   });
 
   it.each([
@@ -302,8 +293,8 @@ describe('a refund', () => {
       stage.provider.lookupRefund = GIVEN_BACK;
       await stage.sweep();
       await untilRefund(refund.id, 'succeeded');
-      expect(await actionsOf({ id: refund.paymentId })).toContain('refund.recovered');
-      expect(sendsOf(refund)).toBe(0);
+      expect(await stage.actionsOf({ id: refund.paymentId })).toContain('refund.recovered');
+      expect(stage.sendsOf(refund)).toBe(0);
     },
   );
 
@@ -312,7 +303,7 @@ describe('a refund', () => {
     await stage.endRun(refund.workflowId);
     await stage.sweep();
     await untilRefund(refund.id, 'needs_review');
-    expect(sendsOf(refund)).toBe(0);
+    expect(stage.sendsOf(refund)).toBe(0);
   });
 
   it('with late money listens, and leaves it to a person', async () => {
