@@ -14,6 +14,7 @@ import {
 } from '../../workflows/messages.ts';
 import { POLICY } from '../factories.ts';
 import {
+  CAN,
   chargeFailure,
   delivered,
   openStage,
@@ -31,12 +32,6 @@ beforeAll(async () => {
 });
 afterAll(() => stage.close());
 
-const CAN = {
-  dedupes_by_our_id: true,
-  looks_up_by_our_id: true,
-  capture: true,
-  cancel: true,
-} as const;
 const ACTION: ChargeResult = {
   kind: 'action_required',
   providerPaymentId: PROVIDER_PAYMENT_ID,

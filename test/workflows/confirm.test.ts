@@ -1,7 +1,7 @@
 import type { LookupResult } from '../../domain/outcome.ts';
 import { policy } from '../../providers/mpesa/policy.ts';
 import { lateOutcomeStart, paymentStart, providerEventSignal } from '../../workflows/messages.ts';
-import { delivered, openStage, outcome, PENDING, type Stage } from './stage.ts';
+import { delivered, openStage, outcome, PENDING, STANDING, type Stage } from './stage.ts';
 import { untilIdle } from './test-server.ts';
 
 /** From an amount on, a callback of success counts when the status query says so too. */
@@ -94,12 +94,7 @@ it('of a payment that lost its workflow as well', async () => {
     CONFIRMED,
   );
   story.status = 'processing';
-  const standing = {
-    status: 'processing',
-    providerPaymentId: 'ws_CO_1',
-    earlierProviderIds: [],
-  } as const;
-  const start = lateOutcomeStart({ ...input, standing }, SUCCESS);
+  const start = lateOutcomeStart({ ...input, standing: STANDING }, SUCCESS);
   const handle = await stage.env.client.workflow.signalWithStart('lateOutcome', start);
   expect(await handle.result()).toEqual({ status: 'needs_review' });
   expect(story.entries.at(-1)?.reviewReason).toBe('contradiction');

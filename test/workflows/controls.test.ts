@@ -13,12 +13,14 @@ import {
   verifyUpdate,
 } from '../../workflows/messages.ts';
 import {
+  CAN,
   chargeFailure,
   delivered,
   openStage,
   outcome,
   PENDING,
   type Script,
+  STANDING,
   type Stage,
 } from './stage.ts';
 
@@ -126,13 +128,6 @@ test('asked twice, each changes something once; what is not paused does not go o
 });
 
 describe('while an operator holds a payment', () => {
-  const CAN = {
-    dedupes_by_our_id: true,
-    looks_up_by_our_id: true,
-    capture: true,
-    cancel: true,
-  } as const;
-
   async function hold() {
     const held = outcome('authorized');
     const full: Script = {
@@ -182,12 +177,7 @@ test('a payment whose run is lost while it is paused stays paused', async () => 
     lookup: () => outcome('declined'),
   });
   story.status = 'processing';
-  const standing = {
-    status: 'processing',
-    providerPaymentId: 'ws_CO_1',
-    earlierProviderIds: [],
-  } as const;
-  const found = { ...input, standing, isPaused: true, reviewReason: null, leftMs: null };
+  const found = { ...input, standing: STANDING, isPaused: true, reviewReason: null, leftMs: null };
   const handle = await stage.env.client.workflow.start('recoverPayment', recoveryStart(found));
   await stage.env.sleep('3d');
   expect([story.questions, story.status]).toEqual([0, 'processing']);

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import type { PaymentInput } from '../../domain/payment.ts';
 import type { RecordRequest } from '../../domain/payment-record.ts';
 import { policy } from '../../providers/mpesa/policy.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
 import { paymentStart, TASK_QUEUE } from '../../workflows/messages.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
+import { makePaymentInput } from './stage.ts';
 
 /** On a real server: the time-skipping one tells no timeout in a queue from any other. */
 it('a charge that no worker ever took was never sent: what the row says decides', async () => {
@@ -30,18 +30,9 @@ it('a charge that no worker ever took was never sent: what the row says decides'
       },
     },
   });
-  const hash = randomUUID().replaceAll('-', '');
-  const input: PaymentInput = {
-    paymentId: `pay_${hash}`,
-    attemptId: `att_${hash}`,
-    merchantId: 'mer_1',
-    workflowId: `payment-${hash}`,
-    provider: 'stripe',
-    credentialsRef: 'env:stripe',
-    amountMinor: 10_000,
-    currency: 'KES',
-    policy: { ...policy, charge: { ...policy.charge, deadline_ms: 1_000 } },
-  };
+  const soon = { ...policy, charge: { ...policy.charge, deadline_ms: 1_000 } };
+  const place = { provider: 'stripe', credentialsRef: 'env:stripe' };
+  const input = makePaymentInput(soon, place);
   const { typedSearchAttributes: _unregistered, ...start } = paymentStart(input);
   const client = new Client({ connection, namespace });
   try {

@@ -11,6 +11,7 @@ import {
   providerEventSignal,
 } from '../../workflows/messages.ts';
 import {
+  CAN,
   chargeFailure,
   delivered,
   openStage,
@@ -29,12 +30,6 @@ beforeAll(async () => {
 });
 afterAll(() => stage.close());
 
-const CAN = {
-  dedupes_by_our_id: true,
-  looks_up_by_our_id: true,
-  capture: true,
-  cancel: true,
-} as const;
 const fails = (kind: ProviderErrorKind) => (): LookupResult => {
   throw chargeFailure(new ProviderError(kind, `the answer was ${kind}`), true);
 };

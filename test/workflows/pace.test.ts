@@ -11,8 +11,13 @@ import {
   refundRecoveryStart,
   refundStart,
 } from '../../workflows/messages.ts';
-import { openRefundStage, type RefundStage } from './refund-stage.ts';
-import { delivered, openStage, outcome, PENDING, type Stage } from './stage.ts';
+import {
+  PENDING as ACCEPTED,
+  delivered as deliveredRefund,
+  openRefundStage,
+  type RefundStage,
+} from './refund-stage.ts';
+import { delivered, openStage, outcome, PENDING, STANDING, type Stage } from './stage.ts';
 
 /**
  * The policy's schedule counts from question to question. Messages that settle nothing neither
@@ -32,12 +37,6 @@ const UNCLEAR: Inconclusive = {
   providerCode: '7777',
   message: 'unknown result code 7777',
 };
-const ACCEPTED: RefundResult = {
-  kind: 'pending',
-  providerRefundId: 're_1',
-  providerCode: null,
-  message: 'taken',
-};
 const UNCLEAR_REFUND: RefundResult = { ...ACCEPTED, kind: 'unknown', message: 'Daraja says: ?' };
 const ASYNC: Partial<RefundInput> = {
   can: {
@@ -47,11 +46,6 @@ const ASYNC: Partial<RefundInput> = {
     cancel: false,
     looks_up_refunds: 'async',
   },
-};
-let events = 0;
-const deliveredRefund = (event: RefundResult) => {
-  events += 1;
-  return { eventId: `evt_${events}`, event, unstored: null };
 };
 
 /** What is counted of one payment or refund that is being asked about. */
@@ -67,18 +61,13 @@ type Asked = {
 async function askPayment(kind: 'payment' | 'recoverPayment', beforeMs: number): Promise<Asked> {
   const { input, story } = payments.prepare({ charge: () => PENDING, lookup: () => null });
   const { workflow } = payments.env.client;
-  const standing = {
-    status: 'processing',
-    providerPaymentId: 'ws_CO_1',
-    earlierProviderIds: [],
-  } as const;
   if (kind === 'recoverPayment') story.status = 'processing';
   const handle =
     kind === 'payment'
       ? await workflow.start('payment', paymentStart(input))
       : await workflow.start(
           'recoverPayment',
-          recoveryStart({ ...input, standing, reviewReason: null, leftMs: null }),
+          recoveryStart({ ...input, standing: STANDING, reviewReason: null, leftMs: null }),
         );
   await payments.env.sleep(beforeMs);
   return {

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { notYet } from '../../activities/failure.ts';
-import type { PaymentInput } from '../../domain/payment.ts';
 import type { RecordResult } from '../../domain/payment-record.ts';
 import { policy } from '../../providers/mpesa/policy.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
@@ -14,25 +13,13 @@ import {
   TASK_QUEUE,
 } from '../../workflows/messages.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
+import { makePaymentInput, STANDING } from './stage.ts';
 import { addSearchAttributesTo } from './test-server.ts';
 
 /** All merchants share a provider's queue: what moves money goes before what only asks. */
 const LOOKUPS = 200;
 
-function makeInput(merchantId: string): PaymentInput {
-  const id = randomUUID().replaceAll('-', '');
-  return {
-    paymentId: `pay_${id}`,
-    attemptId: `att_${id}`,
-    merchantId,
-    workflowId: `payment-${id}`,
-    provider: 'mpesa',
-    credentialsRef: 'env:mpesa',
-    amountMinor: 10_000,
-    currency: 'KES',
-    policy,
-  };
-}
+const makeInput = (merchantId: string) => makePaymentInput(policy, { merchantId });
 
 it('a charge is not behind 200 look-ups of another merchant', async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
@@ -56,7 +43,6 @@ it('a charge is not behind 200 look-ups of another merchant', async () => {
   };
   const order: string[] = [];
   try {
-    const standing = { status: 'processing', providerPaymentId: 'ws_CO_1' } as const;
     run(
       await Worker.create({
         ...shared,
@@ -68,11 +54,7 @@ it('a charge is not behind 200 look-ups of another merchant', async () => {
       }),
     );
     const asked = Array.from({ length: LOOKUPS }, () => makeInput('mer_busy'));
-    const lost = {
-      reviewReason: null,
-      leftMs: null,
-      standing: { ...standing, earlierProviderIds: [] },
-    };
+    const lost = { reviewReason: null, leftMs: null, standing: STANDING };
     for (const input of asked) {
       await workflow.start('recoverPayment', recoveryStart({ ...input, ...lost }));
     }

@@ -13,6 +13,7 @@ import {
   providerEventSignal,
 } from '../../workflows/messages.ts';
 import {
+  CAN,
   chargeFailure,
   delivered,
   openStage,
@@ -32,12 +33,6 @@ beforeAll(async () => {
 });
 afterAll(() => stage.close());
 
-const CAN = {
-  dedupes_by_our_id: true,
-  looks_up_by_our_id: true,
-  capture: true,
-  cancel: true,
-} as const;
 /** Our own storage is away until the send’s deadline; then there is an hour to the next send. */
 const PAUSE = { charge: { ...policy.charge, deadline_ms: 1_000, resend_after_ms: [3_600_000] } };
 const SOON = { charge: { ...policy.charge, resend_after_ms: [1_000], max_sends: 2 } };

@@ -16,6 +16,7 @@ import {
   verifyUpdate,
 } from '../../workflows/messages.ts';
 import {
+  CAN,
   chargeFailure,
   delivered,
   openStage,
@@ -34,12 +35,6 @@ beforeAll(async () => {
 });
 afterAll(() => stage.close());
 
-const CAN = {
-  dedupes_by_our_id: true,
-  looks_up_by_our_id: true,
-  capture: true,
-  cancel: true,
-} as const;
 const held = outcome('authorized');
 const refuses = (): LookupResult => {
   throw chargeFailure(new ProviderError('misconfigured', 'the key was revoked'), true);

@@ -22,6 +22,21 @@ import { openTestServer } from './test-server.ts';
 
 export const PROVIDER_PAYMENT_ID = 'ws_CO_1';
 
+/** Of a provider that holds money, and takes our key. */
+export const CAN = {
+  dedupes_by_our_id: true,
+  looks_up_by_our_id: true,
+  capture: true,
+  cancel: true,
+} as const;
+
+/** Where the row of a payment stands that waits for its callback. */
+export const STANDING = {
+  status: 'processing',
+  providerPaymentId: PROVIDER_PAYMENT_ID,
+  earlierProviderIds: [],
+} as const;
+
 /** What the scripted provider does for one payment. */
 export type Script = {
   /** By send, from 1; an Error is thrown. */
@@ -77,7 +92,7 @@ export async function openStage(): Promise<Stage> {
   return {
     env,
     prepare(script, policy = {}, changes = {}) {
-      const input = { ...paymentInput({ ...defaultPolicy, ...policy }), ...changes };
+      const input = makePaymentInput({ ...defaultPolicy, ...policy }, changes);
       const story: Story = {
         entries: [],
         silent: [],
@@ -230,7 +245,11 @@ function isSentBeyond({ dispatchCount }: Story, { provenUnsent }: RecordRequest)
   return provenUnsent !== undefined && dispatchCount > provenUnsent;
 }
 
-function paymentInput(policy: ProviderPolicy): PaymentInput {
+/** A payment of KES 100.00 with ids of its own. */
+export function makePaymentInput(
+  policy: ProviderPolicy,
+  changes: Partial<PaymentInput> = {},
+): PaymentInput {
   const id = randomUUID().replaceAll('-', '');
   return {
     paymentId: `pay_${id}`,
@@ -242,6 +261,7 @@ function paymentInput(policy: ProviderPolicy): PaymentInput {
     amountMinor: 10_000,
     currency: 'KES',
     policy,
+    ...changes,
   };
 }
 

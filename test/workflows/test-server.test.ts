@@ -1,5 +1,5 @@
 import { controlSignal, paymentStart, recoveryStart } from '../../workflows/messages.ts';
-import { openStage, outcome, PENDING, type Stage } from './stage.ts';
+import { openStage, outcome, PENDING, STANDING, type Stage } from './stage.ts';
 import { pendingTimersMs, untilIdle } from './test-server.ts';
 
 /** The clock of the test server goes on, whenever a test sends or ends something. */
@@ -8,12 +8,6 @@ beforeAll(async () => {
   stage = await openStage();
 });
 afterAll(() => stage.close());
-
-const STANDING = {
-  status: 'processing',
-  providerPaymentId: 'ws_CO_1',
-  earlierProviderIds: [],
-} as const;
 
 it('a message that comes while a timer fires is heard', async () => {
   const slow = new Int32Array(new SharedArrayBuffer(4));
