@@ -2,14 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { type ActivityDeps, createProviderActivities } from '../../activities/index.ts';
+import { createProviderActivities } from '../../activities/index.ts';
 import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import { ProviderError } from '../../domain/error.ts';
 import { refundWorkflowId } from '../../domain/id.ts';
 import type { ProviderClient } from '../../domain/provider.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { MERCHANT, storePayment, storePaymentIn, storeRefund, VAULT } from '../factories.ts';
+import { MERCHANT, storePayment, storePaymentIn, storeRefund } from '../factories.ts';
+import { depsFor } from './deps.ts';
 
 /** The claim and the worker are lost together: what Temporal was told of the claim still counts. */
 let database: TestDatabase;
@@ -104,18 +105,7 @@ async function forgetClaim(step: Step, { paymentId, attemptId, refundId }: Order
 /** One run of the activity. @param details what Temporal holds of the run before. */
 async function run(step: Step, order: Order, end: End, details?: unknown) {
   const { told, client } = openProvider(step, end);
-  const deps = {
-    pool: database.pool,
-    vault: VAULT,
-    clientFor: () => Promise.resolve(client),
-    callbackUrl: () => 'http://127.0.0.1:1/cb',
-    refundCallbackUrls: () => ({}),
-    allowsLoopback: true,
-    get temporal(): never {
-      throw new Error('it speaks to no workflow');
-    },
-  } satisfies ActivityDeps;
-  const activities = createProviderActivities(deps);
+  const activities = createProviderActivities(depsFor(database.pool, client));
   const info = details === undefined ? {} : { attempt: 2, heartbeatDetails: details };
   const environment = new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') });
   const beats: unknown[] = [];

@@ -1,6 +1,6 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { type ActivityDeps, createProviderActivities } from '../../activities/index.ts';
+import { createProviderActivities } from '../../activities/index.ts';
 import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import { refundWorkflowId } from '../../domain/id.ts';
@@ -11,14 +11,8 @@ import { findProvider } from '../../providers/index.ts';
 import * as stripeSimulator from '../../providers/stripe/simulator.ts';
 import { pickPort } from '../../sandbox/ports.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import {
-  MERCHANT,
-  makeOutcome,
-  recordEvent,
-  storePayment,
-  storeRefund,
-  VAULT,
-} from '../factories.ts';
+import { MERCHANT, makeOutcome, recordEvent, storePayment, storeRefund } from '../factories.ts';
+import { depsFor } from './deps.ts';
 
 /** The keys by which providers know what we sent outlive the rows: nothing is sent twice. */
 let database: TestDatabase;
@@ -54,20 +48,8 @@ async function openClient(name: Name) {
   return { client, readLedger, close };
 }
 
-function activitiesOf(client: ProviderClient) {
-  const deps = {
-    pool: database.pool,
-    vault: VAULT,
-    clientFor: () => Promise.resolve(client),
-    callbackUrl: () => 'http://127.0.0.1:1/callback',
-    refundCallbackUrls: () => ({}),
-    allowsLoopback: true,
-    get temporal(): never {
-      throw new Error('no activity of these speaks to a workflow');
-    },
-  } satisfies ActivityDeps;
-  return createProviderActivities(deps);
-}
+const activitiesOf = (client: ProviderClient) =>
+  createProviderActivities(depsFor(database.pool, client));
 
 /** Each in a run of its own. */
 async function run<R>(activity: () => Promise<R>): Promise<R> {

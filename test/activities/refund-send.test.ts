@@ -14,7 +14,8 @@ import {
   refundFailure,
 } from '../../domain/refund.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { MERCHANT, storePaymentIn, storeRefund, VAULT } from '../factories.ts';
+import { MERCHANT, storePaymentIn, storeRefund } from '../factories.ts';
+import { depsFor } from './deps.ts';
 
 /** What the runs of a refund's send may say of each other. */
 let database: TestDatabase;
@@ -68,17 +69,7 @@ async function run(
       return said;
     },
   };
-  const activities = createRefund({
-    pool: database.pool,
-    vault: VAULT,
-    clientFor: () => Promise.resolve(client),
-    callbackUrl: () => 'http://127.0.0.1:1/cb',
-    refundCallbackUrls: () => ({}),
-    allowsLoopback: true,
-    get temporal(): never {
-      throw new Error('a refund speaks to no workflow');
-    },
-  });
+  const activities = createRefund(depsFor(database.pool, client));
   const quiet = { logger: new DefaultLogger('ERROR') };
   try {
     const environment = new MockActivityEnvironment({}, quiet);

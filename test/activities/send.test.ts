@@ -2,7 +2,6 @@ import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { type ChargeInput, createCharge } from '../../activities/charge.ts';
-import type { ActivityDeps } from '../../activities/index.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
 import { record } from '../../db/record.ts';
@@ -11,7 +10,8 @@ import type { ChargeResult } from '../../domain/outcome.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { ProviderClient } from '../../domain/provider.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { dispatch, MERCHANT, makeRecord, storePayment, VAULT } from '../factories.ts';
+import { dispatch, MERCHANT, makeRecord, storePayment } from '../factories.ts';
+import { depsFor } from './deps.ts';
 
 /** What a charge's runs may say of each other: a later failure never proves that nothing left. */
 let database: TestDatabase;
@@ -51,21 +51,8 @@ function openProvider(runs: readonly Run[]) {
 }
 
 async function charge(payment: Payment, client: ProviderClient, send = 1) {
-  const deps = {
-    pool,
-    vault: VAULT,
-    clientFor: () => Promise.resolve(client),
-    callbackUrl: () => 'http://127.0.0.1:1/cb',
-    refundCallbackUrls: () => ({}),
-    allowsLoopback: true,
-  } satisfies Omit<ActivityDeps, 'temporal'>;
   const input = { ...inputOf(payment), send };
-  const activities = createCharge({
-    ...deps,
-    get temporal(): never {
-      throw new Error('a charge speaks to no workflow');
-    },
-  });
+  const activities = createCharge(depsFor(pool, client));
   try {
     const quiet = { logger: new DefaultLogger('ERROR') };
     return {
