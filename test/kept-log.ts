@@ -4,7 +4,10 @@ import { createLog, type Log } from '../config/log.ts';
 type Line = Readonly<Record<string, unknown>>;
 
 /** A log that a test reads. */
-export function keepLog(level: 'info' | 'warn'): {
+export function keepLog(
+  level: 'info' | 'warn',
+  service = 'api',
+): {
   readonly log: Log;
   /** As it was written. */
   readonly read: () => string;
@@ -19,7 +22,7 @@ export function keepLog(level: 'info' | 'warn'): {
     },
   });
   return {
-    log: createLog('api', level, kept),
+    log: createLog(service, level, kept),
     read: () => written,
     lines: () =>
       written

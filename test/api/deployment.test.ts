@@ -146,8 +146,7 @@ test('a start that Temporal refuses says in the log what the namespace lacks', a
   const namespace = `bare-${randomUUID()}`;
   await openNamespace(namespace);
   const connection = await Connection.connect({ address: temporalAddress() });
-  const lines: string[] = [];
-  const log = createLog('api', 'info', { write: (line) => lines.push(line) });
+  const { log, lines } = keepLog('info');
   const engine = createEngine(new Client({ connection, namespace }), connection, null, log);
   const missing = await engine.findNamespaceWarnings();
   expect(missing.map(({ code }) => code)).toEqual([
@@ -157,7 +156,7 @@ test('a start that Temporal refuses says in the log what the namespace lacks', a
   expect(missing[0]?.detail).toContain('PaymentId, MerchantId, Provider, Currency, AmountMinor');
   const payment = await storePaymentIn(api.pool, 'created');
   expect(await engine.startPayment(paymentInput(payment, capabilitiesOf), 10_000)).toBe(false);
-  expect(lines.map((line) => JSON.parse(line))).toEqual([
+  expect(lines()).toEqual([
     expect.objectContaining({
       level: 'error',
       workflow_id: payment.workflowId,

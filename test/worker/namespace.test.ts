@@ -1,12 +1,12 @@
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
-import { createLog } from '../../config/log.ts';
 import { createOutageLog } from '../../config/outage-log.ts';
 import { ensureNamespace, type NamespaceParts } from '../../worker/namespace.ts';
 import { createWatch } from '../../worker/watch.ts';
 import { SWEEP_SCHEDULE_ID } from '../../workflows/messages.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/search-attributes.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
+import { keepLog } from '../kept-log.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
 import { until } from '../until.ts';
 
@@ -53,16 +53,17 @@ const refuse = (code: number) => () =>
   Promise.reject(Object.assign(new Error('Request unauthorized.'), { code }));
 
 function openLog() {
-  const lines: string[] = [];
-  const log = createLog('worker', 'info', { write: (line) => lines.push(line) });
+  const { log, lines } = keepLog('info', 'worker');
   const outage = createOutageLog(log, { failing: 'waits', working: 'goes on' });
-  return { log, outage, read: () => lines.map((line) => JSON.parse(line)) };
+  const isAdded = (name: string) =>
+    lines().some(({ added }) => Array.isArray(added) && added.includes(name));
+  return { log, outage, isAdded };
 }
 
 test('what is lost while the worker runs comes back without a restart', async () => {
   const { parts, handle, operator, namespace, listAttributes, hasSchedule } =
     await open('lost-while-running');
-  const { log, outage, read } = openLog();
+  const { log, outage, isAdded } = openLog();
   const watch = createWatch(parts, { pool: database.pool, own: [] }, { log, outage }, 20);
   await watch.look();
   await until(async () => (await hasSchedule()) && (await listAttributes()).length === 5);
@@ -71,8 +72,8 @@ test('what is lost while the worker runs comes back without a restart', async ()
   await handle.delete();
   await operator.removeSearchAttributes({ namespace, searchAttributes: NAMES.slice(0, 2) });
   await until(async () => (await hasSchedule()) && (await listAttributes()).length === 5);
-  await until(() => read().some(({ added }) => added?.includes(SWEEP_SCHEDULE_ID)));
-  await until(() => read().some(({ added }) => added?.includes('PaymentId')));
+  await until(() => isAdded(SWEEP_SCHEDULE_ID));
+  await until(() => isAdded('PaymentId'));
   ending.abort();
   await running;
 }, 60_000);

@@ -1,11 +1,10 @@
-import { createLog } from '../../config/log.ts';
 import { createOutageLog } from '../../config/outage-log.ts';
 import { createTemporalLogger } from '../../worker/temporal-log.ts';
+import { keepLog } from '../kept-log.ts';
 
 /** What Temporal's SDK logs goes into our log, spelled as all other lines, without its payloads. */
 test('its lines keep the names of things, and nothing that may hold a payload', () => {
-  const lines: string[] = [];
-  const log = createLog('worker', 'info', { write: (line) => lines.push(line) });
+  const { log, lines, read } = keepLog('info', 'worker');
   const logger = createTemporalLogger(log, { failed: () => undefined, worked: () => undefined });
   const payload = { input: { phone: '+254712345678' }, error: new Error('s3cret') };
   logger.warn('Activity failed', {
@@ -19,8 +18,7 @@ test('its lines keep the names of things, and nothing that may hold a payload', 
   const refused = { paymentId: 'pay_1', from: 'succeeded', refused: 'declined' };
   logger.warn('a change of a payment is refused', refused);
   logger.info('polling', { workflowId: 'payment-2' });
-  const told = lines.map((line) => JSON.parse(line));
-  expect(told).toMatchObject([
+  expect(lines()).toMatchObject([
     {
       level: 'warn',
       msg: 'Activity failed',
@@ -33,12 +31,11 @@ test('its lines keep the names of things, and nothing that may hold a payload', 
     { endpoint_id: 'whe_1', disabled_reason: 'gone' },
     { payment_id: 'pay_1', from: 'succeeded', event: 'declined' },
   ]);
-  expect(lines.join('')).not.toMatch(/s3cret|254712345678|[a-z][A-Z]\w*":/);
+  expect(read()).not.toMatch(/s3cret|254712345678|[a-z][A-Z]\w*":/);
 });
 
 test('what its pollers say while Temporal is unavailable is one outage, not a line each', () => {
-  const lines: string[] = [];
-  const log = createLog('worker', 'info', { write: (line) => lines.push(line) });
+  const { log, lines } = keepLog('info', 'worker');
   const outage = createOutageLog(log, { failing: 'waits', working: 'goes on' });
   const logger = createTemporalLogger(log, outage);
   for (let tries = 6; tries < 106; tries += 1) {
@@ -48,5 +45,5 @@ test('what its pollers say while Temporal is unavailable is one outage, not a li
   logger.warn('Network error while sending worker heartbeat');
   logger.warn('No workflows registered, not polling for workflow tasks');
   outage.worked();
-  expect(lines.map((line) => JSON.parse(line).msg)).toEqual(['waits', 'goes on']);
+  expect(lines().map(({ msg }) => msg)).toEqual(['waits', 'goes on']);
 });
