@@ -3,7 +3,7 @@ import type { ProviderWebhook } from '../../domain/provider.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
 import { parseJson } from '../shared/wire.ts';
 import { readResult } from './map.ts';
-import { ACCEPTED, digestOf, nonEmptyText, stkCallback } from './wire.ts';
+import { ACCEPTED, digestOf, stkCallback } from './wire.ts';
 
 /**
  * STK callbacks carry no signature: the token in the URL is their proof, and the money they name is
@@ -24,21 +24,21 @@ function translate(body: Uint8Array): Translation {
   const { CheckoutRequestID, ResultCode, ResultDesc, CallbackMetadata } =
     parsed.data.Body.stkCallback;
   const items = new Map(CallbackMetadata?.Item.map(({ Name, Value }) => [Name, Value]));
-  const receipt = items.get('MpesaReceiptNumber');
-  const amount = items.get('Amount');
+  const receipt = items.get('MpesaReceiptNumber') ?? null;
+  const amount = items.get('Amount') ?? null;
   return {
     kind: 'event',
     // CheckoutRequestIDs end in the payer's phone number, so the key is a digest.
     eventKey: digestOf([CheckoutRequestID, ResultCode, String(receipt), String(amount)].join('|')),
     event: readResult(ResultCode, ResultDesc, {
       providerPaymentId: CheckoutRequestID,
-      receipt: nonEmptyText(receipt),
-      money: amount == null ? null : moneyOf(amount),
+      receipt,
+      money: amount === null ? null : moneyOf(amount),
     }),
   };
 }
 
 /** An amount that is no number of shillings stays visible as one that matches nothing. */
-function moneyOf(amount: string | number): { amountMinor: number; currency: string } {
+function moneyOf(amount: string): { amountMinor: number; currency: string } {
   return { amountMinor: fromWholeUnits(Number(amount), 'KES') ?? 0, currency: 'KES' };
 }

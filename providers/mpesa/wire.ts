@@ -39,11 +39,8 @@ export const faultAnswer = z.object({
   }),
 });
 
-/** Absent or empty it decides nothing. */
-const responseCode = neededText.transform((text) => text.trim());
-
 export const pushAnswer = z.object({
-  ResponseCode: responseCode,
+  ResponseCode: neededText,
   ResponseDescription: textOrEmpty,
   CheckoutRequestID: textOrNull,
 });
@@ -51,19 +48,17 @@ export const pushAnswer = z.object({
 export const queryAnswer = z.object({
   MerchantRequestID: textOrNull,
   CheckoutRequestID: neededText,
-  ResultCode: numberOrText,
+  ResultCode: neededText,
   ResultDesc: textOrEmpty,
 });
 
-/** A name with its value, which may be absent or null. */
-const value = z.union([z.string(), z.number()]).nullish();
-const metadata = z.object({ Item: listOf(z.object({ Name: z.string(), Value: value })) });
+const metadata = z.object({ Item: listOf(z.object({ Name: z.string(), Value: textOrNull })) });
 
 export const stkCallback = z.object({
   Body: z.object({
     stkCallback: z.object({
       CheckoutRequestID: neededText,
-      ResultCode: numberOrText,
+      ResultCode: neededText,
       ResultDesc: textOrEmpty,
       CallbackMetadata: orNull(metadata),
     }),
@@ -72,17 +67,17 @@ export const stkCallback = z.object({
 
 /** What Daraja answers to a reversal or a status query; the result comes later. */
 export const acknowledgementAnswer = z.object({
-  ResponseCode: responseCode,
+  ResponseCode: neededText,
   OriginatorConversationID: textOrNull,
 });
 
 /** Failures have no parameters. */
 const parameters = z.object({
-  ResultParameter: listOf(z.object({ Key: z.string(), Value: value })),
+  ResultParameter: listOf(z.object({ Key: z.string(), Value: textOrNull })),
 });
 const initiatorResult = z.object({
   Result: z.object({
-    ResultCode: numberOrText,
+    ResultCode: neededText,
     ResultDesc: textOrEmpty,
     OriginatorConversationID: neededText,
     TransactionID: textOrNull,
@@ -151,8 +146,8 @@ export type InitiatorResult = {
   readonly conversation: string;
   /** Null when it names none. */
   readonly transactionId: string | null;
-  readonly amount: string | number | null;
-  /** A parameter by its name; null when it is not told, or told as nothing. */
+  /** Null when it is not told, or told as nothing; so are the parameters. */
+  readonly amount: string | null;
   readonly textOf: (key: string) => string | null;
 };
 
@@ -169,13 +164,8 @@ export function readInitiatorResult(body: Uint8Array): InitiatorResult | null {
     conversation: OriginatorConversationID,
     transactionId: TransactionID,
     amount: items.get('Amount') ?? null,
-    textOf: (key) => nonEmptyText(items.get(key)),
+    textOf: (key) => items.get(key) ?? null,
   };
-}
-
-/** What is empty was not told: an empty receipt would pass for one. */
-export function nonEmptyText(value: string | number | null | undefined): string | null {
-  return String(value ?? '').trim() || null;
 }
 
 /** Names a callback that has no name of its own, and tells nothing of what stands in it. */

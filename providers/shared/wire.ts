@@ -22,8 +22,8 @@ export function parseJson(body: Uint8Array | string): unknown {
 /** A number is as good as a text, and comes as text. */
 export const numberOrText = z.union([z.string(), z.number()]).transform(String);
 
-/** A text that is needed: a text or number that says something. */
-export const neededText = numberOrText.pipe(z.string().regex(/\S/));
+/** A text that is needed: a text or number that says something, without the blanks around it. */
+export const neededText = numberOrText.transform((text) => text.trim()).pipe(z.string().min(1));
 
 /** A text that nobody depends on; null where it is absent, empty or of another type. */
 export const textOrNull = neededText.nullable().catch(null);

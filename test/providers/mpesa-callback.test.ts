@@ -70,7 +70,7 @@ it.each(RESULT_CODES)('result code %s is %s (%s)', (code, kind, failureCode) => 
 it('concludes nothing from any other code, however it is spelled', () => {
   const known = new Set<string>(RESULT_CODES.map(([code]) => code));
   const numbers = Array.from({ length: 10_000 }, (_, code) => String(code));
-  const odd = ['-1', '00', '0.0', ' 0', '', 'e3008', 'toString', '__proto__', 'constructor'];
+  const odd = ['-1', '00', '0.0', '0 0', 'e3008', 'toString', '__proto__', 'constructor'];
   for (const code of [...numbers, ...odd]) {
     if (!known.has(code)) expect([code, eventOf(code).kind]).toEqual([code, 'unknown']);
   }
@@ -88,7 +88,6 @@ const AMOUNTS = [
   ['250000', 25_000_000],
   ['1.00', 100],
   ['1,000', 0],
-  ['', 0],
   [0, 0],
   [-5, 0],
   [0.001, 0],
@@ -96,6 +95,15 @@ const AMOUNTS = [
 
 it.each(AMOUNTS)('reads the amount %j as %d cents', (amount, amountMinor) => {
   expect(eventOf(0, paid(amount))).toMatchObject({ money: { amountMinor, currency: 'KES' } });
+});
+
+it.each([' 0', '0\n', ' 1032 '])('reads the code %j without the blanks around it', (code) => {
+  expect(eventOf(code)).toEqual(eventOf(code.trim()));
+  expect(keyOf(code)).toBe(keyOf(code.trim()));
+});
+
+it.each(['', ' '])('an amount that is told as %j is none', (amount) => {
+  expect(eventOf(0, paid(amount))).toMatchObject({ kind: 'succeeded', money: null });
 });
 
 it('reads items by name, in any order and among others', () => {

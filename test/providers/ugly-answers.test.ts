@@ -139,6 +139,8 @@ const ODD: readonly Odd[] = [
   ['a request id of another type', 'query', done({ MerchantRequestID: [] }), CANCELED],
   ['a description of another type', 'query', done({ ResultDesc: {} }), CANCELED],
   ['no code', 'query', done({ ResultCode: [] }), LOST],
+  ['an empty code', 'query', done({ ResultCode: ' ' }), LOST],
+  ['blanks around its code', 'query', done({ ResultCode: ' 1032' }), CANCELED],
   ['no id', 'query', done({ CheckoutRequestID: '' }), LOST],
 
   ['a mark before it', 'request', MARK + JSON.stringify(taken({})), TAKEN],
