@@ -73,17 +73,30 @@ export function testMoneyOfOwn(
   if (environment !== 'production') return [];
   const names = PROVIDER_NAMES.filter((name) => {
     const record = accounts[name] ?? {};
-    if (Object.keys(record).length === 0) return false;
-    const { baseUrls }: Provider = PROVIDERS[name];
-    const isElsewhere =
-      baseUrls.production !== undefined &&
-      (record.base_url ?? baseUrls.production) !== baseUrls.production;
-    return isElsewhere || /^(sk|rk)_test_/.test(record.secret_key ?? '');
+    return Object.keys(record).length > 0 && isOfTests(PROVIDERS[name], record);
   });
   if (names.length === 0) return [];
   const variables = names.map((name) => `MALIPO_${name.toUpperCase()}_…`).join(', ');
-  const detail = `No real money moves at ${names.join(', ')}: the account in ${variables} is a test account, in production. If that is not on purpose, put the live one.`;
+  const detail = `These accounts move no real money, though this is production: ${variables}. Set live credentials, unless this is a staging system.`;
   return [{ code: 'test_money', detail }];
+}
+
+/** Whether an account is at another host than the live one, or has a key that is not for it. */
+function isOfTests(provider: Provider, record: Readonly<Record<string, string>>): boolean {
+  const { base_url } = record;
+  const { production } = provider.baseUrls;
+  if (base_url !== undefined && production !== undefined && hostOf(base_url) !== hostOf(production))
+    return true;
+  const reading = provider.readCredentials(record);
+  if (!reading.ok) return false;
+  // What is wrong in any environment is a fault of the start, and says nothing about the money.
+  const faults = provider.refuseNew?.(reading.credentials, null) ?? [];
+  const inProduction = provider.refuseNew?.(reading.credentials, 'production') ?? [];
+  return inProduction.some((fault) => !faults.includes(fault));
+}
+
+function hostOf(address: string): string | undefined {
+  return URL.parse(address)?.host;
 }
 
 /** `field: how to mend it` as a fault of the variable MALIPO_<NAME>_<FIELD>. */

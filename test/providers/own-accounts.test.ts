@@ -56,8 +56,11 @@ test('a sandbox may leave every address out', () => {
 test.each<readonly [string, Parameters<typeof testMoneyOfOwn>[0], Parameters<typeof testMoneyOfOwn>[1], string | null]>([
   ['live accounts', { mpesa: LIVE, stripe: { ...STRIPE, secret_key: 'sk_live_12345678' } }, 'production', null],
   ['no account', { mpesa: {} }, 'production', null],
-  ['a test key of Stripe', { mpesa: LIVE, stripe: STRIPE }, 'production', 'at stripe:'],
-  ['the sandbox of Daraja and a simulator', { mpesa: { ...MPESA, base_url: 'https://sandbox.safaricom.co.ke' }, stripe: { ...STRIPE, base_url: 'http://127.0.0.1:8091' } }, 'production', 'at mpesa, stripe:'],
+  ['a test key of Stripe', { mpesa: LIVE, stripe: STRIPE }, 'production', 'production: MALIPO_STRIPE_….'],
+  ['a restricted test key of Stripe', { stripe: { ...STRIPE, secret_key: 'rk_test_12345678' } }, 'production', 'production: MALIPO_STRIPE_….'],
+  ['live accounts, their address spelled otherwise', { mpesa: { ...LIVE, base_url: 'https://API.safaricom.co.ke/' }, stripe: { ...STRIPE, base_url: 'https://api.stripe.com:443/', secret_key: 'rk_live_12345678' } }, 'production', null],
+  ['a host that only begins so', { mpesa: { ...LIVE, base_url: 'https://api.safaricom.co.ke.example.test' } }, 'production', 'production: MALIPO_MPESA_….'],
+  ['the sandbox of Daraja and a simulator', { mpesa: { ...MPESA, base_url: 'https://sandbox.safaricom.co.ke' }, stripe: { ...STRIPE, base_url: 'http://127.0.0.1:8091' } }, 'production', 'production: MALIPO_MPESA_…, MALIPO_STRIPE_….'],
   ['test accounts in a sandbox', { stripe: STRIPE }, 'sandbox', null],
 ])('%s: is it told that no real money moves?', (_what, accounts, environment, words) => {
   const warnings = testMoneyOfOwn(accounts, environment);
