@@ -4,7 +4,7 @@ import { cleanText, isStorable } from '../domain/text.ts';
 
 /** The texts of an answer, whichever they are; the rest of it is numbers and words of our own. */
 type Answer = {
-  readonly kind: string;
+  readonly kind?: string;
   readonly providerPaymentId?: string | null;
   readonly providerRefundId?: string | null;
   readonly nextAction?: { readonly type: string; readonly url: string };
@@ -45,10 +45,7 @@ export function withCleanAnswers(client: ProviderClient): ProviderClient {
     ...(listProviderRefunds && {
       listProviderRefunds: async (request, signal) => {
         const refunds = await listProviderRefunds(request, signal);
-        return refunds.map((it) => ({
-          ...clean({ kind: 'refund', ...it }),
-          result: clean(it.result),
-        }));
+        return refunds.map((it) => ({ ...clean(it), result: clean(it.result) }));
       },
     }),
     close: () => client.close(),

@@ -15,6 +15,7 @@ export function withSealedIds(client: ProviderClient, ids: Ids): ProviderClient 
   const refund = client.refund?.bind(client);
   const lookupRefund = client.lookupRefund?.bind(client);
   const learnReceipt = client.learnReceipt?.bind(client);
+  const listProviderRefunds = client.listProviderRefunds?.bind(client);
   return {
     charge: async (request, context) => seal(ids, await client.charge(request, context), null),
     lookup: async (request, signal) =>
@@ -33,6 +34,12 @@ export function withSealedIds(client: ProviderClient, ids: Ids): ProviderClient 
     }),
     ...(learnReceipt && {
       learnReceipt: (request, signal) => learnReceipt(open(ids, request), signal),
+    }),
+    ...(listProviderRefunds && {
+      listProviderRefunds: async (request, signal) => {
+        const refunds = await listProviderRefunds(open(ids, request), signal);
+        return refunds.map((refund) => seal(ids, refund, request));
+      },
     }),
     close: () => client.close(),
   };

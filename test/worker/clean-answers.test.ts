@@ -93,6 +93,25 @@ test('an error’s words are whole characters too, and short', () => {
   expect(Array.from(error.message)).toHaveLength(500);
 });
 
+test('what a list of refunds says is cleaned, and nothing is put into it', async () => {
+  const result: RefundResult = {
+    kind: 'pending',
+    providerRefundId: 're_1',
+    providerCode: '0',
+    message: 'half \ud83d',
+  };
+  const refund = {
+    providerRefundId: 're_1',
+    providerPaymentId: 'pi_1',
+    amountMinor: 100,
+    currency: 'KES',
+    result,
+  };
+  const client = { ...openProvider({}), listProviderRefunds: () => Promise.resolve([refund]) };
+  const listed = await withCleanAnswers(client).listProviderRefunds?.(request(), signal);
+  expect(listed).toEqual([{ ...refund, result: { ...result, message: 'half \ufffd' } }]);
+});
+
 function openProvider({ payment, refund: refunded, receipt }: Answers): ProviderClient {
   const { kind } = payment ?? { kind: 'pending' };
   const told = async () => {

@@ -1,5 +1,6 @@
 import { money } from '../../domain/money.ts';
 import type { ProviderClient } from '../../domain/provider.ts';
+import { withCleanAnswers } from '../../worker/clean-answers.ts';
 import { withSealedIds } from '../../worker/sealed-ids.ts';
 import { makeOutcome, VAULT } from '../factories.ts';
 
@@ -36,6 +37,11 @@ function openProvider(said: string | null = ID) {
     learnReceipt: ({ providerPaymentId }) => {
       heard.push(providerPaymentId);
       return Promise.resolve({ kind: 'unknown', providerCode: null, message: 'of none' });
+    },
+    listProviderRefunds: async (request) => {
+      const result = await refunded(request);
+      const one = { providerRefundId: 're_1', amountMinor: 100, currency: 'KES', result };
+      return [{ ...one, providerPaymentId: said ?? '' }];
     },
     close: () => Promise.resolve(),
   };
@@ -133,6 +139,35 @@ it('learnReceipt asks by the id', async () => {
   const request = { providerPaymentId: TOKEN, callbackUrls: {}, timeoutMs: 1_000 };
   await withSealedIds(client, VAULT).learnReceipt?.(request, NEVER);
   expect(heard).toEqual([ID]);
+});
+
+it.each([TOKEN, ID])('listProviderRefunds asks by the id, and answers with %s', async (asked) => {
+  const { client, heard } = openProvider();
+  const request = { providerPaymentId: asked, timeoutMs: 1_000 };
+  const listed = await withSealedIds(client, VAULT).listProviderRefunds?.(request, NEVER);
+  expect(listed).toMatchObject([{ providerRefundId: 're_1', providerPaymentId: asked }]);
+  expect(heard).toEqual([ID]);
+});
+
+/** Each method that a client may have; a new one does not compile until it stands here. */
+const METHODS: Readonly<Record<keyof ProviderClient, true>> = {
+  charge: true,
+  lookup: true,
+  capture: true,
+  cancel: true,
+  refund: true,
+  lookupRefund: true,
+  listProviderRefunds: true,
+  learnReceipt: true,
+  close: true,
+};
+
+it.each([
+  ['withSealedIds', (client: ProviderClient) => withSealedIds(client, VAULT)],
+  ['withCleanAnswers', withCleanAnswers],
+] as const)('%s keeps each method that a client may have', (_name, wrap) => {
+  const { client } = openProvider();
+  expect(Object.keys(wrap(client)).sort()).toEqual(Object.keys(METHODS).sort());
 });
 
 it('it can do what the provider can, and no more', () => {
