@@ -5,7 +5,14 @@ import type { ProviderRefund, ProviderRefundsRequest } from '../../domain/provid
 import type { RefundRequest, RefundResult } from '../../domain/refund.ts';
 import type { CPayCredentials } from './credentials.ts';
 import { type Http, openHttp } from './http.ts';
-import { notFound, readCharge, readProviderRefund, readRefund, readRefundRefusal } from './map.ts';
+import {
+  notFound,
+  ownerOf,
+  readCharge,
+  readProviderRefund,
+  readRefund,
+  readRefundRefusal,
+} from './map.ts';
 import { charge as chargeShape, listOf, refund as refundShape } from './wire.ts';
 
 /** Charges, captures, cancels and refunds at CPay. */
@@ -110,7 +117,7 @@ async function listProviderRefunds(
   const call = { method: 'GET', path, timeoutMs, signal } as const;
   const { data } = await http.send(call, listOf(refundShape));
   return data
-    .filter(({ metadata }) => metadata.refund === undefined)
+    .filter((refund) => ownerOf(refund, 'refund') === null)
     .map(readProviderRefund)
     .filter((refund) => refund !== null);
 }

@@ -8,6 +8,7 @@ import {
   refundFailure,
 } from '../../domain/refund.ts';
 import { entryOf } from '../../domain/table.ts';
+import { workflowNamed } from '../shared/owner.ts';
 import { type Charge, errorAnswer, type Refund } from './wire.ts';
 
 /** CPay's decline codes in our words; any other is `declined`. */
@@ -67,6 +68,11 @@ export function readRefund({ id, status, amount, failure_code }: Refund): Refund
     failure: hasFailed ? refundFailure(entryOf(REFUND_FAILURES, code) ?? 'declined', code) : null,
     providerCode: hasFailed ? code : status,
   };
+}
+
+/** The workflow of ours that the object's metadata names; null for none. */
+export function ownerOf(object: unknown, of: 'payment' | 'refund'): string | null {
+  return workflowNamed(object, 'workflow', of);
 }
 
 /** A refund that we did not make; null where it names no charge or no money. */

@@ -1,10 +1,11 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Credentials, ProviderWebhook, WebhookDelivery } from '../../domain/provider.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
+import { malformed, notOurs } from '../shared/owner.ts';
 import { parseJson } from '../shared/wire.ts';
 import { asCPay } from './credentials.ts';
-import { readCharge, readProviderRefund, readRefund } from './map.ts';
-import { charge, event, owned, refund } from './wire.ts';
+import { ownerOf, readCharge, readProviderRefund, readRefund } from './map.ts';
+import { charge, event, refund } from './wire.ts';
 
 const TOLERANCE_MS = 300_000;
 
@@ -66,18 +67,4 @@ function refundEvent(eventKey: string, data: unknown): Translation {
     return made === null ? notOurs(eventKey) : { kind: 'provider_refund', eventKey, refund: made };
   }
   return { kind: 'refund_event', eventKey, event: readRefund(parsed.data), workflowId };
-}
-
-/** The workflow of ours that its metadata names; null for none. */
-function ownerOf(data: unknown, of: 'payment' | 'refund'): string | null {
-  const workflow = owned.safeParse(data).data?.metadata.workflow ?? '';
-  return new RegExp(`^${of}-[0-9a-f]{32}$`).test(workflow) ? workflow : null;
-}
-
-function malformed(reason: string, workflowId: string | null): Translation {
-  return { kind: 'malformed', reason, ...(workflowId === null ? {} : { workflowId }) };
-}
-
-function notOurs(eventKey: string): Translation {
-  return { kind: 'ignored', eventKey, reason: 'it names no workflow of ours' };
 }

@@ -39,6 +39,3 @@ export const event = z.object({
   type: z.string(),
   data: z.unknown(),
 });
-
-/** Whose an object is that cannot be read as a whole. */
-export const owned = z.object({ metadata: textMap });

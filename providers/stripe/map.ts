@@ -4,7 +4,8 @@ import type { ChargeResult, LookupResult } from '../../domain/outcome.ts';
 import type { ProviderRefund } from '../../domain/provider-refund.ts';
 import { type RefundFailureCode, type RefundResult, refundFailure } from '../../domain/refund.ts';
 import { entryOf } from '../../domain/table.ts';
-import { owned, type PaymentError, type PaymentIntent, type Refund } from './wire.ts';
+import { workflowNamed } from '../shared/owner.ts';
+import type { PaymentError, PaymentIntent, Refund } from './wire.ts';
 
 /**
  * Stripe's decline codes, else its error codes, in our words (docs.stripe.com/declines/codes). Any
@@ -139,8 +140,7 @@ export function readRefund({ id, status, amount, failure_reason }: Refund): Refu
 
 /** The workflow of ours that the object's metadata names; null for none. */
 export function ownerOf(object: unknown, of: 'payment' | 'refund'): string | null {
-  const workflow = owned.safeParse(object).data?.metadata.malipo_workflow ?? '';
-  return new RegExp(`^${of}-[0-9a-f]{32}$`).test(workflow) ? workflow : null;
+  return workflowNamed(object, 'malipo_workflow', of);
 }
 
 /** A Refund that we did not make; null for one that names no PaymentIntent, or no money. */

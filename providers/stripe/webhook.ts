@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { z } from 'zod';
 import type { Credentials, ProviderWebhook, WebhookDelivery } from '../../domain/provider.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
+import { malformed, notOurs } from '../shared/owner.ts';
 import { parseJson } from '../shared/wire.ts';
 import { asStripe } from './credentials.ts';
 import { ownerOf, readDisputeStatus, readIntent, readProviderRefund, readRefund } from './map.ts';
@@ -139,12 +140,4 @@ function disputeEvent(eventKey: string, object: unknown): Translation {
       reason,
     },
   };
-}
-
-function malformed(reason: string, workflowId: string | null): Translation {
-  return { kind: 'malformed', reason, ...(workflowId === null ? {} : { workflowId }) };
-}
-
-function notOurs(eventKey: string): Translation {
-  return { kind: 'ignored', eventKey, reason: 'it names no workflow of ours' };
 }

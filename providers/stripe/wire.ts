@@ -100,6 +100,3 @@ export const event = z.object({
   type: z.string(),
   data: z.object({ object: z.unknown() }),
 });
-
-/** Whose an object is that cannot be read as a whole. */
-export const owned = z.object({ metadata: textMap });

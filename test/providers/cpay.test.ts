@@ -87,6 +87,15 @@ describeProvider({
     { name: 'has no funds', ...amountOf(10_002), kind: 'declined', failure: 'insufficient_funds' },
   ],
   keyHabits: ['says_in_progress'],
+  async refundPastUs({ credentials, providerPaymentId: charge, amountMinor: amount }) {
+    const metadata = { refund: 'RMA-7', workflow: 'of-others' };
+    const answer = await fetch(`${credentials.base_url}/v1/refunds`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${credentials.api_key}` },
+      body: JSON.stringify({ charge, amount, metadata }),
+    });
+    if (!answer.ok) throw new Error(await answer.text());
+  },
   otherWebhookSecret: 'whsec_cpay_of_another_account',
   unknownPaymentId: 'chg_000000000000000000000000',
   secretFields: ['api_key', 'webhook_secrets'],

@@ -35,6 +35,19 @@ export const STRIPE = {
     },
   ],
   keyHabits: ['says_in_progress', 'replays_500'],
+  async refundPastUs({ credentials, providerPaymentId, amountMinor }) {
+    const answer = await fetch(`${credentials.base_url}/v1/refunds`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${credentials.secret_key}` },
+      body: new URLSearchParams({
+        payment_intent: providerPaymentId,
+        amount: String(amountMinor),
+        'metadata[refund]': 'RMA-7',
+        'metadata[malipo_workflow]': 'of-others',
+      }),
+    });
+    if (!answer.ok) throw new Error(await answer.text());
+  },
   otherWebhookSecret: 'whsec_ofAnotherAccount',
   unknownPaymentId: 'pi_000000000000000000000000',
   secretFields: ['secret_key', 'webhook_secrets'],

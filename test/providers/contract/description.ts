@@ -22,6 +22,8 @@ export type ProviderDescription = {
   readonly unknownPaymentId: string;
   /** How the provider treats a key that it saw before, beyond giving the first answer again. */
   readonly keyHabits: readonly KeyHabit[];
+  /** Gives back as its dashboard does, with metadata of others; absent where no list tells it. */
+  readonly refundPastUs?: (refund: RefundPastUs) => Promise<void>;
   /** A webhook secret of nobody, in the form of `webhook_secrets`; null where nothing is signed. */
   readonly otherWebhookSecret: string | null;
   /** Of the credentials: what may stand in no message, and what must be there. */
@@ -38,6 +40,12 @@ export type ProviderDescription = {
  * `replays_500`: a 500 is the first answer too, and is given again for ever.
  */
 export type KeyHabit = 'says_in_progress' | 'replays_500';
+
+export type RefundPastUs = {
+  readonly credentials: Readonly<Record<string, string>>;
+  readonly providerPaymentId: string;
+  readonly amountMinor: number;
+};
 
 export type Payer = {
   readonly name: string;

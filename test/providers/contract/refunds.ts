@@ -130,8 +130,31 @@ export function addRefundCases(stage: Stage): void {
     });
   });
 
+  const { refundPastUs } = stage.description;
+  if (refundPastUs !== undefined) {
+    needing(stage, all, (it) => addPastUsCase(stage, it, refundPastUs));
+  }
   if (looks_up_refunds === 'none') return;
   needing(stage, [...all, 'faults'], (it) => addLostLookupCases(stage, it));
+}
+
+function addPastUsCase(
+  stage: Stage,
+  it: jest.It,
+  refundPastUs: NonNullable<Stage['description']['refundPastUs']>,
+): void {
+  it('lists what was given back past us, whatever its metadata, and nothing of ours', async () => {
+    const paid = await chargeToEnd(stage, stage.description.pays);
+    const { providerPaymentId, request } = paid;
+    const amountMinor = request.amount.amountMinor / 2;
+    await refundOf(stage.client(), await makeRefund(stage, paid, amountMinor));
+    const { credentials } = stage.counterpart();
+    await refundPastUs({ credentials, providerPaymentId, amountMinor });
+    const result = { kind: 'succeeded', amountMinor };
+    expect(await listMadePastUs(stage, paid)).toMatchObject([
+      { providerPaymentId, amountMinor, currency: request.amount.currency, result },
+    ]);
+  });
 }
 
 async function readRefunded(stage: Stage, { request }: Settled): Promise<readonly number[]> {
