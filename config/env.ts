@@ -99,11 +99,7 @@ const schema = z.object({
   DATABASE_URL: seenText.pipe(postgresUrl),
   MALIPO_LISTEN_DATABASE_URL: seenText.pipe(postgresUrl).optional(),
   MALIPO_API_HOST: z.string().min(1).default('127.0.0.1'),
-  MALIPO_API_PORT: z
-    .string()
-    .regex(/\S/, 'must be a port from 0 to 65535')
-    .pipe(z.coerce.number<string>().int().min(0).max(65_535))
-    .default(8080),
+  MALIPO_API_PORT: z.coerce.number<string>().int().min(0).max(65_535).default(8080),
   MALIPO_PUBLIC_URL: seenText.pipe(
     z.url({ protocol: /^https?$/, error: 'must be an http(s):// address' }),
   ),
@@ -139,13 +135,13 @@ export function readEnvironment(given: Source = process.env): Env['environment']
 }
 
 /**
- * What is empty is not set: a line of .env that nobody filled in, and what Compose passes on
- * without a value, must not differ from a line that is not there. What was pasted with blanks or
- * line ends around it is read without.
+ * What was pasted with blanks or line ends around it is read without. What is then empty is not
+ * set: a line of .env that nobody filled in, and what Compose passes on without a value, must not
+ * differ from a line that is not there.
  */
 function withoutEmpty(given: Source): Source {
-  const set = Object.entries(given).filter(([, value]) => value !== '');
-  return Object.fromEntries(set.map(([name, value]) => [name, value && trimPasted(value)]));
+  const trimmed = Object.entries(given).map(([name, value]) => [name, trimPasted(value ?? '')]);
+  return Object.fromEntries(trimmed.filter(([, value]) => value !== ''));
 }
 
 export class EnvError extends SettingsError {

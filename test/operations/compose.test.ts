@@ -114,6 +114,7 @@ test('what is passed on without a value changes nothing, and with one it counts'
       // Other containers have to reach them.
       metrics: { host: '0.0.0.0', port: 9464 },
       workerMetrics: { host: '0.0.0.0', port: 9465 },
+      workerHealth: { host: '127.0.0.1', port: 8081 },
       oidc: null,
       environment: 'production',
     });
@@ -126,6 +127,9 @@ test('what is passed on without a value changes nothing, and with one it counts'
       MALIPO_OIDC_AUDIENCE: 'malipo',
       MALIPO_OIDC_JWKS_URL: 'https://id.example.test/keys',
       MALIPO_MPESA_INITIATOR_NAME: 'apiop',
+      // Of processes without a container; Compose asks the worker where it put it.
+      MALIPO_WORKER_HEALTH_HOST: '::1',
+      MALIPO_WORKER_HEALTH_PORT: '0',
     });
     expect(filled).toMatchObject({
       temporal: {
@@ -135,6 +139,7 @@ test('what is passed on without a value changes nothing, and with one it counts'
       },
       oidc: { audience: 'malipo' },
       providers: { mpesa: { initiator_name: 'apiop' } },
+      workerHealth: { host: '127.0.0.1', port: 8081 },
     });
   }
 });

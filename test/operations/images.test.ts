@@ -120,8 +120,7 @@ const CONTRACTS: Readonly<Record<string, Contract>> = {
     image: /^malipo:local$/,
     variables: ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'MALIPO_POLICIES'],
     paths: ['/etc/malipo/policies.yaml'],
-    // MALIPO_WORKER_HEALTH_PORT and its default.
-    says: ['node worker/main.ts', 'MALIPO_WORKER_HEALTH_PORT || 8081', '/readyz'],
+    says: ['node worker/main.ts', '127.0.0.1:8081/readyz'],
   },
   api: {
     image: /^malipo:local$/,
