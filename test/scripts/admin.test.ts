@@ -7,6 +7,7 @@ import { isPassword } from '../../db/password.ts';
 import { createVault } from '../../db/vault.ts';
 import { SCOPE_NAMES } from '../../domain/access.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
+import { openPooler } from '../db/pooler.ts';
 import { MERCHANT, storePayment } from '../factories.ts';
 import { runScript } from './run-script.ts';
 
@@ -226,4 +227,21 @@ test.each([
   expect(told.code).toBe(2);
   expect(told.stderr).toContain(why);
   expect(told.stderr).not.toMatch(/^\s+at /m);
+});
+
+test.each([
+  ['drops', 'not as "malipo_app". If a pooler'],
+  ['refuses', 'unsupported startup parameter: statement_timeout. If a pooler'],
+] as const)('behind a pooler that %s settings it says what to do', async (manner, why) => {
+  const pooler = await openPooler(database.adminUrl, manner);
+  try {
+    const told = await runScript('admin.ts', ['create-merchant', '--name', 'Duka'], {
+      DATABASE_URL: pooler.url,
+    });
+    expect([told.code, told.stdout]).toEqual([2, '']);
+    expect(told.stderr).toContain(why);
+    expect(told.stderr).not.toMatch(/^\s+at /m);
+  } finally {
+    await pooler.close();
+  }
 });
