@@ -6,6 +6,7 @@ export const WARNING_CODES = {
   crash_loses_payments: 'PostgreSQL confirms what it has not yet written to its disk',
   search_attributes_missing: 'Temporal refuses to start payments',
   schedule_missing: 'nothing starts the sweeper, which picks up what a crash left',
+  schedule_outdated: 'the sweeper runs by another policy than the worker was given',
   schedule_paused: 'somebody paused the sweeper',
   sweeper_late: 'no round of the sweeper has ended for minutes',
   notifications_unheard: 'live events come by a look each second, not by notification',

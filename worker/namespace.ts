@@ -1,6 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   type Client,
   ScheduleAlreadyRunning,
+  type ScheduleDescription,
+  type ScheduleHandle,
   ScheduleNotFoundError,
   ScheduleOverlapPolicy,
 } from '@temporalio/client';
@@ -35,7 +38,11 @@ export type NamespaceParts = {
 
 /** What the namespace lacks and we may not add, with the command that adds it. */
 export type NamespaceFault = {
-  readonly code: 'search_attributes_missing' | 'schedule_missing' | 'schedule_paused';
+  readonly code:
+    | 'search_attributes_missing'
+    | 'schedule_missing'
+    | 'schedule_outdated'
+    | 'schedule_paused';
   readonly detail: string;
 };
 
@@ -48,13 +55,13 @@ export type NamespaceState = {
 /**
  * Looks for what the workflows need in their namespace, and adds what is missing. To look takes a
  * reader's right; where adding is refused, as on Temporal Cloud, the fault names the command.
- * @param isFirst also brings the schedule to the policy of this process.
+ * @param isBehind also brings the schedule to the policy of this process.
  */
 export async function ensureNamespace(
   parts: NamespaceParts,
-  isFirst: boolean,
+  isBehind: boolean,
 ): Promise<NamespaceState> {
-  const states = [await ensureSearchAttributes(parts), await ensureSweepSchedule(parts, isFirst)];
+  const states = [await ensureSearchAttributes(parts), await ensureSweepSchedule(parts, isBehind)];
   return {
     added: states.flatMap(({ added }) => added),
     faults: states.flatMap(({ faults }) => faults),
@@ -117,21 +124,52 @@ async function addSearchAttribute(
 
 async function ensureSweepSchedule(
   parts: NamespaceParts,
-  isFirst: boolean,
+  isBehind: boolean,
 ): Promise<NamespaceState> {
   const handle = parts.schedule.getHandle(SWEEP_SCHEDULE_ID);
   try {
-    const { state } = await handle.describe();
-    if (isFirst) await handle.update((previous) => ({ ...previous, ...scheduleOf(parts) }));
-    if (!state.paused) return { added: [], faults: [] };
-    const command = `temporal schedule toggle --namespace ${parts.namespace} --schedule-id ${SWEEP_SCHEDULE_ID} --unpause --reason "payments need it"`;
-    const detail = `The schedule ${SWEEP_SCHEDULE_ID} is paused, so nothing picks up what a crash left. Start it again: ${command}`;
-    return { added: [], faults: [{ code: 'schedule_paused', detail }] };
+    const schedule = await handle.describe();
+    const faults = schedule.state.paused ? [pausedFault(parts)] : [];
+    const isOutdated = isBehind && !(await updateSweepSchedule(parts, handle, schedule));
+    return { added: [], faults: isOutdated ? [...faults, outdatedFault(parts)] : faults };
   } catch (error) {
     if (isRefused(error)) return { added: [], faults: [] };
     if (!(error instanceof ScheduleNotFoundError)) throw error;
     return await createSweepSchedule(parts);
   }
+}
+
+/** False when the schedule follows another policy, and we may not change it. */
+async function updateSweepSchedule(
+  parts: NamespaceParts,
+  handle: ScheduleHandle,
+  { spec, action }: ScheduleDescription,
+): Promise<boolean> {
+  try {
+    await handle.update((previous) => ({ ...previous, ...scheduleOf(parts) }));
+    return true;
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+    const { every_ms, ...input } = parts.policy;
+    const intervals = spec.intervals?.map(({ every }) => every);
+    return isDeepStrictEqual([intervals, action.args], [[every_ms], [input]]);
+  }
+}
+
+function pausedFault({ namespace }: NamespaceParts): NamespaceFault {
+  const command = `temporal schedule toggle --namespace ${namespace} --schedule-id ${SWEEP_SCHEDULE_ID} --unpause --reason "payments need it"`;
+  const detail = `The schedule ${SWEEP_SCHEDULE_ID} is paused, so nothing picks up what a crash left. Start it again: ${command}`;
+  return { code: 'schedule_paused', detail };
+}
+
+function outdatedFault(parts: NamespaceParts): NamespaceFault {
+  const detail = `The schedule ${SWEEP_SCHEDULE_ID} follows another policy than this process has, and this process may not change it. Change it: ${commandOf('update', parts)}`;
+  return { code: 'schedule_outdated', detail };
+}
+
+function commandOf(verb: 'create' | 'update', { namespace, policy }: NamespaceParts): string {
+  const { every_ms, ...input } = policy;
+  return `temporal schedule ${verb} --namespace ${namespace} --schedule-id ${SWEEP_SCHEDULE_ID} --interval ${every_ms / 1000}s --overlap-policy Skip --workflow-id sweep --type sweep --task-queue ${TASK_QUEUE} --execution-timeout 3m --input '${JSON.stringify(input)}'`;
 }
 
 async function createSweepSchedule(parts: NamespaceParts): Promise<NamespaceState> {
@@ -142,9 +180,7 @@ async function createSweepSchedule(parts: NamespaceParts): Promise<NamespaceStat
     // Another worker was faster.
     if (error instanceof ScheduleAlreadyRunning) return { added: [], faults: [] };
     if (!isRefused(error)) throw error;
-    const { every_ms, ...input } = parts.policy;
-    const command = `temporal schedule create --namespace ${parts.namespace} --schedule-id ${SWEEP_SCHEDULE_ID} --interval ${every_ms / 1000}s --overlap-policy Skip --workflow-id sweep --type sweep --task-queue ${TASK_QUEUE} --execution-timeout 3m --input '${JSON.stringify(input)}'`;
-    const detail = `The schedule ${SWEEP_SCHEDULE_ID} is missing, and this process may not create it: nothing picks up what a crash left. Create it: ${command}`;
+    const detail = `The schedule ${SWEEP_SCHEDULE_ID} is missing, and this process may not create it: nothing picks up what a crash left. Create it: ${commandOf('create', parts)}`;
     return { added: [], faults: [{ code: 'schedule_missing', detail }] };
   }
 }

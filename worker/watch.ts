@@ -33,12 +33,15 @@ export function createWatch(
   let warnings: readonly Warning[] = [];
   let risks: readonly Warning[] = [];
   let isFirst = true;
+  let isBehind = true;
   const look = async () => {
-    const { added, faults } = await ensureNamespace(namespace, isFirst);
+    const { added, faults } = await ensureNamespace(namespace, isBehind);
     if (added.length > 0 && !isFirst) {
       log.warn({ added }, 'the Temporal namespace had lost what payments need; it was added again');
     }
     isFirst = false;
+    // Where the schedule could not be changed, each look tries again.
+    isBehind = faults.some(({ code }) => code === 'schedule_outdated');
     // Without the database its settings are as they were; its absence is told elsewhere.
     risks = await findDatabaseRisks(pool).catch(() => risks);
     warnings = [...faults, ...risks, ...own];

@@ -140,6 +140,41 @@ test('a paused schedule is told', async () => {
   expect(faults.map(({ code }) => code)).toEqual(['schedule_paused']);
 }, 60_000);
 
+test.each([
+  [false, ['schedule_outdated']],
+  [true, ['schedule_paused', 'schedule_outdated']],
+])(
+  'who may not change the schedule is told so (paused: %s)',
+  async (isPaused, codes) => {
+    const { parts, handle, namespace } = await open(`unchanged-${isPaused}`);
+    await ensureNamespace(parts, true);
+    if (isPaused) await handle.pause('for maintenance');
+    const getHandle: NamespaceParts['schedule']['getHandle'] = (id) =>
+      Object.assign(parts.schedule.getHandle(id), { update: refuse(7) });
+    const create = refuse(7);
+    const reader = {
+      ...parts,
+      policy: { ...POLICY, every_ms: 7_200_000 },
+      schedule: { create, getHandle },
+    };
+    const { log, outage } = openLog();
+    const watch = createWatch(reader, { pool: database.pool, own: [] }, { log, outage });
+    const ofSchedule = () => watch.warnings().filter(({ code }) => code.startsWith('schedule'));
+    for (const _look of ['first', 'second']) {
+      await watch.look();
+      expect(ofSchedule().map(({ code }) => code)).toEqual(codes);
+      expect(ofSchedule().at(-1)?.detail).toContain(
+        `temporal schedule update --namespace ${namespace} --schedule-id ${SWEEP_SCHEDULE_ID} --interval 7200s `,
+      );
+    }
+    // Somebody who may has changed it.
+    await ensureNamespace({ ...parts, policy: reader.policy }, true);
+    await watch.look();
+    expect(ofSchedule().map(({ code }) => code)).toEqual(codes.slice(0, -1));
+  },
+  60_000,
+);
+
 test('a namespace that is not there stays an error: nothing can be done in it', async () => {
   const { parts } = await open('there-is-one');
   await expect(ensureNamespace({ ...parts, namespace: 'nowhere' }, true)).rejects.toThrow(
