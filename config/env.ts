@@ -128,10 +128,18 @@ const schema = z.object({
 
 /** What MALIPO_ENVIRONMENT says, for what needs nothing else. @throws EnvError */
 export function readEnvironment(given: Source = process.env): Env['environment'] {
-  const source = withoutEmpty(given);
-  const parsed = schema.pick({ MALIPO_ENVIRONMENT: true }).safeParse(source);
+  return parse(schema.pick({ MALIPO_ENVIRONMENT: true }), withoutEmpty(given)).MALIPO_ENVIRONMENT;
+}
+
+/** What DATABASE_URL says, for what works on the database alone. @throws EnvError */
+export function readDatabaseUrl(given: Source = process.env): string {
+  return parse(schema.pick({ DATABASE_URL: true }), withoutEmpty(given)).DATABASE_URL;
+}
+
+function parse<S extends z.ZodType>(part: S, source: Source): z.output<S> {
+  const parsed = part.safeParse(source);
   if (!parsed.success) throw new EnvError(parsed.error.issues.map(faultOf(source)));
-  return parsed.data.MALIPO_ENVIRONMENT;
+  return parsed.data;
 }
 
 /**
@@ -159,9 +167,7 @@ export class EnvError extends SettingsError {
  */
 export function readEnv(providerNames: readonly string[], given: Source = process.env): Env {
   const source = withoutEmpty(given);
-  const parsed = schema.safeParse(source);
-  if (!parsed.success) throw new EnvError(parsed.error.issues.map(faultOf(source)));
-  const env = parsed.data;
+  const env = parse(schema, source);
   const oidc = oidcOf(env);
   return {
     databaseUrl: env.DATABASE_URL,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { moment, text } from '../api/schema.ts';
-import { readEnvironment } from '../config/env.ts';
+import { readDatabaseUrl, readEnvironment } from '../config/env.ts';
 import { KEY_MODES, makeApiKey } from '../db/api-key.ts';
 import { newId } from '../db/ids.ts';
 import { ensureApiKey, ensureMerchant, findMerchant } from '../db/merchants.ts';
@@ -10,7 +10,6 @@ import { insertOperator, SET_BY_CLI } from '../db/operators.ts';
 import { hashPassword } from '../db/password.ts';
 import { openPool, type Pool } from '../db/pool.ts';
 import { ROLES, SCOPE_NAMES } from '../domain/access.ts';
-import { trimPasted } from '../domain/text.ts';
 import { keepAct } from './act.ts';
 import { Refusal, runToExitCode } from './refusal.ts';
 
@@ -129,13 +128,8 @@ async function run(): Promise<number> {
   }
   const act = Object.hasOwn(VERBS, what) && more.length === 0 ? VERBS[what] : undefined;
   if (act === undefined) throw new Refusal(USAGE);
-  const databaseUrl = process.env.DATABASE_URL;
-  if (!databaseUrl) throw new Refusal('set DATABASE_URL, in .env or in the environment');
-  const pool = await openPool({
-    databaseUrl: trimPasted(databaseUrl),
-    size: 1,
-    statementTimeoutMs: 10_000,
-  });
+  const databaseUrl = readDatabaseUrl();
+  const pool = await openPool({ databaseUrl, size: 1, statementTimeoutMs: 10_000 });
   try {
     return await keepAct(pool, what, values, async () => {
       console.log(await act(pool, { ...values }));

@@ -1,14 +1,13 @@
+import { readDatabaseUrl } from '../config/env.ts';
 import { migrate } from '../db/migrate.ts';
-import { trimPasted } from '../domain/text.ts';
-import { Refusal, runToExitCode } from './refusal.ts';
+import { runToExitCode } from './refusal.ts';
 
-/** `npm run migrate`: brings the database of DATABASE_URL to the newest schema. */
+/**
+ * `npm run migrate`: brings the database of DATABASE_URL to the newest schema. That names a role
+ * that may create tables.
+ */
 await runToExitCode(async () => {
-  const databaseUrl = process.env.DATABASE_URL;
-  if (!databaseUrl) {
-    throw new Refusal('set DATABASE_URL to a role that may create tables, such as postgres://…');
-  }
-  await migrate(trimPasted(databaseUrl));
+  await migrate(readDatabaseUrl());
   console.log('the database is at the newest schema');
   return 0;
 });

@@ -217,7 +217,12 @@ test.each<readonly [readonly string[], string]>([
 });
 
 test.each([
-  [{}, 'set DATABASE_URL'],
+  [{}, 'DATABASE_URL: is missing'],
+  [{ DATABASE_URL: ' ' }, 'DATABASE_URL: is missing'],
+  [
+    { DATABASE_URL: 'mysql://root@127.0.0.1:1/malipo' },
+    'DATABASE_URL: must be a postgres:// address',
+  ],
   [
     { DATABASE_URL: 'postgres://malipo@127.0.0.1:1/malipo' },
     'DATABASE_URL cannot be used: connect ECONNREFUSED 127.0.0.1:1',
@@ -225,6 +230,16 @@ test.each([
 ])('with %j it says what is missing', async (environment, why) => {
   const told = await runScript('admin.ts', ['create-merchant', '--name', 'Duka'], environment);
   expect(told.code).toBe(2);
+  expect(told.stderr).toContain(why);
+  expect(told.stderr).not.toMatch(/^\s+at /m);
+});
+
+test.each([
+  [{}, 'DATABASE_URL: is missing'],
+  [{ DATABASE_URL: '127.0.0.1/malipo' }, 'DATABASE_URL: must be a postgres:// address'],
+])('with %j npm run migrate says so too', async (environment, why) => {
+  const told = await runScript('migrate.ts', [], environment);
+  expect([told.code, told.stdout]).toEqual([2, '']);
   expect(told.stderr).toContain(why);
   expect(told.stderr).not.toMatch(/^\s+at /m);
 });
