@@ -33,7 +33,7 @@ function readSecret(secret: string): Webhook {
     return new Webhook(secret.replace(AROUND, ''));
   } catch {
     throw new WebhookVerificationError(
-      'the secret has not the form of one: it must be whsec_… as told when the endpoint was created, and nothing else',
+      'this is no webhook secret: pass the whsec_… value that came when the endpoint was created, and nothing else',
     );
   }
 }

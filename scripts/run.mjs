@@ -14,19 +14,19 @@ const JEST_OPTIONS = '--experimental-vm-modules --disable-warning=ExperimentalWa
 
 // They end what they have begun after the first signal, and at once after a second one. In a
 // process group of their own they do not hear the terminal's Ctrl-C beside the one we pass on.
-const SERVER = { loadsEnv: true, endsWithUs: true, hasOwnGroup: true };
+const SERVER = { endsWithUs: true, hasOwnGroup: true };
 
 const VERBS = {
   start: (args) => run({ file: 'sandbox/start.ts', args, endsWithUs: true }),
   test: (args) => run({ file: JEST, args, nodeOptions: JEST_OPTIONS }),
   check: () => runChecks(),
   generate: (args) => run({ file: 'scripts/generate.ts', args }),
-  api: (args) => run({ file: 'api/main.ts', args, ...SERVER }),
-  worker: (args) => run({ file: 'worker/main.ts', args, ...SERVER }),
+  api: (args) => run({ file: 'api/main.ts', args, ...SERVER, loadsEnv: true }),
+  worker: (args) => run({ file: 'worker/main.ts', args, ...SERVER, loadsEnv: true }),
   migrate: (args) => run({ file: 'scripts/migrate.ts', args, loadsEnv: true }),
   'rotate-keys': (args) => run({ file: 'scripts/rotate-keys.ts', args, loadsEnv: true }),
   admin: (args) => run({ file: 'scripts/admin.ts', args, loadsEnv: true }),
-  simulator: (args) => run({ file: 'sandbox/simulator-main.ts', args, ...SERVER, loadsEnv: false }),
+  simulator: (args) => run({ file: 'sandbox/simulator-main.ts', args, ...SERVER }),
   seed: (args) => run({ file: 'scripts/seed.ts', args }),
   'new-provider': (args) => run({ file: 'scripts/new-provider.ts', args }),
 };

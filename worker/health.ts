@@ -22,7 +22,7 @@ const TEMPORAL_TIMEOUT_MS = 3_000;
 const RETRY_MS = 5_000;
 
 /**
- * Answers probes: `/livez` while the process turns, `/readyz` while it works: connected to
+ * Answers probes: `/livez` while the process runs, `/readyz` while it works: connected to
  * Temporal, polling, with its database. A port that is taken is tried again: it stops no payment.
  * @param place null: nothing is served.
  */

@@ -158,7 +158,8 @@ async function post(line: Line, call: Call, signal: AbortSignal): Promise<HttpAn
   const renewed = await tokens.get(signal, call.timeoutMs);
   const second = await sendWith(renewed);
   if (!isTokenRefused(second)) return second;
-  // Tokens keep the products of their hour, so the next call gets another one.
+  // A token has the products that its app had when the token was made; the next call fetches a
+  // new one.
   tokens.drop(renewed);
   throw refusedTwice(second, call.path, baseUrl);
 }

@@ -2,9 +2,8 @@ import { z } from 'zod';
 import { holdsUnseen, trimPasted } from '../../domain/text.ts';
 
 /**
- * Credentials as people paste them: from mails, portals and PDFs. What hangs unseen on either end
- * comes off. Inside it is refused where a provider cannot have it: shown masked, nobody would find
- * it later.
+ * Credentials as people paste them: from mails, portals and PDFs. Invisible characters at either
+ * end are removed. Inside they are refused: the value is shown masked, so nobody would find them.
  */
 
 /** A key, a secret, an address: nothing in it is unseen, not even a blank. */

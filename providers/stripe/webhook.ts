@@ -113,7 +113,10 @@ function refundEvent(eventKey: string, object: unknown): Translation {
   return { kind: 'refund_event', eventKey, event: readRefund(parsed.data), workflowId };
 }
 
-/** Told of the charge: the newest refund is the one it speaks of. Today's form holds none. */
+/**
+ * The event carries the charge. Older versions list its refunds, newest first, and mean the newest;
+ * ours lists none.
+ */
 function refundedEvent(eventKey: string, object: unknown): Translation {
   const parsed = refundedCharge.safeParse(object);
   const [newest] = parsed.data?.refunds?.data ?? [];

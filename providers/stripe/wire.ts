@@ -70,10 +70,7 @@ export type Refund = z.infer<typeof refund>;
 export const refundedCharge = z.object({
   object: z.literal('charge'),
   payment_intent: reference,
-  refunds: z
-    .object({ data: z.array(z.record(z.string(), z.unknown())) })
-    .nullish()
-    .catch(null),
+  refunds: orNull(z.object({ data: z.array(z.record(z.string(), z.unknown())) })),
 });
 
 export const dispute = z.object({
@@ -96,7 +93,7 @@ export const thinEvent = z.object({
 export const event = z.object({
   id: z.string().min(1),
   object: z.literal('event'),
-  api_version: textOrNull.catch(null),
+  api_version: textOrNull,
   type: z.string(),
   data: z.object({ object: z.unknown() }),
 });
