@@ -50,7 +50,6 @@ async function sendCharge(
   const client = await deps.clientFor(input.provider, input.credentialsRef);
   const attemptRef = attemptReference(input.workflowId, charge.attemptOrdinal);
   const request = {
-    paymentId: input.paymentId,
     attemptRef,
     workflowId: input.workflowId,
     idempotencyKey: `${attemptRef}/charge`,

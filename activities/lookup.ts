@@ -30,7 +30,6 @@ export type LookupInput = {
   readonly promptLifeMs?: number;
 };
 export type RefundLookupInput = {
-  readonly refundId: string;
   readonly workflowId: string;
   readonly provider: string;
   readonly credentialsRef: string;

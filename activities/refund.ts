@@ -54,10 +54,8 @@ async function sendRefund(
   if (client.refund === undefined) {
     throw new ProviderError('misconfigured', `${input.provider} refunds nothing`);
   }
-  const { refundId, paymentId, workflowId, providerPaymentId, providerReceipt, timeoutMs } = input;
+  const { refundId, workflowId, providerPaymentId, providerReceipt, timeoutMs } = input;
   const request = {
-    refundId,
-    paymentId,
     workflowId,
     idempotencyKey: `${workflowId}/refund`,
     amount: money(input.amountMinor, input.currency),

@@ -129,7 +129,6 @@ export type Customer = {
 };
 
 export type ChargeRequest = {
-  readonly paymentId: string;
   /** See `attemptReference`; for providers that look up by our id. */
   readonly attemptRef: string;
   /** Travels in the provider's metadata, so that its events find their way back. */

@@ -83,8 +83,6 @@ export function isRefundOutcome(result: RefundNews): result is RefundOutcome {
 
 /** What a provider is asked for. */
 export type RefundRequest = {
-  readonly refundId: string;
-  readonly paymentId: string;
   /** Travels in the provider's metadata, so that its events find their way back. */
   readonly workflowId: string;
   /** `workflow/refund`, for providers that deduplicate by our id. */
@@ -98,7 +96,6 @@ export type RefundRequest = {
   readonly timeoutMs: number;
 };
 export type RefundLookupRequest = {
-  readonly refundId: string;
   /** What the provider's metadata name the refund by. */
   readonly workflowId: string;
   readonly providerPaymentId: string | null;

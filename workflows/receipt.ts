@@ -68,9 +68,8 @@ async function askForReceipt(input: RefundInput): Promise<ReceiptAnswer> {
     retry: { initialInterval: '5s', maximumInterval: '60s' },
     summary: `ask ${input.provider} for the payment’s receipt`,
   });
-  const { refundId, workflowId, provider, credentialsRef, providerPaymentId } = input;
+  const { workflowId, provider, credentialsRef, providerPaymentId } = input;
   const question: ReceiptInput = {
-    refundId,
     workflowId,
     provider,
     credentialsRef,

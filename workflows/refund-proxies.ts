@@ -45,7 +45,6 @@ export async function lookupRefund(
     summary: `ask ${input.provider} about the refund`,
   });
   const question: RefundLookupInput = {
-    refundId: input.refundId,
     workflowId: input.workflowId,
     provider: input.provider,
     credentialsRef: input.credentialsRef,

@@ -14,7 +14,6 @@ afterAll(() => database.close());
 
 /** What an activity makes of the ways in which a receipt is asked for. */
 const INPUT = {
-  refundId: 'ref_1',
   workflowId: 'refund-1',
   provider: 'mpesa',
   credentialsRef: 'env:mpesa',

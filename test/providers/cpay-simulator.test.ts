@@ -76,8 +76,6 @@ const wordOrError = (call: Promise<Told>) =>
   call.then(wordOf, async () => (await errorOf(call)).kind);
 
 const refundOf = (providerPaymentId: string, amountMinor: number): RefundRequest => ({
-  refundId: 'ref_1',
-  paymentId: 'pay_1',
   workflowId: 'refund-1',
   idempotencyKey: 'pay_1/ref_1',
   amount: { amountMinor, currency: 'KES' },
@@ -90,7 +88,6 @@ const refundOf = (providerPaymentId: string, amountMinor: number): RefundRequest
 const lookUpRefund = async () =>
   await client.lookupRefund?.(
     {
-      refundId: 'ref_1',
       workflowId: 'refund-1',
       providerPaymentId: null,
       providerRefundId: null,

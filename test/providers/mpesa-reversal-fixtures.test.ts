@@ -75,12 +75,11 @@ afterAll(async () => {
 const callbackUrls = Object.fromEntries(
   ['rev', 'rvt', 'rst', 'rsx'].map((channel) => [channel, `https://pay.example.test/${channel}`]),
 );
-const common = { refundId: 'ref_1', workflowId: 'refund-1', callbackUrls, timeoutMs: 5_000 };
+const common = { workflowId: 'refund-1', callbackUrls, timeoutMs: 5_000 };
 const reverse = (providerReceipt = 'UJ7A1B2C3D') =>
   client.refund?.(
     {
       ...common,
-      paymentId: 'pay_1',
       idempotencyKey: 'pay_1/ref_1',
       amount: { amountMinor: 100, currency: 'KES' },
       providerPaymentId: 'ws_CO_1',

@@ -139,8 +139,6 @@ describe('a key that was used for another request', () => {
     const refund = (amountMinor: number) =>
       client.refund?.(
         {
-          refundId: 'ref_1',
-          paymentId: 'pay_1',
           workflowId: 'refund-1',
           idempotencyKey: 'pay_1/ref_1',
           amount: { amountMinor, currency: 'USD' },

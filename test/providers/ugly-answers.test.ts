@@ -55,7 +55,7 @@ const urls = ['rev', 'rvt', 'rst', 'rsx', 'rcp', 'rcx'].map((it) => [it, `https:
 const callbackUrls = Object.fromEntries(urls);
 const signal = new AbortController().signal;
 const timeoutMs = 5_000;
-const about = { refundId: 'ref_1', workflowId: 'refund-1', callbackUrls, timeoutMs };
+const about = { workflowId: 'refund-1', callbackUrls, timeoutMs };
 
 /** Each call of a client by the path's segment that it goes to. */
 const CALLS = {
@@ -65,7 +65,6 @@ const CALLS = {
     it.refund?.(
       {
         ...about,
-        paymentId: 'pay_1',
         idempotencyKey: 'pay_1/ref_1',
         amount: { amountMinor: 100, currency: 'KES' },
         providerPaymentId: ID,

@@ -50,7 +50,6 @@ function openProvider(said: string | null = ID) {
 
 const AMOUNT = money(10_000, 'KES');
 const CHARGE = {
-  paymentId: 'pay_1',
   attemptRef: 'att_1',
   workflowId: 'payment-1',
   idempotencyKey: 'pay_1/att_1/charge',
@@ -80,13 +79,13 @@ const CALLS: Readonly<
 };
 const NO_ANSWER_BY_ID: typeof CALLS = {
   refund: (client, providerPaymentId) => {
-    const ids = { refundId: 'ref_1', paymentId: 'pay_1', workflowId: 'refund-1' };
+    const ids = { workflowId: 'refund-1' };
     const rest = { idempotencyKey: 'k', amount: AMOUNT, reason: 'refund', timeoutMs: 1_000 };
     const request = { ...ids, ...rest, providerPaymentId, providerReceipt: 'R', callbackUrls: {} };
     return client.refund?.(request, CONTEXT);
   },
   lookupRefund: (client, providerPaymentId) => {
-    const ids = { refundId: 'ref_1', workflowId: 'refund-1', providerRefundId: 're_1' };
+    const ids = { workflowId: 'refund-1', providerRefundId: 're_1' };
     const request = { ...ids, timeoutMs: 1_000 };
     return client.lookupRefund?.({ ...request, providerPaymentId, callbackUrls: {} }, NEVER);
   },

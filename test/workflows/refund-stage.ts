@@ -78,7 +78,8 @@ export async function openRefundStage(): Promise<RefundStage> {
         questions: 0,
         receipts: [],
       };
-      parts.set(input.refundId, { script, story });
+      // Providers are asked about its workflow alone.
+      for (const id of [input.refundId, input.workflowId]) parts.set(id, { script, story });
       return { input, story };
     },
     async close() {
@@ -90,7 +91,7 @@ export async function openRefundStage(): Promise<RefundStage> {
 }
 
 type Part = { readonly script: RefundScript; readonly story: RefundStory };
-type Find = (refundId: string) => Part;
+type Find = (id: string) => Part;
 
 /** As the database does it. */
 function recordIn({ script, story }: Part, request: RefundRecordRequest): RefundRecordResult {
@@ -142,14 +143,14 @@ async function createWorkers(env: TestWorkflowEnvironment, find: Find) {
           return script.refund(input.send);
         },
         lookupRefund(input: RefundLookupInput) {
-          const { script, story } = find(input.refundId);
+          const { script, story } = find(input.workflowId);
           story.questions += 1;
           const answer = script.lookupRefund(story.questions);
           if (answer !== null) return answer;
           throw notYet('pending', scheduleAt(input.everyMs, story.questions - 1));
         },
         learnReceipt(input: ReceiptInput) {
-          const answer = find(input.refundId).script.learnReceipt?.() ?? null;
+          const answer = find(input.workflowId).script.learnReceipt?.() ?? null;
           if (answer !== null) return answer;
           throw notYet('not heard', scheduleAt(input.everyMs, 0));
         },

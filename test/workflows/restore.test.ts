@@ -139,7 +139,7 @@ it('the run of another payment under the same key proves that one was forgotten'
   ]);
   await stage.sweep();
   await untilStatus(again, 'succeeded');
-  expect(stage.sendsOf(again)).toBe(0);
+  expect(stage.sendsOf(again)).toBe(1);
 });
 
 describe('a refund', () => {
@@ -161,7 +161,7 @@ describe('a refund', () => {
     await insertRefund(stage.pool, request);
     await stage.own(`UPDATE refunds SET ${age} WHERE id = $1`, [id]);
     await stage.sweep();
-    await stage.until(() => Promise.resolve(stage.sendsOf({ id }) === 1), 'it is sent');
+    await stage.until(() => Promise.resolve(stage.sendsOf(request) === 1), 'it is sent');
     return { payment, request, id };
   }
   const statusIs = (id: string, status: string) => async () =>
@@ -169,7 +169,7 @@ describe('a refund', () => {
 
   it('whose run has completed, and whose row calls it unsent, is asked about', async () => {
     stage.provider.lookupRefund = GIVEN_BACK;
-    const { payment, id } = await storeRefund();
+    const { payment, request, id } = await storeRefund();
     await stage.until(statusIs(id, 'succeeded'), 'the refund has succeeded');
     await stage.database.asRestore(
       `UPDATE payments SET amount_refunded = 0, amount_reserved = 4000 WHERE id = '${payment.id}'`,
@@ -181,7 +181,7 @@ describe('a refund', () => {
     );
     await stage.sweep();
     await stage.until(statusIs(id, 'succeeded'), 'the refund is known again');
-    expect(stage.sendsOf({ id })).toBe(1);
+    expect(stage.sendsOf(request)).toBe(1);
   });
 
   it.each([{ isRepeated: true }, { isRepeated: false }])(
@@ -207,7 +207,7 @@ describe('a refund', () => {
         kind: 'replayed',
         refund: { id: known, fingerprint: request.fingerprint },
       });
-      expect(stage.provider.sent.filter((it) => it === id || it === again.id)).toEqual([id]);
+      expect(stage.sendsOf(request)).toBe(1);
     },
   );
 });
@@ -272,7 +272,7 @@ describe('a payment whose row is gone while its run goes on', () => {
     stage.provider.lookup = makeOutcome('succeeded');
     expect(await resultOf(payment)).toEqual({ status: 'succeeded' });
     expect(await statusOf(again)).toBe('succeeded');
-    expect([stage.sendsOf(payment), stage.sendsOf(again)]).toEqual([1, 0]);
+    expect(stage.sendsOf(payment)).toBe(1);
   });
 
   it('is told of that row by the sweeper, when nothing else is to be written', async () => {
@@ -290,7 +290,7 @@ describe('a payment whose row is gone while its run goes on', () => {
     stage.provider.lookup = makeOutcome('succeeded');
     await stage.sweep();
     await untilStatus(again, 'succeeded');
-    expect(stage.sendsOf(again)).toBe(0);
+    expect(stage.sendsOf(again)).toBe(1);
   });
 
   it('waits in sight while its merchant is gone as well', async () => {

@@ -20,7 +20,7 @@ import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { listEntries, MERCHANT, VAULT } from '../factories.ts';
 import { openTestServer } from './test-server.ts';
 
-/** What the scripted provider says, and what it was told: payments and refunds by their ids. */
+/** What the scripted provider says, and what it was told: by workflow, or by attempt. */
 export type Provider = {
   lookup: LookupResult;
   lookupRefund: RefundResult;
@@ -46,8 +46,8 @@ export type SweepStage = {
   actionsOf(payment: { readonly id: string }): Promise<readonly string[]>;
   /** How often the provider was asked about a payment, by the reference of its attempt. */
   asksOf(payment: Pick<Payment, 'workflowId' | 'attemptOrdinal'>): number;
-  /** How often the provider was sent a payment or a refund. */
-  sendsOf(sent: { readonly id: string }): number;
+  /** How often the provider was sent the payment or refund of this workflow. */
+  sendsOf(sent: { readonly workflowId: string }): number;
   /** @param what comes about by itself; it is named when it does not come in time. */
   until(isSo: () => Promise<boolean> | boolean, what: string): Promise<void>;
   /** Before each test: the provider says nothing definite again. */
@@ -125,7 +125,8 @@ function openReadings(database: TestDatabase, provider: Provider) {
       const reference = attemptReference(workflowId, attemptOrdinal);
       return provider.asked.filter((it) => it === reference).length;
     },
-    sendsOf: ({ id }: { readonly id: string }) => provider.sent.filter((it) => it === id).length,
+    sendsOf: ({ workflowId }: { readonly workflowId: string }) =>
+      provider.sent.filter((it) => it === workflowId).length,
     async until(isSo: () => Promise<boolean> | boolean, what: string) {
       for (let tries = 0; tries < 800; tries += 1) {
         if (await isSo()) return;
@@ -146,10 +147,10 @@ const SILENT = {
 
 function clientOf(provider: Provider): ProviderClient {
   return {
-    async charge({ paymentId }, { dispatch }) {
+    async charge({ workflowId }, { dispatch }) {
       await provider.beforeSend();
       await dispatch();
-      provider.sent.push(paymentId);
+      provider.sent.push(workflowId);
       provider.whileSent?.();
       return PENDING;
     },
@@ -165,15 +166,15 @@ function clientOf(provider: Provider): ProviderClient {
       provider.settled.push(`cancel ${providerPaymentId}`);
       return Promise.resolve(provider.settlement);
     },
-    async refund({ refundId }, { dispatch }) {
+    async refund({ workflowId }, { dispatch }) {
       await provider.beforeSend();
       await dispatch();
-      provider.sent.push(refundId);
+      provider.sent.push(workflowId);
       provider.whileSent?.();
       return REFUND_PENDING;
     },
-    lookupRefund({ refundId }) {
-      provider.asked.push(refundId);
+    lookupRefund({ workflowId }) {
+      provider.asked.push(workflowId);
       return Promise.resolve(provider.lookupRefund);
     },
     close: () => Promise.resolve(),

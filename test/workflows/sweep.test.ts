@@ -264,7 +264,8 @@ describe('a refund', () => {
     (await stage.own('SELECT status, review_reason FROM refunds WHERE id = $1', [id]))[0];
   const untilRefund = (id: string, status: string) =>
     stage.until(async () => (await rowOf(id))?.status === status, `${id} is ${status}`);
-  const asks = (id: string) => stage.provider.asked.filter((it) => it === id).length;
+  const asks = ({ workflowId }: { readonly workflowId: string }) =>
+    stage.provider.asked.filter((it) => it === workflowId).length;
   const GIVEN_BACK = {
     kind: 'succeeded',
     providerRefundId: 're_1',
@@ -312,7 +313,7 @@ describe('a refund', () => {
     await stage.endRun(refund.workflowId);
     await stage.sweep();
     await stage.env.sleep('1 day');
-    expect([(await rowOf(refund.id))?.status, asks(refund.id)]).toEqual(['needs_review', 0]);
+    expect([(await rowOf(refund.id))?.status, asks(refund)]).toEqual(['needs_review', 0]);
     const handle = stage.temporal.workflow.getHandle(refund.workflowId);
     const decision = { ...BY_PERSON, decision: 'failed' } as const;
     expect(await handle.executeUpdate(decideRefundUpdate, { args: [decision] })).toBe('failed');

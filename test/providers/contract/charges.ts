@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { mismatchOf } from '../../../domain/capture.ts';
 import { ProviderError } from '../../../domain/error.ts';
+import { attemptReference } from '../../../domain/id.ts';
 import { isOutcome } from '../../../domain/outcome.ts';
 import { needing, needsOf } from './needs.ts';
 import {
@@ -73,8 +74,10 @@ export function addChargeCases(stage: Stage): void {
 
     it.each(refuses)('takes it once by a new attempt when the payer $name first', async (payer) => {
       const first = await chargeToEnd(stage, payer);
-      const { paymentId } = first.request;
-      const second = await chargeToEnd(stage, pays, { paymentId });
+      const { workflowId } = first.request;
+      const attemptRef = attemptReference(workflowId, 2);
+      const ids = { workflowId, attemptRef, idempotencyKey: `${attemptRef}/charge` };
+      const second = await chargeToEnd(stage, pays, ids);
       expect(second.result).toMatchObject({ kind: 'succeeded', failure: null });
       expect(second.providerPaymentId).not.toBe(first.providerPaymentId);
       expect(await listTaken(stage, first.request)).toEqual([0]);

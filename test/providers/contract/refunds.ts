@@ -30,15 +30,13 @@ export async function makeRefund(
 ): Promise<RefundRequest> {
   const { provider } = stage.description;
   const id = ownId(nextSerial());
-  const refundId = `ref_contract${id}`;
+  const workflowId = `refund-${id.padStart(32, '0')}`;
   const isByReceipt = provider.capabilities.refund_needs === 'provider_receipt';
   const channels = provider.refundWebhooks.map(({ channel }) => channel);
-  const callbackUrl = `${stage.receiver().url}/${refundId}`;
+  const callbackUrl = `${stage.receiver().url}/${workflowId}`;
   return {
-    refundId,
-    paymentId: request.paymentId,
-    workflowId: `refund-${id.padStart(32, '0')}`,
-    idempotencyKey: `refund-${id.padStart(32, '0')}/refund`,
+    workflowId,
+    idempotencyKey: `${workflowId}/refund`,
     amount: { ...request.amount, amountMinor },
     providerPaymentId,
     providerReceipt: isByReceipt ? await takeReceipt(stage, providerPaymentId) : null,
@@ -75,7 +73,7 @@ export async function takeRefundEvent(
     [webhook, ...refundWebhooks].some((channel) => {
       const told = channel.translate(body);
       if (told.kind !== 'refund_event' || told.event.kind !== kind) return false;
-      return told.workflowId === refund.workflowId || path.includes(`/${refund.refundId}/`);
+      return told.workflowId === refund.workflowId || path.includes(`/${refund.workflowId}/`);
     });
   await stage.receiver().take(isMeant, count);
 }
@@ -83,13 +81,13 @@ export async function takeRefundEvent(
 /** Asks what became of a refund. @throws Error where the provider cannot be asked. */
 async function lookUpRefund(
   stage: Stage,
-  { refundId, workflowId, providerPaymentId, callbackUrls }: RefundRequest,
+  { workflowId, providerPaymentId, callbackUrls }: RefundRequest,
   { providerRefundId }: RefundResult,
   timeoutMs = CALL_TIMEOUT_MS,
 ): Promise<RefundResult> {
   const client = stage.client();
   if (client.lookupRefund === undefined) throw new Error('it has no look-up of refunds');
-  const ids = { refundId, workflowId, providerPaymentId, providerRefundId };
+  const ids = { workflowId, providerPaymentId, providerRefundId };
   const question = { ...ids, callbackUrls, timeoutMs };
   return await client.lookupRefund(question, new AbortController().signal);
 }

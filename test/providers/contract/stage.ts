@@ -140,11 +140,9 @@ export function makeRequest(
 ): ChargeRequest {
   const own = nextSerial();
   const id = ownId(own);
-  const paymentId = `pay_contract${id}`;
   const workflowId = `payment-${id.padStart(32, '0')}`;
   const attemptRef = attemptReference(workflowId, 1);
   return {
-    paymentId,
     attemptRef,
     workflowId,
     idempotencyKey: `${attemptRef}/charge`,
