@@ -28,8 +28,11 @@ const VERBS = {
   admin: (args) => run({ file: 'scripts/admin.ts', args, loadsEnv: true }),
   simulator: (args) => run({ file: 'sandbox/simulator-main.ts', args, ...SERVER }),
   seed: (args) => run({ file: 'scripts/seed.ts', args }),
+  bench: (args) => runBench(args),
   'new-provider': (args) => run({ file: 'scripts/new-provider.ts', args }),
 };
+
+const BENCHES = ['flood'];
 
 const CHECKS = [
   { name: 'types', bin: 'tsc', args: ['--noEmit', '-p', '.'] },
@@ -118,6 +121,14 @@ function forwardSignals(child) {
     clearInterval(watch);
     for (const signal of signals) process.removeListener(signal, forward);
   };
+}
+
+/** What it measures is the first argument: `flood` is bench/flood.ts. */
+function runBench([name = '', ...args]) {
+  if (!BENCHES.includes(name)) {
+    throw new Stop(`Usage: npm run bench -- ${BENCHES.join('|')} [arguments]`, 2);
+  }
+  return run({ file: `bench/${name}.ts`, args });
 }
 
 /** Every check runs, whatever the ones before it said: one run shows all there is to mend. */

@@ -28,7 +28,8 @@ function judgeCast(node: SyntaxNode): string | null {
   return isLaundered ? 'a cast by way of `unknown` lets any lie through' : null;
 }
 
-const environmentReaders = /^(config\/env\.ts$|sandbox\/|scripts\/|test\/|docs\/quickstarts\/)/;
+const environmentReaders =
+  /^(config\/env\.ts$|sandbox\/|scripts\/|bench\/|test\/|docs\/quickstarts\/)/;
 
 function judgeEnvironment(node: SyntaxNode): string | null {
   const what = 'the environment is read here';
@@ -47,7 +48,7 @@ function judgeEnvironment(node: SyntaxNode): string | null {
   return names.includes('env') ? what : null;
 }
 
-const printers = /^(sandbox|scripts|docs\/quickstarts)\//;
+const printers = /^(sandbox|scripts|bench|docs\/quickstarts)\//;
 
 function judgeConsole(node: SyntaxNode): string | null {
   const name = node.type === 'MemberExpression' ? nameChain(node) : null;
@@ -133,7 +134,7 @@ export const codeRules: readonly Rule[] = [
   },
   {
     name: 'console',
-    mend: 'log through config/log.ts; only sandbox/, scripts/ and quickstarts speak to a terminal',
+    mend: 'log through config/log.ts; only sandbox/, scripts/, bench/ and quickstarts speak to a terminal',
     find: (file) => (printers.test(file.path) ? [] : findNodes(file, judgeConsole)),
   },
   {

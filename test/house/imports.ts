@@ -34,6 +34,7 @@ export const importTable = [
   { room: 'quickstarts', files: /^docs\/quickstarts\//, values: ['client/index.ts', 'node:*'], types: [] },
   { room: 'sandbox', files: /^sandbox\//, values: ['*'], types: [] },
   { room: 'scripts', files: /^scripts\//, values: ['*'], types: [] },
+  { room: 'bench', files: /^bench\//, values: ['*'], types: [] },
   { room: 'test', files: /^test\//, values: ['*'], types: [] },
   { room: 'tool settings', files: /^[^/]+$/, values: ['node:*', 'jest.config.mjs'], types: [] },
 ] as const satisfies readonly Row[];

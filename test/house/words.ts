@@ -22,7 +22,7 @@ const wordTable: readonly WordRow[] = [
 ];
 
 const wordRooms =
-  /^(domain|config|workflows|activities|providers|db|api|worker|client|sandbox|scripts)\//;
+  /^(domain|config|workflows|activities|providers|db|api|worker|client|sandbox|scripts|bench)\//;
 
 /** True for a word that another of ours stands for. */
 export function isRefusedWord(word: string): boolean {
