@@ -53,6 +53,34 @@ export function faultsOfOwn(
   });
 }
 
+const LOOPBACK: readonly string[] = ['127.0.0.1', 'localhost', '[::1]'];
+
+/**
+ * Where a provider's simulator runs on this machine, which the deployment's own account names; null
+ * when that account is at the provider itself.
+ */
+export function simulatorAddress(accounts: OwnAccounts, name: string): string | null {
+  const { base_url: address = '' } = accounts[name] ?? {};
+  const url = URL.parse(address);
+  if (url === null || url.protocol !== 'http:') return null;
+  return LOOPBACK.includes(url.hostname) ? address : null;
+}
+
+/**
+ * A merchant's stored credentials with the address they are for. Only those for a simulator are
+ * stored without one: it is where the simulator runs today. Null when none runs: a provider's own
+ * schema would take the address of the real one.
+ */
+export function withAddress(
+  accounts: OwnAccounts,
+  name: string,
+  record: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> | null {
+  if (record.base_url !== undefined) return record;
+  const address = simulatorAddress(accounts, name);
+  return address === null ? null : { ...record, base_url: address };
+}
+
 /** Left empty, it would be test money that looks like real payments: the address is to be said. */
 function addressFaults(
   { baseUrls, defaultsTo }: Provider,

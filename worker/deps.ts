@@ -11,7 +11,7 @@ import { createVault, sayUnreadable, type Vault } from '../db/vault.ts';
 import { ProviderError } from '../domain/error.ts';
 import { hashOfPaymentWorkflowId, hashOfRefundWorkflowId } from '../domain/id.ts';
 import type { ProviderClient } from '../domain/provider.ts';
-import { findProvider } from '../providers/index.ts';
+import { findProvider, withAddress } from '../providers/index.ts';
 import { withCleanAnswers } from './clean-answers.ts';
 import { withSealedIds } from './sealed-ids.ts';
 
@@ -87,6 +87,23 @@ function openWorkerPool({ databaseUrl }: Env, log: Log): Pool {
   );
 }
 
+/** @throws ProviderError misconfigured when there are none, or no simulator where they need one. */
+async function openStored(
+  env: Env,
+  { pool, vault }: { readonly pool: Pool; readonly vault: Vault },
+  name: string,
+  credentialsRef: string,
+): Promise<Readonly<Record<string, string>>> {
+  const stored = await openCredentials(pool, vault, credentialsRef);
+  if (stored === null) {
+    throw new ProviderError('misconfigured', `there are no credentials ${credentialsRef}`);
+  }
+  const record = withAddress(env.providers, name, stored);
+  if (record !== null) return record;
+  const detail = `these credentials are for the simulator of ${name}, and none runs here: set MALIPO_${name.toUpperCase()}_BASE_URL to its address, or store them with its base_url`;
+  throw new ProviderError('misconfigured', detail);
+}
+
 /**
  * Credentials by reference: `env:<provider>` is the deployment's own MALIPO_<PROVIDER>_…,
  * `config:<id>@<version>` a merchant's, which is never changed once written.
@@ -102,10 +119,7 @@ async function connectProvider(
   const isOwn = credentialsRef === `env:${name}`;
   const record = isOwn
     ? (env.providers[name] ?? {})
-    : await openCredentials(pool, vault, credentialsRef);
-  if (record === null) {
-    throw new ProviderError('misconfigured', `there are no credentials ${credentialsRef}`);
-  }
+    : await openStored(env, { pool, vault }, name, credentialsRef);
   const reading = provider.readCredentials(record);
   if (reading.ok) {
     const client = withCleanAnswers(provider.connect(reading.credentials));

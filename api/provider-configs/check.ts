@@ -2,7 +2,7 @@ import { faultsOfOverride } from '../../config/override-limits.ts';
 import { overlayPolicy } from '../../config/policies.ts';
 import type { Provider } from '../../domain/provider.ts';
 import { trimPasted } from '../../domain/text.ts';
-import { findProvider, PROVIDER_NAMES } from '../../providers/index.ts';
+import { findProvider, PROVIDER_NAMES, simulatorAddress } from '../../providers/index.ts';
 import { isLocalHttp } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError, type Fault } from '../errors.ts';
@@ -10,7 +10,7 @@ import type { PutConfigBody } from './schema.ts';
 
 /**
  * Holds a configuration against the provider's own schema and the policy's.
- * @returns it with the address of its environment.
+ * @returns it with the address of its environment, but without that of the running simulator.
  * @throws ApiError invalid_request naming each field that is wrong.
  */
 export function checkConfig(
@@ -20,14 +20,17 @@ export function checkConfig(
 ): PutConfigBody {
   const body = { ...given, credentials: withoutEnds(given.credentials) };
   const { baseUrl, faults: addressFaults } = addressOf(deps, provider, body);
-  const credentials = { ...body.credentials, ...(baseUrl === null ? {} : { base_url: baseUrl }) };
+  const { base_url: _, ...rest } = body.credentials;
+  const credentials = { ...rest, base_url: baseUrl };
   const credentialFaults = addressFaults.length > 0 ? [] : faultsIn(provider, credentials, body);
   const faults = [
     ...addressFaults,
     ...credentialFaults.map((fault) => toFault('/credentials', fault)),
     ...policyFaults(deps, provider, body.policy_override),
   ];
-  if (faults.length === 0) return { ...body, credentials };
+  // Ports move from one start to the next; what is stored without an address moves with them.
+  const isFollowed = body.environment === 'simulator' && baseUrl === runningOf(deps, provider);
+  if (faults.length === 0) return { ...body, credentials: isFollowed ? rest : credentials };
   const detail = faults.map((fault) => `${fault.pointer} ${fault.detail}`).join('; ');
   throw new ApiError('invalid_request', detail, faults);
 }
@@ -48,26 +51,35 @@ function faultsIn(
   return provider.refuseNew?.(reading.credentials, environment) ?? [];
 }
 
-type Address = { readonly baseUrl: string | null; readonly faults: readonly Fault[] };
+/** The address is empty where there are faults. */
+type Address = { readonly baseUrl: string; readonly faults: readonly Fault[] };
+
+function runningOf({ providerEnv }: ApiDeps, { name }: Provider): string | null {
+  return simulatorAddress(providerEnv, name);
+}
 
 /**
  * The environment says where our requests and a merchant's secrets go. An address of a merchant's
  * own would let it send us anywhere, so it may name one only for simulators, on this machine, in
  * a sandbox.
  */
-function addressOf(
-  { environment }: ApiDeps,
-  { name, baseUrls }: Provider,
-  body: PutConfigBody,
-): Address {
+function addressOf(deps: ApiDeps, provider: Provider, body: PutConfigBody): Address {
+  const { name, baseUrls } = provider;
   const given = body.credentials.base_url;
   const refuse = (pointer: string, detail: string) => ({
-    baseUrl: null,
+    baseUrl: '',
     faults: [{ pointer, detail }],
   });
   if (body.environment === 'simulator') {
-    if (environment !== 'sandbox') return refuse('/environment', 'there are no simulators here');
-    if (given === undefined || isLoopback(given)) return { baseUrl: given ?? null, faults: [] };
+    if (deps.environment !== 'sandbox') {
+      return refuse('/environment', 'there are no simulators here');
+    }
+    const address = given ?? runningOf(deps, provider);
+    if (address === null) {
+      const detail = `is missing, and no simulator of ${name} runs here: name one, http://127.0.0.1:<port>`;
+      return refuse('/credentials/base_url', detail);
+    }
+    if (isLoopback(address)) return { baseUrl: address, faults: [] };
     return refuse('/credentials/base_url', 'must be http://127.0.0.1:<port>, a simulator’s');
   }
   const own = baseUrls[body.environment];

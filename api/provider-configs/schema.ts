@@ -13,9 +13,10 @@ export const putConfigBody = z
   .strictObject({
     environment: z.enum(ENVIRONMENTS),
     active: z.boolean().default(true),
-    credentials: z
-      .record(z.string().regex(/^\w{1,100}$/, 'is no field'), credential)
-      .meta({ description: 'By the provider’s own fields; they never come out again' }),
+    credentials: z.record(z.string().regex(/^\w{1,100}$/, 'is no field'), credential).meta({
+      description:
+        'By the provider’s own fields; they never come out again. `base_url` follows from the environment: leave it out. For a simulator it may name one on this machine; left out, it is the one that runs beside the API, wherever that runs after a restart',
+    }),
     policy_override: z.record(z.string(), z.unknown()).default({}).meta({
       description:
         'Laid over the provider’s policy, such as {"callback_wait_ms": 45000}. Each time has a least and a greatest value, such as 60000 for review.ask_every_ms; a refusal names both. Without rate_limit_per_second, which is the deployment’s: all merchants share one queue',
@@ -25,7 +26,6 @@ export const putConfigBody = z
     example: {
       environment: 'simulator',
       credentials: {
-        base_url: 'http://127.0.0.1:8092',
         api_key: 'cpay_test_sandbox_account',
         webhook_secrets: 'whsec_cpay_sandbox_test_value',
       },

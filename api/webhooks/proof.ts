@@ -1,6 +1,7 @@
 import { openCredentialVersions } from '../../db/provider-configs.ts';
 import { isId, paymentWorkflowId, refundWorkflowId } from '../../domain/id.ts';
 import type { Credentials, Provider } from '../../domain/provider.ts';
+import { withAddress } from '../../providers/index.ts';
 import { subjectOf } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
@@ -87,13 +88,15 @@ async function candidatesOf(
   if (configId !== '' && !isId('provider_config', configId)) {
     throw new ApiError('not_found', 'no route has this path');
   }
+  const { name } = provider;
+  const stored = configId === '' ? [] : await openCredentialVersions(callbackPool, vault, configId);
   const records =
     configId === ''
-      ? [providerEnv[provider.name] ?? {}]
-      : await openCredentialVersions(callbackPool, vault, configId);
+      ? [providerEnv[name] ?? {}]
+      : stored.map((record) => record && withAddress(providerEnv, name, record));
   const candidates = records.flatMap((record) => {
     const reading = record === null ? null : provider.readCredentials(record);
     return reading?.ok === true ? [reading.credentials] : [];
   });
-  return { candidates, hasUnreadable: records.includes(null) };
+  return { candidates, hasUnreadable: stored.includes(null) };
 }

@@ -182,7 +182,6 @@ test('M-Pesa’s initiator may be left out, and its PEM may stand in one line', 
 });
 
 test.each([
-  ['no address', 'simulator', {}, '/credentials/base_url'],
   [
     'an address elsewhere',
     'simulator',
@@ -194,6 +193,33 @@ test.each([
   const credentials = { api_key: 'cpay_test_12345678', webhook_secrets: 'x'.repeat(16) };
   const answer = await put('cpay', { environment, credentials: { ...credentials, ...address } });
   expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer }] } });
+});
+
+// The test's deployment has CPay's simulator, Stripe itself and no account at M-Pesa.
+const CPAY = { api_key: 'cpay_test_12345678', webhook_secrets: 'x'.repeat(16) };
+const RUNNING = 'http://127.0.0.1:1';
+test.each([
+  ['left out', {}, undefined],
+  ['the running one’s', { base_url: RUNNING }, undefined],
+  ['another’s on this machine', { base_url: 'http://127.0.0.1:2' }, 'http://127.0.0.1:2'],
+])('a simulator’s address, %s, is stored where it may not move', async (_what, address, stored) => {
+  const body = { environment: 'simulator', credentials: { ...CPAY, ...address } };
+  const { id, credentials } = (await put('cpay', body)).body;
+  const held = await openCredentials(api.pool, VAULT, `config:${String(id)}@1`);
+  expect(held?.base_url).toBe(stored);
+  expect(credentials).toHaveProperty('api_key');
+});
+
+test.each([
+  ['stripe', STRIPE],
+  ['mpesa', MPESA],
+])('%s has no simulator here, and a simulator’s account is refused', async (provider, given) => {
+  const answer = await put(provider, { environment: 'simulator', credentials: given });
+  expect(answer).toMatchObject({
+    status: 400,
+    body: { errors: [{ pointer: '/credentials/base_url' }] },
+  });
+  expect(answer.text).toContain(`no simulator of ${provider} runs here`);
 });
 
 const AT_ONCE = { who: 'later', after_ms: 1, auto: true };

@@ -309,11 +309,10 @@ describe('with an account of its own', () => {
     credentials: object,
     policy_override: object = {},
   ) => {
-    const { simulators, api_url } = shop.world.details();
-    const base_url = simulators[provider]?.url;
+    const { api_url } = shop.world.details();
     const { body } = await shop.send('PUT', `provider-configs/${provider}`, {
       environment: 'simulator',
-      credentials: { base_url, ...credentials },
+      credentials,
       policy_override,
     });
     const url = `${api_url}/api/v1/webhooks/stripe/${body.id}`;
