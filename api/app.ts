@@ -43,7 +43,7 @@ function sendElsewhere({ isDraining }: ApiDeps): Koa.Middleware {
   };
 }
 
-/** Callbacks are never counted here: a provider may call only once. */
+/** Genuine callbacks are not counted by address: a provider may call only once. */
 const CALLBACKS = '/api/v1/webhooks/';
 
 /** What every request has to pass, whatever it asks for. */
@@ -53,11 +53,22 @@ function guardDoor(deps: ApiDeps): Koa.Middleware {
     if (ctx.req.httpVersion !== '1.0' && ctx.get('Host') === '') {
       throw new ApiError('malformed_request', 'the Host header is missing');
     }
-    if (!ctx.path.startsWith(CALLBACKS)) {
-      await requireRate(deps, 'address', subjectOf(ctx.ip));
-    }
+    if (ctx.path.startsWith(CALLBACKS)) return await takeKnown(deps, ctx, next);
+    await requireRate(deps, 'address', subjectOf(ctx.ip));
     await next();
   };
+}
+
+/** Counts what finds nothing, after it found nothing: so what is genuine is never refused for it. */
+async function takeKnown(deps: ApiDeps, ctx: Koa.Context, next: Koa.Next): Promise<void> {
+  const refuseTooMany = () => requireRate(deps, 'unknown_callback', subjectOf(ctx.ip));
+  try {
+    await next();
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'not_found') await refuseTooMany();
+    throw error;
+  }
+  if (ctx.status === 404 || ctx.status === 405) await refuseTooMany();
 }
 
 /** Pages of other origins than the listed ones get no CORS header, so browsers refuse them. */

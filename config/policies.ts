@@ -107,6 +107,9 @@ const policies = z.strictObject({
       health: rateLimit,
       forged: rateLimit,
       forged_address: rateLimit,
+      unknown_callback: rateLimit,
+      callback_account: rateLimit,
+      callback_token: rateLimit,
     }),
   }),
   sweep: z.strictObject({

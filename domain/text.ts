@@ -9,6 +9,8 @@ const UNSEEN_RUNS = new RegExp(`(?:${UNSEEN.source}|\\s)+`, 'gu');
 /** Nine digits or more, however they are grouped: a phone number, or an id that ends in one. */
 const LONG_NUMBERS = /\+?\d(?:[ ()-]{0,2}\d){8,}/g;
 const ADDRESSES = /\S+@\S+/g;
+/** The token of a callback's address, which a provider may repeat, is its whole proof. */
+const TOKENS = /[0-9a-f]{32,}/gi;
 
 /** True where PostgreSQL and Temporal can keep all texts in it. */
 export function isStorable(value: unknown): boolean {
@@ -34,6 +36,7 @@ export function cleanText(text: string, lengthMax: number): string {
  */
 export function quoteProvider(text: string): string {
   const masked = cleanText(text, WORDS_MAX * 4)
+    .replace(TOKENS, '…')
     .replace(ADDRESSES, '…')
     .replace(LONG_NUMBERS, '…');
   return cleanText(masked, WORDS_MAX);

@@ -8,7 +8,15 @@ import { ApiError } from '../errors.ts';
  * What protects a process from floods is counted by each for itself: it must not cost a question
  * to the database. The others are counted over all processes.
  */
-export const LOCAL_LIMITS = ['address', 'health', 'forged', 'forged_address'] as const;
+export const LOCAL_LIMITS = [
+  'address',
+  'health',
+  'forged',
+  'forged_address',
+  'unknown_callback',
+  'callback_account',
+  'callback_token',
+] as const;
 
 /**
  * Counts a request and tells the caller where it stands, by the headers of

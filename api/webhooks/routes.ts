@@ -48,7 +48,9 @@ type Received = Pick<
 
 async function receive(deps: ApiDeps, call: Received): Promise<Reply> {
   const channel = findChannel(call.param('channel'));
-  const log = deps.log.child({ request_id: call.requestId, channel: call.param('channel') });
+  // Never the segment itself: it may be long, and it may be a token that was posted there.
+  const name = channel?.webhook.channel ?? 'unknown';
+  const log = deps.log.child({ request_id: call.requestId, channel: name });
   try {
     if (channel === null) throw new ApiError('not_found', 'no route has this path');
     const proofText = call.param('proof');
@@ -59,11 +61,13 @@ async function receive(deps: ApiDeps, call: Received): Promise<Reply> {
     const proof = token ?? (await requireSignature(deps, channel, proofText, callback));
     const taken = await takeCallback(deps, channel, proof, callback);
     log.info(taken, 'a callback was taken');
-    deps.metrics.countCallback(channel.webhook.channel, taken.fate);
+    deps.metrics.countCallback(name, taken.fate);
     return { status: 200, body: channel.webhook.acknowledgement };
   } catch (error) {
-    if (error instanceof ApiError) log.warn({ code: error.code }, 'a callback was refused');
-    if (channel !== null) deps.metrics.countCallback(channel.webhook.channel, 'refused');
+    // What finds nothing has the line of its request, and no second one.
+    const isTold = error instanceof ApiError && error.code !== 'not_found';
+    if (isTold) log.warn({ code: error.code }, 'a callback was refused');
+    deps.metrics.countCallback(name, 'refused');
     throw error;
   }
 }

@@ -59,6 +59,35 @@ test('genuine ones are never limited', async () => {
   }
 });
 
+/** What nobody can have been told: 404, or 405 by another method. */
+const UNKNOWN = [
+  ['no channel', 'POST', '/api/v1/webhooks/nobody'],
+  ['no token', 'POST', `/api/v1/webhooks/stk/${'0'.repeat(66)}`],
+  ['no configuration', 'POST', '/api/v1/webhooks/stripe/pcf_none'],
+  ['no route', 'POST', '/api/v1/webhooks/stk/a/b/c'],
+  ['no method', 'GET', '/api/v1/webhooks/stk'],
+] as const;
+
+// table
+test.each(UNKNOWN)('an address that finds %s too often waits', async (_what, method, path) => {
+  await start({ rateLimits: { unknown_callback: { requests: 2, per_ms: 60_000 } } });
+  const headers = { 'x-forwarded-for': FORGER };
+  const statuses: number[] = [];
+  const sending = method === 'GET' ? { headers } : { headers, body: '' };
+  for (let sent = 0; sent < 3; sent += 1) {
+    statuses.push((await api.send(method, path, sending)).status);
+  }
+  const unknown = method === 'GET' ? 405 : 404;
+  expect(statuses).toEqual([unknown, unknown, 429]);
+  const refused = await api.send(method, path, sending);
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+  // Whoever shares the address with the provider shuts out nothing genuine.
+  expect((await call(SECRET, FORGER)).status).toBe(200);
+  const payment = await storePaymentIn(api.pool, 'processing');
+  const genuine = { body: makeStkCallback(), headers };
+  expect((await api.send('POST', stkPath(api, payment), genuine)).status).toBe(200);
+});
+
 test('a merchant whose secret is wrong shuts out nobody else of that provider', async () => {
   await start({ rateLimits: { forged: { requests: 3, per_ms: 60_000 } } });
   const wrong = await configure(api, 'whsec_thatIsWrong');

@@ -86,6 +86,30 @@ test('a callback is told with its payment and workflow', async () => {
   );
 });
 
+// table
+test.each([
+  ['in the place of the channel', (token: string) => `/api/v1/webhooks/${token}`],
+  ['under a step upwards', (token: string) => `/api/v1/webhooks/stk/%2e%2e/${token}`],
+  ['under another channel', (token: string) => `/api/v1/webhooks/nobody/${token}`],
+  ['behind another segment', (token: string) => `/api/v1/webhooks/stk/x/${token}`],
+  ['on another route', (token: string) => `/api/v1/payments/${token}?token=${token}`],
+  ['in a query', (token: string) => `/api/v1/webhooks/stk?token=${token}`],
+  ['after a sign that is none', (token: string) => `/api/v1/webhooks/%E0%A4%A/${token}`],
+])('a genuine token %s stands in no line', async (_where, pathOf) => {
+  const payment = await storePaymentIn(api.pool, 'processing');
+  const token = stkPath(api, payment).split('/').at(-1) ?? '';
+  const { status, text } = await api.send('POST', pathOf(token), { body: makeStkCallback() });
+  expect(status).toBeGreaterThanOrEqual(400);
+  expect(lines().length).toBeGreaterThan(0);
+  expect(read()).not.toContain(token);
+  expect(text).not.toContain(token);
+});
+
+test('what is no channel adds one short line', async () => {
+  await api.send('POST', `/api/v1/webhooks/${'x'.repeat(15_000)}`);
+  expect(read().length).toBeLessThan(1_000);
+});
+
 test('no line holds a secret or anything of the payer', async () => {
   const { token, send } = await openOperator(api, 'admin');
   const secrets = {

@@ -46,6 +46,7 @@ const SAID = [
   ['write to jane.doe@example.test now', 'write to … now'],
   ['more than 250000 shillings', 'more than 250000 shillings'],
   ['code 500.001.1001', 'code 500.001.1001'],
+  ['Invalid CallBackURL https://x.test/stk/0a123456789012345678901234567890ab', 'Invalid CallBackURL https://x.test/stk/…'],
 ] as const;
 
 test.each(SAID)('of %j is quoted %j', (said, quoted) => {
