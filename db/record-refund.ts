@@ -8,6 +8,7 @@ import { appendAudit, findRecordedStep } from './audit.ts';
 import { lookBackOfRefund } from './look-back.ts';
 import { MissingRow } from './missing-row.ts';
 import type { Connection, Pool } from './pool.ts';
+import { heldAgainstRefundReceipts, isReceiptTaken } from './receipts.ts';
 import { notify } from './record.ts';
 import { moveMoney, placeOf } from './refund-money.ts';
 import { toRefund } from './rows.ts';
@@ -32,28 +33,30 @@ export async function applyRefundRecord(
   db: Connection,
   given: RefundRecordRequest,
 ): Promise<RefundRecordResult> {
-  const request = makeStorable(given);
-  const refund = await lockRefund(db, request);
-  const earlier = await findRecordedStep(db, request.paymentId, request.key);
+  const told = makeStorable(given);
+  const refund = await lockRefund(db, told);
+  const earlier = await findRecordedStep(db, told.paymentId, told.key);
   if (earlier !== null) {
-    const learned = await keepReceipt(db, request);
+    const learned = await keepReceipt(db, told);
     return { ...standingOf(refund), ...earlier, ...learned };
   }
-  if (await mayBeSentBeyond(db, request)) {
+  if (await mayBeSentBeyond(db, told)) {
     return { ...standingOf(refund), changed: false, refused: false, mayBeAtProvider: true };
   }
-  if (request.isSilent === true) return await recordSilently(db, refund, request);
+  if (told.isSilent === true) return await recordSilently(db, refund, told);
+  const learned = await keepReceipt(db, told);
+  const held = await heldAgainstRefundReceipts(db, refund, told);
+  const request = learned.isReceiptTaken ? notLearned(told) : held === 'refused' ? told : held;
   const transition = request.event === null ? null : nextRefund(refund.status, request.event);
-  const refused = transition?.kind === 'refused';
-  const to =
-    transition?.kind === 'moved' ? await placeOf(db, refund, transition.to) : refund.status;
+  const refused = held === 'refused' || transition?.kind === 'refused';
+  const isMoved = !refused && transition?.kind === 'moved';
+  const to = isMoved ? await placeOf(db, refund, transition.to) : refund.status;
   const moved = await moveMoney(db, refund, to);
   const isOver = moved.overMinor > 0 && to === 'needs_review';
   const settled = isOver ? overRefunded(refund, request) : request;
-  const told = refused ? null : settled.reviewReason;
-  const after = { status: to, reviewReason: reasonAfter(to, told, refund.reviewReason) };
+  const why = refused ? null : settled.reviewReason;
+  const after = { status: to, reviewReason: reasonAfter(to, why, refund.reviewReason) };
   if (!refused) await updateRefund(db, refund, after, settled, moved.overMinor);
-  const learned = await keepReceipt(db, request);
   await appendAudit(db, {
     paymentId: request.paymentId,
     key: request.key,
@@ -119,17 +122,27 @@ export async function lockRefund(
   return toRefund(row);
 }
 
-/** A receipt that a callback told is older than one that was asked for: the first one stays. */
+/**
+ * A receipt that a callback told is older than one that was asked for: the first one stays. One that
+ * another payment has is not learned: by it somebody else's money would be given back.
+ */
 async function keepReceipt(
   db: Connection,
   { paymentId, paymentReceipt }: RefundRecordRequest,
-): Promise<Pick<RefundRecordResult, 'paymentReceipt'>> {
+): Promise<Pick<RefundRecordResult, 'paymentReceipt' | 'isReceiptTaken'>> {
   if (paymentReceipt === undefined) return {};
+  if (await isReceiptTaken(db, paymentId, paymentReceipt)) return { isReceiptTaken: true };
   const row = await db.one(sql.type(receiptRow)`
     UPDATE payments SET provider_receipt = coalesce(provider_receipt, ${paymentReceipt}),
       updated_at = now()
     WHERE id = ${paymentId} RETURNING provider_receipt`);
   return { paymentReceipt: row.provider_receipt };
+}
+
+function notLearned({ paymentReceipt, ...request }: RefundRecordRequest): RefundRecordRequest {
+  const note = `the receipt ${paymentReceipt} is of another payment already`;
+  const webhook = request.webhook && { ...request.webhook, status: 'parked' as const, note };
+  return { ...request, action: 'refund.callback_refused', cause: note, webhook };
 }
 
 const receiptRow = z.object({ provider_receipt: z.string() });

@@ -222,6 +222,8 @@ export type RefundRecordRequest = {
 export type RefundRecordResult = {
   /** Where one was written down: the receipt that counts, which is the one known first. */
   readonly paymentReceipt?: string;
+  /** The receipt was not learned: another payment has it. */
+  readonly isReceiptTaken?: true;
   readonly status: RefundStatus;
   /** Why it is in review; absent where it is not, and in results of earlier versions. */
   readonly reviewReason?: RefundReviewReason;

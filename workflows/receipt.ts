@@ -1,6 +1,11 @@
 import { ActivityFailure, proxyActivities } from '@temporalio/workflow';
 import type { Activities, ReceiptInput } from '../activities/index.ts';
-import { type ReceiptAnswer, type ReceiptQuestion, receiptDoubt } from '../domain/receipt.ts';
+import {
+  type ReceiptAnswer,
+  type ReceiptEvent,
+  type ReceiptQuestion,
+  receiptDoubt,
+} from '../domain/receipt.ts';
 import {
   type RefundFailureCode,
   type RefundInput,
@@ -109,7 +114,7 @@ async function awaitReceipt(
       const doubt = receiptDoubt(event, asked, asked.takenMinor);
       const { receipt, providerCode } = event;
       if (doubt === null && receipt !== null) {
-        return { receipt: await keepReceipt(book, receipt, eventId) };
+        return await keepReceipt(book, receipt, event, eventId);
       }
       const code = event.isMisconfigured ? 'misconfigured' : 'receipt_unknown';
       const why = doubt ?? event.message;
@@ -121,8 +126,13 @@ async function awaitReceipt(
   return { code: 'receipt_unknown', providerCode: null, why, webhook: null };
 }
 
-async function keepReceipt(book: RefundBook, told: string, eventId: string): Promise<string> {
-  const { paymentReceipt } = await book.write({
+async function keepReceipt(
+  book: RefundBook,
+  told: string,
+  { providerCode }: ReceiptEvent,
+  eventId: string,
+): Promise<Told> {
+  const { paymentReceipt, isReceiptTaken } = await book.write({
     key: `event/${eventId}`,
     action: 'refund.receipt_learned',
     actor: 'provider',
@@ -130,7 +140,9 @@ async function keepReceipt(book: RefundBook, told: string, eventId: string): Pro
     paymentReceipt: told,
     webhook: { eventId, status: 'applied', note: null },
   });
-  return paymentReceipt ?? told;
+  const why = 'the receipt that the provider told is of another payment';
+  if (isReceiptTaken) return { code: 'receipt_unknown', providerCode, why, webhook: null };
+  return { receipt: paymentReceipt ?? told };
 }
 
 async function fail(book: RefundBook, { code, providerCode, why, webhook }: Untold): Promise<void> {

@@ -136,6 +136,16 @@ it.each([
   expect(story.entries.some(({ paymentReceipt }) => paymentReceipt !== undefined)).toBe(false);
 });
 
+it('told a receipt of another payment it fails, and that money is not given back', async () => {
+  const { story, handle, tell } = await start({ isReceiptTaken: true });
+  await tell(TOLD);
+  expect(await handle.result()).toEqual({ status: 'failed' });
+  expect(failedWith(story)).toMatchObject({
+    code: 'receipt_unknown',
+    message: expect.stringContaining('of another payment'),
+  });
+});
+
 it('told of a refused configuration it fails as that, with the provider’s code', async () => {
   const { story, handle, tell } = await start();
   const refused = { receipt: null, providerCode: '2001', message: 'check initiator_name' };

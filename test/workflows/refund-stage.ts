@@ -30,6 +30,8 @@ export type RefundScript = {
   beforeRecord?(request: RefundRecordRequest): void;
   /** Null is "not heard". */
   learnReceipt?(): ReceiptAnswer | null;
+  /** Another payment has the receipt that is learned. */
+  readonly isReceiptTaken?: true;
 };
 export type RefundStory = {
   readonly entries: RefundRecordRequest[];
@@ -128,7 +130,9 @@ async function createWorkers(env: TestWorkflowEnvironment, find: Find) {
       workflowBundle: await loadWorkflowBundle(),
       activities: {
         recordRefund(request: RefundRecordRequest): RefundRecordResult {
-          return recordIn(find(request.refundId), request);
+          const found = find(request.refundId);
+          const isTaken = request.paymentReceipt !== undefined && found.script.isReceiptTaken;
+          return { ...recordIn(found, request), ...(isTaken ? { isReceiptTaken: true } : {}) };
         },
       },
     }),
