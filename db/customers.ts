@@ -66,8 +66,29 @@ export async function openCustomer(
   };
 }
 
+/**
+ * The payer's phone in E.164, to compare a callback with. Null where there is none, or where it
+ * cannot be opened: a callback must not be lost for that.
+ */
+export async function findPayerPhone(
+  db: Connection,
+  vault: Vault,
+  workflowId: string,
+): Promise<string | null> {
+  const row = await db.maybeOne(sql.type(phoneRow)`
+    SELECT id, phone_cipher FROM payments WHERE workflow_id = ${workflowId}`);
+  if (row === null || row.phone_cipher === null) return null;
+  try {
+    return vault.decrypt(placeOfCustomer('phone', row.id), row.phone_cipher);
+  } catch {
+    return null;
+  }
+}
+
 const cipher = z.instanceof(Uint8Array).nullable();
 const cipherRow = z.object({ phone_cipher: cipher, email_cipher: cipher, name_cipher: cipher });
+
+const phoneRow = z.object({ id: z.string(), phone_cipher: cipher });
 
 type CustomerColumn = 'phone' | 'email' | 'name';
 

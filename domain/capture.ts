@@ -13,7 +13,8 @@ export function mismatchOf(
   outcome: Outcome,
   expected: Money,
   captureMethod: CaptureMethod = 'automatic',
-): 'amount' | 'currency' | null {
+): 'payer' | 'amount' | 'currency' | null {
+  if (outcome.payerMismatch) return 'payer';
   if (outcome.money === null) return null;
   if (outcome.money.currency !== expected.currency) return 'currency';
   const { amountMinor } = outcome.money;

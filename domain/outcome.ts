@@ -11,6 +11,8 @@ export type Outcome = {
   readonly providerCode: string | null;
   /** The provider asks never to try this payer's means again: no policy opens another attempt. */
   readonly isFinal?: true;
+  /** A callback named another phone than the payer's: it may be forged. */
+  readonly payerMismatch?: true;
 };
 
 /** Nothing definite. `pending`: the provider is at it. `unknown`: we could not understand. */

@@ -18,6 +18,8 @@ type Told =
       readonly eventKey: string;
       readonly event: ProviderEvent;
       readonly workflowId?: string;
+      /** Whose phone it names, in clear or masked: compared where it is read, and kept nowhere. */
+      readonly payerPhone?: string;
     }
   | {
       readonly kind: 'refund_event';

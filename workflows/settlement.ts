@@ -62,7 +62,7 @@ export async function settleVerdict(
   if (doubt !== null) {
     const eventId = delivered?.eventId ?? null;
     if (await reviewLateMismatch(input, book, { outcome, key, mismatch: doubt, eventId })) return;
-    return await sendToReview(input, book, verdict, doubt, true);
+    return await sendToReview(input, book, verdict, doubt, wrong !== 'payer');
   }
   if (delivered !== null) {
     // The other one, which is being asked about, decides.

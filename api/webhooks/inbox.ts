@@ -22,7 +22,7 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { Callback, Channel } from './channel.ts';
 import type { Proof } from './proof.ts';
-import { asPaymentHolds } from './reading.ts';
+import { asPaymentHolds, comparePayer } from './reading.ts';
 import { seal } from './sealing.ts';
 
 export type Taken = {
@@ -49,9 +49,9 @@ export async function takeCallback(
   proof: Proof,
   callback: Callback,
 ): Promise<Taken> {
-  const { sealed, otherVersion } = seal(deps, channel, proof, callback);
+  const { sealed, otherVersion, payerPhone } = seal(deps, channel, proof, callback);
   tellOtherVersion(deps, sealed, otherVersion);
-  const stored = await store(deps, sealed);
+  const stored = await store(deps, sealed, payerPhone);
   if (stored === null) return await handToTemporal(deps, sealed);
   const { inserted, event } = stored;
   const { id: event_id, payment_id, workflow_id } = event;
@@ -83,12 +83,17 @@ function tellOtherVersion(
  * Null when the database does not store it, for whatever reason: a callback comes once, so even a
  * fault of ours must not lose it. What mends by itself is tried again at once.
  */
-async function store({ callbackPool, vault, log }: ApiDeps, sealed: SealedWebhookEvent) {
+async function store(
+  { callbackPool, vault, log }: ApiDeps,
+  sealed: SealedWebhookEvent,
+  payerPhone: string | undefined,
+) {
   const startedMs = performance.now();
   for (let tried = 1; ; tried += 1) {
     try {
       const told = await asPaymentHolds(callbackPool, vault, sealed);
-      return await insertWebhookEvent(callbackPool, told);
+      const compared = await comparePayer(callbackPool, vault, told, payerPhone);
+      return await insertWebhookEvent(callbackPool, compared);
     } catch (error) {
       const isAway = isDatabaseAway(error);
       const level = isAway ? 'warn' : 'error';

@@ -1,7 +1,9 @@
 import type { Log } from '../../config/log.ts';
 import { listProviderIds } from '../../db/attempts.ts';
+import { findPayerPhone } from '../../db/customers.ts';
 import type { Connection } from '../../db/pool.ts';
 import type { Vault } from '../../db/vault.ts';
+import { namesAnotherPhone } from '../../domain/payer-phone.ts';
 import { isStorable } from '../../domain/text.ts';
 import type { SealedWebhookEvent, Translation } from '../../domain/webhook-event.ts';
 import { hasPersonalIds } from '../../providers/index.ts';
@@ -85,4 +87,22 @@ export async function asPaymentHolds(
   return held.includes(providerPaymentId)
     ? { ...sealed, event: { ...event, providerPaymentId } }
     : sealed;
+}
+
+/**
+ * Marks a success that names another phone than the payer’s. While the database is away nothing is
+ * compared: the callback is then believed by its token, its amount and the policy’s own question.
+ */
+export async function comparePayer(
+  db: Connection,
+  vault: Vault,
+  sealed: SealedWebhookEvent,
+  told: string | undefined,
+): Promise<SealedWebhookEvent> {
+  const { event, workflowId } = sealed;
+  if (told === undefined || workflowId === null || event?.kind !== 'succeeded') return sealed;
+  if (!('money' in event)) return sealed;
+  const ours = await findPayerPhone(db, vault, workflowId);
+  if (ours === null || !namesAnotherPhone(told, ours)) return sealed;
+  return { ...sealed, event: { ...event, payerMismatch: true } };
 }

@@ -12,16 +12,21 @@ import type { Callback, Channel } from './channel.ts';
 import type { Proof } from './proof.ts';
 import { readCallback } from './reading.ts';
 
-/**
- * A callback as it is stored: its bytes sealed, whose it is and what it says. `otherVersion` is set
- * where it is written in another version of the provider’s API than the one that we read.
- */
+export type Sealed = {
+  readonly sealed: SealedWebhookEvent;
+  /** Set where it is written in another version of the provider’s API than the one that we read. */
+  readonly otherVersion: string | undefined;
+  /** The phone that it names, in clear: for a comparison at once, and for nothing else. */
+  readonly payerPhone: string | undefined;
+};
+
+/** A callback as it is stored: its bytes sealed, whose it is and what it says. */
 export function seal(
   { vault, log }: ApiDeps,
   channel: Channel,
   { workflowId: addressed, account }: Proof,
   { body, headers, remoteAddress }: Callback,
-): { readonly sealed: SealedWebhookEvent; readonly otherVersion: string | undefined } {
+): Sealed {
   const id = newId('event');
   const { read, key } = readCallback({ vault, log }, channel, body);
   const named = 'workflowId' in read ? (read.workflowId ?? null) : null;
@@ -41,7 +46,8 @@ export function seal(
     remoteAddress,
     error: isUnreadable(event) ? event.message : 'reason' in read ? read.reason : null,
   };
-  return { sealed, otherVersion: read.otherVersion };
+  const payerPhone = read.kind === 'event' ? read.payerPhone : undefined;
+  return { sealed, otherVersion: read.otherVersion, payerPhone };
 }
 
 function hashIn(workflowId: string): string {

@@ -26,8 +26,10 @@ function translate(body: Uint8Array): Translation {
   const items = new Map(CallbackMetadata?.Item.map(({ Name, Value }) => [Name, Value]));
   const receipt = items.get('MpesaReceiptNumber') ?? null;
   const amount = items.get('Amount') ?? null;
+  const payerPhone = items.get('PhoneNumber') ?? null;
   return {
     kind: 'event',
+    ...(payerPhone === null ? {} : { payerPhone }),
     // CheckoutRequestIDs end in the payer's phone number, so the key is a digest.
     eventKey: digestOf([CheckoutRequestID, ResultCode, String(receipt), String(amount)].join('|')),
     event: readResult(ResultCode, ResultDesc, {

@@ -12,9 +12,11 @@ export function makeStkCallback(
     readonly checkoutId?: string;
     readonly receipt?: string;
     readonly shillings?: number;
+    readonly phone?: number | string;
   } = {},
 ) {
   const { checkoutId = 'ws_CO_1', receipt = 'UJ7A1B2C3D', shillings = 100 } = changes;
+  const { phone = PHONE } = changes;
   return {
     Body: {
       stkCallback: {
@@ -26,7 +28,7 @@ export function makeStkCallback(
           Item: [
             { Name: 'Amount', Value: shillings },
             { Name: 'MpesaReceiptNumber', Value: receipt },
-            { Name: 'PhoneNumber', Value: PHONE },
+            { Name: 'PhoneNumber', Value: phone },
           ],
         },
       },

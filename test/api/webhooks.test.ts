@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { sealCustomer } from '../../db/customers.ts';
+import { newId } from '../../db/ids.ts';
 import { openBody } from '../../db/webhook-events.ts';
 import { hashOfPaymentWorkflowId, paymentWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
@@ -37,6 +39,26 @@ test('a genuine one is acknowledged, kept and passed to the payment’s workflow
     receipt: 'UJ7A1B2C3D',
     money: { amountMinor: 10_000, currency: 'KES' },
   });
+});
+
+// table
+test.each([
+  ['the payer’s phone', PHONE, false],
+  ['another whole phone', 254700000102, true],
+  ['the payer’s, masked', '254700***101', false],
+  ['another, masked', '254708***101', true],
+  ['no phone that could be compared', 'a'.repeat(64), false],
+] as const)('one that names %s: %s, is marked: %s', async (_what, phone, isMarked) => {
+  const id = newId('payment');
+  const payer = { id: null, phone: `+${PHONE}`, email: null, name: null };
+  const customer = sealCustomer(VAULT, id, payer);
+  const payment = await storePaymentIn(api.pool, 'processing', { id, customer });
+  expect((await call(payment, makeStkCallback({ phone }))).status).toBe(200);
+  const [delivered] = api.engine.delivered;
+  expect('payerMismatch' in Object(delivered?.event.event)).toBe(isMarked);
+  const [stored] = await listStored(api);
+  expect(stored).toMatchObject({ status: 'received', payment_id: payment.id });
+  expect(stored?.row).not.toContain(String(phone));
 });
 
 test('it needs no API key, and what it says about the payer is kept sealed only', async () => {

@@ -126,6 +126,12 @@ const MISMATCHES = [
   { money: { amountMinor: 1, currency: 'USD' }, mismatch: 'currency' },
 ];
 
+test('another phone than the payer’s does not match, whatever the amount', () => {
+  const expected = { amountMinor: 10_000, currency: 'KES' } as const;
+  const outcome = makeOutcome('succeeded', { payerMismatch: true });
+  expect(mismatchOf(outcome, expected)).toBe('payer');
+});
+
 test.each(MISMATCHES)('$money against KES 100.00: $mismatch', ({ money, mismatch }) => {
   const expected = { amountMinor: 10_000, currency: 'KES' } as const;
   expect(mismatchOf(makeOutcome('succeeded', { money }), expected)).toBe(mismatch);

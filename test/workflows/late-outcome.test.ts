@@ -86,6 +86,22 @@ describe('a callback after the payment’s workflow has closed', () => {
     expect(await again.executeUpdate(decideUpdate, { args: [paid] })).toBe('succeeded');
   });
 
+  it('that names another phone waits for a person, whatever the policy', async () => {
+    const forged = outcome('succeeded', { payerMismatch: true });
+    const policy = { late_success: 'accept' } as const;
+    const { handle, story } = await arrive('failed', delivered(forged), null, policy);
+    while (story.status !== 'needs_review') await stage.env.sleep('1s');
+    await stage.env.sleep('30h');
+    const { event, reviewReason, webhook } = story.entries[0] ?? {};
+    expect([event, reviewReason, webhook?.note]).toEqual([
+      'succeeded',
+      'late_amount_mismatch',
+      'the payer does not match',
+    ]);
+    expect(story.status).toBe('needs_review');
+    await handle.terminate();
+  });
+
   it('is accepted by policy', async () => {
     const success = outcome('succeeded');
     const policy = { late_success: 'accept' } as const;

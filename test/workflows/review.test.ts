@@ -80,6 +80,28 @@ it('for a contradiction is not ended by the same contradiction', async () => {
   expect(await decide(handle)).toBe('succeeded');
 });
 
+// table
+it.each([
+  ['succeeded', 'succeeded', 'contradiction'],
+  ['declined', 'needs_review', 'contradiction'],
+] as const)(
+  'for another phone than the payer’s, and the query says %s: %s',
+  async (said, to, why) => {
+    const lookup = () => (story.status === 'needs_review' ? outcome(said, { money: null }) : null);
+    const { handle, story } = await start({ lookup });
+    while (story.sends === 0) await stage.env.sleep('1s');
+    const forged = outcome('succeeded', { payerMismatch: true });
+    await handle.signal(providerEventSignal, delivered(forged));
+    while (story.status !== 'needs_review') await stage.env.sleep('1s');
+    expect(reasonOf(story)).toBe(why);
+    expect(story.entries.at(-1)?.cause).toBe('the payer does not match');
+    await stage.env.sleep('90h');
+    expect(story.status).toBe(to);
+    if (to === 'needs_review') await decide(handle);
+    expect(await handle.result()).toEqual({ status: 'succeeded' });
+  },
+);
+
 /** A run that hears of a cancel and of money at once, while it still hands its charge over. */
 async function startLate(
   policy: Partial<ProviderPolicy>,
