@@ -3,12 +3,12 @@ import { type DispatchClaim, findStop, recordDispatch } from '../db/dispatch.ts'
 import { attemptReference } from '../domain/id.ts';
 import { type Currency, money } from '../domain/money.ts';
 import type { ChargeResult } from '../domain/outcome.ts';
-import type { ChargeContext } from '../domain/provider.ts';
+import { type ChargeContext, ringsPhones } from '../domain/provider.ts';
 import { findProvider } from '../providers/index.ts';
 import { providerEventSignal } from '../workflows/messages.ts';
 import { LATE_DEADLINE_MS, makeSend } from './claim.ts';
 import type { ActivityDeps } from './deps.ts';
-import { lostSend, stoppedSend } from './failure.ts';
+import { busyPayer, lostSend, stoppedSend } from './failure.ts';
 
 export type ChargeInput = {
   readonly paymentId: string;
@@ -28,10 +28,12 @@ export function createCharge(deps: ActivityDeps) {
   return {
     async charge(input: ChargeInput): Promise<ChargeResult> {
       const { paymentId, attemptId, send } = input;
+      const capabilities = findProvider(input.provider)?.capabilities;
+      const rings = capabilities !== undefined && ringsPhones(capabilities);
       return await makeSend<ChargeResult>({
         find: () => findStop(deps.pool, { paymentId, attemptId, send }),
-        claim: (nonce) => recordDispatch(deps.pool, { paymentId, attemptId, send, nonce }),
-        dedupeWindowMs: findProvider(input.provider)?.capabilities.dedupe_window_ms ?? null,
+        claim: (nonce) => recordDispatch(deps.pool, { paymentId, attemptId, send, nonce, rings }),
+        dedupeWindowMs: capabilities?.dedupe_window_ms ?? null,
         make: (context) => sendCharge(deps, input, context),
         leave: takeEarlierSend,
         idOf: ({ providerPaymentId }) => providerPaymentId,
@@ -99,6 +101,7 @@ function takeEarlierSend(claim: DispatchClaim): ChargeResult {
     };
   }
   if (claim.kind === 'too_late') throw stoppedSend('unsent', TOO_LATE, 'too_late');
+  if (claim.kind === 'payer_busy') throw busyPayer('another payment of ours rings this phone');
   if (claim.kind === 'switched_off') throw stoppedSend('misconfigured', SWITCHED_OFF[claim.what]);
   if (claim.kind === 'refused') {
     throw stoppedSend('ambiguous', 'the payment ended before it was sent', 'not_to_be_sent');

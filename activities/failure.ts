@@ -62,6 +62,12 @@ export function stoppedSend(
   return sendFailure(new ProviderError(kind, message), stop === undefined ? run : { ...run, stop });
 }
 
+/** Nothing was sent, since the payer's phone rings; it may be tried again by the policy. */
+export function busyPayer(message: string): ApplicationFailure {
+  const busy = new ProviderError('unsent', message, { failureCode: 'payer_busy' });
+  return sendFailure(busy, { dispatched: false, mayRepeat: false });
+}
+
 /** Nothing is sent again, and nobody knows what came of it: the workflow asks, and waits. */
 export function lostSend(message: string): ApplicationFailure {
   const lost = new ProviderError('ambiguous', message);

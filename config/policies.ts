@@ -97,6 +97,11 @@ const policies = z.strictObject({
   api: z.strictObject({
     start_wait_ms: durationMs.max(REQUEST_WAIT_MAX_MS),
     two_operators_from_minor: fromMinor,
+    phone_limit: z.strictObject({
+      open: z.int().min(1).max(10_000),
+      requests: z.int().min(1).max(100_000),
+      per_ms: z.int().min(1000).max(86_400_000),
+    }),
     rate_limits: z.strictObject({
       key: rateLimit,
       operator: rateLimit,

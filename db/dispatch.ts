@@ -7,6 +7,7 @@ import { makeStorable } from '../domain/text.ts';
 import { appendAudit, findRecordedStep } from './audit.ts';
 import { newId } from './ids.ts';
 import { findObstacle, type Obstacle } from './obstacles.ts';
+import { isPhoneRinging } from './phone-limits.ts';
 import type { Connection, Pool } from './pool.ts';
 import { lockPayment, notify, refuse } from './record.ts';
 import { mayBeSentBeyond } from './record-attempt.ts';
@@ -21,7 +22,10 @@ export type EarlierSend = {
   readonly ageMs: number;
 };
 /** What became of a claim. `refused`: the payment or refund is none that may be sent. */
-export type DispatchClaim = { readonly kind: 'dispatched' | 'refused' } | Obstacle | EarlierSend;
+export type DispatchClaim =
+  | { readonly kind: 'dispatched' | 'refused' | 'payer_busy' }
+  | Obstacle
+  | EarlierSend;
 
 /** Since the last send was claimed. */
 export const AGE_MS = sql.fragment`coalesce(extract(epoch FROM now() - dispatched_at) * 1000, 0)::bigint`;
@@ -71,6 +75,8 @@ export async function findStop(
  * providers that take no idempotency key. What is too old, or was switched off since, is not sent:
  * checked here, so that no way to a send can pass it by.
  * @param claim.nonce names the caller: the same one may ask again when it lost the answer.
+ * @param claim.rings whether it rings the payer's phone: then it is not sent again while another
+ * payment of ours rings there. The first send is made: the provider itself may know better.
  */
 export function recordDispatch(
   pool: Pool,
@@ -79,6 +85,7 @@ export function recordDispatch(
     readonly attemptId: string;
     readonly send: number;
     readonly nonce: string;
+    readonly rings?: boolean;
   },
 ): Promise<DispatchClaim> {
   return pool.transaction(async (db) => {
@@ -97,6 +104,10 @@ export function recordDispatch(
     if (transition.kind === 'refused' || isAttemptOver) return { kind: 'refused' };
     const obstacle = await findObstacle(db, payment, attempt.id);
     if (obstacle !== null) return obstacle;
+    const isAgain = claim.send > 1 || attempt.ordinal > 1;
+    if (claim.rings === true && isAgain && (await isPhoneRinging(db, payment.id))) {
+      return { kind: 'payer_busy' };
+    }
     const to = transition.kind === 'moved' ? transition.to : payment.status;
     await db.query(sql.typeAlias('none')`
       UPDATE attempts SET status = ${nextAttempt(attempt.status, 'dispatch')},

@@ -84,6 +84,15 @@ export type ProviderPolicy = {
   readonly confirm_callback_from_minor: number | null;
 };
 
+/** How many payments may ring one phone, of all merchants together. */
+export type PhoneLimit = {
+  /** Open at the same time. */
+  readonly open: number;
+  /** Begun within `per_ms`. */
+  readonly requests: number;
+  readonly per_ms: number;
+};
+
 /** What a merchant is told about a failure, and whether the engine tries again by itself. */
 export type RetryRule = {
   readonly who: WhoCanAct;

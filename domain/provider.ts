@@ -110,6 +110,11 @@ export type AmountRule = {
   readonly step_minor: number;
 };
 
+/** Whether its charge rings the payer's phone, so that many of them would be a nuisance. */
+export function ringsPhones({ needs }: Pick<Capabilities, 'needs'>): boolean {
+  return needs.includes('phone');
+}
+
 /** `learn`: the provider can be asked for it first. `missing`: there is no way to a refund. */
 export type ReceiptNeed = 'met' | 'learn' | 'missing';
 

@@ -1,7 +1,10 @@
+import { join } from 'node:path';
 import type { Booted } from './boot-context.ts';
 import type { ChildEnv } from './services.ts';
 import { listPostgresVariables } from './shell-settings.ts';
 import type { WorldOptions } from './world-options.ts';
+
+const POLICIES_PATH = join(import.meta.dirname, 'policies.yaml');
 
 /** What the worker and the API are told; the rest they have from the shell. */
 export function listEnvironment(
@@ -22,6 +25,7 @@ export function listEnvironment(
     MALIPO_DATA_KEYS: secrets.data_keys,
     MALIPO_HASH_KEY: secrets.hash_key,
     MALIPO_TOKEN_KEYS: secrets.token_keys,
+    MALIPO_POLICIES: process.env.MALIPO_POLICIES || POLICIES_PATH,
     MALIPO_LOG_LEVEL: process.env.MALIPO_LOG_LEVEL ?? 'info',
     ...Object.fromEntries(parts.simulators.flatMap((it) => Object.entries(it.credentials))),
     ...options.environment,

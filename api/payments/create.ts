@@ -1,12 +1,18 @@
 import { sealCustomer } from '../../db/customers.ts';
 import { newId } from '../../db/ids.ts';
-import { findPaymentByKey, insertPayment } from '../../db/payments.ts';
+import {
+  findPaymentByKey,
+  type Insertion,
+  insertPayment,
+  type NewPayment,
+} from '../../db/payments.ts';
+import { insertWithinPhoneLimit } from '../../db/phone-limits.ts';
 import type { Vault } from '../../db/vault.ts';
 import { paymentWorkflowId } from '../../domain/id.ts';
 import { paymentInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
-import type { Provider } from '../../domain/provider.ts';
-import { capabilitiesOf } from '../../providers/index.ts';
+import { type Provider, ringsPhones } from '../../domain/provider.ts';
+import { capabilitiesOf, PROVIDER_NAMES } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { requireProvider } from '../require-provider.ts';
@@ -41,7 +47,7 @@ export async function createPayment(
   }
   const id = newId('payment');
   const workflowId = workflowIdOf(vault, merchantId, key);
-  const { inserted, payment } = await insertPayment(deps.pool, {
+  const stored = await insert(deps, terms.fallbacks, provider, {
     id,
     attemptId: newId('attempt'),
     merchantId,
@@ -67,7 +73,29 @@ export async function createPayment(
     metadata: body.metadata,
     cause: 'POST /api/v1/payments',
   });
-  return { payment: requireSame(payment, fingerprint), isReplay: !inserted };
+  return { payment: requireSame(stored.payment, fingerprint), isReplay: !stored.inserted };
+}
+
+const RINGING: readonly string[] = PROVIDER_NAMES.filter((name) =>
+  ringsPhones(capabilitiesOf(name)),
+);
+
+/** @throws ApiError rate_limited where it would ring a phone that others ring too often. */
+async function insert(
+  { pool, policies }: ApiDeps,
+  fallbacks: Payment['fallbacks'],
+  { name }: Provider,
+  next: NewPayment,
+): Promise<Insertion> {
+  const rings = [name, ...fallbacks.map((it) => it.provider)].some((it) => RINGING.includes(it));
+  if (!rings) return await insertPayment(pool, next);
+  const { phone_limit } = policies.api;
+  const stored = await insertWithinPhoneLimit(pool, next, phone_limit, RINGING);
+  if (!('kind' in stored)) return stored;
+  const { open, requests, per_ms } = phone_limit;
+  const detail = `this phone is asked by others too: at most ${open} open payments and ${requests} in ${per_ms / 1000} s, over all merchants; nothing was stored or sent; come again after Retry-After`;
+  const fault = { pointer: '/customer/phone', detail: 'has too many payments already' };
+  throw new ApiError('rate_limited', detail, [fault], Math.ceil(stored.retryAfterMs / 1000));
 }
 
 /** In E.164 where it is a phone of this provider's, so that every spelling is one request. */

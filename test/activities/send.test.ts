@@ -2,6 +2,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { type ChargeInput, createCharge } from '../../activities/charge.ts';
+import { sealCustomer } from '../../db/customers.ts';
+import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
 import { record } from '../../db/record.ts';
@@ -10,7 +12,7 @@ import type { ChargeResult } from '../../domain/outcome.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { ProviderClient } from '../../domain/provider.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { dispatch, MERCHANT, makeRecord, storePayment } from '../factories.ts';
+import { dispatch, MERCHANT, makeRecord, storePayment, VAULT } from '../factories.ts';
 import { depsFor } from './deps.ts';
 
 /** What a charge's runs may say of each other: a later failure never proves that nothing left. */
@@ -158,4 +160,22 @@ describe('M-Pesa, which takes none', () => {
     });
     expect(await charge(payment, client)).toMatchObject({ answer: { kind: 'pending' } });
   });
+});
+
+test('a prompt is not sent again while another payment of ours rings that phone', async () => {
+  const ringing = () => {
+    const id = newId('payment');
+    const payer = { id: null, phone: '+254700000101', email: null, name: null };
+    return storePayment(pool, { id, customer: sealCustomer(VAULT, id, payer) });
+  };
+  const payment = await ringing();
+  const { told, client } = openProvider([{ after: 'unsent' }, { says: 'pending' }]);
+  expect(await charge(payment, client)).toMatchObject({ kind: 'unsent' });
+  await dispatch(pool, await ringing());
+  expect(await charge(payment, client, 2)).toMatchObject({
+    kind: 'unsent',
+    isRetried: false,
+    details: { dispatched: false, failureCode: 'payer_busy' },
+  });
+  expect(told.sends).toBe(1);
 });

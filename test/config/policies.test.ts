@@ -200,3 +200,10 @@ test('a file that is not there, or is not YAML, is named', () => {
   writeFileSync(path, 'providers: {mpesa: [}');
   expect(faultsOf(() => readPolicies(DEFAULTS, path))[0]).toContain(path);
 });
+
+test('a phone is asked three times at once and ten times an hour; the sandbox’s more often', () => {
+  const shipped = readPolicies(DEFAULTS, null).api.phone_limit;
+  expect(shipped).toEqual({ open: 3, requests: 10, per_ms: 3_600_000 });
+  const sandbox = join(import.meta.dirname, '../../sandbox/policies.yaml');
+  expect(readPolicies(DEFAULTS, sandbox).api.phone_limit.open).toBeGreaterThan(100);
+});
