@@ -14,6 +14,7 @@ const durationMs = z
   .int()
   .min(1)
   .max(365 * 24 * 3_600_000);
+const DAY_MS = 24 * 3_600_000;
 /** The longest that a request may wait for a workflow: a process that ends waits longer. */
 export const REQUEST_WAIT_MAX_MS = 30_000;
 const scheduleMs = z.array(durationMs).min(1).max(20);
@@ -97,6 +98,7 @@ const policies = z.strictObject({
   api: z.strictObject({
     start_wait_ms: durationMs.max(REQUEST_WAIT_MAX_MS),
     two_operators_from_minor: fromMinor,
+    callback_token_life_ms: durationMs.min(DAY_MS),
     phone_limit: z.strictObject({
       open: z.int().min(1).max(10_000),
       requests: z.int().min(1).max(100_000),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { eventIdOf, type SealedWebhookEvent } from '../domain/webhook-event.ts';
 import type { Connection } from './pool.ts';
-import type { WebhookEvent } from './rows.ts';
+import { type WebhookEvent, webhookEventRow } from './rows.ts';
 import { sql } from './sql.ts';
 import type { Vault } from './vault.ts';
 
@@ -57,10 +57,15 @@ export async function findAttemptOf(
 export async function insertWebhookEvent(
   db: Connection,
   next: SealedWebhookEvent,
-): Promise<{ readonly inserted: boolean; readonly event: WebhookEvent }> {
+): Promise<{
+  readonly inserted: boolean;
+  readonly event: WebhookEvent;
+  /** How often it came before. */
+  readonly repeats: number;
+}> {
   const event = next.event === null ? null : sql.jsonb(next.event);
   const account = next.account ?? null;
-  const row = await db.one(sql.typeAlias('webhookEvent')`
+  const { duplicate_count, ...row } = await db.one(sql.type(storedRow)`
     INSERT INTO webhook_events (id, provider, account, event_key, status, workflow_id, payment_id,
       event, body_cipher, headers, verified_by, remote_address, error)
     VALUES (${next.id}, ${next.provider}, ${account}, ${next.eventKey}, ${next.status},
@@ -76,8 +81,23 @@ export async function insertWebhookEvent(
     ON CONFLICT (provider, event_key) DO UPDATE
       SET duplicate_count = webhook_events.duplicate_count + 1
     RETURNING id, provider, account, event_key, status, workflow_id, payment_id, event,
-      replay_count`);
-  return { inserted: row.id === next.id, event: row };
+      replay_count, duplicate_count`);
+  return { inserted: row.id === next.id, event: row, repeats: duplicate_count };
+}
+
+const storedRow = webhookEventRow.extend({ duplicate_count: z.int() });
+
+/** Whether a callback names a payment or refund that was sent to whoever proved it. */
+export async function isAboutOurs(
+  db: Connection,
+  { provider, account = null, workflowId }: SealedWebhookEvent,
+): Promise<boolean> {
+  return await db.exists(sql.typeAlias('id')`
+    SELECT a.id FROM attempts a
+    WHERE a.payment_id = coalesce(
+        (SELECT id FROM payments WHERE workflow_id = ${workflowId}),
+        (SELECT payment_id FROM refunds WHERE workflow_id = ${workflowId}))
+      AND ${isSentBy(provider, account)}`);
 }
 
 /**

@@ -1,18 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { recordAccountEvent } from '../../db/account-events.ts';
-import { isDatabaseAway } from '../../db/away.ts';
 import { findLatePayment, findLateRefund, isForWorkflow } from '../../db/late-news.ts';
 import type { WebhookEvent } from '../../db/rows.ts';
-import {
-  awaitDelivery,
-  insertWebhookEvent,
-  markDelivered,
-  markWebhookEvent,
-} from '../../db/webhook-events.ts';
+import { awaitDelivery, markDelivered, markWebhookEvent } from '../../db/webhook-events.ts';
 import { lateInput, lateRefundInput } from '../../domain/inputs.ts';
 import {
   isAccountEvent,
   isRefundEvent,
+  isUnreadable,
   type SealedWebhookEvent,
   type StoredEvent,
 } from '../../domain/webhook-event.ts';
@@ -22,8 +16,8 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { Callback, Channel } from './channel.ts';
 import type { Proof } from './proof.ts';
-import { asPaymentHolds, comparePayer } from './reading.ts';
 import { seal } from './sealing.ts';
+import { storeCallback } from './storing.ts';
 
 export type Taken = {
   readonly event_id: string;
@@ -32,11 +26,6 @@ export type Taken = {
   readonly workflow_id: string | null;
   readonly fate: Delivery | 'duplicate' | 'parked' | 'waits_for_temporal' | 'kept_by_temporal';
 };
-
-const STORE_TRIES = 3;
-const STORE_PAUSE_MS = 300;
-/** A try that hung used up the time of the others: the provider waits for our answer. */
-const STORE_WITHIN_MS = 5_000;
 
 /**
  * Takes a genuine callback: stored first, then signalled. With Temporal away the database keeps it.
@@ -51,12 +40,15 @@ export async function takeCallback(
 ): Promise<Taken> {
   const { sealed, otherVersion, payerPhone } = seal(deps, channel, proof, callback);
   tellOtherVersion(deps, sealed, otherVersion);
-  const stored = await store(deps, sealed, payerPhone);
+  const stored = await storeCallback(deps, sealed, payerPhone);
   if (stored === null) return await handToTemporal(deps, sealed);
-  const { inserted, event } = stored;
+  const { inserted, event, repeats } = stored;
   const { id: event_id, payment_id, workflow_id } = event;
   const taken = { event_id, payment_id, workflow_id };
-  if (!inserted) return { ...taken, fate: 'duplicate' };
+  if (!inserted) {
+    if (event.status === 'parked' && repeats < ASKS_MAX) await askAgain(deps, event, repeats);
+    return { ...taken, fate: 'duplicate' };
+  }
   if (event.status !== 'received') {
     if (event.event !== null) await passUnreadable(deps, event);
     return { ...taken, fate: 'parked' };
@@ -79,31 +71,18 @@ function tellOtherVersion(
   );
 }
 
-/**
- * Null when the database does not store it, for whatever reason: a callback comes once, so even a
- * fault of ours must not lose it. What mends by itself is tried again at once.
- */
-async function store(
-  { callbackPool, vault, log }: ApiDeps,
-  sealed: SealedWebhookEvent,
-  payerPhone: string | undefined,
-) {
-  const startedMs = performance.now();
-  for (let tried = 1; ; tried += 1) {
-    try {
-      const told = await asPaymentHolds(callbackPool, vault, sealed);
-      const compared = await comparePayer(callbackPool, vault, told, payerPhone);
-      return await insertWebhookEvent(callbackPool, compared);
-    } catch (error) {
-      const isAway = isDatabaseAway(error);
-      const level = isAway ? 'warn' : 'error';
-      log[level]({ err: error, event_id: sealed.id, tried }, 'a callback could not be stored');
-      const isOver = tried === STORE_TRIES || performance.now() - startedMs > STORE_WITHIN_MS;
-      if (!isAway || isOver) return null;
-      await sleep(STORE_PAUSE_MS * tried);
-    }
+/** What nobody can read may be another word of the provider’s than the first such: it is asked. */
+async function askAgain(deps: ApiDeps, stored: WebhookEvent, nth: number): Promise<void> {
+  if (!isUnreadable(stored.event)) return;
+  try {
+    await passToWhom(deps, stored, `${stored.id}.again-${nth}`);
+  } catch (error) {
+    deps.log.warn({ err: error, event_id: stored.id }, 'a repeated callback was not passed on');
   }
 }
+
+/** So many callbacks that nobody can read make their payment ask the provider. */
+const ASKS_MAX = 3;
 
 /**
  * The payment's workflow takes it, with its bytes. A workflow of its own holds what no running
@@ -182,7 +161,11 @@ async function passUnreadable(deps: ApiDeps, stored: WebhookEvent): Promise<void
   if (fate === 'waits_for_temporal') await awaitDelivery(deps.callbackPool, stored.id);
 }
 
-async function passToWhom(deps: ApiDeps, stored: WebhookEvent): Promise<Delivery | 'parked'> {
+async function passToWhom(
+  deps: ApiDeps,
+  stored: WebhookEvent,
+  deliveryId = stored.id,
+): Promise<Delivery | 'parked'> {
   const { callbackPool } = deps;
   const { id, event, workflow_id: workflowId, provider, account } = stored;
   if (event === null) return 'unknown';
@@ -194,7 +177,7 @@ async function passToWhom(deps: ApiDeps, stored: WebhookEvent): Promise<Delivery
   const capabilities = capabilitiesOf(provider);
   return await deliver(
     deps,
-    { id, event, workflowId, unstored: null },
+    { id: deliveryId, event, workflowId, unstored: null },
     {
       payment: async () => {
         if (isRefundEvent(event)) return 'unknown';

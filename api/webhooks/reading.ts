@@ -9,6 +9,7 @@ import type { SealedWebhookEvent, Translation } from '../../domain/webhook-event
 import { hasPersonalIds } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Channel } from './channel.ts';
+import { malformedKey } from './keeping.ts';
 
 /**
  * What a callback says, and the key that makes it unique. From here on neither holds anything of
@@ -22,8 +23,10 @@ export function readCallback(
   const read = requireStorable(translate(log, provider.name, webhook, body));
   const digest = (text: string) =>
     vault.hash('webhook_event_key', text).toString('hex').slice(0, 32);
-  if (read.kind === 'malformed')
-    return { read, key: `malformed-${digest(body.toString('latin1'))}` };
+  if (read.kind === 'malformed') {
+    const { workflowId } = read;
+    return { read, key: malformedKey(workflowId === undefined ? null : digest(workflowId)) };
+  }
   if (provider.idsArePersonal !== true) return { read, key: read.eventKey };
   return { read: sealIds(vault, read), key: digest(read.eventKey) };
 }

@@ -1,10 +1,12 @@
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import { requireRate } from '../middleware/rate-limit.ts';
 import { declare, type Operation, type Reply } from '../operation.ts';
 import { type Callback, findChannel } from './channel.ts';
 import { takeCallback } from './inbox.ts';
 import { readToken, requireSignature } from './proof.ts';
 import { readRawBody } from './raw-body.ts';
+import { ExpiredToken } from './storing.ts';
 
 const common = {
   method: 'post',
@@ -57,19 +59,27 @@ async function receive(deps: ApiDeps, call: Received): Promise<Reply> {
     const isSigned = channel.webhook.verify !== undefined;
     // A forged token is known before a byte of the body is read.
     const token = isSigned ? null : readToken(deps, channel, proofText);
+    if (token !== null) await requireRate(deps, 'callback_token', proofText);
     const callback = await readCallback(call);
     const proof = token ?? (await requireSignature(deps, channel, proofText, callback));
+    if (proof.account !== null) await requireRate(deps, 'callback_account', proof.account);
     const taken = await takeCallback(deps, channel, proof, callback);
     log.info(taken, 'a callback was taken');
     deps.metrics.countCallback(name, taken.fate);
     return { status: 200, body: channel.webhook.acknowledgement };
   } catch (error) {
-    // What finds nothing has the line of its request, and no second one.
-    const isTold = error instanceof ApiError && error.code !== 'not_found';
+    const fate = fateOf(error);
+    // What finds nothing or comes too often has the line of its request, and no second one.
+    const isTold = fate === 'refused' && error instanceof ApiError && error.code !== 'not_found';
     if (isTold) log.warn({ code: error.code }, 'a callback was refused');
-    deps.metrics.countCallback(name, 'refused');
+    deps.metrics.countCallback(name, fate);
     throw error;
   }
+}
+
+function fateOf(error: unknown): 'expired' | 'limited' | 'refused' {
+  if (error instanceof ExpiredToken) return 'expired';
+  return error instanceof ApiError && error.code === 'rate_limited' ? 'limited' : 'refused';
 }
 
 /** Few headers are kept, and none that could hold a secret of ours. */

@@ -9,6 +9,7 @@ import {
 } from '../../domain/webhook-event.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Callback, Channel } from './channel.ts';
+import { cutBody } from './keeping.ts';
 import type { Proof } from './proof.ts';
 import { readCallback } from './reading.ts';
 
@@ -32,6 +33,8 @@ export function seal(
   const named = 'workflowId' in read ? (read.workflowId ?? null) : null;
   const workflowId = addressed ?? named;
   const event = eventOf(read, workflowId);
+  const { kept, note } = cutBody(read.kind, body);
+  const reason = isUnreadable(event) ? event.message : 'reason' in read ? read.reason : null;
   const sealed = {
     id,
     provider: channel.provider.name,
@@ -40,11 +43,11 @@ export function seal(
     status: STATUSES[read.kind],
     workflowId,
     event,
-    bodyCipher: sealBody(vault, id, body),
+    bodyCipher: sealBody(vault, id, kept),
     headers,
     verifiedBy: channel.webhook.verify === undefined ? 'token' : 'signature',
     remoteAddress,
-    error: isUnreadable(event) ? event.message : 'reason' in read ? read.reason : null,
+    error: note === null ? reason : `${reason}; ${note}`,
   };
   const payerPhone = read.kind === 'event' ? read.payerPhone : undefined;
   return { sealed, otherVersion: read.otherVersion, payerPhone };

@@ -50,6 +50,7 @@ test('a callback is kept with what it says and how it was verified', async () =>
   const callback = makeWebhookEvent({ workflowId, headers: { 'user-agent': 'Daraja' } });
   expect(await insertWebhookEvent(pool, callback)).toEqual({
     inserted: true,
+    repeats: 0,
     event: {
       id: callback.id,
       provider: 'mpesa',
