@@ -89,6 +89,10 @@ const fromMinor = z
     return z.NEVER;
   });
 
+const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], {
+  error: 'must be an address or a network, such as 192.0.2.0/24',
+});
+
 const rateLimit = z.strictObject({
   requests: z.int().min(1).max(1_000_000),
   per_ms: z.int().min(1000).max(86_400_000),
@@ -99,6 +103,7 @@ const policies = z.strictObject({
     start_wait_ms: durationMs.max(REQUEST_WAIT_MAX_MS),
     two_operators_from_minor: fromMinor,
     callback_token_life_ms: durationMs.min(DAY_MS),
+    callback_addresses: z.record(z.string(), z.array(network).min(1).max(100)),
     phone_limit: z.strictObject({
       open: z.int().min(1).max(10_000),
       requests: z.int().min(1).max(100_000),
@@ -177,6 +182,11 @@ export function readPolicies(
   const faults = Object.keys(unknown)
     .filter((name) => !Object.hasOwn(providerDefaults, name))
     .map((name) => nameFile(['providers', name], `providers.${name}: no such provider`));
+  for (const name of Object.keys(parsed.data?.api.callback_addresses ?? {})) {
+    if (Object.hasOwn(providerDefaults, name)) continue;
+    const path = ['api', 'callback_addresses', name];
+    faults.push(nameFile(path, `${path.join('.')}: no such provider`));
+  }
   for (const [name, { reattempt }] of Object.entries(parsed.data?.providers ?? {})) {
     const path = `providers.${name}.reattempt.fallback`;
     for (const other of reattempt.fallback.filter((it) => !Object.hasOwn(providerDefaults, it))) {

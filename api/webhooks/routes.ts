@@ -2,8 +2,9 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { requireRate } from '../middleware/rate-limit.ts';
 import { declare, type Operation, type Reply } from '../operation.ts';
-import { type Callback, findChannel } from './channel.ts';
+import { type Callback, type Channel, findChannel } from './channel.ts';
 import { takeCallback } from './inbox.ts';
+import { isWithin } from './networks.ts';
 import { readToken, requireSignature } from './proof.ts';
 import { readRawBody } from './raw-body.ts';
 import { ExpiredToken } from './storing.ts';
@@ -62,6 +63,7 @@ async function receive(deps: ApiDeps, call: Received): Promise<Reply> {
     if (token !== null) await requireRate(deps, 'callback_token', proofText);
     const callback = await readCallback(call);
     const proof = token ?? (await requireSignature(deps, channel, proofText, callback));
+    requireOrigin(deps, channel, call);
     if (proof.account !== null) await requireRate(deps, 'callback_account', proof.account);
     const taken = await takeCallback(deps, channel, proof, callback);
     log.info(taken, 'a callback was taken');
@@ -69,6 +71,10 @@ async function receive(deps: ApiDeps, call: Received): Promise<Reply> {
     return { status: 200, body: channel.webhook.acknowledgement };
   } catch (error) {
     const fate = fateOf(error);
+    if (fate === 'foreign') {
+      const about = { remote_address: call.remoteAddress };
+      log.warn(about, 'a genuine callback came from an address that is not the provider’s');
+    }
     // What finds nothing or comes too often has the line of its request, and no second one.
     const isTold = fate === 'refused' && error instanceof ApiError && error.code !== 'not_found';
     if (isTold) log.warn({ code: error.code }, 'a callback was refused');
@@ -77,8 +83,23 @@ async function receive(deps: ApiDeps, call: Received): Promise<Reply> {
   }
 }
 
-function fateOf(error: unknown): 'expired' | 'limited' | 'refused' {
+/** What is genuine, and comes from an address that the provider does not call from. */
+class ForeignAddress extends ApiError {
+  constructor() {
+    super('not_found', 'no route has this path');
+  }
+}
+
+/** @throws ForeignAddress where the policies name the provider's addresses, and this is none. */
+function requireOrigin({ policies }: ApiDeps, { provider }: Channel, call: Received): void {
+  const networks = policies.api.callback_addresses[provider.name];
+  if (networks === undefined || isWithin(call.remoteAddress ?? '', networks)) return;
+  throw new ForeignAddress();
+}
+
+function fateOf(error: unknown): 'expired' | 'foreign' | 'limited' | 'refused' {
   if (error instanceof ExpiredToken) return 'expired';
+  if (error instanceof ForeignAddress) return 'foreign';
   return error instanceof ApiError && error.code === 'rate_limited' ? 'limited' : 'refused';
 }
 

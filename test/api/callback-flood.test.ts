@@ -117,6 +117,32 @@ describe('what nobody can read', () => {
   });
 });
 
+describe('where the policies say from where M-Pesa calls', () => {
+  const from = (address: string) => ({ 'x-forwarded-for': address });
+
+  // table
+  test.each([
+    ['196.201.212.69', ['196.201.212.0/24'], 200],
+    ['196.201.215.69', ['196.201.212.0/24'], 404],
+    ['196.201.215.69', ['196.201.212.0/24', '196.201.215.69'], 200],
+    ['::ffff:196.201.212.69', ['196.201.212.0/24'], 200],
+    ['196.201.212.69:4711', ['196.201.212.0/24'], 200],
+    ['2001:db8::7', ['196.201.212.0/24', '2001:db8::/32'], 200],
+    ['2001:db9::7', ['196.201.212.0/24', '2001:db8::/32'], 404],
+    ['196.201.212.69', ['::/0'], 404],
+  ] as const)('a callback from %s (%j) is answered %s', async (address, networks, answer) => {
+    await start({ callbackAddresses: { mpesa: [...networks] } });
+    const sending = { body: makeStkCallback(), headers: from(address) };
+    const told = await api.send('POST', stkPath(api, await processing()), sending);
+    expect(told.status).toBe(answer);
+    expect(await listStored(api)).toHaveLength(answer === 200 ? 1 : 0);
+    const metrics = await api.metrics.registry.metrics();
+    expect(/channel="stk",fate="foreign"\} 1/.test(metrics)).toBe(answer === 404);
+    // Of the others nothing is said.
+    expect((await signed(makeStripeEvent('evt_1', 'x'))).status).toBe(200);
+  });
+});
+
 describe('the token of what has ended', () => {
   const endedAgo = (payment: Payment, days: number) =>
     api.database.queryAsOwner(

@@ -99,6 +99,7 @@ const LIMITS_WAIT_MS = 20_000;
 export type TestApiOptions = {
   readonly live?: Partial<LiveSettings>;
   readonly rateLimits?: Partial<Policies['api']['rate_limits']>;
+  readonly callbackAddresses?: Policies['api']['callback_addresses'];
   /** Left out, a phone may be asked as often as a test likes. */
   readonly phoneLimit?: Policies['api']['phone_limit'];
   readonly timeouts?: Partial<ServerTimeouts>;
@@ -156,7 +157,8 @@ async function serve(
   // A machine that is slow is no database that is: nothing here is refused for its time.
   const start_wait_ms = REQUEST_WAIT_MAX_MS;
   const phone_limit = options.phoneLimit ?? { open: 1_000, requests: 10_000, per_ms: 3_600_000 };
-  const api = { ...shipped.api, rate_limits, start_wait_ms, phone_limit };
+  const { callbackAddresses: callback_addresses = {} } = options;
+  const api = { ...shipped.api, rate_limits, start_wait_ms, phone_limit, callback_addresses };
   const policies = { ...shipped, api };
   const limits = openRateLimits(databaseUrl, rate_limits, LOCAL_LIMITS, LIMITS_WAIT_MS);
   let isDraining = false;

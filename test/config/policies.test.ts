@@ -207,3 +207,18 @@ test('a phone is asked three times at once and ten times an hour; the sandbox’
   const sandbox = join(import.meta.dirname, '../../sandbox/policies.yaml');
   expect(readPolicies(DEFAULTS, sandbox).api.phone_limit.open).toBeGreaterThan(100);
 });
+
+// table
+test.each([
+  [{ mpesa: ['196.201.212.0/24', '196.201.212.69', '2001:db8::/32'] }, []],
+  [{ mpesa: ['196.201.212.0/33'] }, ['mpesa.0: must be an address or a network']],
+  [{ mpesa: ['safaricom.co.ke'] }, ['mpesa.0: must be an address or a network']],
+  [{ mpesa: [] }, ['mpesa: ']],
+  [{ airtel: ['196.201.212.0/24'] }, ['airtel: no such provider']],
+])('of the addresses %j are refused: %j', (callback_addresses, faults) => {
+  const found = faultsOf(() => readWith({ api: { callback_addresses } }));
+  expect(found).toHaveLength(faults.length);
+  for (const [index, fault] of faults.entries()) {
+    expect(found[index]).toContain(`api.callback_addresses.${fault}`);
+  }
+});
