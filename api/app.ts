@@ -59,7 +59,7 @@ function guardDoor(deps: ApiDeps): Koa.Middleware {
   };
 }
 
-/** Counts what finds nothing, after it found nothing: so what is genuine is never refused for it. */
+/** Counts what finds nothing, after it did: so what is genuine is never refused for it. */
 async function takeKnown(deps: ApiDeps, ctx: Koa.Context, next: Koa.Next): Promise<void> {
   const refuseTooMany = () => requireRate(deps, 'unknown_callback', subjectOf(ctx.ip));
   try {

@@ -91,7 +91,8 @@ export async function isPhoneRinging(db: Connection, paymentId: string): Promise
     WHERE p.phone_hash = ${sql.binary(Buffer.from(phone_hash))} AND p.id <> ${paymentId}
       AND p.status = 'processing' AND p.waiting_for IS DISTINCT FROM 'resend'
       AND a.dispatched_at > now() - interval '1 millisecond'
-        * coalesce(p.policy->'lookup'->>'prompt_life_ms', p.policy->'lookup'->>'window_ms')::bigint`);
+        * coalesce(p.policy->'lookup'->>'prompt_life_ms',
+          p.policy->'lookup'->>'window_ms')::bigint`);
 }
 
 const phoneRow = z.object({ phone_hash: z.instanceof(Uint8Array).nullable() });

@@ -60,7 +60,7 @@ export async function heldAgainstReceipts(
   return request;
 }
 
-/** Whether the receipt of the row is known to be the payment's: then it is not asked about again. */
+/** Whether the row's receipt is known to be the payment's: then it is not asked about again. */
 const PAID_BY_ITS_RECEIPT = {
   created: false,
   processing: false,

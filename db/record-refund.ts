@@ -123,8 +123,8 @@ export async function lockRefund(
 }
 
 /**
- * A receipt that a callback told is older than one that was asked for: the first one stays. One that
- * another payment has is not learned: by it somebody else's money would be given back.
+ * A receipt that a callback told is older than one that was asked for: the first one stays. One
+ * that another payment has is not learned: by it somebody else's money would be given back.
  */
 async function keepReceipt(
   db: Connection,

@@ -1,5 +1,5 @@
--- A receipt stands for money that moved once: one payment, or one refund, of an account is done by it.
--- The processes ask before they write; these indexes hold whatever they do.
+-- A receipt stands for money that moved once: one payment, or one refund, of an account is done by
+-- it. The processes ask before they write; these indexes hold whatever they do.
 
 -- Rows that had one receipt before keep it. All but the first of them are marked, so that the index
 -- can be made, and stay for people to look at.

@@ -145,13 +145,7 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
   };
 }
 
-async function serve(
-  databaseUrl: string,
-  [pool, callbackPool]: readonly [Pool, Pool],
-  options: TestApiOptions,
-) {
-  const engine = createScriptedEngine();
-  const tokens = createCallbackTokens(randomBytes(32));
+function policiesFor(options: TestApiOptions): Policies {
   const shipped = readPolicies(POLICY_DEFAULTS, null);
   const rate_limits = { ...shipped.api.rate_limits, ...options.rateLimits };
   // A machine that is slow is no database that is: nothing here is refused for its time.
@@ -159,7 +153,18 @@ async function serve(
   const phone_limit = options.phoneLimit ?? { open: 1_000, requests: 10_000, per_ms: 3_600_000 };
   const { callbackAddresses: callback_addresses = {} } = options;
   const api = { ...shipped.api, rate_limits, start_wait_ms, phone_limit, callback_addresses };
-  const policies = { ...shipped, api };
+  return { ...shipped, api };
+}
+
+async function serve(
+  databaseUrl: string,
+  [pool, callbackPool]: readonly [Pool, Pool],
+  options: TestApiOptions,
+) {
+  const engine = createScriptedEngine();
+  const tokens = createCallbackTokens(randomBytes(32));
+  const policies = policiesFor(options);
+  const { rate_limits } = policies.api;
   const limits = openRateLimits(databaseUrl, rate_limits, LOCAL_LIMITS, LIMITS_WAIT_MS);
   let isDraining = false;
   let closing: Promise<void> | null = null;

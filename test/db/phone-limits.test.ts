@@ -70,7 +70,7 @@ test('other merchants count, and so does only who rings this phone', async () =>
   expect(await isRefused(ringing({}, '+254700000102'))).toBe(false);
 });
 
-test('it is told when to come again: with the oldest of the window, or with the next end', async () => {
+test('it is told when to come again: with the window’s oldest, or with the next end', async () => {
   await storeAll(['failed', 'failed', 'failed', 'failed', 'failed']);
   await database.queryAsOwner(`UPDATE payments SET created_at = now() - interval '50 minutes'`);
   const refused = await ask(ringing());
@@ -124,7 +124,7 @@ describe('what the provider did not take', () => {
     expect(await sendAgain(await storePayment(pool, ringing()))).toMatchObject({ kind });
   });
 
-  test('is sent again once the other’s prompt is over, or waits as well, or rings nobody', async () => {
+  test('is sent again once the other’s is over, or waits as well, or rings nobody', async () => {
     const other = await store('processing');
     const claim = async (rings?: boolean) =>
       (await sendAgain(await storePayment(pool, ringing()), rings)).kind;
