@@ -30,6 +30,8 @@ export const PROBLEMS = {
   not_parked: { status: 409, retryable: false, title: 'The callback is not parked', mend: 'Only a parked callback can be closed; see its status.' },
   not_readable: { status: 409, retryable: false, title: 'What is kept cannot be opened', mend: 'Its bytes are damaged or their data key is gone: the log names the row. Bring the key back to MALIPO_DATA_KEYS, or restore the row.' },
   endpoint_off: { status: 409, retryable: false, title: 'The endpoint is switched off', mend: 'Switch it on (PATCH with active: true), then recover what it lacks.' },
+  too_many_endpoints: { status: 409, retryable: false, title: 'The merchant has as many endpoints as it may have', mend: 'Delete an endpoint that is no longer used, or change its url.' },
+  url_taken: { status: 409, retryable: false, title: 'Another endpoint has this url', mend: 'Change the endpoint that has it, or delete it first.' },
   email_taken: { status: 409, retryable: false, title: 'The address is taken', mend: 'Change the operator that has it, or use another address.' },
   body_too_large: { status: 413, retryable: false, title: 'The body is too large', mend: 'Send less; metadata is for references, not for documents.' },
   unsupported_media_type: { status: 415, retryable: false, title: 'The body must be application/json', mend: 'Send Content-Type: application/json.' },

@@ -5,8 +5,9 @@
  * - `freely`: the same again leaves things as the first one did. Readings; a cancel, capture or
  *   verify, which are done once however often they are asked for; a PUT, PATCH or DELETE, which
  *   names the state that it wants; a delivery, which receivers know by its `webhook-id`.
- * - `once`: a second one would make a second thing: an endpoint, a key, a test event, or a secret
- *   that nobody has read. It is sent again only when it is certain that the first was not heard.
+ * - `once`: a second one would make a second thing: a key, a test event, or a secret that nobody
+ *   has read; of an endpoint it would not tell the secret. It is sent again only when it is certain
+ *   that the first was not heard.
  */
 export type Repeat = 'by_key' | 'freely' | 'once';
 

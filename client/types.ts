@@ -19,6 +19,7 @@ import type { refundExecutionShape, refundShape } from '../api/refunds/shape.ts'
 import type { pageQuery } from '../api/schema.ts';
 import type { pageOf } from '../api/shape.ts';
 import type {
+  createdEndpointShape,
   createEndpointBody,
   deliveryShape,
   deliveryWithAttemptsShape,
@@ -39,8 +40,9 @@ export type Refund = z.output<typeof refundShape>;
 export type RefundExecution = z.output<typeof refundExecutionShape>;
 export type ProviderConfig = z.output<typeof configShape>;
 export type WebhookEndpoint = z.output<typeof endpointShape>;
-/** Its secret is told this once. */
-export type NewWebhookEndpoint = z.output<typeof newEndpointShape>;
+/** Its secret is told this once; null where the endpoint was there before. */
+export type NewWebhookEndpoint = z.output<typeof createdEndpointShape>;
+export type WebhookEndpointWithSecret = z.output<typeof newEndpointShape>;
 export type MalipoEvent = z.output<typeof eventShape>;
 /** An event as it is POSTed to an endpoint. */
 export type DeliveredEvent = z.output<typeof deliveredEventShape>;
@@ -68,6 +70,7 @@ export type CreateApiKey = z.input<typeof createApiKeyBody>;
 /** What lists are asked for. `limit` is the size of a page; an iteration goes on to the end. */
 export type ListPayments = Partial<z.output<typeof listPaymentsQuery>>;
 export type ListRefunds = Partial<z.output<typeof pageQuery>>;
+export type ListWebhookEndpoints = Partial<z.output<typeof pageQuery>>;
 export type ListEvents = Partial<z.output<typeof listEventsQuery>>;
 export type ListDeliveries = Partial<z.output<typeof listDeliveriesQuery>>;
 
@@ -95,7 +98,7 @@ type Answers = {
   getWebhookEndpoint: WebhookEndpoint;
   updateWebhookEndpoint: WebhookEndpoint;
   deleteWebhookEndpoint: undefined;
-  rotateWebhookSecret: NewWebhookEndpoint;
+  rotateWebhookSecret: WebhookEndpointWithSecret;
   testWebhookEndpoint: TestDelivery;
   recoverWebhookEndpoint: Recovery;
   listEvents: Page<MalipoEvent>;

@@ -2,11 +2,13 @@ import { List } from './list.ts';
 import type { RequestOptions, Send } from './send.ts';
 import type {
   CreateWebhookEndpoint,
+  ListWebhookEndpoints,
   NewWebhookEndpoint,
   Recovery,
   TestDelivery,
   UpdateWebhookEndpoint,
   WebhookEndpoint,
+  WebhookEndpointWithSecret,
 } from './types.ts';
 
 /** Where you are told what happened; `verifyWebhook` tells whether it was us. */
@@ -17,14 +19,19 @@ export class WebhookEndpoints {
     this.#send = send;
   }
 
-  /** Its secret is told this once. */
+  /**
+   * Its secret is told this once. Where an endpoint of yours has the address already, the answer is
+   * that one as it is, and `secret` is null.
+   */
   create(body: CreateWebhookEndpoint, options?: RequestOptions): Promise<NewWebhookEndpoint> {
     return this.#send('createWebhookEndpoint', { body, options });
   }
 
   /** Newest first. */
-  list(options?: RequestOptions): List<WebhookEndpoint> {
-    return new List(() => this.#send('listWebhookEndpoints', { options }));
+  list(query: ListWebhookEndpoints = {}, options?: RequestOptions): List<WebhookEndpoint> {
+    return new List((cursor = query.cursor) =>
+      this.#send('listWebhookEndpoints', { query: { ...query, cursor }, options }),
+    );
   }
 
   get(id: string, options?: RequestOptions): Promise<WebhookEndpoint> {
@@ -46,7 +53,7 @@ export class WebhookEndpoints {
   }
 
   /** A new secret, told this once; for a day the old one signs as well, so that both verify. */
-  rotateSecret(id: string, options?: RequestOptions): Promise<NewWebhookEndpoint> {
+  rotateSecret(id: string, options?: RequestOptions): Promise<WebhookEndpointWithSecret> {
     return this.#send('rotateWebhookSecret', { of: id, options });
   }
 

@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { FAILURE_CODES, WHO_CAN_ACT } from '../domain/error.ts';
 import { CURRENCIES } from '../domain/money.ts';
+import type { DeliveryLimits } from '../domain/outgoing-event.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
 import { SettingsError } from './settings-error.ts';
 
@@ -98,6 +99,14 @@ const rateLimit = z.strictObject({
   per_ms: z.int().min(1000).max(86_400_000),
 });
 
+const deliveryLimits: z.ZodType<DeliveryLimits> = z.strictObject({
+  endpoints_max: z.int().min(1).max(100),
+  first_tries_max: z.int().min(1).max(10_000),
+  first_tries_per_endpoint_max: z.int().min(1).max(10_000),
+  posts_max: z.int().min(1).max(100),
+  posts_per_endpoint_max: z.int().min(1).max(100),
+});
+
 const policies = z.strictObject({
   api: z.strictObject({
     start_wait_ms: durationMs.max(REQUEST_WAIT_MAX_MS),
@@ -122,6 +131,8 @@ const policies = z.strictObject({
       unknown_callback: rateLimit,
       callback_account: rateLimit,
       callback_token: rateLimit,
+      recover: rateLimit,
+      resend: rateLimit,
     }),
   }),
   sweep: z.strictObject({
@@ -135,6 +146,7 @@ const policies = z.strictObject({
     schedule_ms: scheduleMs,
     disable_after_ms: durationMs,
   }),
+  delivery_limits: deliveryLimits,
   providers: z.record(z.string(), providerPolicy),
 });
 export type Policies = z.infer<typeof policies>;

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { UniqueIntegrityConstraintViolationError } from 'slonik';
 import { z } from 'zod';
 import { newId } from './ids.ts';
 import type { Connection, Pool } from './pool.ts';
@@ -34,18 +35,37 @@ export type EndpointChanges = {
   readonly active?: boolean | undefined;
 };
 
-/** @returns the endpoint and its secret, which is told this once. */
+export type NewEndpoint = {
+  readonly merchantId: string;
+  readonly url: string;
+  readonly description: string | null;
+  readonly eventTypes: readonly string[];
+};
+/** `secret` is told at its creation and never again: null where the endpoint was there before. */
+export type Inserted = { readonly endpoint: WebhookEndpoint; readonly secret: string | null };
+
+/**
+ * An address is an endpoint once for each merchant, so the same again is the first one, as it is.
+ * @returns null when the merchant has as many endpoints as it may have.
+ */
 export function insertEndpoint(
   pool: Pool,
   vault: Vault,
-  next: {
-    readonly merchantId: string;
-    readonly url: string;
-    readonly description: string | null;
-    readonly eventTypes: readonly string[];
-  },
-): Promise<{ readonly endpoint: WebhookEndpoint; readonly secret: string }> {
+  next: NewEndpoint,
+  endpointsMax: number,
+): Promise<Inserted | null> {
   return pool.transaction(async (db) => {
+    // Creations of one merchant wait for each other; its payments, which refer to this row, do not.
+    await db.one(sql.typeAlias('id')`
+      SELECT id FROM merchants WHERE id = ${next.merchantId} FOR NO KEY UPDATE`);
+    const isLive = sql.fragment`merchant_id = ${next.merchantId} AND deleted_at IS NULL`;
+    const known = await db.maybeOne(sql.type(endpointRow)`
+      SELECT ${ENDPOINT} FROM webhook_endpoints
+      WHERE ${isLive} AND md5(url) = md5(${next.url}) AND url = ${next.url}`);
+    if (known !== null) return { endpoint: known, secret: null };
+    const { live } = await db.one(sql.type(z.object({ live: z.int() }))`
+      SELECT count(id) AS live FROM webhook_endpoints WHERE ${isLive}`);
+    if (live >= endpointsMax) return null;
     const endpoint = await db.one(sql.type(endpointRow)`
       INSERT INTO webhook_endpoints (id, merchant_id, url, description, event_types)
       VALUES (${newId('webhook_endpoint')}, ${next.merchantId}, ${next.url}, ${next.description},
@@ -70,14 +90,17 @@ async function insertSecret(
   return secret;
 }
 
-/** A merchant's endpoints, newest first; they are few. */
+/** Newest first, from the one behind this id on; null: from the newest. */
 export async function listEndpoints(
   db: Connection,
   merchantId: string,
+  { limit, beforeId }: { readonly limit: number; readonly beforeId: string | null },
 ): Promise<readonly WebhookEndpoint[]> {
   return await db.any(sql.type(endpointRow)`
     SELECT ${ENDPOINT} FROM webhook_endpoints
-    WHERE merchant_id = ${merchantId} AND deleted_at IS NULL ORDER BY id DESC LIMIT 1000`);
+    WHERE merchant_id = ${merchantId} AND deleted_at IS NULL
+      AND (${beforeId}::text IS NULL OR id < ${beforeId})
+    ORDER BY id DESC LIMIT ${limit}`);
 }
 
 export async function findEndpoint(
@@ -90,22 +113,31 @@ export async function findEndpoint(
     WHERE id = ${id} AND merchant_id = ${merchantId} AND deleted_at IS NULL`);
 }
 
-/** Changes what is given. Switching it on forgets why it was switched off. */
+/**
+ * Changes what is given. Switching it on forgets why it was switched off.
+ * @returns false, and nothing is changed, when another endpoint of the merchant has the address.
+ */
 export async function updateEndpoint(
   db: Connection,
   id: string,
   changes: EndpointChanges,
-): Promise<void> {
+): Promise<boolean> {
   const types = changes.eventTypes === undefined ? null : [...changes.eventTypes];
-  await db.query(sql.typeAlias('none')`
-    UPDATE webhook_endpoints SET url = coalesce(${changes.url ?? null}, url),
-      description = coalesce(${changes.description ?? null}, description),
-      event_types = coalesce(${types === null ? null : sql.array(types, 'text')}, event_types),
-      active = coalesce(${changes.active ?? null}::boolean, active),
-      disabled_reason = CASE WHEN ${changes.active ?? null} THEN NULL ELSE disabled_reason END,
-      failing_since = CASE WHEN ${changes.active ?? null} THEN NULL ELSE failing_since END,
-      updated_at = now()
-    WHERE id = ${id}`);
+  try {
+    await db.query(sql.typeAlias('none')`
+      UPDATE webhook_endpoints SET url = coalesce(${changes.url ?? null}, url),
+        description = coalesce(${changes.description ?? null}, description),
+        event_types = coalesce(${types === null ? null : sql.array(types, 'text')}, event_types),
+        active = coalesce(${changes.active ?? null}::boolean, active),
+        disabled_reason = CASE WHEN ${changes.active ?? null} THEN NULL ELSE disabled_reason END,
+        failing_since = CASE WHEN ${changes.active ?? null} THEN NULL ELSE failing_since END,
+        updated_at = now()
+      WHERE id = ${id}`);
+    return true;
+  } catch (error) {
+    if (error instanceof UniqueIntegrityConstraintViolationError) return false;
+    throw error;
+  }
 }
 
 /** It gets nothing more; what was sent stays to be read. */

@@ -55,3 +55,12 @@ export type DeliveryPolicy = {
   /** An endpoint that fails for this long without one success is switched off. */
   readonly disable_after_ms: number;
 };
+
+/** What one merchant may have of all that sends webhooks (config/policies.yaml). */
+export type DeliveryLimits = {
+  readonly endpoints_max: number;
+  readonly first_tries_max: number;
+  readonly first_tries_per_endpoint_max: number;
+  readonly posts_max: number;
+  readonly posts_per_endpoint_max: number;
+};

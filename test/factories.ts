@@ -7,7 +7,8 @@ import type { Pool } from '../db/pool.ts';
 import { record } from '../db/record.ts';
 import { insertRefund, type NewRefund } from '../db/refunds.ts';
 import { sql } from '../db/sql.ts';
-import { createVault } from '../db/vault.ts';
+import { createVault, type Vault } from '../db/vault.ts';
+import { insertEndpoint, type NewEndpoint } from '../db/webhook-endpoints.ts';
 import { sealBody } from '../db/webhook-events.ts';
 import { failure } from '../domain/error.ts';
 import { paymentWorkflowId, refundWorkflowId } from '../domain/id.ts';
@@ -258,6 +259,19 @@ export function makeWebhookEvent(
     error: null,
     ...rest,
   };
+}
+
+/** A new endpoint, and its secret; of {@link MERCHANT} and with an address of its own by itself. */
+export async function storeEndpoint(
+  pool: Pool,
+  changes: Partial<NewEndpoint> = {},
+  vault: Vault = VAULT,
+) {
+  const url = `https://shop.example.test/${newId('webhook_endpoint')}`;
+  const next = { merchantId: MERCHANT.id, url, description: null, eventTypes: [], ...changes };
+  const made = await insertEndpoint(pool, vault, next, 1_000);
+  if (made?.secret == null) throw new Error(`${next.url} is not new`);
+  return { endpoint: made.endpoint, secret: made.secret };
 }
 
 /** The payment's row as it stands now. */

@@ -9,6 +9,7 @@ import { findEvent, listEvents } from '../../db/outgoing-events.ts';
 import { isId } from '../../domain/id.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import { requireRate } from '../middleware/rate-limit.ts';
 import { declare, type Operation } from '../operation.ts';
 import { findPage, pageOf, presentPage } from '../shape.ts';
 import {
@@ -99,11 +100,13 @@ export const eventOperations: readonly Operation[] = [
     path: '/api/v1/deliveries/{id}/resend',
     tag: 'Events',
     summary: 'Send an event to an endpoint once more',
-    description: 'With the same `webhook-id`. One that is still being tried stays as it is.',
+    description:
+      'With the same `webhook-id`. One that is still being tried stays as it is. It shares a limit of 300 a minute for each merchant with test events.',
     access: { kind: 'merchant', scope: 'webhook_endpoints:write' },
     answers: { 202: { description: 'It is on its way', schema: deliveryWithAttemptsShape } },
     async handle(deps, call) {
       const { id } = await requireDelivery(deps, call);
+      await requireRate(deps, 'resend', call.caller.merchantId);
       await resendDelivery(deps.pool, id);
       return await showDelivery(deps, await requireDelivery(deps, call), 202);
     },

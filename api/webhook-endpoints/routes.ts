@@ -12,9 +12,12 @@ import { isId } from '../../domain/id.ts';
 import { isLocalHttp } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import { requireRate } from '../middleware/rate-limit.ts';
 import { declare, type Operation } from '../operation.ts';
-import { presentWholeList, wholeListOf } from '../shape.ts';
+import { pageQuery } from '../schema.ts';
+import { findPage, pageOf } from '../shape.ts';
 import {
+  createdEndpointShape,
   createEndpointBody,
   endpointShape,
   newEndpointShape,
@@ -41,18 +44,31 @@ export const webhookEndpointOperations: readonly Operation[] = [
     tag,
     summary: 'Create a webhook endpoint',
     description:
-      'Events are POSTed to it, signed by Standard Webhooks (`webhook-id`, `webhook-timestamp`, `webhook-signature`) with the secret that is told here once. Answer 2xx within ten seconds. Else it is tried again for about three days; an event may come twice, with one `webhook-id`.',
+      'Events are POSTed to it, signed by Standard Webhooks (`webhook-id`, `webhook-timestamp`, `webhook-signature`) with the secret that is told here once. Answer 2xx within ten seconds. Else it is tried again for about three days; an event may come twice, with one `webhook-id`. The same `url` again answers 200 with the endpoint that has it: nothing of it is changed, and its secret is not told again. If you do not have the secret, rotate it. You may have 20 endpoints, switched on or off; deleted ones do not count.',
     access: writing,
+    problems: ['too_many_endpoints'],
     body: createEndpointBody,
-    answers: { 201: { description: 'With its secret', schema: newEndpointShape } },
+    answers: {
+      200: {
+        description: 'It was there before; without its secret',
+        schema: createdEndpointShape,
+        example: { secret: null },
+      },
+      201: { description: 'With its secret', schema: createdEndpointShape },
+    },
     async handle(deps, { caller, body }) {
-      const made = await insertEndpoint(deps.pool, deps.vault, {
+      const { endpoints_max } = deps.policies.delivery_limits;
+      const next = {
         merchantId: caller.merchantId,
         url: requireUrl(deps, body.url),
         description: body.description ?? null,
         eventTypes: body.event_types,
-      });
-      return { status: 201, body: { ...presentEndpoint(made.endpoint), secret: made.secret } };
+      };
+      const made = await insertEndpoint(deps.pool, deps.vault, next, endpoints_max);
+      if (made === null) throw tooManyEndpoints(endpoints_max);
+      const { endpoint, secret } = made;
+      const status = secret === null ? 200 : 201;
+      return { status, body: { ...presentEndpoint(endpoint), secret } };
     },
   }),
   declare({
@@ -62,10 +78,15 @@ export const webhookEndpointOperations: readonly Operation[] = [
     tag,
     summary: 'List your webhook endpoints',
     access: reading,
-    answers: { 200: { description: 'Newest first', schema: wholeListOf(endpointShape) } },
-    async handle({ pool }, { caller }) {
-      const endpoints = await listEndpoints(pool, caller.merchantId);
-      return { status: 200, body: presentWholeList(endpoints.map(presentEndpoint)) };
+    query: pageQuery,
+    answers: { 200: { description: 'Newest first', schema: pageOf(endpointShape) } },
+    async handle({ pool }, { caller, query }) {
+      const list = (limit: number, beforeId: string | null) =>
+        listEndpoints(pool, caller.merchantId, { limit, beforeId });
+      return {
+        status: 200,
+        body: await findPage('webhook_endpoint', query, list, presentEndpoint),
+      };
     },
   }),
   declare({
@@ -85,17 +106,19 @@ export const webhookEndpointOperations: readonly Operation[] = [
     tag,
     summary: 'Change a webhook endpoint, or switch it on again',
     access: writing,
+    problems: ['url_taken'],
     body: updateEndpointBody,
     answers,
     async handle(deps, call) {
       const { id } = await requireEndpoint(deps, call);
       const { url, description, event_types, active } = call.body;
-      await updateEndpoint(deps.pool, id, {
+      const isChanged = await updateEndpoint(deps.pool, id, {
         url: url === undefined ? undefined : requireUrl(deps, url),
         description,
         eventTypes: event_types,
         active,
       });
+      if (!isChanged) throw new ApiError('url_taken', 'another endpoint of yours has this url');
       return show(await requireEndpoint(deps, call));
     },
   }),
@@ -133,6 +156,7 @@ export const webhookEndpointOperations: readonly Operation[] = [
     path: `${one}/test`,
     tag,
     summary: 'Send a test event to a webhook endpoint',
+    description: 'Test events and `resend` share a limit of 300 a minute for each merchant.',
     access: writing,
     answers: {
       202: {
@@ -143,6 +167,7 @@ export const webhookEndpointOperations: readonly Operation[] = [
     async handle(deps, call) {
       const { id } = await requireEndpoint(deps, call);
       const { merchantId } = call.caller;
+      await requireRate(deps, 'resend', merchantId);
       const delivery_id = await insertTestDelivery(deps.pool, { id, merchantId });
       return { status: 202, body: { object: 'test', delivery_id } };
     },
@@ -154,7 +179,7 @@ export const webhookEndpointOperations: readonly Operation[] = [
     tag,
     summary: 'Send what a webhook endpoint lacks since a time',
     description:
-      'What failed, and what happened while it was switched off, of the events that it asks for. Switch it on first.',
+      'What failed, and what happened while it was switched off, of the events that it asks for. Switch it on first. It is limited to 10 times in ten minutes for each merchant.',
     access: writing,
     problems: ['endpoint_off'],
     body: recoverBody,
@@ -162,11 +187,17 @@ export const webhookEndpointOperations: readonly Operation[] = [
     async handle(deps, call) {
       const endpoint = await requireEndpoint(deps, call);
       if (!endpoint.active) throw new ApiError('endpoint_off', 'nothing would reach it');
+      await requireRate(deps, 'recover', endpoint.merchant_id);
       const deliveries = await recoverDeliveries(deps.pool, endpoint, call.body.since);
       return { status: 202, body: { object: 'recovery', deliveries } };
     },
   }),
 ];
+
+function tooManyEndpoints(most: number): ApiError {
+  const detail = `a merchant has at most ${most} endpoints, switched on or off: delete one first`;
+  return new ApiError('too_many_endpoints', detail);
+}
 
 function show(endpoint: WebhookEndpoint) {
   return { status: 200, body: presentEndpoint(endpoint) };

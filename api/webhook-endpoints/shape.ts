@@ -46,6 +46,14 @@ export const endpointShape = z
 export const newEndpointShape = endpointShape
   .extend({ secret: z.string().meta({ description: 'Told this once', example: 'whsec_…' }) })
   .meta({ id: 'WebhookEndpointWithSecret' });
+export const createdEndpointShape = endpointShape
+  .extend({
+    secret: textOrNull.meta({
+      description: 'Told this once, in the answer 201; null in the answer 200',
+      example: 'whsec_…',
+    }),
+  })
+  .meta({ id: 'CreatedWebhookEndpoint' });
 
 export const recoverBody = z
   .strictObject({ since: moment })

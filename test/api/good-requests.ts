@@ -6,7 +6,7 @@ import type { NewPayment } from '../../db/payments.ts';
 import { record } from '../../db/record.ts';
 import { insertWebhookEvent } from '../../db/webhook-events.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
-import { makeRecord, makeWebhookEvent, storePaymentIn } from '../factories.ts';
+import { makeRecord, makeWebhookEvent, storeEndpoint, storePaymentIn } from '../factories.ts';
 import { makeCPayEvent, sign, stkPath } from './callbacks.ts';
 import { enrollOperator, PASSWORD, PASSWORD_HASH } from './operators.ts';
 import { fillPath, type Seeds, storeOneOfEach } from './seeds.ts';
@@ -29,10 +29,15 @@ const paymentIn =
   (status: PaymentStatus, changes: Partial<NewPayment> = {}): Prepare =>
   async ({ pool }) => ({ seeds: { payments: (await storePaymentIn(pool, status, changes)).id } });
 
-const ownEndpoint: Prepare = async (api) => {
-  const body = { url: 'https://shop.example.test/malipo' };
-  const made = await api.send('POST', '/api/v1/webhook-endpoints', { body });
-  return { seeds: { 'webhook-endpoints': made.body.id } };
+const ownEndpoint: Prepare = async ({ pool }) => ({
+  seeds: { 'webhook-endpoints': (await storeEndpoint(pool)).endpoint.id },
+});
+/** A merchant may have so many, and each of the above is another one. */
+const withoutOwnEndpoints: Prepare = async (api) => {
+  await api.database.queryAsOwner(
+    "UPDATE webhook_endpoints SET deleted_at = now() WHERE url LIKE 'https://shop.example.test/whe_%'",
+  );
+  return {};
 };
 
 /** What a request uses up, or switches off, is made anew for each. */
@@ -53,6 +58,7 @@ const SPECIAL: Readonly<Record<string, Prepare>> = {
   },
   // A key gives no scope that it lacks, so the example's are left out.
   createApiKey: () => ({ body: { scopes: undefined } }),
+  createWebhookEndpoint: withoutOwnEndpoints,
   updateWebhookEndpoint: ownEndpoint,
   deleteWebhookEndpoint: ownEndpoint,
   adminUpdateMerchant: async (api) => ({ seeds: { merchants: (await api.openMerchant()).id } }),

@@ -114,8 +114,8 @@ test('how long callbacks take is told by provider: the first of each dispatch', 
 });
 
 test('what waits to be delivered, and endpoints that were switched off, are told', async () => {
-  for (const _ of [1, 2]) {
-    const url = 'https://shop.example.test/hook';
+  for (const nth of [1, 2]) {
+    const url = `https://shop.example.test/hook/${nth}`;
     await api.send('POST', '/api/v1/webhook-endpoints', { body: { url } });
   }
   await storePaymentIn(api.pool, 'created');

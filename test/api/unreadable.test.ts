@@ -4,7 +4,7 @@ import { createDeliver } from '../../activities/deliver.ts';
 import { insertTestDelivery } from '../../db/deliveries.ts';
 import { record } from '../../db/record.ts';
 import { createVault } from '../../db/vault.ts';
-import { insertEndpoint, rotateSecret } from '../../db/webhook-endpoints.ts';
+import { rotateSecret } from '../../db/webhook-endpoints.ts';
 import { insertWebhookEvent } from '../../db/webhook-events.ts';
 import type { Payment } from '../../domain/payment.ts';
 import {
@@ -12,6 +12,7 @@ import {
   makeOutcome,
   makeRecord,
   makeWebhookEvent,
+  storeEndpoint,
   storePaymentIn,
 } from '../factories.ts';
 import { openHook } from '../hook.ts';
@@ -201,11 +202,8 @@ describe('of several secrets', () => {
 
   test('a webhook goes out signed by sound ones; without any its attempt says why', async () => {
     const hook = await openHook();
-    const next = { merchantId: MERCHANT.id, url: hook.url, description: null };
-    const { endpoint } = await insertEndpoint(api.pool, VAULT, {
-      ...next,
-      eventTypes: ['payment.created'],
-    });
+    const asked = { url: hook.url, eventTypes: ['payment.created'] };
+    const { endpoint } = await storeEndpoint(api.pool, asked, VAULT);
     const { id } = endpoint;
     await rotateSecret(api.pool, VAULT, id, 3_600_000);
     const activities = createDeliver({ pool: api.pool, vault: VAULT, allowsLoopback: true });

@@ -9,8 +9,11 @@ beforeEach(async () => {
 afterEach(() => api.close());
 
 const PATH = '/api/v1/webhook-endpoints';
+/** Each at an address of its own, unless one is given. */
 const create = (body: object = {}) =>
-  api.send('POST', PATH, { body: { url: 'https://shop.example.test/hook', ...body } });
+  api.send('POST', PATH, {
+    body: { url: `https://shop.example.test/${newId('webhook_endpoint')}`, ...body },
+  });
 
 test('a secret is told once, at its creation and at its rotation', async () => {
   const { body } = await create();

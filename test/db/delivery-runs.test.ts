@@ -1,9 +1,9 @@
 import { insertTestDelivery } from '../../db/deliveries.ts';
 import { listUndispatched, markDispatched, recordDeliveryAttempt } from '../../db/delivery-runs.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
-import { findEndpoint, insertEndpoint, updateEndpoint } from '../../db/webhook-endpoints.ts';
+import { findEndpoint, updateEndpoint } from '../../db/webhook-endpoints.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { MERCHANT, VAULT } from '../factories.ts';
+import { MERCHANT, storeEndpoint } from '../factories.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -17,8 +17,7 @@ beforeEach(async () => {
 afterEach(() => database.close());
 
 async function openEndpoint(eventTypes: readonly string[] = []): Promise<string> {
-  const next = { merchantId: MERCHANT.id, url: 'https://shop.example.test', description: null };
-  return (await insertEndpoint(database.pool, VAULT, { ...next, eventTypes })).endpoint.id;
+  return (await storeEndpoint(database.pool, { eventTypes })).endpoint.id;
 }
 
 /** Writes down one try to deliver something to the endpoint. */

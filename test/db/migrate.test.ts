@@ -114,3 +114,30 @@ test('who set a password before 0016 is kept, and the last of them on the way do
   await run('down');
   expect(await listFormer()).toEqual([null, 'opr_1']);
 });
+
+test('of endpoints with one address one stays with 0023, and gets what all asked for', async () => {
+  await migrate(database.adminUrl);
+  const run = (way: string) =>
+    query(readFileSync(join(MIGRATIONS, `0023_one-endpoint-an-address.${way}.sql`), 'utf8'));
+  await run('down');
+  await query(`INSERT INTO merchants (id, name) VALUES ('mer_1', 'Duka'), ('mer_2', 'Duka II')`);
+  await query(`
+    INSERT INTO webhook_endpoints (id, merchant_id, url, event_types, active, deleted_at) VALUES ('a1', 'mer_1', 'https://a', '{x}', false, NULL),
+      ('a2', 'mer_1', 'https://a', '{y,z}', true, NULL),
+      ('a3', 'mer_1', 'https://a', '{z,v}', true, NULL),
+      ('a4', 'mer_1', 'https://a', '{}', false, now()),
+      ('b1', 'mer_1', 'https://b', '{x}', true, NULL),
+      ('b2', 'mer_1', 'https://b', '{}', true, NULL),
+      ('c1', 'mer_1', 'https://c', '{x}', false, NULL),
+      ('c2', 'mer_1', 'https://c', '{y}', false, NULL),
+      ('d1', 'mer_2', 'https://a', '{x}', true, NULL)`);
+  await run('up');
+  const live = `SELECT id, event_types AS types, active FROM webhook_endpoints
+    WHERE deleted_at IS NULL ORDER BY id`;
+  expect(await query(live)).toEqual([
+    { id: 'a2', types: ['v', 'y', 'z'], active: true },
+    { id: 'b1', types: [], active: true },
+    { id: 'c1', types: ['x'], active: false },
+    { id: 'd1', types: ['x'], active: true },
+  ]);
+});

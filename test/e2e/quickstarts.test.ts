@@ -216,7 +216,7 @@ test('what Malipo POSTs is verified by the client, and only with the secret', as
   const [first] = received;
   if (first === undefined) throw new Error('nothing came');
   const { request, body } = first;
-  const event = verifyWebhook(body, request.headers, secret);
+  const event = verifyWebhook(body, request.headers, String(secret));
   expect(event).toMatchObject({ type: 'payment.succeeded', data: { id: payment.id } });
   expect(await malipo.events.get(event.id)).toMatchObject({ id: event.id, data: event.data });
   const { secret: next } = await malipo.webhookEndpoints.rotateSecret(id);

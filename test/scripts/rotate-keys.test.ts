@@ -7,11 +7,18 @@ import { ensureMerchant } from '../../db/merchants.ts';
 import { openCredentials, referTo, saveProviderConfig } from '../../db/provider-configs.ts';
 import { openCallbackBody } from '../../db/stored-callbacks.ts';
 import { createVault, type DataKey, type Vault } from '../../db/vault.ts';
-import { insertEndpoint, openSecrets, rotateSecret } from '../../db/webhook-endpoints.ts';
+import { openSecrets, rotateSecret } from '../../db/webhook-endpoints.ts';
 import { insertWebhookEvent, sealBody } from '../../db/webhook-events.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { dispatch, MERCHANT, makeWebhookEvent, reread, storePayment } from '../factories.ts';
+import {
+  dispatch,
+  MERCHANT,
+  makeWebhookEvent,
+  reread,
+  storeEndpoint,
+  storePayment,
+} from '../factories.ts';
 import { type RunningScript, runScript, startScript } from './run-script.ts';
 
 /** The script as a person runs it, on a database that is in use. */
@@ -80,8 +87,7 @@ async function fill(vault: Vault, payments: number) {
   }
   const callbacks = [await storeCallback(vault, 'the first'), await storeCallback(vault, 'two')];
   const configs = [await saveConfig(vault, 'sk_first'), await saveConfig(vault, 'sk_second')];
-  const next = { merchantId: MERCHANT.id, url: 'https://shop.example.test', eventTypes: [] };
-  const { endpoint, secret } = await insertEndpoint(pool, vault, { ...next, description: null });
+  const { endpoint, secret } = await storeEndpoint(pool, {}, vault);
   const secrets = [await rotateSecret(pool, vault, endpoint.id, 3_600_000), secret];
   return async (opener: Vault) => {
     for (const [number, { id }] of stored.entries()) {

@@ -4,12 +4,11 @@ import type { ActivityDeps } from '../../activities/index.ts';
 import { createLog } from '../../config/log.ts';
 import { insertTestDelivery } from '../../db/deliveries.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
-import { insertEndpoint } from '../../db/webhook-endpoints.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
 import { dispatchDeliveries } from '../../worker/dispatcher.ts';
 import { createWorkers } from '../../worker/workers.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { MERCHANT, VAULT } from '../factories.ts';
+import { MERCHANT, storeEndpoint, VAULT } from '../factories.ts';
 import { type Hook, openHook, silent } from '../hook.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
 
@@ -64,8 +63,7 @@ async function deliver(endpoint: { id: string; merchantId: string }, count: numb
 }
 
 async function openEndpoint({ url }: Hook) {
-  const next = { merchantId: MERCHANT.id, url, description: null, eventTypes: [] };
-  const { endpoint } = await insertEndpoint(database.pool, VAULT, next);
+  const { endpoint } = await storeEndpoint(database.pool, { url });
   return { id: endpoint.id, merchantId: MERCHANT.id };
 }
 const listStates = (endpointId: string) =>

@@ -5,11 +5,10 @@ import { readPolicies } from '../../config/policies.ts';
 import { insertTestDelivery, resendDelivery } from '../../db/deliveries.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
-import { insertEndpoint } from '../../db/webhook-endpoints.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
 import { DELIVERY_TASK_QUEUE, deliveryStart, TASK_QUEUE } from '../../workflows/messages.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { MERCHANT, VAULT } from '../factories.ts';
+import { MERCHANT, storeEndpoint, VAULT } from '../factories.ts';
 import { type Hook, openHook, saying } from '../hook.ts';
 import { openTestServer } from './test-server.ts';
 
@@ -44,8 +43,7 @@ afterAll(async () => {
 beforeEach(async () => {
   Object.assign(away, { reads: 0, writes: 0 });
   hook = await openHook();
-  const next = { merchantId: MERCHANT.id, url: hook.url, description: null, eventTypes: [] };
-  const made = await insertEndpoint(database.pool, VAULT, next);
+  const made = await storeEndpoint(database.pool, { url: hook.url });
   endpoint = { id: made.endpoint.id, merchantId: MERCHANT.id };
 });
 afterEach(() => hook.close());
