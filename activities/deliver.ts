@@ -8,7 +8,7 @@ import {
   recordDeliveryAttempt,
 } from '../db/delivery-runs.ts';
 import { openSecrets } from '../db/webhook-endpoints.ts';
-import type { DeliveryInput } from '../domain/outgoing-event.ts';
+import type { DeliveryInput, DeliveryLimits } from '../domain/outgoing-event.ts';
 import { scheduleAt } from '../domain/policy.ts';
 import type { ActivityDeps } from './deps.ts';
 import { countDelivery } from './metrics.ts';
@@ -16,8 +16,6 @@ import { createPoster, type Posted } from './outbound.ts';
 import { Turns } from './turns.ts';
 
 const GONE = 410;
-/** Few of the worker's places (worker/workers.ts), so that endpoints that hang leave some. */
-const ENDPOINT_POSTS_MAX = 10;
 /** Nothing goes out unsigned. The merchant reads this beside the delivery, and can mend it. */
 const UNSIGNED: Posted = {
   statusCode: null,
@@ -25,17 +23,21 @@ const UNSIGNED: Posted = {
   response: null,
   durationMs: 0,
 };
-const BUSY_PAUSE_MS = 1_000;
+const BUSY_PAUSE_MS = 250;
 const BUSY_PAUSE_MAX_MS = 60_000;
 
-/** Tells merchants' endpoints what happened. */
-export function createDeliver({
-  pool,
-  vault,
-  allowsLoopback,
-}: Pick<ActivityDeps, 'pool' | 'vault' | 'allowsLoopback'>) {
+/**
+ * Tells merchants' endpoints what happened.
+ * @param limits few of the worker's places (worker/workers.ts) for one merchant, and fewer for one
+ * endpoint, so that those that hang leave some to others.
+ */
+export function createDeliver(
+  { pool, vault, allowsLoopback }: Pick<ActivityDeps, 'pool' | 'vault' | 'allowsLoopback'>,
+  limits: Pick<DeliveryLimits, 'posts_max' | 'posts_per_endpoint_max'>,
+) {
   const poster = createPoster(allowsLoopback);
-  const turns = new Turns(ENDPOINT_POSTS_MAX);
+  const ofMerchants = new Turns(limits.posts_max);
+  const ofEndpoints = new Turns(limits.posts_per_endpoint_max);
   const post = async (task: DeliveryTask, timeoutMs: number) => {
     const body = bodyOf(task);
     const secrets = await openSecrets(pool, vault, task.endpoint_id);
@@ -56,7 +58,10 @@ export function createDeliver({
         await endDelivery(pool, deliveryId, 'canceled');
         return countDelivery('canceled');
       }
-      const posted = await turns.take(task.endpoint_id, () => post(task, policy.timeout_ms));
+      // Without a turn the place of the worker is given back at once.
+      const posted = await ofMerchants.take(task.merchant_id, () =>
+        ofEndpoints.take(task.endpoint_id, () => post(task, policy.timeout_ms)),
+      );
       if (posted === null) throw comeBack('busy', 'the endpoint has no free turn', busyPauseMs());
       const { statusCode } = posted;
       const { status, runAttempts, disabledReason } = await recordDeliveryAttempt(pool, {
@@ -65,7 +70,7 @@ export function createDeliver({
         endpointId: task.endpoint_id,
         isDelivered: statusCode !== null && statusCode >= 200 && statusCode < 300,
         goneReason: statusCode === GONE ? 'it answered 410 Gone' : null,
-        triesMax: policy.schedule_ms.length + 1,
+        scheduleMs: policy.schedule_ms,
         disableAfterMs: policy.disable_after_ms,
       });
       countDelivery(status);

@@ -1,3 +1,4 @@
+import type { DeliveryLimits } from '../domain/outgoing-event.ts';
 import { createCharge } from './charge.ts';
 import { createDeliver } from './deliver.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -31,8 +32,8 @@ export function createBookActivities(deps: ActivityDeps) {
 }
 
 /** What leaves for merchants: on a queue of its own, so slow endpoints hold up nothing else. */
-export function createDeliveryActivities(deps: ActivityDeps) {
-  return createDeliver(deps);
+export function createDeliveryActivities(deps: ActivityDeps, limits: DeliveryLimits) {
+  return createDeliver(deps, limits);
 }
 
 export type Activities = ReturnType<typeof createProviderActivities> &

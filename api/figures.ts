@@ -73,7 +73,7 @@ function askForOpen(pool: Pool, common: Collected) {
 function askForWaiting(pool: Pool, common: Collected) {
   const waiting = new Gauge({
     name: 'malipo_waiting',
-    help: 'What waits, by kind: callbacks and webhooks to be delivered, refunds in review, endpoints that we switched off, parked callbacks (counted up to 10000) and unmatched receipts',
+    help: 'What waits, by kind: callbacks to be delivered, webhooks to be started (counted up to 10000) and pending, refunds in review, endpoints that we switched off, parked callbacks (counted up to 10000) and unmatched receipts',
     labelNames: ['what'],
     ...common,
   });

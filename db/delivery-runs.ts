@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { DELIVERY_STATUSES, type Delivery } from './deliveries.ts';
+import { OVERDUE_AFTER_MS } from './delivery-turns.ts';
 import type { Connection, Pool } from './pool.ts';
 import { sql } from './sql.ts';
 
 /** What one try of a delivery needs. */
 const taskRow = z.object({
   delivery_id: z.string(),
+  merchant_id: z.string(),
   status: z.enum(DELIVERY_STATUSES),
   endpoint_id: z.string(),
   url: z.string(),
@@ -19,47 +21,10 @@ export type DeliveryTask = z.infer<typeof taskRow>;
 
 export async function findDeliveryTask(db: Connection, id: string): Promise<DeliveryTask> {
   return await db.one(sql.type(taskRow)`
-    SELECT d.id AS delivery_id, d.status, w.id AS endpoint_id, w.url, w.active, e.id AS event_id,
-      e.type, e.data, e.created_at
+    SELECT d.id AS delivery_id, d.merchant_id, d.status, w.id AS endpoint_id, w.url, w.active,
+      e.id AS event_id, e.type, e.data, e.created_at
     FROM deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint_id
     JOIN outgoing_events e ON e.id = d.event_id WHERE d.id = ${id}`);
-}
-
-/**
- * Deliveries whose workflow is to be started, with the run it is: the oldest of each endpoint, then
- * the second of each, and so on. A recovery may leave a hundred thousand of one endpoint, and
- * whoever has one must not wait for them. The recursion jumps from endpoint to endpoint by the
- * index, since a DISTINCT would read all that waits.
- */
-export async function listUndispatched(
-  db: Connection,
-  limit: number,
-): Promise<readonly { readonly id: string; readonly run: number }[]> {
-  return await db.any(sql.type(z.object({ id: z.string(), run: z.int() }))`
-    WITH RECURSIVE waiting AS (
-      (SELECT endpoint_id FROM deliveries WHERE dispatched_run < run ORDER BY endpoint_id LIMIT 1)
-      UNION ALL
-      SELECT next.endpoint_id FROM waiting w CROSS JOIN LATERAL (
-        SELECT endpoint_id FROM deliveries
-        WHERE dispatched_run < run AND endpoint_id > w.endpoint_id
-        ORDER BY endpoint_id LIMIT 1) next)
-    SELECT own.id, own.run FROM waiting w CROSS JOIN LATERAL (
-      SELECT id, run, row_number() OVER (ORDER BY id) AS place FROM deliveries
-      WHERE dispatched_run < run AND endpoint_id = w.endpoint_id ORDER BY id LIMIT ${limit}) own
-    ORDER BY own.place, own.id LIMIT ${limit}`);
-}
-
-/** Their workflows stand. */
-export async function markDispatched(
-  db: Connection,
-  started: readonly { readonly id: string; readonly run: number }[],
-): Promise<void> {
-  await db.query(sql.typeAlias('none')`
-    UPDATE deliveries d SET dispatched_run = greatest(d.dispatched_run, it.run)
-    FROM ${sql.unnest(
-      started.map(({ id, run }) => [id, run]),
-      ['text', 'int4'],
-    )} AS it (id, run) WHERE d.id = it.id`);
 }
 
 /** What became of a delivery by a try. */
@@ -74,7 +39,7 @@ export type Tried = {
 /**
  * Writes a try down, and what became of the delivery and its endpoint. A run is over when it was
  * tried `triesMax` times: only what stands here counts, so neither a crash nor a database that was
- * away shortens the schedule.
+ * away shortens the schedule. One that is tried again is overdue some time after that.
  */
 export function recordDeliveryAttempt(
   pool: Pool,
@@ -88,11 +53,13 @@ export function recordDeliveryAttempt(
     readonly isDelivered: boolean;
     /** The endpoint said that it wants nothing more. */
     readonly goneReason: string | null;
-    readonly triesMax: number;
+    /** The pause after each try of a run; after the last pause comes the last try. */
+    readonly scheduleMs: readonly number[];
     readonly disableAfterMs: number;
   },
 ): Promise<Tried> {
-  const { deliveryId, isDelivered } = tried;
+  const { deliveryId, isDelivered, scheduleMs } = tried;
+  const pauses = sql.array([...scheduleMs], 'int8');
   return pool.transaction(async (db) => {
     const row = z.object({
       ordinal: z.int(),
@@ -102,8 +69,10 @@ export function recordDeliveryAttempt(
     const { ordinal, run_attempts, status } = await db.one(sql.type(row)`
       UPDATE deliveries SET attempt_count = attempt_count + 1, run_attempts = run_attempts + 1,
         updated_at = now(),
+        overdue_at = now() + ${OVERDUE_AFTER_MS} * interval '1 millisecond'
+          + coalesce((${pauses})[run_attempts + 1], 0) * interval '1 millisecond',
         status = CASE WHEN ${isDelivered} THEN 'succeeded' WHEN status <> 'pending' THEN status
-          WHEN ${tried.goneReason !== null} OR run_attempts + 1 >= ${tried.triesMax} THEN 'failed'
+          WHEN ${tried.goneReason !== null} OR run_attempts >= ${scheduleMs.length} THEN 'failed'
           ELSE status END
       WHERE id = ${deliveryId} RETURNING attempt_count AS ordinal, run_attempts, status`);
     await db.query(sql.typeAlias('none')`

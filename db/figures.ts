@@ -53,7 +53,8 @@ export async function countWaiting(db: Connection): Promise<WaitingFigures> {
   return await db.one(sql.type(waitingRow)`
     SELECT
       (SELECT count(id) FROM webhook_events WHERE status = 'received') AS callbacks,
-      (SELECT count(id) FROM deliveries WHERE dispatched_run < run) AS deliveries,
+      (SELECT count(id) FROM (SELECT id FROM deliveries WHERE dispatched_run < run
+        LIMIT ${COUNTED_MAX}) AS waiting) AS deliveries,
       (SELECT count(id) FROM deliveries WHERE status = 'pending') AS pending_deliveries,
       (SELECT count(id) FROM refunds WHERE status = 'needs_review') AS refunds,
       (SELECT count(id) FROM webhook_endpoints

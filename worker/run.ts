@@ -98,10 +98,11 @@ async function work(given: Work): Promise<void> {
     bundle: await loadWorkflowBundle(),
     deps: given.adapt(deps),
     providers: policies.providers,
+    deliveryLimits: policies.delivery_limits,
   });
   const running = runTogether(workers, async (signal) => {
     await Promise.all([
-      dispatchDeliveries(deps, policies.delivery, log, signal),
+      dispatchDeliveries(deps, policies.delivery, policies.delivery_limits, log, signal),
       watch.run(signal),
     ]);
   });

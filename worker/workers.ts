@@ -5,6 +5,7 @@ import {
   createDeliveryActivities,
   createProviderActivities,
 } from '../activities/index.ts';
+import type { DeliveryLimits } from '../domain/outgoing-event.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
 import { DELIVERY_TASK_QUEUE, providerTaskQueue, TASK_QUEUE } from '../workflows/messages.ts';
 import type { Bundle } from './bundle.ts';
@@ -15,6 +16,7 @@ export type WorkersOptions = {
   readonly bundle: Bundle;
   readonly deps: ActivityDeps;
   readonly providers: Readonly<Record<string, ProviderPolicy>>;
+  readonly deliveryLimits: DeliveryLimits;
 };
 
 const SHUTDOWN_GRACE_MS = 25_000;
@@ -27,8 +29,8 @@ const HEARTBEAT_THROTTLE = '1s';
 const POLLERS = { type: 'autoscaling', minimum: 1, initial: 2, maximum: 10 } as const;
 
 /**
- * One worker for workflows and our own books, one for merchants' endpoints, and one for each
- * provider, whose queue the server limits to the policy's rate.
+ * One worker for payments' workflows and our own books, one for webhooks with workflows and places
+ * of its own, and one for each provider, whose queue the server limits to the policy's rate.
  */
 export async function createWorkers(options: WorkersOptions): Promise<readonly Worker[]> {
   const { connection, namespace, deps } = options;
@@ -67,8 +69,13 @@ export async function createWorkers(options: WorkersOptions): Promise<readonly W
   const deliveries = Worker.create({
     ...common,
     taskQueue: DELIVERY_TASK_QUEUE,
-    activities: createDeliveryActivities(deps),
-    maxConcurrentActivityTaskExecutions: 100,
+    workflowBundle: options.bundle,
+    activities: createDeliveryActivities(deps, options.deliveryLimits),
+    stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
+    maxCachedWorkflows: 200,
+    maxConcurrentWorkflowTaskExecutions: 10,
+    maxConcurrentActivityTaskExecutions: 200,
+    workflowTaskPollerBehavior: POLLERS,
     activityTaskPollerBehavior: POLLERS,
   });
   return await Promise.all([books, deliveries, ...providers]);

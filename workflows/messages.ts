@@ -24,7 +24,7 @@ export const TASK_QUEUE = 'malipo';
 /** The Schedule that runs the sweeper. */
 export const SWEEP_SCHEDULE_ID = 'malipo-sweep';
 
-/** Merchants' endpoints have a queue of their own. */
+/** Webhooks have a queue of their own, so that however many wait, no payment waits for them. */
 export const DELIVERY_TASK_QUEUE = 'malipo-deliveries';
 
 /** Provider calls have a queue each, so that the server can keep to the provider's rate limit. */
@@ -177,7 +177,7 @@ export function keepStart(event: SealedWebhookEvent) {
 export function deliveryStart(input: DeliveryInput, run: number) {
   return {
     workflowId: `delivery-${input.deliveryId}-${run}`,
-    taskQueue: TASK_QUEUE,
+    taskQueue: DELIVERY_TASK_QUEUE,
     args: [input] as [DeliveryInput],
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
     workflowIdConflictPolicy: 'USE_EXISTING',

@@ -53,7 +53,7 @@ test('of many creations of one address at once one makes it, and all answer with
   expect(answers.filter(({ body }) => body.secret !== null)).toHaveLength(1);
 });
 
-test('a merchant has so many endpoints and no more, also when it creates them at once', async () => {
+test('a merchant has so many endpoints and no more, also if it creates them at once', async () => {
   const { send } = await api.openMerchant();
   const answers = await inParallel(ENDPOINTS_MAX + 5, (nth) => create(send, `hook/${nth}`));
   const refused = answers.filter(({ status }) => status !== 201);

@@ -206,7 +206,9 @@ describe('of several secrets', () => {
     const { endpoint } = await storeEndpoint(api.pool, asked, VAULT);
     const { id } = endpoint;
     await rotateSecret(api.pool, VAULT, id, 3_600_000);
-    const activities = createDeliver({ pool: api.pool, vault: VAULT, allowsLoopback: true });
+    const limits = { posts_max: 1, posts_per_endpoint_max: 1 };
+    const deps = { pool: api.pool, vault: VAULT, allowsLoopback: true };
+    const activities = createDeliver(deps, limits);
     const policy = { timeout_ms: 20_000, schedule_ms: [1_000], disable_after_ms: 3_600_000 };
     const send = async () => {
       const deliveryId = await insertTestDelivery(api.pool, { id, merchantId: MERCHANT.id });

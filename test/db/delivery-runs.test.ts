@@ -1,5 +1,5 @@
 import { insertTestDelivery } from '../../db/deliveries.ts';
-import { listUndispatched, markDispatched, recordDeliveryAttempt } from '../../db/delivery-runs.ts';
+import { recordDeliveryAttempt } from '../../db/delivery-runs.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import { findEndpoint, updateEndpoint } from '../../db/webhook-endpoints.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
@@ -33,7 +33,7 @@ async function tryOnce(statusCode: number | null) {
     response: null,
     isDelivered: statusCode === 200,
     goneReason: statusCode === 410 ? 'it answered 410 Gone' : null,
-    triesMax: 10,
+    scheduleMs: [5_000],
     disableAfterMs: 5 * DAY_MS,
   });
 }
@@ -116,22 +116,4 @@ test('what its merchant switches off is no news; switched on, it begins anew', a
   await updateEndpoint(database.pool, endpointId, { active: true });
   expect((await tryOnce(500)).disabledReason).toBeNull();
   expect(await findIt()).toMatchObject({ active: true, disabled_reason: null });
-});
-
-test('whose deliveries are few does not wait for those of whom are many', async () => {
-  const { pool } = database;
-  const dispatch = async (endpoint: string, count: number) => {
-    const made: string[] = [];
-    for (let one = 0; one < count; one += 1) {
-      made.push(await insertTestDelivery(pool, { id: endpoint, merchantId: MERCHANT.id }));
-    }
-    return made;
-  };
-  await dispatch(endpointId, 30);
-  const few = [await dispatch(await openEndpoint(), 2), await dispatch(await openEndpoint(), 2)];
-  const listed = (await listUndispatched(pool, 10)).map(({ id }) => id);
-  expect(listed).toHaveLength(10);
-  expect(listed).toEqual(expect.arrayContaining(few.flat()));
-  await markDispatched(pool, await listUndispatched(pool, 100));
-  expect(await listUndispatched(pool, 100)).toEqual([]);
 });

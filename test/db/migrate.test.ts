@@ -122,7 +122,8 @@ test('of endpoints with one address one stays with 0023, and gets what all asked
   await run('down');
   await query(`INSERT INTO merchants (id, name) VALUES ('mer_1', 'Duka'), ('mer_2', 'Duka II')`);
   await query(`
-    INSERT INTO webhook_endpoints (id, merchant_id, url, event_types, active, deleted_at) VALUES ('a1', 'mer_1', 'https://a', '{x}', false, NULL),
+    INSERT INTO webhook_endpoints (id, merchant_id, url, event_types, active, deleted_at) VALUES
+      ('a1', 'mer_1', 'https://a', '{x}', false, NULL),
       ('a2', 'mer_1', 'https://a', '{y,z}', true, NULL),
       ('a3', 'mer_1', 'https://a', '{z,v}', true, NULL),
       ('a4', 'mer_1', 'https://a', '{}', false, now()),

@@ -145,8 +145,14 @@ test('an endpoint that is gone is switched off, and others of its merchant hear 
   feed.close();
   expect(feed.events).toContainEqual(expect.objectContaining(isOfIt));
   expect(await merchant.list('events?limit=100')).toContainEqual(expect.objectContaining(isOfIt));
-  const log = readFileSync(join(shop.world.details().logs_dir, 'worker.log'), 'utf8');
-  const line = log.split('\n').find((text) => text.includes('an endpoint is switched off'));
+  const path = join(shop.world.details().logs_dir, 'worker.log');
+  const isOfOff = (text: string) => text.includes('an endpoint is switched off');
+  // The line may be written a moment after the others were told.
+  const lines = await until(
+    async () => readFileSync(path, 'utf8').split('\n'),
+    (found) => found.some(isOfOff),
+  );
+  const line = lines.find(isOfOff);
   expect(JSON.parse(line ?? '{}')).toMatchObject({
     level: 'warn',
     endpoint_id: id,

@@ -3,8 +3,9 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readPolicies } from '../../config/policies.ts';
 import { listBrokenLinks } from '../../db/audit.ts';
-import { listUndispatched } from '../../db/delivery-runs.ts';
+import { listUndispatched } from '../../db/delivery-turns.ts';
 import { authenticate } from '../../db/merchants.ts';
 import { FAILURES } from '../../domain/error.ts';
 import { isId } from '../../domain/id.ts';
@@ -165,7 +166,7 @@ test('its times are in the past, in their order, and as its ids say', async () =
 });
 
 test('nothing of it is sent by a worker that runs', async () => {
-  expect(await listUndispatched(api.pool, 10)).toEqual([]);
+  expect(await listUndispatched(api.pool, readPolicies({}, null).delivery_limits, 10)).toEqual([]);
   expect(await query(`SELECT id FROM webhook_events WHERE status = 'received'`)).toEqual([]);
 });
 

@@ -1,6 +1,7 @@
 import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
 import type { ActivityDeps } from '../../activities/index.ts';
+import { readPolicies } from '../../config/policies.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import { paymentInput } from '../../domain/inputs.ts';
 import type { ProviderClient } from '../../domain/provider.ts';
@@ -32,7 +33,14 @@ beforeAll(async () => {
   const bundle = await loadWorkflowBundle();
   const providers = { mpesa: { ...POLICY, rate_limit_per_second: PER_SECOND } };
   const deps = openDeps();
-  workers = await createWorkers({ connection, namespace: NAMESPACE, bundle, deps, providers });
+  workers = await createWorkers({
+    connection,
+    namespace: NAMESPACE,
+    bundle,
+    deps,
+    providers,
+    deliveryLimits: readPolicies({}, null).delivery_limits,
+  });
   running = Promise.all(workers.map((worker) => worker.run()));
 }, 120_000);
 afterAll(async () => {

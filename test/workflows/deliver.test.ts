@@ -6,14 +6,14 @@ import { insertTestDelivery, resendDelivery } from '../../db/deliveries.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
-import { DELIVERY_TASK_QUEUE, deliveryStart, TASK_QUEUE } from '../../workflows/messages.ts';
+import { DELIVERY_TASK_QUEUE, deliveryStart } from '../../workflows/messages.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { MERCHANT, storeEndpoint, VAULT } from '../factories.ts';
 import { type Hook, openHook, saying } from '../hook.ts';
 import { openTestServer } from './test-server.ts';
 
 /** The real workflow and activities, a real database and endpoint, on a clock that runs ahead. */
-const { delivery: POLICY } = readPolicies({}, null);
+const { delivery: POLICY, delivery_limits: LIMITS } = readPolicies({}, null);
 const TRIES = POLICY.schedule_ms.length + 1;
 
 type Row = { readonly id: string; readonly status: string; readonly attempt_count: number };
@@ -67,13 +67,9 @@ async function startWorkers(pool: Pool): Promise<readonly Worker[]> {
   return [
     await Worker.create({
       ...common,
-      taskQueue: TASK_QUEUE,
-      workflowBundle: await loadWorkflowBundle(),
-    }),
-    await Worker.create({
-      ...common,
       taskQueue: DELIVERY_TASK_QUEUE,
-      activities: createDeliver({ pool, vault: VAULT, allowsLoopback: true }),
+      workflowBundle: await loadWorkflowBundle(),
+      activities: createDeliver({ pool, vault: VAULT, allowsLoopback: true }, LIMITS),
     }),
   ];
 }
