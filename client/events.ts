@@ -43,7 +43,7 @@ export class Deliveries {
     );
   }
 
-  /** With every try and the begin of your answer. */
+  /** With its last 100 tries and the begin of your answer. */
   get(id: string, options?: RequestOptions): Promise<DeliveryWithAttempts> {
     return this.#send('getDelivery', { of: id, options });
   }

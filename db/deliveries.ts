@@ -71,14 +71,19 @@ export async function findAnyDelivery(db: Connection, id: string): Promise<Deliv
   return await db.maybeOne(sql.type(deliveryRow)`SELECT ${DELIVERY} ${FROM} WHERE d.id = ${id}`);
 }
 
-/** In order; at most a few dozen. */
+/** A run has about ten, and a delivery as many runs as somebody asks for. */
+const ATTEMPTS_SHOWN = 100;
+
+/** The last hundred, in order. */
 export async function listDeliveryAttempts(
   db: Connection,
   id: string,
 ): Promise<readonly DeliveryAttempt[]> {
   return await db.any(sql.type(attemptRow)`
-    SELECT ordinal, at, duration_ms, status_code, error, response FROM delivery_attempts
-    WHERE delivery_id = ${id} ORDER BY ordinal LIMIT 1000`);
+    SELECT ordinal, at, duration_ms, status_code, error, response FROM (
+      SELECT * FROM delivery_attempts WHERE delivery_id = ${id}
+      ORDER BY ordinal DESC LIMIT ${ATTEMPTS_SHOWN}) last
+    ORDER BY ordinal`);
 }
 
 /** Begins a delivery anew, from the first try. */

@@ -66,7 +66,7 @@ export const deliveryOperations: readonly Operation[] = [
     method: 'get',
     path: one,
     tag,
-    summary: 'See any delivery with every try',
+    summary: 'See any delivery with its tries',
     access: viewing,
     answers: { 200: { description: 'The delivery', schema: adminDeliveryWithAttemptsShape } },
     handle: async (deps, { param }) => await showDelivery(deps, param('id'), 200),

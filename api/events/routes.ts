@@ -87,7 +87,7 @@ export const eventOperations: readonly Operation[] = [
     method: 'get',
     path: '/api/v1/deliveries/{id}',
     tag: 'Events',
-    summary: 'See a delivery with every try',
+    summary: 'See a delivery with its tries',
     access: reading,
     answers: { 200: { description: 'The delivery', schema: deliveryWithAttemptsShape } },
     async handle(deps, call) {

@@ -82,16 +82,18 @@ export const deliveryShape = z
   .meta({ id: 'Delivery' });
 export const deliveryWithAttemptsShape = deliveryShape
   .extend({
-    attempts: z.array(
-      z.strictObject({
-        ordinal: z.int(),
-        at: time,
-        duration_ms: z.int(),
-        status_code: z.int().nullable(),
-        error: textOrNull,
-        response: textOrNull.meta({ description: 'Its first 2 KB' }),
-      }),
-    ),
+    attempts: z
+      .array(
+        z.strictObject({
+          ordinal: z.int(),
+          at: time,
+          duration_ms: z.int(),
+          status_code: z.int().nullable(),
+          error: textOrNull,
+          response: textOrNull.meta({ description: 'Its first 2 KB' }),
+        }),
+      )
+      .meta({ description: 'The last 100 tries, in order' }),
   })
   .meta({ id: 'DeliveryWithAttempts' });
 

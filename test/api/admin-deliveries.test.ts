@@ -79,6 +79,20 @@ test('one is seen with every try, and sent once more by who may act', async () =
   ]);
 });
 
+test('of very many tries the last hundred are seen, in order', async () => {
+  await open(api.send, 'https://shop.example.test/hook');
+  await storePaymentIn(api.pool, 'created');
+  const { id } = (await list()).data[0] ?? {};
+  await api.database.queryAsOwner(
+    `INSERT INTO delivery_attempts (delivery_id, ordinal, duration_ms)
+     SELECT $1, nth, 12 FROM generate_series(1, 1005) AS nth`,
+    [id],
+  );
+  const { attempts } = (await viewer('GET', `${PATH}/${id}`)).body;
+  const last = Array.from({ length: 100 }, (_, index) => ({ ordinal: 906 + index }));
+  expect(attempts).toMatchObject(last);
+});
+
 test('one that is still being tried stays as it is', async () => {
   await open(api.send, 'https://shop.example.test/hook');
   await storePaymentIn(api.pool, 'created');

@@ -48,7 +48,8 @@ test('the address of a deleted endpoint is free, for another one with its own se
 test('of many creations of one address at once one makes it, and all answer with it', async () => {
   const { send } = await api.openMerchant();
   const answers = await inParallel(10, () => create(send, 'hook'));
-  expect(answers.map(({ status }) => status).toSorted()).toEqual([...Array(9).fill(200), 201]);
+  const others = answers.filter(({ status }) => status !== 201);
+  expect(others.map(({ status }) => status)).toEqual(Array.from({ length: 9 }, () => 200));
   expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
   expect(answers.filter(({ body }) => body.secret !== null)).toHaveLength(1);
 });
@@ -85,7 +86,7 @@ test('an endpoint takes no address that another one has', async () => {
     move('free'),
     send('PATCH', `${PATH}/${racing.body.id}`, { body: { url: 'https://shop.example.test/free' } }),
   ]);
-  expect(moves.map(({ status }) => status).toSorted()).toEqual([200, 409]);
+  expect(new Set(moves.map(({ status }) => status))).toEqual(new Set([200, 409]));
 });
 
 test('endpoints are listed page by page, and none is left out', async () => {
