@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { z } from 'zod';
 import type { WaitingFor } from '../domain/payment.ts';
-import { textOrNull, timeOrNull } from './shape.ts';
+import { textOrNull, timeOrNull, workflowShape } from './shape.ts';
 
 /** A payment's or a refund's workflow as Temporal sees it now. */
 export type Execution = {
@@ -30,21 +30,25 @@ export type Running = { readonly workflowId: string; readonly execution: Executi
 
 /** What is shown of it, beside what our own row says. */
 export const runningShape = {
-  activities: z.array(
-    z.strictObject({
-      type: z.string(),
-      attempt: z.int(),
-      attempts_max: z.int().nullable(),
-      last_error: textOrNull,
-      next_try_at: timeOrNull,
-    }),
-  ),
-  workflow: z.strictObject({
-    id: z.string(),
-    url: textOrNull,
-    status: z.string(),
-    history_length: z.int().nullable(),
-  }),
+  activities: z
+    .array(
+      z.strictObject({
+        type: z.string().describe('What is done, such as `charge` or `lookup`'),
+        attempt: z.int().describe('Which try it is, from 1 on'),
+        attempts_max: z.int().nullable().describe('How many tries at most; null: no limit'),
+        last_error: textOrNull.describe('Why the last try failed; null when none has'),
+        next_try_at: timeOrNull.describe('When it is tried next; null: it runs now'),
+      }),
+    )
+    .describe('What its workflow does right now; empty while it only waits'),
+  workflow: z
+    .strictObject({
+      id: workflowShape.shape.id,
+      url: workflowShape.shape.url,
+      status: z.string().describe('As Temporal says; `unknown` when it could not be asked'),
+      history_length: z.int().nullable().describe('How many events its history has'),
+    })
+    .describe('The Temporal workflow that works on it'),
 };
 
 type Sent = 'charge' | 'refund';

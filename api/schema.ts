@@ -14,11 +14,20 @@ export function text(lengthMax: number) {
 const NO_TEXT = 'must be a text in quotes';
 
 /** NIST SP 800-63B: length counts, rules about kinds of characters do not. */
-export const newPassword = z.string().min(12, 'takes 12 characters or more').max(200);
+export const newPassword = z
+  .string()
+  .min(12, 'takes 12 characters or more')
+  .max(200)
+  .describe('12 to 200 characters of any kind; a few words are easy to keep in mind');
 
 const AMOUNT = 'must be a positive integer of minor units (KES 100.50 is 10050), below 2^53';
 
-export const positiveAmount = z.int({ error: AMOUNT }).positive({ error: AMOUNT });
+export const positiveAmount = z
+  .int({ error: AMOUNT })
+  .positive({ error: AMOUNT })
+  .describe(
+    'Integer minor units: KES 150 is 15000, and 150 is KES 1.50. M-Pesa takes whole shillings',
+  );
 
 export const metadata = z
   .record(
@@ -28,7 +37,12 @@ export const metadata = z
     text(500),
     { error: 'must be an object of texts, such as {"order":"17"}' },
   )
-  .refine((it) => Object.keys(it).length <= 20, 'takes at most 20 keys');
+  .refine((it) => Object.keys(it).length <= 20, 'takes at most 20 keys')
+  .meta({
+    description:
+      'Your own texts by name, such as an order number: at most 20 names of 1 to 40 characters from A-Z a-z 0-9 _ . -, each text of 1 to 500 characters. Nothing personal, please: it is not masked',
+    example: { order: '17' },
+  });
 
 const TIME = 'such as 2026-11-24T09:00:00Z';
 /** In an address a bare + is a blank. */

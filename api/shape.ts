@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { type IdKind, isId } from '../domain/id.ts';
+import { ID_PREFIXES, type IdKind, isId } from '../domain/id.ts';
+import { CURRENCIES } from '../domain/money.ts';
+import type { ReviewGuide } from '../domain/review.ts';
 import { ApiError } from './errors.ts';
 import type { pageQuery } from './schema.ts';
 
@@ -13,13 +15,59 @@ export const textOrNull = z.string().nullable();
 export const UNREADABLE = '(unreadable)';
 export const ID_MAY_BE_UNREADABLE = `\`${UNREADABLE}\` where it is kept and cannot be opened: its bytes are damaged, or their key is gone. The log names the row`;
 export const timeOrNull = time.nullable();
+export const createdAt = time.describe('When it was created, in UTC');
+export const updatedAt = time.describe('When it last changed, in UTC');
+export const completedAt = timeOrNull.describe('When it ended, in UTC; null while it is open');
+
+/** What each object of ours says about its own kind. */
+export function objectOf<K extends string>(kind: K) {
+  return z.literal(kind).describe(`What this object is: always \`${kind}\``);
+}
+
+/** @param what whose id it is, where it is not the object's own. */
+export function idOf(kind: IdKind, what = 'Its id') {
+  return z.string().describe(`${what}: \`${ID_PREFIXES[kind]}_\` and 32 hexadecimal digits`);
+}
+
+export function textsOf<K extends string>(table: Readonly<Record<K, { readonly text: string }>>) {
+  return mapValues(table, ({ text }) => text);
+}
+
+export function reasonsOf<K extends string>(table: Readonly<Record<K, ReviewGuide>>) {
+  return mapValues(table, ({ why }) => why);
+}
+
+function mapValues<V>(table: Readonly<Record<string, V>>, toWords: (value: V) => string) {
+  return Object.fromEntries(Object.entries(table).map(([name, it]) => [name, toWords(it)]));
+}
+
+/** A description that says what each name of a table means. */
+export function explain(what: string, table: Readonly<Record<string, string>>): string {
+  const rows = Object.entries(table).map(([name, words]) => `- \`${name}\`: ${words}`);
+  return [`${what}:`, '', ...rows].join('\n');
+}
 export const minor = z
   .int()
   .nonnegative()
-  .meta({ description: 'In minor units: KES 100.50 is 10050', example: 10_050 });
+  .meta({ description: 'Integer minor units: KES 150 is 15000', example: 15_000 });
+/** An amount of money. @param what what it is the amount of, as the begin of a sentence. */
+export const minorOf = (what: string) =>
+  minor.describe(`${what}, in integer minor units: KES 150 is 15000`);
+/** Money as a person reads it, so that a wrong factor of 100 is seen at once. */
+export const amountText = z.string().meta({
+  description: '`amount` and `currency` as a person reads them, to show and to check',
+  example: 'KES 150.00',
+});
+export const currencyName = z
+  .enum(CURRENCIES)
+  .describe('The currency of its amounts, by ISO 4217, in capitals');
 export const textMap = z.record(z.string(), z.string());
+export const metadataMap = textMap.describe('What you sent with it, as it was: texts by name');
 export const workflowShape = z
-  .strictObject({ id: z.string(), url: textOrNull })
+  .strictObject({
+    id: z.string().describe('The id of the workflow in Temporal'),
+    url: textOrNull.describe('Its page in the Temporal Web UI; null where there is none'),
+  })
   .meta({ description: 'The Temporal workflow, and its page in the Web UI' });
 
 /** The names of a table, as an enumeration. */
@@ -31,19 +79,19 @@ export function namesOf<K extends string>(table: Readonly<Record<K, unknown>>) {
 /** A list that is whole. */
 export function wholeListOf<T extends z.ZodType>(item: T) {
   return z.strictObject({
-    object: z.literal('list'),
-    data: z.array(item),
-    has_more: z.literal(false),
-    next_cursor: z.null(),
+    object: objectOf('list'),
+    data: z.array(item).describe('All of them'),
+    has_more: z.literal(false).describe('Always false: the list is whole'),
+    next_cursor: z.null().describe('Always null: there is no next page'),
   });
 }
 
 /** One page of a list. */
 export function pageOf<T extends z.ZodType>(item: T) {
   return z.strictObject({
-    object: z.literal('list'),
-    data: z.array(item),
-    has_more: z.boolean(),
+    object: objectOf('list'),
+    data: z.array(item).describe('Those of this page'),
+    has_more: z.boolean().describe('Whether there is a next page'),
     next_cursor: textOrNull.meta({ description: 'Send it as `cursor` for the next page' }),
   });
 }

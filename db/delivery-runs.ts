@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DELIVERY_STATUSES, type Delivery } from './deliveries.ts';
 import { OVERDUE_AFTER_MS } from './delivery-turns.ts';
+import { eventData } from './outgoing-events.ts';
 import type { Connection, Pool } from './pool.ts';
 import { sql } from './sql.ts';
 
@@ -14,7 +15,7 @@ const taskRow = z.object({
   active: z.boolean(),
   event_id: z.string(),
   type: z.string(),
-  data: z.record(z.string(), z.unknown()),
+  data: eventData,
   created_at: z.string(),
 });
 export type DeliveryTask = z.infer<typeof taskRow>;

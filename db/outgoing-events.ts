@@ -1,7 +1,10 @@
 import { z } from 'zod';
-import { type EventType, isEventType } from '../domain/outgoing-event.ts';
+import { type EventType, isEventType, withAmountText } from '../domain/outgoing-event.ts';
 import type { Connection } from './pool.ts';
 import { sql } from './sql.ts';
+
+/** What an event tells, as all readers see it. */
+export const eventData = z.record(z.string(), z.unknown()).transform(withAmountText);
 
 const eventRow = z.object({
   id: z.string(),
@@ -10,7 +13,7 @@ const eventRow = z.object({
   type: z.custom<EventType>((it) => typeof it === 'string' && isEventType(it)),
   payment_id: z.string().nullable(),
   refund_id: z.string().nullable(),
-  data: z.record(z.string(), z.unknown()),
+  data: eventData,
   created_at: z.string(),
 });
 export type OutgoingEvent = z.infer<typeof eventRow>;

@@ -1,5 +1,5 @@
 import type { CaptureMethod } from '../domain/capture.ts';
-import type { Currency } from '../domain/money.ts';
+import { type Currency, formatMoney } from '../domain/money.ts';
 import type { Payment } from '../domain/payment.ts';
 import type { PaymentStatus } from '../domain/payment-states.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
@@ -64,13 +64,23 @@ export async function insertPayment(db: Connection, next: NewPayment): Promise<I
       INSERT INTO attempts (id, payment_id, ordinal, status, provider, credentials_ref)
       SELECT attempt_id, id, 1, 'prepared', provider, credentials_ref FROM p),
     entry AS (
-      INSERT INTO audit_entries (id, payment_id, key, action, to_status, actor, cause)
-      SELECT ${newId('audit')}, id, 'created', 'payment.created', status, 'merchant', ${next.cause}
-      FROM p)
+      INSERT INTO audit_entries (id, payment_id, key, action, to_status, actor, cause, details)
+      SELECT ${newId('audit')}, id, 'created', 'payment.created', status, 'merchant', ${next.cause},
+        ${sql.jsonb(detailsOf(next))} FROM p)
     SELECT ${PAYMENT_COLUMNS} FROM p`);
   if (row !== null) return { inserted: true, payment: toPayment(row) };
   const earlier = await findPaymentByKey(db, next.merchantId, next.idempotencyKey);
   return { inserted: false, payment: earlier ?? (await findRestored(db, next)) };
+}
+
+/** Where somebody looks for what was asked for, the 100 times too much or too little is seen. */
+function detailsOf({ amountMinor, currency, provider }: NewPayment) {
+  return {
+    provider,
+    amount: amountMinor,
+    currency,
+    amount_text: formatMoney({ amountMinor, currency }),
+  };
 }
 
 function toFallbackRow({ provider, credentialsRef, policy }: Payment['fallbacks'][number]) {

@@ -1,3 +1,4 @@
+import { formatMoney, isCurrency } from './money.ts';
 import type { PaymentStatus } from './payment-states.ts';
 import type { RefundStatus } from './refund-states.ts';
 
@@ -42,6 +43,18 @@ export function isEventType(text: string): text is EventType {
 export const WEBHOOK_EVENT_TYPES: readonly EventType[] = Object.keys(EVENT_TYPES)
   .filter(isEventType)
   .filter((type) => !type.endsWith('.updated'));
+
+/**
+ * What an event tells, with its money as a person reads it as well. The triggers write the figures
+ * alone, so that the table of currencies stands in one place.
+ */
+export function withAmountText(data: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { amount: amountMinor, currency } = data;
+  if (typeof amountMinor !== 'number' || typeof currency !== 'string' || !isCurrency(currency)) {
+    return data;
+  }
+  return { ...data, amount_text: formatMoney({ amountMinor, currency }) };
+}
 
 /** What a delivery's workflow is started with. */
 export type DeliveryInput = {

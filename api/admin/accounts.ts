@@ -21,20 +21,29 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { pageQuery, text } from '../schema.ts';
-import { findPage, pageOf, presentWholeList, time, wholeListOf } from '../shape.ts';
+import {
+  createdAt,
+  findPage,
+  idOf,
+  objectOf,
+  pageOf,
+  presentWholeList,
+  wholeListOf,
+} from '../shape.ts';
 
 const tag = 'Operators';
 const viewing = { kind: 'operator', role: 'viewer' } as const;
 const ruling = { kind: 'operator', role: 'admin' } as const;
 const one = '/api/v1/admin/merchants/{id}';
 
+const merchantName = text(200).describe('The merchant’s name, 200 characters at most');
 const merchantShape = z
   .strictObject({
-    id: z.string(),
-    object: z.literal('merchant'),
-    name: z.string(),
-    active: z.boolean(),
-    created_at: time,
+    id: idOf('merchant'),
+    object: objectOf('merchant'),
+    name: z.string().describe('The merchant’s name'),
+    active: z.boolean().describe('Whether its API keys work'),
+    created_at: createdAt,
   })
   .meta({ id: 'Merchant' });
 const answers = { 200: { description: 'The merchant', schema: merchantShape } };
@@ -62,7 +71,7 @@ export const accountOperations: readonly Operation[] = [
     tag,
     summary: 'Create a merchant',
     access: ruling,
-    body: z.strictObject({ name: text(200) }).meta({ example: { name: 'Duka' } }),
+    body: z.strictObject({ name: merchantName }).meta({ example: { name: 'Duka' } }),
     answers: { 201: { description: 'The merchant', schema: merchantShape } },
     async handle(deps, { body }) {
       const id = newId('merchant');
@@ -91,7 +100,10 @@ export const accountOperations: readonly Operation[] = [
     description: 'Switched off, none of its keys opens anything; its open payments go on.',
     access: ruling,
     body: z
-      .strictObject({ name: text(200).optional(), active: z.boolean().optional() })
+      .strictObject({
+        name: merchantName.optional(),
+        active: z.boolean().optional().describe('`false`: none of its API keys works'),
+      })
       .meta({ example: { name: 'Duka la Mtaa' } }),
     answers,
     async handle(deps, { param, body }) {

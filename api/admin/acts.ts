@@ -3,7 +3,7 @@ import { listActs, type StoredAct } from '../../db/operator-acts.ts';
 import { ROLES } from '../../domain/access.ts';
 import { declare, type Operation } from '../operation.ts';
 import { moment, pageQuery, text } from '../schema.ts';
-import { findPage, pageOf, textMap, textOrNull, time } from '../shape.ts';
+import { findPage, idOf, objectOf, pageOf, textMap, textOrNull, time } from '../shape.ts';
 import { readWindow, WINDOW_RULE } from '../window.ts';
 import { EXPORT_FORMATS, exportAnswer, exportRows } from './export.ts';
 
@@ -11,20 +11,20 @@ const tag = 'Operators';
 
 const actShape = z
   .strictObject({
-    id: z.string(),
-    object: z.literal('operator_act'),
-    operator_id: z.string(),
+    id: idOf('act'),
+    object: objectOf('operator_act'),
+    operator_id: z.string().describe('The id of the operator who did it'),
     email: z.string().meta({ description: 'Masked where a sign-in was refused' }),
-    role: z.enum(ROLES).nullable(),
+    role: z.enum(ROLES).nullable().describe('The role at that time; null: nobody was signed in'),
     action: z.string().meta({ description: 'The operation, by its id in this reference' }),
     target: textOrNull.meta({ description: 'The first part of the path that varies' }),
     params: textMap.meta({ description: 'All parts of the path that vary' }),
     asked: z.string().meta({ description: 'The body or query in short; secrets are left out' }),
-    request_id: z.string(),
-    remote_address: z.string(),
-    user_agent: textOrNull,
+    request_id: z.string().describe('The id of the request, as in the log'),
+    remote_address: z.string().describe('The address that it came from'),
+    user_agent: textOrNull.describe('The program that sent it, as it calls itself'),
     status: z.int().nullable().meta({ description: 'Of the answer; null when it was cut off' }),
-    at: time,
+    at: time.describe('When it was done, in UTC'),
   })
   .meta({ id: 'OperatorAct' });
 

@@ -5,7 +5,7 @@ import { declare, type Operation } from '../operation.ts';
 import { presentAuditEntry } from '../payments/present.ts';
 import { auditEntryShape } from '../payments/shape.ts';
 import { moment, pageQuery, text } from '../schema.ts';
-import { findPage, pageOf } from '../shape.ts';
+import { findPage, idOf, pageOf } from '../shape.ts';
 import { readWindow, WINDOW_RULE } from '../window.ts';
 import { EXPORT_FORMATS, exportAnswer, exportRows } from './export.ts';
 
@@ -13,8 +13,8 @@ const tag = 'Operators';
 
 const foundEntryShape = auditEntryShape
   .extend({
-    payment_id: z.string(),
-    merchant_id: z.string(),
+    payment_id: idOf('payment', 'The payment that it is about'),
+    merchant_id: idOf('merchant', 'Whose payment it is'),
     hash: z.string().meta({
       description:
         'The next entry of the payment builds on it: kept elsewhere, it proves the trail',

@@ -6,16 +6,17 @@ import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { requireProvider } from '../require-provider.ts';
 import { text } from '../schema.ts';
+import { idOf, objectOf } from '../shape.ts';
 
 const tag = 'Operators';
 const batchShape = z
   .strictObject({
-    id: z.string(),
-    object: z.literal('batch'),
-    status: z.enum(['running', 'completed', 'failed']),
+    id: idOf('batch'),
+    object: objectOf('batch'),
+    status: z.enum(['running', 'completed', 'failed']).describe('How far it is'),
     payments: z.int().meta({ description: 'How many it is for, as far as Temporal knows by now' }),
-    done: z.int(),
-    failed: z.int(),
+    done: z.int().describe('How many payments were told'),
+    failed: z.int().describe('How many payments could not be told'),
   })
   .meta({ id: 'Batch' });
 
@@ -32,7 +33,9 @@ export const batchOperations: readonly Operation[] = [
     access: { kind: 'operator', role: 'operator' },
     body: z
       .strictObject({
-        action: z.enum(CONTROL_ACTIONS),
+        action: z
+          .enum(CONTROL_ACTIONS)
+          .describe('`look_up`: ask the provider now. `pause`, `resume`: see above'),
         reason: text(200).meta({ description: 'Kept in every payment’s trail' }),
       })
       .meta({ example: { action: 'look_up', reason: 'the provider is back' } }),

@@ -12,6 +12,7 @@ import { ApiError } from '../errors.ts';
 import type { Reply } from '../operation.ts';
 import { requireDone } from '../payments/actions.ts';
 import { positiveAmount, text } from '../schema.ts';
+import { objectOf } from '../shape.ts';
 import type { UpdateAnswer } from '../updates.ts';
 
 /** The rule of `db/decisions.ts` in a sentence, for all who set a password or need a second. */
@@ -20,7 +21,7 @@ export const WHO_KNOWS_A_PASSWORD = `Who ever set an operator’s password count
 /** What an operator says about a payment or refund in review. */
 export const decisionBody = z
   .strictObject({
-    decision: z.enum(DECISIONS),
+    decision: z.enum(DECISIONS).describe('How it ended, as you found out'),
     reason: text(500).meta({ description: 'Kept in the audit trail; nothing personal, please' }),
     receipt: text(50).optional().meta({ description: 'The provider’s, where you found one' }),
   })
@@ -38,10 +39,12 @@ export const paymentDecisionBody = decisionBody
 
 export const awaitingShape = z
   .strictObject({
-    object: z.literal('decision'),
-    subject_id: z.string(),
-    decision: z.enum(DECISIONS),
-    status: z.literal('awaiting_second_operator'),
+    object: objectOf('decision'),
+    subject_id: z.string().describe('The id of the payment or refund that it is about'),
+    decision: z.enum(DECISIONS).describe('What you decided'),
+    status: z
+      .literal('awaiting_second_operator')
+      .describe('A second operator has to decide the same before it counts'),
   })
   .meta({ id: 'AwaitingDecision' });
 

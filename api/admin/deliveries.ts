@@ -12,7 +12,7 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { pageQuery, text } from '../schema.ts';
-import { findPage, pageOf } from '../shape.ts';
+import { findPage, idOf, pageOf } from '../shape.ts';
 import {
   deliveryShape,
   deliveryWithAttemptsShape,
@@ -25,9 +25,9 @@ const viewing = { kind: 'operator', role: 'viewer' } as const;
 const one = '/api/v1/admin/deliveries/{id}';
 
 const forOperators = {
-  merchant_id: z.string(),
+  merchant_id: idOf('merchant', 'Whose endpoint it goes to'),
   endpoint_host: z.string().meta({ description: 'No more of its address: paths may hold tokens' }),
-  endpoint_active: z.boolean(),
+  endpoint_active: z.boolean().describe('Whether the endpoint gets events now'),
 };
 const adminDeliveryShape = deliveryShape.extend(forOperators).meta({ id: 'AdminDelivery' });
 const adminDeliveryWithAttemptsShape = deliveryWithAttemptsShape

@@ -11,27 +11,39 @@ import { isId } from '../../domain/id.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { newPassword as password, text } from '../schema.ts';
-import { presentWholeList, textOrNull, time, timeOrNull, wholeListOf } from '../shape.ts';
+import {
+  createdAt,
+  idOf,
+  objectOf,
+  presentWholeList,
+  textOrNull,
+  time,
+  timeOrNull,
+  wholeListOf,
+} from '../shape.ts';
 import { WHO_KNOWS_A_PASSWORD } from './decide.ts';
 
 const tag = 'Operators';
 const ruling = { kind: 'operator', role: 'admin' } as const;
 
+const role = z
+  .enum(ROLES)
+  .describe('What the operator may do: `viewer` reads, `operator` acts as well, `admin` all');
 const operatorShape = z
   .strictObject({
-    id: z.string(),
-    object: z.literal('operator'),
-    email: z.string(),
-    name: z.string(),
-    role: z.enum(ROLES),
-    active: z.boolean(),
-    last_signed_in_at: timeOrNull,
+    id: idOf('operator'),
+    object: objectOf('operator'),
+    email: z.string().describe('The e-mail address to sign in with'),
+    name: z.string().describe('The operator’s name'),
+    role,
+    active: z.boolean().describe('Whether the operator can sign in'),
+    last_signed_in_at: timeOrNull.describe('When the operator last signed in; null: not yet'),
     password_set_by: textOrNull.meta({
       description:
         'Who chose it: an operator’s id, cli for npm run admin; null: the operator itself',
     }),
-    password_set_at: time,
-    created_at: time,
+    password_set_at: time.describe('When the password was set, in UTC'),
+    created_at: createdAt,
   })
   .meta({ id: 'Operator' });
 
@@ -59,9 +71,9 @@ export const operatorOperations: readonly Operation[] = [
     access: ruling,
     body: z
       .strictObject({
-        email: z.email().max(254),
-        name: text(200),
-        role: z.enum(ROLES),
+        email: z.email().max(254).describe('To sign in with, 254 characters at most'),
+        name: text(200).describe('The operator’s name, 200 characters at most'),
+        role,
         password,
       })
       .meta({
@@ -94,8 +106,8 @@ export const operatorOperations: readonly Operation[] = [
     access: ruling,
     body: z
       .strictObject({
-        role: z.enum(ROLES).optional(),
-        active: z.boolean().optional(),
+        role: role.optional(),
+        active: z.boolean().optional().describe('`false`: the operator cannot sign in'),
         password: password.optional(),
       })
       .meta({ example: { role: 'operator' } }),

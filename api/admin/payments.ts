@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { listAudit } from '../../db/audit.ts';
 import { findAnyPayment } from '../../db/payments.ts';
 import { findReceiptHolder } from '../../db/receipts.ts';
@@ -14,7 +14,7 @@ import { listPage } from '../payments/list.ts';
 import { presentAuditEntry, presentPayment } from '../payments/present.ts';
 import { searchPaymentsQuery } from '../payments/schema.ts';
 import { auditEntryShape, executionShape, paymentShape } from '../payments/shape.ts';
-import { pageOf, presentWholeList, wholeListOf } from '../shape.ts';
+import { idOf, pageOf, presentWholeList, wholeListOf } from '../shape.ts';
 import { awaitingShape, decide, paymentDecisionBody, WHO_KNOWS_A_PASSWORD } from './decide.ts';
 import { presentQueue, queueQuery } from './queue.ts';
 
@@ -25,7 +25,7 @@ const one = '/api/v1/admin/payments/{id}';
 
 /** A payment as operators see it. */
 export const adminPaymentShape = paymentShape
-  .extend({ merchant_id: z.string() })
+  .extend({ merchant_id: idOf('merchant', 'Whose payment it is') })
   .meta({ id: 'AdminPayment' });
 const answers = { 200: { description: 'The payment as it stands now', schema: adminPaymentShape } };
 

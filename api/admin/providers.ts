@@ -4,25 +4,42 @@ import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
 import { declare, type Operation } from '../operation.ts';
 import type { OtherVersion } from '../other-versions.ts';
 import { providerName } from '../payments/shape.ts';
-import { minor, presentWholeList, wholeListOf } from '../shape.ts';
+import { minorOf, objectOf, presentWholeList, wholeListOf } from '../shape.ts';
 
-const amounts = z.strictObject({ min_minor: minor, max_minor: minor, step_minor: minor });
+const amounts = z.strictObject({
+  min_minor: minorOf('The least amount'),
+  max_minor: minorOf('The greatest amount'),
+  step_minor: minorOf('What each amount must be a multiple of'),
+});
 const providerShape = z
   .strictObject({
-    object: z.literal('provider'),
+    object: objectOf('provider'),
     name: providerName,
-    environments: z.array(z.string()),
+    environments: z.array(z.string()).describe('Where its accounts may be'),
     amounts: z.record(z.string(), amounts).meta({ description: 'By currency, in minor units' }),
-    needs: z.array(z.string()),
-    capture: z.boolean(),
-    cancel: z.boolean(),
-    refund: z.enum(['sync', 'async', 'none']),
-    callback_proof: z.enum(['signature', 'token']),
-    takes_our_key: z.boolean(),
-    other_versions: z.array(z.strictObject({ account: z.string(), version: z.string() })).meta({
-      description:
-        'Versions of the provider’s API, other than ours, in which events came since this process started. Set the version of the account’s webhook endpoint to the one that providers/<name>/README.md names',
-    }),
+    needs: z.array(z.string()).describe('Which fields of a payment it cannot do without'),
+    capture: z.boolean().describe('Whether it can hold money, to be captured later'),
+    cancel: z.boolean().describe('Whether a payment can be canceled after it was sent'),
+    refund: z
+      .enum(['sync', 'async', 'none'])
+      .describe('`async`: the result of a refund comes later, by a callback'),
+    callback_proof: z
+      .enum(['signature', 'token'])
+      .describe('What proves that a callback is the provider’s'),
+    takes_our_key: z
+      .boolean()
+      .describe('Whether it takes an idempotency key, so that a charge may be sent again'),
+    other_versions: z
+      .array(
+        z.strictObject({
+          account: z.string().describe('The account at the provider'),
+          version: z.string().describe('The version of its events'),
+        }),
+      )
+      .meta({
+        description:
+          'Versions of the provider’s API, other than ours, in which events came since this process started. Set the version of the account’s webhook endpoint to the one that providers/<name>/README.md names',
+      }),
   })
   .meta({ id: 'Provider' });
 

@@ -22,7 +22,11 @@ const answers = { 200: { description: 'The refund as it stands now', schema: ref
 
 /** The same for refunds as for payments: a refund can only have succeeded or failed. */
 const refundDecisionBody = decisionBody
-  .extend({ decision: z.enum(['succeeded', 'failed']) })
+  .extend({
+    decision: z
+      .enum(['succeeded', 'failed'])
+      .describe('How it ended, as you found out: `succeeded` means the money went back'),
+  })
   .meta({ example: { decision: 'failed', reason: 'the provider’s portal shows no such refund' } });
 
 /** Refunds over all merchants: those in review, and what operators decide about them. */

@@ -8,13 +8,19 @@ import {
   summarizeProviders,
 } from '../../db/statistics.ts';
 import { FAILURES } from '../../domain/error.ts';
-import { CURRENCIES } from '../../domain/money.ts';
-import { PAYMENT_STATUSES } from '../../domain/payment-states.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { providerName } from '../payments/shape.ts';
+import { paymentStatus, providerName } from '../payments/shape.ts';
 import { moment, text } from '../schema.ts';
-import { minor, namesOf, presentWholeList, time, wholeListOf } from '../shape.ts';
+import {
+  currencyName,
+  minorOf,
+  namesOf,
+  objectOf,
+  presentWholeList,
+  time,
+  wholeListOf,
+} from '../shape.ts';
 import { readWindow, WINDOW_RULE } from '../window.ts';
 
 const tag = 'Operators';
@@ -33,12 +39,12 @@ const groupShape = z
   .strictObject({
     at: time.meta({ description: 'The begin of the step' }),
     provider: providerName,
-    currency: z.enum(CURRENCIES),
-    status: z.enum(PAYMENT_STATUSES),
-    failure_code: namesOf(FAILURES).nullable(),
-    payments: z.int(),
-    amount: minor,
-    amount_refunded: minor,
+    currency: currencyName,
+    status: paymentStatus,
+    failure_code: namesOf(FAILURES).nullable().describe('Why they failed; null: they did not'),
+    payments: z.int().describe('How many payments the group has'),
+    amount: minorOf('The sum of what was asked for'),
+    amount_refunded: minorOf('The sum of what was given back'),
     ...elapsed,
     poll_rescued: pollRescued,
   })
@@ -46,20 +52,25 @@ const groupShape = z
 
 const summaryShape = z
   .strictObject({
-    object: z.literal('provider_summary'),
+    object: objectOf('provider_summary'),
     provider: providerName,
-    payments: z.int(),
-    succeeded: z.int(),
-    failed: z.int(),
-    canceled: z.int(),
+    payments: z.int().describe('How many payments were created'),
+    succeeded: z.int().describe('How many of them succeeded'),
+    failed: z.int().describe('How many of them failed'),
+    canceled: z.int().describe('How many of them were canceled'),
     open: z.int().meta({ description: 'Neither ended nor in review' }),
-    needs_review: z.int(),
+    needs_review: z.int().describe('How many of them wait for a decision'),
     success_rate: share.meta({ description: 'Of those that ended; null while none has' }),
     ...elapsed,
     poll_rescued: pollRescued,
     poll_rescued_share: share.meta({ description: 'Of those that ended; null while none has' }),
     failures: z
-      .array(z.strictObject({ code: namesOf(FAILURES), payments: z.int() }))
+      .array(
+        z.strictObject({
+          code: namesOf(FAILURES).describe('Why they failed'),
+          payments: z.int().describe('How many failed so'),
+        }),
+      )
       .meta({ description: 'The five most frequent ones' }),
   })
   .meta({ id: 'ProviderSummary' });

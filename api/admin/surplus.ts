@@ -45,8 +45,10 @@ export const surplusOperations: readonly Operation[] = [
     access: { kind: 'operator', role: 'operator' },
     body: z
       .strictObject({
-        provider_payment_id: text(200),
-        resolution: z.enum(SURPLUS_RESOLUTIONS),
+        provider_payment_id: text(200).describe('Which money: its id as `surplus` shows it'),
+        resolution: z
+          .enum(SURPLUS_RESOLUTIONS)
+          .describe('`given_back`: at the provider. `kept`: it is the payment’s after all'),
         reason: text(500).meta({
           description: 'Kept in the audit trail; nothing personal, please',
         }),

@@ -16,7 +16,16 @@ import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { providerName } from '../payments/shape.ts';
 import { pageQuery, text } from '../schema.ts';
-import { findPage, pageOf, textMap, textOrNull, time, timeOrNull } from '../shape.ts';
+import {
+  findPage,
+  idOf,
+  objectOf,
+  pageOf,
+  textMap,
+  textOrNull,
+  time,
+  timeOrNull,
+} from '../shape.ts';
 
 const tag = 'Operators';
 const viewing = { kind: 'operator', role: 'viewer' } as const;
@@ -26,25 +35,25 @@ const status = webhookEventRow.shape.status;
 
 const callbackShape = z
   .strictObject({
-    id: z.string(),
-    object: z.literal('webhook_event'),
+    id: idOf('event'),
+    object: objectOf('webhook_event'),
     provider: providerName,
     account: textOrNull.meta({ description: 'Whose signature proved it; null: a token did' }),
-    event_key: z.string(),
-    status,
-    payment_id: textOrNull,
-    workflow_id: textOrNull,
+    event_key: z.string().describe('What makes it one event, however often it is sent'),
+    status: status.describe('What became of it. `parked`: a person has to look at it'),
+    payment_id: textOrNull.describe('The payment that it is about; null: not known'),
+    workflow_id: textOrNull.describe('The workflow that it was delivered to; null: none'),
     says: textOrNull.meta({ description: 'The kind of event; null when it could not be read' }),
-    headers: textMap,
-    verified_by: z.string(),
-    remote_address: textOrNull,
-    note: textOrNull,
-    duplicate_count: z.int(),
-    delivery_count: z.int(),
-    replay_count: z.int(),
-    delivered_at: timeOrNull,
-    received_at: time,
-    applied_at: timeOrNull,
+    headers: textMap.describe('The request’s headers that are kept'),
+    verified_by: z.string().describe('What proved the sender: `token` or `signature`'),
+    remote_address: textOrNull.describe('The address that it came from'),
+    note: textOrNull.describe('Why it is where it is, in words'),
+    duplicate_count: z.int().describe('How often it came again'),
+    delivery_count: z.int().describe('How often it was delivered to its workflow'),
+    replay_count: z.int().describe('How often an operator had it delivered again'),
+    delivered_at: timeOrNull.describe('When it was last delivered to its workflow'),
+    received_at: time.describe('When it came, in UTC'),
+    applied_at: timeOrNull.describe('When it changed the payment; null: it did not'),
   })
   .meta({ id: 'WebhookEvent' });
 const answers = { 200: { description: 'The callback', schema: callbackShape } };
@@ -144,7 +153,9 @@ export const webhookEventOperations: readonly Operation[] = [
     summary: 'Close a parked callback',
     access: acting,
     body: z
-      .strictObject({ reason: text(500) })
+      .strictObject({
+        reason: text(500).describe('Why nothing has to be done, 500 characters at most'),
+      })
       .meta({ example: { reason: 'a test of the provider’s' } }),
     answers,
     problems: ['not_parked'],

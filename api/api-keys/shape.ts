@@ -1,32 +1,44 @@
 import { z } from 'zod';
 import { KEY_MODES, makeApiKey } from '../../db/api-key.ts';
 import { type ApiKey, ensureApiKey } from '../../db/merchants.ts';
-import { SCOPE_NAMES } from '../../domain/access.ts';
+import { SCOPE_NAMES, SCOPES } from '../../domain/access.ts';
 import type { ApiDeps } from '../deps.ts';
 import { moment, text } from '../schema.ts';
-import { time, timeOrNull } from '../shape.ts';
+import { createdAt, explain, idOf, objectOf, timeOrNull } from '../shape.ts';
 
 export const createApiKeyBody = z
   .strictObject({
-    name: text(100).meta({ example: 'Web shop, 2026' }),
-    scopes: z.array(z.enum(SCOPE_NAMES)).min(1).optional(),
-    expires_at: moment.optional(),
+    name: text(100).meta({
+      description: 'Who uses the key, in your own words, 100 characters at most',
+      example: 'Web shop, 2026',
+    }),
+    scopes: z
+      .array(z.enum(SCOPE_NAMES))
+      .min(1)
+      .optional()
+      .describe(`${explain('What the key may do', SCOPES)}\n\nLeft out, all that may be given`),
+    expires_at: moment
+      .optional()
+      .describe('When the key ends by itself, such as 2026-11-24T09:00:00Z; left out: never'),
   })
   .meta({ example: { name: 'Web shop, 2026', scopes: ['payments:read', 'payments:write'] } });
 
 export const apiKeyShape = z
   .strictObject({
-    id: z.string(),
-    object: z.literal('api_key'),
-    merchant_id: z.string(),
-    name: z.string(),
+    id: idOf('api_key'),
+    object: objectOf('api_key'),
+    merchant_id: idOf('merchant', 'Whose key it is'),
+    name: z.string().describe('Who uses it, in your own words'),
     hint: z.string().meta({ description: 'How it begins', example: 'sk_test_4Xk9…' }),
-    scopes: z.array(z.enum(SCOPE_NAMES)),
-    expires_at: timeOrNull,
-    revoked_at: timeOrNull,
-    last_used_at: timeOrNull,
-    created_by: z.string().nullable(),
-    created_at: time,
+    scopes: z.array(z.enum(SCOPE_NAMES)).describe(explain('What it may do', SCOPES)),
+    expires_at: timeOrNull.describe('When it ends by itself; null: never'),
+    revoked_at: timeOrNull.describe('When it was revoked; null: it was not'),
+    last_used_at: timeOrNull.describe('When it was last used; null: not yet'),
+    created_by: z
+      .string()
+      .nullable()
+      .describe('The id of the key or operator that created it; null: the command line did'),
+    created_at: createdAt,
   })
   .meta({ id: 'ApiKey' });
 

@@ -1,19 +1,21 @@
 import { z } from 'zod';
 import type { OutgoingEvent } from '../../db/outgoing-events.ts';
 import { EVENT_TYPES } from '../../domain/outgoing-event.ts';
-import { namesOf, time } from '../shape.ts';
+import { explain, idOf, namesOf, objectOf, time } from '../shape.ts';
+
+export const eventType = namesOf(EVENT_TYPES).describe(explain('What happened', EVENT_TYPES));
 
 /** An event as it leaves the API, by HTTP and live. */
 export const eventShape = z
   .strictObject({
-    id: z.string(),
-    object: z.literal('event'),
-    type: namesOf(EVENT_TYPES),
+    id: idOf('message'),
+    object: objectOf('event'),
+    type: eventType,
     cursor: z.string().meta({ description: 'Its place in the order, to go on from' }),
     data: z
       .record(z.string(), z.unknown())
       .meta({ description: 'The payment, refund or endpoint as it stood then, in short' }),
-    created_at: time,
+    created_at: time.describe('When it happened, in UTC'),
   })
   .meta({ id: 'Event' });
 
@@ -21,8 +23,8 @@ export const eventShape = z
 export const deliveredEventShape = z
   .strictObject({
     id: z.string().meta({ description: 'The same at every try, as `webhook-id`' }),
-    type: namesOf(EVENT_TYPES),
-    timestamp: time,
+    type: eventType,
+    timestamp: time.describe('When it happened, in UTC'),
     data: eventShape.shape.data,
   })
   .meta({ id: 'DeliveredEvent' });

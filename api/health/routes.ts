@@ -3,14 +3,14 @@ import { WARNING_CODES, type WarningCode } from '../../config/warnings.ts';
 import { DATABASE_FAULTS, findDatabaseFault, isDatabaseReadOnly } from '../../db/health.ts';
 import type { ApiDeps } from '../deps.ts';
 import { declare, type Operation } from '../operation.ts';
-import { namesOf } from '../shape.ts';
+import { namesOf, objectOf } from '../shape.ts';
 
 const tag = 'Health';
 const access = { kind: 'open' } as const;
 /** These ask the database for whoever comes. */
 const limit = 'health';
 const state = z.enum(['ok', 'unavailable']);
-const statusShape = z.strictObject({ status: state });
+const statusShape = z.strictObject({ status: state.describe('`ok` as soon as it answers') });
 const CODES = Object.entries(WARNING_CODES).map(([code, what]) => `\`${code}\`: ${what}.`);
 const warningShape = z.strictObject({
   code: namesOf(WARNING_CODES).meta({ description: CODES.join(' ') }),
@@ -24,23 +24,30 @@ const warnings = z.array(warningShape).meta({
   description:
     'Weaknesses of this deployment that may break a promise of ours; payments are taken all the same. Looked for each minute.',
 });
-const readyShape = z.strictObject({ status: z.literal('ok'), warnings });
+const readyShape = z.strictObject({
+  status: z.literal('ok').describe('It can take payments'),
+  warnings,
+});
 const REASONS =
   '`database_away`: it does not answer, and is tried again by itself. `schema_missing`: it answers and lacks our schema, or there is no database of this name; create it, and run `npm run migrate`. `database_refused`: it answers and refuses us; see to the user, the password and the grants of `DATABASE_URL`. `database_misconfigured`: the connection would work as another role than ours, or without timeouts, as behind a pooler; the log names the remedy. `draining`: this process ends.';
 const unreadyShape = z.strictObject({
-  status: z.literal('unavailable'),
+  status: z.literal('unavailable').describe('It cannot take payments'),
   reason: z.enum([...DATABASE_FAULTS, 'draining']).meta({ description: REASONS }),
 });
 const healthShape = z.strictObject({
-  object: z.literal('health'),
-  status: z.enum(['ok', 'degraded', 'unavailable']),
-  components: z.strictObject({
-    database: z.enum([...state.options, 'read_only']).meta({
-      description: '`read_only`: it takes no writes at the moment, as in a failover',
-    }),
-    temporal: state,
-    sweeper: state.meta({ description: 'Picks up what a crash left between two systems' }),
-  }),
+  object: objectOf('health'),
+  status: z
+    .enum(['ok', 'degraded', 'unavailable'])
+    .describe('`degraded`: payments are taken, and something of what follows is not well'),
+  components: z
+    .strictObject({
+      database: z.enum([...state.options, 'read_only']).meta({
+        description: '`read_only`: it takes no writes at the moment, as in a failover',
+      }),
+      temporal: state.describe('It runs the workflows'),
+      sweeper: state.meta({ description: 'Picks up what a crash left between two systems' }),
+    })
+    .describe('The parts that payments need'),
   last_sweep_age_seconds: z
     .int()
     .nullable()

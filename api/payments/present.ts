@@ -3,6 +3,7 @@ import type { AuditEntry } from '../../db/rows.ts';
 import { ifReadable, type Vault } from '../../db/vault.ts';
 import { type Dispute, disputeInForce } from '../../domain/dispute.ts';
 import type { FailureCode } from '../../domain/error.ts';
+import { formatMoney } from '../../domain/money.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { isClosed } from '../../domain/payment-states.ts';
 import { retryRuleOf } from '../../domain/policy.ts';
@@ -27,6 +28,7 @@ export function presentPayment(
     status: payment.status,
     provider,
     amount: payment.amountMinor,
+    amount_text: formatMoney(payment),
     currency: payment.currency,
     amount_captured: payment.amountCapturedMinor,
     amount_refunded: payment.amountRefundedMinor,

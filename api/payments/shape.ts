@@ -1,90 +1,144 @@
 import { z } from 'zod';
 import { CAPTURE_METHODS } from '../../domain/capture.ts';
 import { FAILURES } from '../../domain/error.ts';
-import { CURRENCIES } from '../../domain/money.ts';
 import { REVIEW_REASONS, WAITING_FOR } from '../../domain/payment.ts';
 import { ACTORS, AUDIT_ACTIONS } from '../../domain/payment-record.ts';
-import { PAYMENT_STATUSES } from '../../domain/payment-states.ts';
+import { PAYMENT_STATUSES, type PaymentStatus } from '../../domain/payment-states.ts';
+import { REVIEWS } from '../../domain/review.ts';
 import { SURPLUS_STATUSES } from '../../domain/surplus.ts';
 import { PROVIDER_NAMES } from '../../providers/index.ts';
 import { runningShape } from '../execution.ts';
 import {
+  amountText,
+  completedAt,
+  createdAt,
+  currencyName,
+  explain,
   ID_MAY_BE_UNREADABLE,
-  minor,
+  idOf,
+  metadataMap,
+  minorOf,
   namesOf,
+  objectOf,
+  reasonsOf,
   textMap,
   textOrNull,
+  textsOf,
   time,
   timeOrNull,
+  updatedAt,
   workflowShape,
 } from '../shape.ts';
 
-export const providerName = z.string().meta({ enum: PROVIDER_NAMES, example: 'mpesa' });
+export const providerName = z
+  .string()
+  .meta({ description: 'The name of the provider', enum: PROVIDER_NAMES, example: 'mpesa' });
+
+const STATUS_WORDS = {
+  // table
+  created: 'stored, and not sent to the provider yet',
+  processing: 'sent; the provider has not told the outcome yet',
+  requires_action: 'the payer has to act: see `next_action`',
+  authorized: 'the money is held; capture it or cancel it',
+  needs_review: 'nobody can tell the outcome; a person decides. See `review_reason`',
+  succeeded: 'the money was taken',
+  failed: 'it failed, and no money was taken. See `failure`',
+  canceled: 'it was canceled, and no money was taken',
+} as const satisfies Record<PaymentStatus, string>;
+export const paymentStatus = z
+  .enum(PAYMENT_STATUSES)
+  .describe(explain('Where the payment stands', STATUS_WORDS));
+export const waitingFor = z
+  .enum(WAITING_FOR)
+  .nullable()
+  .describe('What it waits for now; null when nothing. `explanation` of `execution` says more');
+
+/** What the payer has to do. */
+const nextActionShape = textMap
+  .nullable()
+  .describe('What the payer has to do, and where; null when there is nothing to do');
 
 /** Money under another of the provider's ids than the payment's own. */
 const surplusShape = z.strictObject({
-  provider: providerName,
-  provider_payment_id: z.string().meta({ description: ID_MAY_BE_UNREADABLE }),
-  provider_receipt: textOrNull,
+  provider: providerName.describe('The name of the provider that has this money'),
+  provider_payment_id: z
+    .string()
+    .describe(`The provider’s id of this money. ${ID_MAY_BE_UNREADABLE}`),
+  provider_receipt: textOrNull.describe('The provider’s receipt; null when it told none'),
   is_held: z.boolean().meta({ description: 'Held for a capture, not taken' }),
-  amount: minor.nullable(),
-  currency: textOrNull,
-  status: z.enum(SURPLUS_STATUSES),
+  amount: minorOf('How much it is').nullable().describe('Null when the provider told no amount'),
+  currency: textOrNull.describe('Its currency, by ISO 4217; null when the provider told none'),
+  status: z.enum(SURPLUS_STATUSES).describe('What became of it: `open` until an operator says so'),
 });
 
 /** The payer's bank wants money back. */
 const disputeShape = z.strictObject({
-  id: z.string(),
-  status: z.enum(['open', 'won', 'lost']),
+  id: z.string().describe('The provider’s id of the dispute'),
+  status: z
+    .enum(['open', 'won', 'lost'])
+    .describe('`won`: you keep the money. `lost`: the payer got it back'),
   is_inquiry: z.boolean().meta({ description: 'The bank only asks so far; a refund answers it' }),
-  amount: minor,
-  currency: textOrNull,
-  reason: z.string(),
+  amount: minorOf('What the bank asks back'),
+  currency: textOrNull.describe('The currency that the bank counts in; null when not told'),
+  reason: z.string().describe('Why, in the provider’s own word, such as `fraudulent`'),
 });
 
 /** A payment as it leaves the API; the only shape that does. Personal data is masked. */
 export const paymentShape = z
   .strictObject({
-    id: z.string(),
-    object: z.literal('payment'),
-    status: z.enum(PAYMENT_STATUSES),
-    provider: providerName,
-    amount: minor,
-    currency: z.enum(CURRENCIES),
-    amount_captured: minor,
-    amount_refunded: minor,
-    amount_refundable: minor.meta({
-      description:
-        'What was captured, less what was refunded, is being refunded, or was lost in disputes',
-    }),
-    refund_status: z.enum(['none', 'partial', 'full']),
-    customer: z.strictObject({
-      id: textOrNull,
-      phone: textOrNull.meta({ example: '2547•••••678' }),
-      email: textOrNull,
-      name: textOrNull,
-    }),
-    payment_method: textOrNull,
-    capture_method: z.enum(CAPTURE_METHODS),
+    id: idOf('payment'),
+    object: objectOf('payment'),
+    status: paymentStatus,
+    provider: providerName.describe('The name of the provider that takes the payment'),
+    amount: minorOf('What the payer is asked for'),
+    amount_text: amountText,
+    currency: currencyName,
+    amount_captured: minorOf('What was taken from the payer so far'),
+    amount_refunded: minorOf('What was given back so far'),
+    amount_refundable: minorOf(
+      'What was captured, less what was refunded, is being refunded, or was lost in disputes',
+    ),
+    refund_status: z
+      .enum(['none', 'partial', 'full'])
+      .describe('How much of what was captured was given back'),
+    customer: z
+      .strictObject({
+        id: textOrNull.describe('Your own id of the payer, as you sent it'),
+        phone: textOrNull.meta({
+          description: 'The payer’s phone, masked',
+          example: '+254•••••678',
+        }),
+        email: textOrNull.describe('The payer’s e-mail address, masked'),
+        name: textOrNull.describe('The payer’s name, masked'),
+      })
+      .describe('Who pays. Personal data is only shown masked'),
+    payment_method: textOrNull.describe('The provider’s token of the card; null with M-Pesa'),
+    capture_method: z
+      .enum(CAPTURE_METHODS)
+      .describe(
+        '`automatic`: the money is taken at once. `manual`: it is held until you capture it',
+      ),
     reference: z.string().meta({ description: 'What the payer reads' }),
-    description: textOrNull,
-    return_url: textOrNull,
-    next_action: textMap.nullable().meta({ description: 'What the payer has to do, and where' }),
+    description: textOrNull.describe('What the payment is for, as you sent it'),
+    return_url: textOrNull.describe('Where the payer’s browser goes after an authentication'),
+    next_action: nextActionShape,
     failure: z
       .strictObject({
-        code: namesOf(FAILURES),
-        message: textOrNull,
+        code: namesOf(FAILURES).describe(explain('Why it failed', textsOf(FAILURES))),
+        message: textOrNull.describe('The same in a sentence; it may say more'),
         retry: z.enum(['payer', 'merchant', 'later', 'never']).meta({
           description: 'Who can do something about it, so that a new payment is worth a try',
         }),
         retry_at: timeOrNull.meta({ description: 'From when on; null: at once, or nobody knows' }),
-        provider_code: textOrNull,
+        provider_code: textOrNull.describe('The provider’s own code; null when it gave none'),
       })
-      .nullable(),
-    review_reason: z.enum(REVIEW_REASONS).nullable(),
-    amount_disputed: minor.meta({
-      description: 'What lost disputes took: it can no longer be refunded',
-    }),
+      .nullable()
+      .describe('Why it failed; null when it did not'),
+    review_reason: z
+      .enum(REVIEW_REASONS)
+      .nullable()
+      .describe(explain('Why a person has to decide; null while none has to', reasonsOf(REVIEWS))),
+    amount_disputed: minorOf('What lost disputes took, so that it can no longer be refunded'),
     dispute: disputeShape
       .nullable()
       .meta({ description: 'The newest that is open, else the newest; all are in disputes' }),
@@ -95,42 +149,48 @@ export const paymentShape = z
     surplus: z
       .array(surplusShape)
       .meta({ description: 'Money that came beside its own: the payer may have paid twice' }),
-    provider_payment_id: textOrNull.meta({ description: ID_MAY_BE_UNREADABLE }),
-    provider_receipt: textOrNull,
+    provider_payment_id: textOrNull.describe(
+      `The provider’s id of the payment; null before it gave one. ${ID_MAY_BE_UNREADABLE}`,
+    ),
+    provider_receipt: textOrNull.describe(
+      'The provider’s receipt, which the payer sees as well, such as M-Pesa’s UKO7A1B2C3',
+    ),
     workflow: workflowShape,
-    idempotency_key: z.string(),
-    metadata: textMap,
-    created_at: time,
-    updated_at: time,
-    completed_at: timeOrNull,
+    idempotency_key: z.string().describe('The Idempotency-Key that made it'),
+    metadata: metadataMap,
+    created_at: createdAt,
+    updated_at: updatedAt,
+    completed_at: completedAt,
   })
   .meta({ id: 'Payment' });
 
 /** One entry of the timeline. */
 export const auditEntryShape = z
   .strictObject({
-    id: z.string(),
-    object: z.literal('audit_entry'),
-    sequence: z.int().positive(),
-    action: z.enum(AUDIT_ACTIONS),
-    from: textOrNull,
-    to: textOrNull,
-    actor: z.enum(ACTORS),
-    cause: z.string(),
-    details: z.record(z.string(), z.unknown()),
-    at: time,
+    id: idOf('audit'),
+    object: objectOf('audit_entry'),
+    sequence: z.int().positive().describe('Its place in the payment’s timeline, from 1 on'),
+    action: z.enum(AUDIT_ACTIONS).describe('What happened'),
+    from: textOrNull.describe('The status before; null where the status did not change'),
+    to: textOrNull.describe('The status after; null where the status did not change'),
+    actor: z.enum(ACTORS).describe('Who did it'),
+    cause: z.string().describe('Why it happened, in words'),
+    details: z
+      .record(z.string(), z.unknown())
+      .describe('More about it, by name, such as the amount or the provider’s code'),
+    at: time.describe('When it happened, in UTC'),
   })
   .meta({ id: 'AuditEntry' });
 
 /** Why a payment is where it is, and what comes next. */
 export const executionShape = z
   .strictObject({
-    object: z.literal('execution'),
-    payment_id: z.string(),
-    status: z.enum(PAYMENT_STATUSES),
-    waiting_for: z.enum(WAITING_FOR).nullable(),
-    explanation: z.string(),
-    wait_until: timeOrNull,
+    object: objectOf('execution'),
+    payment_id: idOf('payment', 'The payment that it is about'),
+    status: paymentStatus,
+    waiting_for: waitingFor,
+    explanation: z.string().describe('What is awaited and what comes next, in words'),
+    wait_until: timeOrNull.describe('When the wait ends by itself, in UTC; null: it does not'),
     ...runningShape,
     policy: z.record(z.string(), z.unknown()).meta({ description: 'The policy it goes by' }),
   })

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ENVIRONMENTS } from '../../domain/provider.ts';
 import { providerName } from '../payments/shape.ts';
-import { textMap, time } from '../shape.ts';
+import { createdAt, idOf, objectOf, textMap, updatedAt } from '../shape.ts';
 
 /** Lines may break, as in a PEM; nothing else that PostgreSQL or JSON would trip over. */
 const credential = z
@@ -9,10 +9,14 @@ const credential = z
   .max(10_000)
   .refine((it) => it.isWellFormed() && !/[^\P{Cc}\r\n\t]/u.test(it), 'must hold plain text');
 
+const environment = z
+  .enum(ENVIRONMENTS)
+  .describe('Where the account is. Real money is in `production` only');
+
 export const putConfigBody = z
   .strictObject({
-    environment: z.enum(ENVIRONMENTS),
-    active: z.boolean().default(true),
+    environment,
+    active: z.boolean().default(true).describe('Whether it takes new payments'),
     credentials: z.record(z.string().regex(/^\w{1,100}$/, 'is no field'), credential).meta({
       description:
         'By the provider’s own fields; they never come out again. `base_url` follows from the environment: leave it out. For a simulator it may name one on this machine; left out, it is the one that runs beside the API, wherever that runs after a restart',
@@ -34,21 +38,23 @@ export const putConfigBody = z
 export type PutConfigBody = z.infer<typeof putConfigBody>;
 
 export const patchConfigBody = z
-  .strictObject({ active: z.boolean() })
+  .strictObject({ active: z.boolean().describe('Whether it takes new payments') })
   .meta({ example: { active: true } });
 
 /** A configuration as it leaves the API: secrets masked. */
 export const configShape = z
   .strictObject({
-    id: z.string(),
-    object: z.literal('provider_config'),
+    id: idOf('provider_config'),
+    object: objectOf('provider_config'),
     provider: providerName,
-    environment: z.enum(ENVIRONMENTS),
-    active: z.boolean(),
-    version: z.int().positive(),
-    credentials: textMap,
-    policy_override: z.record(z.string(), z.unknown()),
-    created_at: time,
-    updated_at: time,
+    environment,
+    active: z.boolean().describe('Whether it takes new payments'),
+    version: z.int().positive().describe('Counts how often it was replaced, from 1 on'),
+    credentials: textMap.describe('By the provider’s own fields; secrets are masked'),
+    policy_override: z
+      .record(z.string(), z.unknown())
+      .describe('What is laid over the provider’s policy, as you sent it'),
+    created_at: createdAt,
+    updated_at: updatedAt,
   })
   .meta({ id: 'ProviderConfig' });

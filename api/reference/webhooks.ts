@@ -1,4 +1,5 @@
 import type { ZodOpenApiPathItemObject } from 'zod-openapi';
+import { formatMoney } from '../../domain/money.ts';
 import { EVENT_TYPES, type EventType, WEBHOOK_EVENT_TYPES } from '../../domain/outgoing-event.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import type { RefundStatus } from '../../domain/refund-states.ts';
@@ -12,7 +13,9 @@ const header = (description: string) => ({ description, schema: { type: 'string'
 function exampleEvent(type: EventType) {
   const [subject = '', news = ''] = type.split('.');
   const status = (subject === 'payment' ? PAYMENT_NEWS : REFUND_NEWS)[news] ?? news;
-  const money = { status, amount: 10_050, currency: 'KES', metadata: {} };
+  const amount = 15_000;
+  const amount_text = formatMoney({ amountMinor: amount, currency: 'KES' });
+  const money = { status, amount, amount_text, currency: 'KES', metadata: {} };
   const payment = { id: exampleId('payment'), object: 'payment', ...money };
   const data: Readonly<Record<string, object>> = {
     payment,

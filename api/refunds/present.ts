@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { formatMoney } from '../../domain/money.ts';
 import { REFUND_FAILURES, type Refund } from '../../domain/refund.ts';
 import { isRefundClosed } from '../../domain/refund-states.ts';
 import type { Engine } from '../engine.ts';
@@ -12,6 +13,7 @@ export function presentRefund(refund: Refund, engine: Engine): z.input<typeof re
     origin: refund.origin,
     status: refund.status,
     amount: refund.amountMinor,
+    amount_text: formatMoney(refund),
     amount_over: refund.amountOverMinor,
     currency: refund.currency,
     reason: refund.reason,

@@ -1,60 +1,97 @@
 import { z } from 'zod';
-import { CURRENCIES } from '../../domain/money.ts';
-import { WAITING_FOR } from '../../domain/payment.ts';
 import { REFUND_FAILURES, REFUND_ORIGINS, REFUND_REVIEW_REASONS } from '../../domain/refund.ts';
-import { REFUND_STATUSES } from '../../domain/refund-states.ts';
+import { REFUND_STATUSES, type RefundStatus } from '../../domain/refund-states.ts';
+import { REFUND_REVIEWS } from '../../domain/review.ts';
 import { runningShape } from '../execution.ts';
-import { minor, namesOf, textMap, textOrNull, time, timeOrNull, workflowShape } from '../shape.ts';
+import { waitingFor } from '../payments/shape.ts';
+import {
+  amountText,
+  completedAt,
+  createdAt,
+  currencyName,
+  explain,
+  idOf,
+  metadataMap,
+  minorOf,
+  namesOf,
+  objectOf,
+  reasonsOf,
+  textOrNull,
+  textsOf,
+  timeOrNull,
+  updatedAt,
+  workflowShape,
+} from '../shape.ts';
+
+const STATUS_WORDS = {
+  // table
+  pending: 'stored, its money reserved; it is on its way',
+  needs_review: 'nobody can tell the outcome; a person decides. See `review_reason`',
+  succeeded: 'the money was given back',
+  failed: 'it failed, and you keep the money. See `failure`',
+} as const satisfies Record<RefundStatus, string>;
+const refundStatus = z
+  .enum(REFUND_STATUSES)
+  .describe(explain('Where the refund stands', STATUS_WORDS));
 
 /** A refund as it leaves the API; the only shape that does. */
 export const refundShape = z
   .strictObject({
-    id: z.string(),
-    object: z.literal('refund'),
-    payment_id: z.string(),
+    id: idOf('refund'),
+    object: objectOf('refund'),
+    payment_id: idOf('payment', 'The payment that it gives back'),
     origin: z.enum(REFUND_ORIGINS).meta({
       description:
         '`provider`: it was made at the provider and not by us, in its dashboard or by its support; such a refund has no key',
     }),
-    status: z.enum(REFUND_STATUSES),
-    amount: minor,
-    amount_over: minor.meta({
-      description: 'What of it goes beyond the money that was taken; 0 but for a late success',
-    }),
-    currency: z.enum(CURRENCIES),
-    reason: textOrNull,
+    status: refundStatus,
+    amount: minorOf('What is given back'),
+    amount_text: amountText,
+    amount_over: minorOf(
+      'What of it goes beyond the money that was taken; 0 but for a late success',
+    ),
+    currency: currencyName,
+    reason: textOrNull.describe('Why, as you sent it'),
     failure: z
       .strictObject({
-        code: namesOf(REFUND_FAILURES),
-        message: textOrNull,
-        retry: z.enum(['merchant', 'later', 'never']),
-        provider_code: textOrNull,
+        code: namesOf(REFUND_FAILURES).describe(explain('Why it failed', textsOf(REFUND_FAILURES))),
+        message: textOrNull.describe('The same in a sentence; it may say more'),
+        retry: z
+          .enum(['merchant', 'later', 'never'])
+          .describe('Who can do something about it, so that a new refund is worth a try'),
+        provider_code: textOrNull.describe('The provider’s own code; null when it gave none'),
       })
-      .nullable(),
-    review_reason: z.enum(REFUND_REVIEW_REASONS).nullable(),
-    waiting_for: z.enum(WAITING_FOR).nullable(),
-    wait_until: timeOrNull,
-    provider_refund_id: textOrNull,
-    provider_receipt: textOrNull,
+      .nullable()
+      .describe('Why it failed; null when it did not'),
+    review_reason: z
+      .enum(REFUND_REVIEW_REASONS)
+      .nullable()
+      .describe(
+        explain('Why a person has to decide; null while none has to', reasonsOf(REFUND_REVIEWS)),
+      ),
+    waiting_for: waitingFor,
+    wait_until: timeOrNull.describe('When the wait ends by itself, in UTC; null: it does not'),
+    provider_refund_id: textOrNull.describe('The provider’s id of it; null before it gave one'),
+    provider_receipt: textOrNull.describe('The provider’s receipt of it; null when it gave none'),
     workflow: workflowShape,
-    idempotency_key: textOrNull,
-    metadata: textMap,
-    created_at: time,
-    updated_at: time,
-    completed_at: timeOrNull,
+    idempotency_key: textOrNull.describe('The Idempotency-Key that made it; null: see `origin`'),
+    metadata: metadataMap,
+    created_at: createdAt,
+    updated_at: updatedAt,
+    completed_at: completedAt,
   })
   .meta({ id: 'Refund' });
 
 /** Why a refund is where it is. */
 export const refundExecutionShape = z
   .strictObject({
-    object: z.literal('refund_execution'),
-    refund_id: z.string(),
-    payment_id: z.string(),
-    status: z.enum(REFUND_STATUSES),
-    waiting_for: z.enum(WAITING_FOR).nullable(),
-    explanation: z.string(),
-    wait_until: timeOrNull,
+    object: objectOf('refund_execution'),
+    refund_id: idOf('refund', 'The refund that it is about'),
+    payment_id: idOf('payment', 'The payment of that refund'),
+    status: refundStatus,
+    waiting_for: waitingFor,
+    explanation: z.string().describe('What is awaited and what comes next, in words'),
+    wait_until: timeOrNull.describe('When the wait ends by itself, in UTC; null: it does not'),
     ...runningShape,
   })
   .meta({ id: 'RefundExecution' });

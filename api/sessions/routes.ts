@@ -15,25 +15,38 @@ import { ApiError } from '../errors.ts';
 import { requireRate } from '../middleware/rate-limit.ts';
 import { declare, type Operation } from '../operation.ts';
 import { newPassword } from '../schema.ts';
+import { idOf, objectOf } from '../shape.ts';
 import { ACCESS_TOKEN_SECONDS } from './token.ts';
 
 const tag = 'Signing in';
 const access = { kind: 'open' } as const;
-const refreshToken = z.string().max(200);
+const refreshToken = z
+  .string()
+  .max(200)
+  .describe('The newest refresh token of the session, 200 characters at most');
 const signInBody = z
-  .strictObject({ email: z.email().max(254), password: z.string().max(200) })
+  .strictObject({
+    email: z.email().max(254).describe('Your e-mail address, 254 characters at most'),
+    password: z.string().max(200).describe('Your password, 200 characters at most'),
+  })
   .meta({ example: { email: 'you@example.com', password: 'your pass phrase' } });
 const refreshBody = z
   .strictObject({ refresh_token: refreshToken })
   .meta({ example: { refresh_token: 'rt_…' } });
 const sessionShape = z
   .strictObject({
-    object: z.literal('session'),
-    access_token: z.string(),
-    token_type: z.literal('Bearer'),
+    object: objectOf('session'),
+    access_token: z.string().describe('Send it as `Authorization: Bearer …`'),
+    token_type: z.literal('Bearer').describe('How it is sent: always `Bearer`'),
     expires_in: z.int().meta({ description: 'Seconds' }),
     refresh_token: z.string().meta({ description: 'Good once, for the next session' }),
-    operator: z.strictObject({ id: z.string(), email: z.string(), role: z.enum(ROLES) }),
+    operator: z
+      .strictObject({
+        id: idOf('operator'),
+        email: z.string().describe('The operator’s e-mail address'),
+        role: z.enum(ROLES).describe('What the operator may do; each role includes those before'),
+      })
+      .describe('Who is signed in'),
   })
   .meta({ id: 'Session' });
 const answers = { 201: { description: 'The tokens', schema: sessionShape } };

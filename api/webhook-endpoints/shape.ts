@@ -1,20 +1,27 @@
 import { z } from 'zod';
 import { DELIVERY_STATUSES, type Delivery, type DeliveryAttempt } from '../../db/deliveries.ts';
 import type { WebhookEndpoint } from '../../db/webhook-endpoints.ts';
-import { EVENT_TYPES, WEBHOOK_EVENT_TYPES } from '../../domain/outgoing-event.ts';
+import { WEBHOOK_EVENT_TYPES } from '../../domain/outgoing-event.ts';
+import { eventType } from '../events/present.ts';
 import { moment, text } from '../schema.ts';
-import { namesOf, textOrNull, time, timeOrNull } from '../shape.ts';
+import { createdAt, idOf, objectOf, textOrNull, time, timeOrNull, updatedAt } from '../shape.ts';
 
 const eventTypes = z
   .array(z.enum(WEBHOOK_EVENT_TYPES))
   .max(WEBHOOK_EVENT_TYPES.length)
   .meta({ description: 'Left out or empty: all of them' });
-const url = z.string().max(2048).meta({ example: 'https://shop.example.com/malipo' });
+const url = z.string().max(2048).meta({
+  description: 'Where we POST events, with https, 2048 characters at most',
+  example: 'https://shop.example.com/malipo',
+});
+const description = text(200)
+  .optional()
+  .describe('What the endpoint is for, in your own words, 200 characters at most');
 
 export const createEndpointBody = z
   .strictObject({
     url,
-    description: text(200).optional(),
+    description,
     event_types: eventTypes.default([]),
   })
   .meta({
@@ -23,24 +30,24 @@ export const createEndpointBody = z
 export const updateEndpointBody = z
   .strictObject({
     url: url.optional(),
-    description: text(200).optional(),
+    description,
     event_types: eventTypes.optional(),
-    active: z.boolean().optional(),
+    active: z.boolean().optional().describe('`true` switches it on, `false` off'),
   })
   .meta({ example: { description: 'The web shop' } });
 
 export const endpointShape = z
   .strictObject({
-    id: z.string(),
-    object: z.literal('webhook_endpoint'),
-    url: z.string(),
-    description: textOrNull,
-    event_types: z.array(z.string()),
-    active: z.boolean(),
-    disabled_reason: textOrNull,
-    failing_since: timeOrNull,
-    created_at: time,
-    updated_at: time,
+    id: idOf('webhook_endpoint'),
+    object: objectOf('webhook_endpoint'),
+    url: z.string().describe('Where we POST events'),
+    description: textOrNull.describe('What it is for, in your own words'),
+    event_types: z.array(z.string()).describe('Which events it gets; empty: all of them'),
+    active: z.boolean().describe('Whether it gets events'),
+    disabled_reason: textOrNull.describe('Why it was switched off; null when it was not by us'),
+    failing_since: timeOrNull.describe('Since when nothing has arrived; null: the last try did'),
+    created_at: createdAt,
+    updated_at: updatedAt,
   })
   .meta({ id: 'WebhookEndpoint' });
 export const newEndpointShape = endpointShape
@@ -56,28 +63,30 @@ export const createdEndpointShape = endpointShape
   .meta({ id: 'CreatedWebhookEndpoint' });
 
 export const recoverBody = z
-  .strictObject({ since: moment })
+  .strictObject({ since: moment.describe('From when on, such as 2026-11-24T09:00:00Z') })
   .meta({ example: { since: '2026-11-24T09:00:00Z' } });
 export const testDeliveryShape = z.strictObject({
-  object: z.literal('test'),
-  delivery_id: z.string(),
+  object: objectOf('test'),
+  delivery_id: idOf('delivery', 'The delivery, to see what became of it'),
 });
 export const recoveryShape = z.strictObject({
-  object: z.literal('recovery'),
-  deliveries: z.int(),
+  object: objectOf('recovery'),
+  deliveries: z.int().describe('How many events are sent again'),
 });
 
 export const deliveryShape = z
   .strictObject({
-    id: z.string(),
-    object: z.literal('delivery'),
-    event_id: z.string(),
-    event_type: namesOf(EVENT_TYPES),
-    endpoint_id: z.string(),
-    status: z.enum(DELIVERY_STATUSES),
-    attempt_count: z.int(),
-    created_at: time,
-    updated_at: time,
+    id: idOf('delivery'),
+    object: objectOf('delivery'),
+    event_id: idOf('message', 'The event'),
+    event_type: eventType,
+    endpoint_id: idOf('webhook_endpoint', 'The endpoint that it goes to'),
+    status: z
+      .enum(DELIVERY_STATUSES)
+      .describe('`pending`: it is tried again. `canceled`: its endpoint was switched off'),
+    attempt_count: z.int().describe('How many tries there were'),
+    created_at: createdAt,
+    updated_at: updatedAt,
   })
   .meta({ id: 'Delivery' });
 export const deliveryWithAttemptsShape = deliveryShape
@@ -85,15 +94,15 @@ export const deliveryWithAttemptsShape = deliveryShape
     attempts: z
       .array(
         z.strictObject({
-          ordinal: z.int(),
-          at: time,
-          duration_ms: z.int(),
-          status_code: z.int().nullable(),
-          error: textOrNull,
+          ordinal: z.int().describe('Which try it was, from 1 on'),
+          at: time.describe('When it was tried, in UTC'),
+          duration_ms: z.int().describe('How long your endpoint took, in milliseconds'),
+          status_code: z.int().nullable().describe('The HTTP status it answered; null: none'),
+          error: textOrNull.describe('Why there was no answer; null when there was one'),
           response: textOrNull.meta({ description: 'Its first 2 KB' }),
         }),
       )
-      .meta({ description: 'The last 100 tries, in order' }),
+      .describe('The last 100 tries, oldest first'),
   })
   .meta({ id: 'DeliveryWithAttempts' });
 

@@ -80,3 +80,30 @@ test('each parameter says what it is for', () => {
     expect([id, name, description]).toEqual([id, name, expect.stringMatching(/\w{2}/)]);
   }
 });
+
+type Node = Readonly<Record<string, unknown>>;
+const isNode = (value: unknown): value is Node => typeof value === 'object' && value !== null;
+
+/** Every field below this place, by its path, and what is said of it. */
+function listFields(node: unknown, place: string): readonly (readonly [string, unknown])[] {
+  if (!isNode(node)) return [];
+  const { properties } = node;
+  const fields = isNode(properties) ? Object.entries(properties) : [];
+  const own = fields.flatMap(([name, field]) => [
+    [`${place}.${name}`, isNode(field) ? field.description : undefined] as const,
+    ...listFields(field, `${place}.${name}`),
+  ]);
+  const within = Object.entries(node)
+    .filter(([word]) => word !== 'properties' && word !== 'example' && word !== 'examples')
+    .flatMap(([word, part]) =>
+      listFields(part, /^[a-z_]+Of$|^\d+$/.test(word) ? place : `${place}/${word}`),
+    );
+  return [...own, ...within];
+}
+
+test('each field of each request, answer and webhook says what it is', () => {
+  const fields = listFields(openDocument().document, '');
+  expect(fields.length).toBeGreaterThan(500);
+  const mute = fields.filter(([, words]) => typeof words !== 'string' || !/\w{2}/.test(words));
+  expect(mute.map(([place]) => place)).toEqual([]);
+});

@@ -48,6 +48,8 @@ test('the trail tells the whole story in its order', async () => {
     [2, 'payment.dispatched', 'created', 'processing', 'workflow'],
     [3, 'payment.settled', 'processing', 'succeeded', 'workflow'],
   ]);
+  const money = { amount: 10_000, currency: 'KES', amount_text: 'KES 100.00' };
+  expect(entries[0]?.details).toEqual({ provider: 'mpesa', ...money });
   const times = entries.map(({ at }) => at);
   expect(times).toEqual([...times].sort());
 });

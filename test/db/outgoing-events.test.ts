@@ -49,7 +49,8 @@ test('each change of a payment is told once, in order, and with nothing personal
     expect(Object.keys(EVENT_TYPES)).toContain(event.type);
     expect(event).toMatchObject({ merchant_id: MERCHANT.id, payment_id: payment.id });
   }
-  expect(events.at(-1)?.data).toMatchObject({ status: 'succeeded', amount: 10_000 });
+  const amount_text = 'KES 100.00';
+  expect(events.at(-1)?.data).toMatchObject({ status: 'succeeded', amount: 10_000, amount_text });
   const told = JSON.stringify(events);
   const { phoneMasked, emailMasked, nameMasked } = customer;
   const masked = [phoneMasked, emailMasked, nameMasked];
