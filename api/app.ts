@@ -14,6 +14,7 @@ const EXPOSED = [
   'Idempotency-Replayed',
   'Preference-Applied',
   'Location',
+  'Malipo-Hint',
   'Retry-After',
   'RateLimit',
   'RateLimit-Policy',

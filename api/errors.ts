@@ -85,6 +85,12 @@ export class ApiError extends Error {
   }
 }
 
+/** A problem with fields: its detail says of each where it stands and what it takes. */
+export function faulty(code: ProblemCode, faults: readonly Fault[]): ApiError {
+  const told = faults.map(({ pointer, detail }) => `${pointer || 'body'} ${detail}`);
+  return new ApiError(code, told.join('; '), faults);
+}
+
 /** For a request that brought no id of its own. */
 export function newRequestId(): string {
   return `req_${randomUUID().replaceAll('-', '')}`;

@@ -5,7 +5,7 @@ import type { Access, Caller, CallerOf } from '../domain/access.ts';
 import type { ApiDeps } from './deps.ts';
 import type { ProblemCode } from './errors.ts';
 import { readIdempotencyKey } from './middleware/idempotency-key.ts';
-import { validate } from './middleware/validate.ts';
+import { type Part, validate } from './middleware/validate.ts';
 
 export const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 export type Method = (typeof METHODS)[number];
@@ -128,8 +128,8 @@ export function declare<
         caller,
         param: (name) => params[name] ?? '',
         idempotencyKey: rest.isIdempotent === true ? keyOf(incoming) : '',
-        query: read(query, givenQuery),
-        body: read(body, givenBody),
+        query: read(query, givenQuery, 'query'),
+        body: read(body, givenBody, 'body'),
       });
     },
   };
@@ -181,7 +181,7 @@ function keyOf({ headers }: Incoming): string {
   return readIdempotencyKey(typeof header === 'string' ? header : '');
 }
 
-function read<T extends z.ZodType>(schema: T | undefined, value: unknown): z.output<T> {
+function read<T extends z.ZodType>(schema: T | undefined, value: unknown, part: Part): z.output<T> {
   // Left out, `T` is ZodUndefined by its default, whose output is undefined.
-  return schema === undefined ? (undefined as z.output<T>) : validate(schema, value);
+  return schema === undefined ? (undefined as z.output<T>) : validate(schema, value, part);
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ID_PREFIXES, type IdKind, isId } from '../domain/id.ts';
 import { CURRENCIES } from '../domain/money.ts';
 import type { ReviewGuide } from '../domain/review.ts';
-import { ApiError } from './errors.ts';
+import { faulty } from './errors.ts';
 import type { pageQuery } from './schema.ts';
 
 /** A time of examples. */
@@ -148,5 +148,5 @@ function readCursor(kind: IdKind, cursor: string | undefined): string | null {
   const id = Buffer.from(cursor, 'base64url').toString();
   if (isId(kind, id)) return id;
   const detail = 'must be a next_cursor of an earlier page';
-  throw new ApiError('invalid_request', `cursor ${detail}`, [{ pointer: '/cursor', detail }]);
+  throw faulty('invalid_request', [{ pointer: '/cursor', detail }]);
 }

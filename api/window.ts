@@ -1,4 +1,4 @@
-import { ApiError } from './errors.ts';
+import { faulty } from './errors.ts';
 
 const DAY_MS = 86_400_000;
 const WINDOW_DAYS_MAX = 93;
@@ -18,7 +18,5 @@ export function readWindow(
   const from = asked.from ?? new Date(Date.parse(before) - 7 * DAY_MS).toISOString();
   if (Date.parse(before) - Date.parse(from) <= WINDOW_DAYS_MAX * DAY_MS) return { from, before };
   const detail = `must be within ${WINDOW_DAYS_MAX} days of the window’s end`;
-  throw new ApiError('invalid_request', `${fromName} ${detail}`, [
-    { pointer: `/${fromName}`, detail },
-  ]);
+  throw faulty('invalid_request', [{ pointer: `/${fromName}`, detail }]);
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { describeIssue } from '../domain/fault-words.ts';
 import { holdsUnseen, trimPasted } from '../domain/text.ts';
 import { SettingsError } from './settings-error.ts';
 
@@ -137,7 +138,7 @@ export function readDatabaseUrl(given: Source = process.env): string {
 }
 
 function parse<S extends z.ZodType>(part: S, source: Source): z.output<S> {
-  const parsed = part.safeParse(source);
+  const parsed = part.safeParse(source, { error: describeIssue });
   if (!parsed.success) throw new EnvError(parsed.error.issues.map(faultOf(source)));
   return parsed.data;
 }

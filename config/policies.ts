@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { FAILURE_CODES, WHO_CAN_ACT } from '../domain/error.ts';
+import { describeIssue } from '../domain/fault-words.ts';
 import { CURRENCIES } from '../domain/money.ts';
 import type { DeliveryLimits } from '../domain/outgoing-event.ts';
 import type { ProviderPolicy } from '../domain/policy.ts';
@@ -160,7 +161,7 @@ export function overlayPolicy(
 ):
   | { readonly ok: true; readonly policy: ProviderPolicy }
   | { readonly ok: false; readonly faults: readonly string[] } {
-  const parsed = providerPolicy.safeParse(overlay(policy, over));
+  const parsed = providerPolicy.safeParse(overlay(policy, over), { error: describeIssue });
   if (parsed.success) return { ok: true, policy: parsed.data };
   return { ok: false, faults: parsed.error.issues.flatMap(faultsOf) };
 }
@@ -189,7 +190,7 @@ export function readPolicies(
     const layer = layers.findLast(({ content }) => isSetBy(content, keys));
     return layer === undefined ? fault : `${basename(layer.path)}: ${fault}`;
   };
-  const parsed = policies.safeParse(merged);
+  const parsed = policies.safeParse(merged, { error: describeIssue });
   const unknown = isObject(merged) && isObject(merged.providers) ? merged.providers : {};
   const faults = Object.keys(unknown)
     .filter((name) => !Object.hasOwn(providerDefaults, name))

@@ -26,6 +26,10 @@ export const PAYMENT_STATUSES = [
 ] as const;
 export type PaymentStatus = (typeof PAYMENT_STATUSES)[number];
 
+export function isPaymentStatus(text: string): text is PaymentStatus {
+  return PAYMENT_STATUSES.some((status) => status === text);
+}
+
 type Cell = PaymentStatus | '-' | '.';
 
 // table

@@ -8,7 +8,7 @@ import {
   summarizeProviders,
 } from '../../db/statistics.ts';
 import { FAILURES } from '../../domain/error.ts';
-import { ApiError } from '../errors.ts';
+import { type ApiError, faulty } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { paymentStatus, providerName } from '../payments/shape.ts';
 import { moment, text } from '../schema.ts';
@@ -121,7 +121,7 @@ export const statisticsOperations: readonly Operation[] = [
 
 function tooMany(): ApiError {
   const detail = `makes more than ${STATISTICS_GROUPS_MAX} groups: take a longer step or a shorter window`;
-  return new ApiError('invalid_request', `step ${detail}`, [{ pointer: '/step', detail }]);
+  return faulty('invalid_request', [{ pointer: '/step', detail }]);
 }
 
 function readAsked({ created_from, created_before, merchant_id }: z.output<typeof windowQuery>) {

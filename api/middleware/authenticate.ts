@@ -13,6 +13,7 @@ import type { ApiDeps, ApiState } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { Operation } from '../operation.ts';
 import { limitRate } from './rate-limit.ts';
+import { describeRefusal } from './refused-caller.ts';
 
 const BEARER = /^Bearer ([\w.~+/=-]{8,4000})$/;
 
@@ -32,16 +33,14 @@ export async function admit(
   const token = BEARER.exec(ctx.get('Authorization'))?.[1] ?? '';
   if (access.kind === 'merchant') {
     const caller = await readApiKey(deps, token);
-    if (caller === null) throw await refuse(deps, ctx, describeNeededKey(deps, token));
+    if (caller === null) throw await refuse(deps, ctx, 'merchant');
     ctx.state.caller = caller;
     await limitRate(deps, ctx, 'key', caller.apiKeyId);
     if (caller.scopes.includes(access.scope)) return caller;
     throw new ApiError('forbidden', `this key lacks the scope ${access.scope}`);
   }
   const caller = await readAccessToken(deps, token);
-  if (caller === null) {
-    throw await refuse(deps, ctx, 'a valid access token: see POST /api/v1/sessions');
-  }
+  if (caller === null) throw await refuse(deps, ctx, 'operator');
   ctx.state.caller = caller;
   await limitRate(deps, ctx, 'operator', caller.operatorId);
   if (covers(caller.role, access.role)) return caller;
@@ -52,17 +51,12 @@ export async function admit(
 async function refuse(
   deps: ApiDeps,
   ctx: RouterContext<ApiState>,
-  needed: string,
+  door: 'merchant' | 'operator',
 ): Promise<ApiError> {
   await limitRate(deps, ctx, 'refused', subjectOf(ctx.ip));
   ctx.set('WWW-Authenticate', 'Bearer');
-  return new ApiError('unauthorized', `send Authorization: Bearer and ${needed}`);
-}
-
-function describeNeededKey({ environment }: Pick<ApiDeps, 'environment'>, token: string): string {
-  const mode = KEY_MODES[environment];
-  if (!isApiKey(token) || modeOf(token) === mode) return 'a valid API key (sk_…)';
-  return `a ${mode} key (sk_${mode}_…): here is ${environment}, which takes no other`;
+  const shown = { authorization: ctx.get('Authorization'), xApiKey: ctx.get('X-API-Key') };
+  return new ApiError('unauthorized', describeRefusal(door, shown, deps.environment));
 }
 
 /**

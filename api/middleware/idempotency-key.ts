@@ -1,4 +1,4 @@
-import { ApiError } from '../errors.ts';
+import { faulty } from '../errors.ts';
 import { refuseCardNumberIn } from './card-number.ts';
 
 const POINTER = 'Idempotency-Key';
@@ -10,8 +10,8 @@ const POINTER = 'Idempotency-Key';
  */
 export function readIdempotencyKey(header: string): string {
   if (header === '') {
-    const detail = 'send an Idempotency-Key header: a value of yours that is new for each payment';
-    throw new ApiError('idempotency_key_missing', detail, [{ pointer: POINTER, detail }]);
+    const detail = 'is missing: send a header with a value that is new for each payment or refund';
+    throw faulty('idempotency_key_missing', [{ pointer: POINTER, detail }]);
   }
   const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header)?.[1];
   const key = quoted === undefined ? header : quoted.replace(/\\(["\\])/g, '$1');
@@ -20,7 +20,5 @@ export function readIdempotencyKey(header: string): string {
     return key;
   }
   const detail = 'takes 1 to 255 visible ASCII characters without spaces, such as a UUID';
-  throw new ApiError('idempotency_key_malformed', `Idempotency-Key ${detail}`, [
-    { pointer: POINTER, detail },
-  ]);
+  throw faulty('idempotency_key_malformed', [{ pointer: POINTER, detail }]);
 }

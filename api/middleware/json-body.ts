@@ -1,6 +1,6 @@
 import type { Context } from 'koa';
 import { koaBody } from 'koa-body';
-import { ApiError } from '../errors.ts';
+import { ApiError, faulty } from '../errors.ts';
 import { pointerOf } from './validate.ts';
 
 const BODY_LIMIT = '64kb';
@@ -58,8 +58,8 @@ function toApiError(error: Error): ApiError {
   }
   const pointer = 'body' in error ? findProtoIn(String(error.body)) : null;
   if (pointer !== null) {
-    const detail = `${PROTO} is not a field that can be stored`;
-    return new ApiError('invalid_request', detail, [{ pointer, detail }]);
+    const detail = 'is not a field that can be stored';
+    return faulty('invalid_request', [{ pointer, detail }]);
   }
   return new ApiError('malformed_json', 'the body could not be read as one JSON object');
 }

@@ -7,8 +7,9 @@ import { isClosed, type PaymentStatus } from '../../domain/payment-states.ts';
 import type { RefundStatus } from '../../domain/refund-states.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
-import { ApiError, isProblemCode } from '../errors.ts';
+import { ApiError, faulty, isProblemCode } from '../errors.ts';
 import type { LoadRecovery, UpdateAnswer } from '../updates.ts';
+import { refuseStep } from './limits.ts';
 
 /**
  * Ends what was not yet paid. A second cancel of a canceled payment changes nothing. What no run
@@ -43,9 +44,10 @@ export async function capturePayment(
   if (amountMinor > payment.amountMinor) {
     const { currency } = payment;
     const held = formatMoney({ amountMinor: payment.amountMinor, currency });
-    const detail = `at most ${held} (${payment.amountMinor}) is authorized`;
-    throw new ApiError('invalid_request', `amount: ${detail}`, [{ pointer: '/amount', detail }]);
+    const detail = `is more than is authorized: at most ${held} (${payment.amountMinor})`;
+    throw faulty('invalid_request', [{ pointer: '/amount', detail }]);
   }
+  refuseStep(payment, amountMinor);
   const answer = await deps.engine.capturePayment(
     payment.workflowId,
     amountMinor,

@@ -1,7 +1,8 @@
-import { exponentOf, formatMoney } from '../../domain/money.ts';
+import { faultOfAmount, faultOfStep } from '../../domain/amount-rule.ts';
+import type { Payment } from '../../domain/payment.ts';
 import type { Capabilities, Provider } from '../../domain/provider.ts';
 import { findProvider, PROVIDER_NAMES } from '../../providers/index.ts';
-import { ApiError, type Fault } from '../errors.ts';
+import { ApiError, type Fault, faulty } from '../errors.ts';
 import { readPhone } from './phone.ts';
 import type { CreatePaymentBody } from './schema.ts';
 
@@ -15,12 +16,14 @@ export function refuseBeyondLimits(
   fallback: readonly string[],
 ): void {
   const faults = faultsOf(provider, body, fallback);
-  if (faults.length > 0) throw beyondLimits(faults);
+  if (faults.length > 0) throw faulty('provider_limits', faults);
 }
 
-function beyondLimits(faults: readonly Fault[]): ApiError {
-  const detail = faults.map((fault) => `${fault.pointer} ${fault.detail}`).join('; ');
-  return new ApiError('provider_limits', detail, faults);
+/** @throws ApiError provider_limits for a part of the payment that the provider cannot take. */
+export function refuseStep({ provider, currency }: Payment, amountMinor: number): void {
+  const rule = findProvider(provider)?.capabilities.amounts[currency];
+  const detail = rule && faultOfStep(provider, rule, { amountMinor, currency });
+  if (detail) throw faulty('provider_limits', [{ pointer: '/amount', detail }]);
 }
 
 /** True when this provider could take what is asked of another. */
@@ -73,14 +76,6 @@ function amountFaults(
     const taken = Object.keys(amounts).join(', ');
     return [{ pointer: '/currency', detail: `${name} takes ${taken}` }];
   }
-  const show = (amountMinor: number) =>
-    `${formatMoney({ amountMinor, currency })} (${amountMinor})`;
-  if (amount < rule.min_minor || amount > rule.max_minor) {
-    const range = `${show(rule.min_minor)} to ${show(rule.max_minor)}`;
-    return [{ pointer: '/amount', detail: `${name} takes ${range}, in minor units` }];
-  }
-  if (amount % rule.step_minor === 0) return [];
-  const whole = rule.step_minor === 10 ** exponentOf(currency) ? ' whole' : '';
-  const detail = `${name} takes${whole} ${currency}: ${amount} is ${show(amount)}; amounts are in minor units, so it must be a multiple of ${rule.step_minor}`;
-  return [{ pointer: '/amount', detail }];
+  const fault = faultOfAmount(name, rule, { amountMinor: amount, currency });
+  return fault === null ? [] : [{ pointer: '/amount', detail: fault }];
 }

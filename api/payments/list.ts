@@ -4,7 +4,7 @@ import { listPayments } from '../../db/payments.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
-import { ApiError } from '../errors.ts';
+import { faulty } from '../errors.ts';
 import { findPage } from '../shape.ts';
 import { parsePhone, withOddSign } from './phone.ts';
 import type { listPaymentsQuery, searchPaymentsQuery } from './schema.ts';
@@ -59,5 +59,5 @@ function toE164(phone: string): string {
     if (e164 !== null) return e164;
   }
   const detail = withOddSign(phone, 'must be a phone number, such as 0712345678 or +254712345678');
-  throw new ApiError('invalid_request', `phone ${detail}`, [{ pointer: '/phone', detail }]);
+  throw faulty('invalid_request', [{ pointer: '/phone', detail }]);
 }

@@ -4,7 +4,7 @@ import {
   parsePhoneNumberFromString,
 } from 'libphonenumber-js';
 import type { Capabilities, Provider } from '../../domain/provider.ts';
-import { ApiError } from '../errors.ts';
+import { type ApiError, faulty } from '../errors.ts';
 import { inOurDigits } from '../middleware/card-number.ts';
 
 /** The phone in E.164, null where none is needed. @throws ApiError naming the spellings. */
@@ -24,7 +24,7 @@ export function readPhone({ name, capabilities }: Provider, phone: string | unde
 
 function refuse(detail: string): ApiError {
   const pointer = '/customer/phone';
-  return new ApiError('provider_limits', `${pointer} ${detail}`, [{ pointer, detail }]);
+  return faulty('provider_limits', [{ pointer, detail }]);
 }
 
 /** The phone in E.164; null when it is none that this provider serves. */

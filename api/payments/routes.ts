@@ -9,6 +9,7 @@ import { cancelPayment, capturePayment, VERIFY_RULES, verifyPayment } from './ac
 import { createPayment, isUndecided, startPayment } from './create.ts';
 import { showExecution } from './execution.ts';
 import { requirePayment } from './find.ts';
+import { hintHeaders } from './hint.ts';
 import { listPage } from './list.ts';
 import { presentAuditEntry, presentPayment } from './present.ts';
 import { capturePaymentBody, createPaymentBody, listPaymentsQuery } from './schema.ts';
@@ -75,6 +76,7 @@ export const paymentOperations: readonly Operation[] = [
         headers: {
           Location: `/api/v1/payments/${payment.id}`,
           ...time.headers,
+          ...hintHeaders(deps, payment),
           ...(isReplay ? { 'Idempotency-Replayed': 'true' } : {}),
         },
       };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CAPTURE_METHODS } from '../../domain/capture.ts';
 import { CURRENCIES, isCurrency } from '../../domain/money.ts';
-import { PAYMENT_STATUSES } from '../../domain/payment-states.ts';
+import { isPaymentStatus, PAYMENT_STATUSES } from '../../domain/payment-states.ts';
 import { isProviderName, PROVIDER_NAMES } from '../../providers/index.ts';
 import { metadata, moment, pageQuery, positiveAmount, text } from '../schema.ts';
 
@@ -99,7 +99,11 @@ export const capturePaymentBody = z
 const commaList = z
   .string()
   .transform((list) => list.split(','))
-  .pipe(z.array(z.enum(PAYMENT_STATUSES)));
+  .refine(
+    (list) => list.every(isPaymentStatus),
+    `must be one of ${PAYMENT_STATUSES.join(', ')}, or several of them with commas`,
+  )
+  .transform((list) => list.filter(isPaymentStatus));
 
 export const listPaymentsQuery = pageQuery.extend({
   status: commaList.optional().meta({ description: 'Only these, separated by commas' }),

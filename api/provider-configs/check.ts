@@ -5,7 +5,7 @@ import { trimPasted } from '../../domain/text.ts';
 import { findProvider, PROVIDER_NAMES, simulatorAddress } from '../../providers/index.ts';
 import { isLocalHttp } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
-import { ApiError, type Fault } from '../errors.ts';
+import { type Fault, faulty } from '../errors.ts';
 import type { PutConfigBody } from './schema.ts';
 
 /**
@@ -31,8 +31,7 @@ export function checkConfig(
   // Ports move from one start to the next; what is stored without an address moves with them.
   const isFollowed = body.environment === 'simulator' && baseUrl === runningOf(deps, provider);
   if (faults.length === 0) return { ...body, credentials: isFollowed ? rest : credentials };
-  const detail = faults.map((fault) => `${fault.pointer} ${fault.detail}`).join('; ');
-  throw new ApiError('invalid_request', detail, faults);
+  throw faulty('invalid_request', faults);
 }
 
 /** What is stored, shown and compared is what the provider's own schema reads. */

@@ -15,6 +15,9 @@ const HEADERS = {
   'Retry-After': text('Seconds to wait before the next try'),
   Location: text('Where the thing is'),
   'Idempotency-Replayed': text('`true` when this key had made it before'),
+  'Malipo-Hint': text(
+    'In a sandbox only: the amount looks like whole units, such as 1500 for KES 1500, which is 150000',
+  ),
   'Preference-Applied': text('What of your `Prefer` counted, such as `wait=2`'),
 } as const;
 
@@ -36,6 +39,7 @@ export function headersOf(operation: Operation, status: number): Record<string, 
     ['Retry-After', status === 429 || status === 503],
     ['Location', isMade],
     ['Idempotency-Replayed', isMade],
+    ['Malipo-Hint', isMade && operation.id === 'createPayment'],
     ['Preference-Applied', operation.isWaiting === true && status < 300],
   ];
   return Object.fromEntries(

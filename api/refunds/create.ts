@@ -9,8 +9,9 @@ import { receiptNeedOf } from '../../domain/provider.ts';
 import type { Refund } from '../../domain/refund.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
-import { ApiError } from '../errors.ts';
+import { ApiError, faulty } from '../errors.ts';
 import { fingerprintOf } from '../payments/fingerprint.ts';
+import { refuseStep } from '../payments/limits.ts';
 import type { CreateRefundBody } from './schema.ts';
 
 export type RefundCreation = {
@@ -76,11 +77,7 @@ function refuseImpossible(payment: Payment, body: CreateRefundBody): void {
     const detail = `${payment.provider} refunds by receipt, and this payment’s receipt is not known. It comes with the late callback, if that still arrives; else refund it in the provider’s portal`;
     throw new ApiError('not_refundable', detail);
   }
-  const step = capabilities.amounts[payment.currency]?.step_minor ?? 1;
-  if (body.amount !== undefined && body.amount % step !== 0) {
-    const detail = `${payment.provider} refunds multiples of ${step} minor units`;
-    throw new ApiError('provider_limits', `amount: ${detail}`, [{ pointer: '/amount', detail }]);
-  }
+  if (body.amount !== undefined) refuseStep(payment, body.amount);
 }
 
 function notSucceeded({ status }: Payment): ApiError {
@@ -101,8 +98,8 @@ function requireRefund(insertion: RefundInsertion, fingerprint: string) {
   if (insertion.kind === 'too_much') {
     const { currency } = insertion.payment;
     const left = insertion.leftMinor;
-    const detail = `${formatMoney({ amountMinor: left, currency })} (${left}) is left to refund`;
-    throw new ApiError('refund_too_much', detail, [{ pointer: '/amount', detail }]);
+    const detail = `is more than is left: ${formatMoney({ amountMinor: left, currency })} (${left}) is left to refund`;
+    throw faulty('refund_too_much', [{ pointer: '/amount', detail }]);
   }
   if (insertion.refund.fingerprint !== fingerprint) {
     const detail = `this Idempotency-Key made ${insertion.refund.id} with another body; use a new key for a new refund`;

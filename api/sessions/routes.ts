@@ -11,7 +11,7 @@ import { hashPassword, isPassword } from '../../db/password.ts';
 import { ROLES } from '../../domain/access.ts';
 import { WHO_KNOWS_A_PASSWORD } from '../admin/decide.ts';
 import type { ApiDeps } from '../deps.ts';
-import { ApiError } from '../errors.ts';
+import { ApiError, faulty } from '../errors.ts';
 import { requireRate } from '../middleware/rate-limit.ts';
 import { declare, type Operation } from '../operation.ts';
 import { newPassword } from '../schema.ts';
@@ -92,8 +92,7 @@ export const sessionOperations: readonly Operation[] = [
       // By the hash: letters that are the same to Unicode's NFKC open the same door.
       if (await isPassword(new_password, knownHash)) {
         const detail = 'is the old one';
-        const faults = [{ pointer: '/new_password', detail }];
-        throw new ApiError('invalid_request', `new_password ${detail}`, faults);
+        throw faulty('invalid_request', [{ pointer: '/new_password', detail }]);
       }
       const hash = await hashPassword(new_password);
       const changes = { password: { hash, setBy: null }, knownHash };

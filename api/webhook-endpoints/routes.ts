@@ -11,7 +11,7 @@ import {
 import { isId } from '../../domain/id.ts';
 import { isLocalHttp } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
-import { ApiError } from '../errors.ts';
+import { ApiError, faulty } from '../errors.ts';
 import { requireRate } from '../middleware/rate-limit.ts';
 import { declare, type Operation } from '../operation.ts';
 import { pageQuery } from '../schema.ts';
@@ -225,5 +225,5 @@ function requireUrl({ environment }: ApiDeps, text: string): string {
   const isBare = url !== null && url.username === '' && url.password === '' && url.hash === '';
   if (isBare && (isHttps || isSandboxed)) return url.href;
   const detail = 'must be https://, without user, password or fragment';
-  throw new ApiError('invalid_request', `url ${detail}`, [{ pointer: '/url', detail }]);
+  throw faulty('invalid_request', [{ pointer: '/url', detail }]);
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { describeIssue } from '../../domain/fault-words.ts';
 import type { Credentials, CredentialsReading } from '../../domain/provider.ts';
 import { address, listOfSecrets, pasted } from '../shared/credentials.ts';
 
@@ -15,7 +16,7 @@ export type CPayCredentials = { readonly kind: 'cpay' } & z.infer<typeof schema>
 
 /** Checks credentials; faults name the field, never its value. */
 export function readCredentials(record: Readonly<Record<string, string>>): CredentialsReading {
-  const parsed = schema.safeParse(record);
+  const parsed = schema.safeParse(record, { error: describeIssue });
   if (parsed.success) return { ok: true, credentials: { kind: 'cpay', ...parsed.data } };
   const faults = parsed.error.issues.flatMap((issue) => {
     if (issue.code === 'unrecognized_keys')

@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
+import { describeIssue } from '../../domain/fault-words.ts';
 import type { CredentialsReading } from '../../domain/provider.ts';
 import { address, pasted, seenLines, seenText, seenWords } from '../shared/credentials.ts';
 
@@ -33,7 +34,7 @@ export type MpesaCredentials = { readonly kind: 'mpesa' } & z.infer<typeof schem
 
 /** Checks credentials; faults name the field, never its value. */
 export function readCredentials(record: Readonly<Record<string, string>>): CredentialsReading {
-  const parsed = schema.safeParse(record);
+  const parsed = schema.safeParse(record, { error: describeIssue });
   if (parsed.success) return { ok: true, credentials: { kind: 'mpesa', ...parsed.data } };
   const faults = parsed.error.issues.flatMap((issue) => {
     if (issue.code === 'unrecognized_keys')

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { describeIssue } from '../../domain/fault-words.ts';
 import type { Credentials, CredentialsReading, Environment } from '../../domain/provider.ts';
 import { address, listOfSecrets, pasted } from '../shared/credentials.ts';
 
@@ -17,7 +18,7 @@ export type StripeCredentials = { readonly kind: 'stripe' } & z.infer<typeof sch
 
 /** Checks credentials; faults name the field, never its value. */
 export function readCredentials(record: Readonly<Record<string, string>>): CredentialsReading {
-  const parsed = schema.safeParse(record);
+  const parsed = schema.safeParse(record, { error: describeIssue });
   if (parsed.success) return { ok: true, credentials: { kind: 'stripe', ...parsed.data } };
   const faults = parsed.error.issues.flatMap((issue) => {
     if (issue.code === 'unrecognized_keys') {

@@ -1,6 +1,8 @@
 import type { UpdateAnswer } from '../../api/updates.ts';
+import { makeApiKey } from '../../db/api-key.ts';
+import { ensureApiKey } from '../../db/merchants.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
-import { makeOutcome, recordEvent, storePaymentIn } from '../factories.ts';
+import { MERCHANT, makeOutcome, recordEvent, storePaymentIn } from '../factories.ts';
 import { openTestApi, type Send, type TestApi } from './server.ts';
 import { takePaymentsIn } from './takers.ts';
 
@@ -35,6 +37,28 @@ test('a payment answers 201 with its first state, and the phone masked', async (
   expect(answer.text).not.toContain('712345678');
   expect(answer.headers.get('location')).toBe(`/api/v1/payments/${answer.body.id}`);
   expect(JSON.stringify(api.engine.started)).not.toContain('712345678');
+});
+
+// biome-ignore format: table, one case per line
+test.each([
+  [{ ...MPESA, amount: 1_500 }, 'KES 15.00', 'the payer is asked for KES 15.00; for KES 1500 send 150000'],
+  [MPESA, 'KES 100.00', null],
+  [{ provider: 'cpay', amount: 1_500, currency: 'USD' }, 'USD 15.00', null],
+])('%j is asked for as %s, with the hint %j', async (body, amount_text, hint) => {
+  const answer = await create(body, 'order-1');
+  expect(answer).toMatchObject({ status: 201, body: { amount_text } });
+  expect(answer.headers.get('malipo-hint')).toBe(hint);
+});
+
+test('where real money moves nobody is given hints', async () => {
+  await api.close();
+  api = await openTestApi({ adapt: (deps) => ({ ...deps, environment: 'production' }) });
+  const apiKey = makeApiKey('live');
+  await ensureApiKey(api.pool, { merchantId: MERCHANT.id, apiKey });
+  const headers = { 'idempotency-key': 'order-1', authorization: `Bearer ${apiKey}` };
+  const body = { ...MPESA, amount: 1_500 };
+  const answer = await api.send('POST', '/api/v1/payments', { body, headers });
+  expect([answer.status, answer.headers.get('malipo-hint')]).toEqual([202, null]);
 });
 
 test('with Temporal away it answers 202, and the same key joins it later', async () => {

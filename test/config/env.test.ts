@@ -179,7 +179,7 @@ const ONE_FAULT = [
   { name: 'MALIPO_DATA_KEYS', value: KEY.toString('base64'), fault: /^must be id:base64/ },
   { name: 'MALIPO_DATA_KEYS', value: `${COMPLETE.MALIPO_DATA_KEYS},`, fault: /^must be id:base64/ },
   { name: 'MALIPO_API_PORT', value: '65536', fault: /65535/ },
-  { name: 'MALIPO_API_PORT', value: '80.5', fault: /int/ },
+  { name: 'MALIPO_API_PORT', value: '80.5', fault: /whole number/ },
   { name: 'MALIPO_LOG_LEVEL', value: 'loud', fault: /info/ },
 ] as const;
 
