@@ -12,7 +12,7 @@ export type WhoCanAct = (typeof WHO_CAN_ACT)[number];
  */
 export const FAILURES = {
   // table
-  insufficient_funds: { who: 'payer', text: 'The payer has not enough money for this payment.' },
+  insufficient_funds: { who: 'payer', text: 'The payer does not have enough money.' },
   wrong_pin: { who: 'payer', text: 'The payer entered a wrong PIN.' },
   payer_canceled: { who: 'payer', text: 'The payer canceled the prompt.' },
   prompt_expired: { who: 'payer', text: 'The payer did not answer the prompt in time.' },
@@ -26,6 +26,7 @@ export const FAILURES = {
   card_refused: { who: 'payer', text: 'The card’s issuer refused; another card may do.' },
   card_blocked: { who: 'nobody', text: 'The card’s issuer declined the payment.' },
   authentication_failed: { who: 'payer', text: 'The payer did not pass the authentication.' },
+  return_url_missing: { who: 'merchant', text: 'The card needs 3-D Secure; send return_url.' },
   authorization_expired: { who: 'merchant', text: 'The authorization was not captured in time.' },
   declined: { who: 'nobody', text: 'The provider declined the payment.' },
   provider_unavailable: { who: 'later', text: 'The provider could not take it; no money moved.' },

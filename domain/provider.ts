@@ -98,8 +98,11 @@ export type Capabilities = {
   /** True when it can be asked for a receipt that no callback told. */
   readonly learns_receipts?: true;
   readonly amounts: Partial<Record<Currency, AmountRule>>;
-  /** Which parts of the request the provider cannot do without. */
-  readonly needs: readonly ('phone' | 'payment_method')[];
+  /**
+   * Which parts of the request the provider cannot do without. `return_url`: its payers may have to
+   * act elsewhere, and nobody can know before; null says that no payer is there (ADR 0028).
+   */
+  readonly needs: readonly ('phone' | 'payment_method' | 'return_url')[];
   /** Countries of the payer's phone (ISO 3166), when the provider serves only some. */
   readonly phone_countries: readonly string[];
   readonly reference_max_length: number;
@@ -142,7 +145,7 @@ export type ChargeRequest = {
   readonly idempotencyKey: string;
   readonly amount: Money;
   readonly captureMethod: CaptureMethod;
-  /** Where the payer's browser comes back to after an action; null when the merchant gave none. */
+  /** Where the payer's browser comes back to after an action; null where no payer is there. */
   readonly returnUrl: string | null;
   readonly reference: string;
   readonly description: string;

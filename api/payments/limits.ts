@@ -58,6 +58,12 @@ function faultsOf(
   if (body.payment_method !== undefined && !takesMethod) {
     faults.push({ pointer: '/payment_method', detail: `${name} takes none: leave it out` });
   }
+  const mayLeave = body.payment_method === undefined ? [name] : [name, ...fallback];
+  const mover = mayLeave.find((it) => findProvider(it)?.capabilities.needs.includes('return_url'));
+  if (body.return_url === undefined && mover !== undefined) {
+    const detail = `is required for ${mover}: a card may need 3-D Secure, and the payer comes back to this address. Send null where no payer is present; a card that needs it then fails`;
+    faults.push({ pointer: '/return_url', detail });
+  }
   const lengthMax = capabilities.reference_max_length;
   if (body.reference !== undefined && body.reference.length > lengthMax) {
     const detail = `takes at most ${lengthMax} characters with ${name}`;

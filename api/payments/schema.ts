@@ -66,10 +66,11 @@ export const createPaymentBody = z
     return_url: z
       .url({ protocol: /^https?$/ })
       .max(2000)
+      .nullable()
       .optional()
       .meta({
         description:
-          'Where the payer’s browser goes after an authentication (3-D Secure), 2000 characters at most. Cards that need one fail without it',
+          'Where the payer’s browser goes after an authentication (3-D Secure), 2000 characters at most. Stripe’s cards need it. Send null where no payer is present, as with a stored card: a card that asks for an authentication then fails as `return_url_missing`',
         example: 'https://shop.example.com/thanks',
       }),
     metadata: metadata.default({}),

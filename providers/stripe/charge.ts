@@ -1,6 +1,6 @@
 import Stripe from 'stripe';
-import { ProviderError } from '../../domain/error.ts';
-import type { ChargeResult, LookupResult } from '../../domain/outcome.ts';
+import { failure, ProviderError } from '../../domain/error.ts';
+import { type ChargeResult, type LookupResult, unpaid } from '../../domain/outcome.ts';
 import type {
   CancelRequest,
   CaptureRequest,
@@ -70,8 +70,8 @@ function declineOf(error: Stripe.errors.StripeError): LookupResult | null {
 }
 
 /**
- * The payer would have to authenticate, and there is no way to send them there: without a
- * return_url the merchant cannot. It is canceled, so that it cannot succeed unseen.
+ * The payer would have to authenticate, and nobody can send them there: the merchant said that no
+ * payer is present. It is canceled, so that it cannot succeed unseen; the payer was never asked.
  */
 async function giveUpAction(
   sdk: Stripe,
@@ -83,8 +83,10 @@ async function giveUpAction(
   const idempotencyKey = `${chargeKey}/cancel`;
   const ended = await cancel(sdk, { providerPaymentId, idempotencyKey, timeoutMs }, signal);
   if (ended.kind !== 'canceled') return ended;
-  const error = paymentError.parse({ code: 'authentication_required' });
-  return readDecline(error, providerPaymentId);
+  return {
+    ...unpaid('declined', failure('return_url_missing', 'authentication_required')),
+    providerPaymentId,
+  };
 }
 
 /** By Stripe's id, else by our reference in its metadata; the search lags by up to a minute. */

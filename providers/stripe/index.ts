@@ -33,7 +33,7 @@ export const stripe: Provider = {
       JPY: atLeast(50),
       KWD: atLeast(150, 10),
     },
-    needs: ['payment_method'],
+    needs: ['payment_method', 'return_url'],
     phone_countries: [],
     reference_max_length: 100,
   },

@@ -45,6 +45,7 @@ export const FAILED = {
   card_refused: { provider: 'stripe', code: 'generic_decline', status: 'failed', weight: 8 },
   card_blocked: { provider: 'stripe', code: 'lost_card', status: 'failed', weight: 1 },
   authentication_failed: { provider: 'stripe', code: 'payment_intent_authentication_failure', status: 'failed', weight: 3 },
+  return_url_missing: { provider: 'stripe', code: 'authentication_required', status: 'failed', weight: 1 },
   authorization_expired: { provider: 'stripe', code: 'automatic', status: 'canceled', weight: 1 },
   declined: { provider: 'cpay', code: 'declined', status: 'failed', weight: 5 },
   provider_unavailable: { provider: 'cpay', code: 'try_again_later', status: 'failed', weight: 2 },

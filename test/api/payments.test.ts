@@ -39,6 +39,19 @@ test('a payment answers 201 with its first state, and the phone masked', async (
   expect(JSON.stringify(api.engine.started)).not.toContain('712345678');
 });
 
+const CARD_PAYMENT = { provider: 'stripe', amount: 5_000, currency: 'USD', payment_method: 'pm_1' };
+// biome-ignore format: table, one case per line
+test.each([
+  ['not named', {}, 422, 'provider_limits', ['/return_url']],
+  ['null: no payer is present', { return_url: null }, 201, undefined, undefined],
+  ['an address', { return_url: 'https://shop.example/' }, 201, undefined, undefined],
+  ['named with no card', { payment_method: undefined }, 422, 'provider_limits', ['/payment_method', '/return_url']],
+])('a card at Stripe with a return_url that is %s', async (_what, part, status, code, pointers) => {
+  const answer = await create({ ...CARD_PAYMENT, ...part }, 'order-1');
+  const told = answer.body.errors?.map(({ pointer }: { pointer: string }) => pointer);
+  expect([answer.status, answer.body.code, told]).toEqual([status, code, pointers]);
+});
+
 // biome-ignore format: table, one case per line
 test.each([
   [{ ...MPESA, amount: 1_500 }, 'KES 15.00', 'the payer is asked for KES 15.00; for KES 1500 send 150000'],

@@ -326,6 +326,7 @@ test('a change of policy refuses new payments only, never a replay', async () =>
         currency: 'KES',
         customer: { phone: '0712345678' },
         payment_method,
+        return_url: null,
         ...more,
       },
       headers: { 'idempotency-key': key },

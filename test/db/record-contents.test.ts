@@ -52,7 +52,7 @@ test('a failure says why, in our words and with the provider’s code', async ()
   const payment = await storePaymentIn(pool, 'failed');
   expect(await reread(pool, payment)).toMatchObject({
     failureCode: 'insufficient_funds',
-    failureMessage: 'The payer has not enough money for this payment.',
+    failureMessage: 'The payer does not have enough money.',
     providerCode: '1',
     providerReceipt: null,
     amountCapturedMinor: 0,

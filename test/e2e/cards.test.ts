@@ -213,7 +213,7 @@ describe('stripe', () => {
     const lone = await card('pm_card_authenticationRequired');
     expect(lone.body).toMatchObject({
       status: 'failed',
-      failure: { code: 'authentication_failed' },
+      failure: { code: 'return_url_missing', retry: 'merchant' },
     });
   });
 
@@ -235,7 +235,8 @@ describe('stripe', () => {
   });
 
   it('takes over from CPay where the policy says so', async () => {
-    const changes = { amount: 5_001, currency: 'USD', payment_method: 'pm_card_visa' };
+    const method = { payment_method: 'pm_card_visa', return_url: null };
+    const changes = { amount: 5_001, currency: 'USD', ...method };
     const { body } = await payByCard(shop, 'cpay', changes);
     const paid = await shop.until(body.id, ['succeeded']);
     expect(paid.provider).toBe('stripe');

@@ -114,7 +114,7 @@ export async function payByCard(
   changes: object = {},
   key?: string,
 ) {
-  const method = provider === 'stripe' ? { payment_method: 'pm_card_visa' } : {};
+  const method = provider === 'stripe' ? { payment_method: 'pm_card_visa', return_url: null } : {};
   const currency = provider === 'stripe' ? 'USD' : 'KES';
   const body = { provider, amount: 5_000, currency, ...method, ...changes };
   return await shop.send('POST', 'payments', body, key);
