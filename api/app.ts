@@ -31,6 +31,7 @@ export function createApp(deps: ApiDeps): Koa<ApiState> {
   app.use(helmet({ contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } }));
   app.use(allowOrigins(deps));
   app.use(guardDoor(deps));
+  app.use(leadToReference());
   const router = mountOperations(deps, OPERATIONS);
   app.use(router.routes()).use(router.allowedMethods());
   return app;
@@ -70,6 +71,16 @@ async function takeKnown(deps: ApiDeps, ctx: Koa.Context, next: Koa.Next): Promi
     throw error;
   }
   if (ctx.status === 404 || ctx.status === 405) await refuseTooMany();
+}
+
+/** Who opens the bare address in a browser looks for the reference; programs get their 404. */
+function leadToReference(): Koa.Middleware {
+  return async (ctx, next) => {
+    const isPage = ctx.path === '/' && (ctx.method === 'GET' || ctx.method === 'HEAD');
+    if (isPage) ctx.vary('Accept');
+    if (!isPage || ctx.accepts('json', 'html') !== 'html') return await next();
+    ctx.redirect('/docs');
+  };
 }
 
 /** Pages of other origins than the listed ones get no CORS header, so browsers refuse them. */

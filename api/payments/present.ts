@@ -12,6 +12,7 @@ import type { Surplus } from '../../domain/surplus.ts';
 import { hasPersonalIds } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { UNREADABLE } from '../shape.ts';
+import { nextActionOf } from './next-action.ts';
 import type { auditEntryShape, paymentShape } from './shape.ts';
 
 type Presenting = Pick<ApiDeps, 'engine' | 'vault'>;
@@ -45,7 +46,7 @@ export function presentPayment(
     reference: payment.reference,
     description: payment.description,
     return_url: payment.returnUrl,
-    next_action: payment.nextAction,
+    next_action: nextActionOf(payment),
     failure: presentFailure(payment),
     review_reason: payment.reviewReason,
     amount_disputed: payment.amountDisputedMinor,

@@ -21,7 +21,6 @@ import {
   namesOf,
   objectOf,
   reasonsOf,
-  textMap,
   textOrNull,
   textsOf,
   time,
@@ -29,6 +28,7 @@ import {
   updatedAt,
   workflowShape,
 } from '../shape.ts';
+import { NEXT_ACTIONS } from './next-action.ts';
 
 export const providerName = z
   .string()
@@ -54,9 +54,21 @@ export const waitingFor = z
   .describe('What it waits for now; null when nothing. `explanation` of `execution` says more');
 
 /** What the payer has to do. */
-const nextActionShape = textMap
+const nextActionShape = z
+  .strictObject({
+    type: z
+      .enum(NEXT_ACTIONS)
+      .describe(
+        '`redirect_to_url`: send the payer’s browser to `url`. `approve_on_phone`: a prompt is on the payer’s phone; ask the payer to enter the PIN there',
+      ),
+    url: z.string().optional().describe('With `redirect_to_url`: where the payer has to go'),
+    phone_masked: z
+      .string()
+      .optional()
+      .describe('With `approve_on_phone`: which phone has the prompt, masked'),
+  })
   .nullable()
-  .describe('What the payer has to do, and where; null when there is nothing to do');
+  .describe('What the payer has to do now; null when there is nothing to do');
 
 /** Money under another of the provider's ids than the payment's own. */
 const surplusShape = z.strictObject({

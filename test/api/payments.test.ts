@@ -1,3 +1,4 @@
+import { nextActionOf } from '../../api/payments/next-action.ts';
 import type { UpdateAnswer } from '../../api/updates.ts';
 import { makeApiKey } from '../../db/api-key.ts';
 import { ensureApiKey } from '../../db/merchants.ts';
@@ -34,12 +35,30 @@ test('a payment answers 201 with its first state, and the phone masked', async (
     status: 201,
     body: { object: 'payment', status: 'processing', amount: 10_000, idempotency_key: 'order-1' },
   });
+  const next_action = { type: 'approve_on_phone', phone_masked: '+254•••••678' };
+  expect(answer.body.next_action).toEqual(next_action);
   expect(answer.text).not.toContain('712345678');
   expect(answer.headers.get('location')).toBe(`/api/v1/payments/${answer.body.id}`);
   expect(JSON.stringify(api.engine.started)).not.toContain('712345678');
 });
 
 const CARD_PAYMENT = { provider: 'stripe', amount: 5_000, currency: 'USD', payment_method: 'pm_1' };
+const PROMPT = { type: 'approve_on_phone', phone_masked: '+254•••••678' };
+const BANK = { type: 'redirect_to_url', url: 'https://bank.example/' };
+// biome-ignore format: table, one case per line
+test.each([
+  ['mpesa', 'processing', 'callback', null, PROMPT],
+  ['mpesa', 'processing', 'provider_answer', null, null],
+  ['mpesa', 'processing', 'lookup', null, null],
+  ['mpesa', 'needs_review', 'review', null, null],
+  ['mpesa', 'succeeded', null, null, null],
+  ['cpay', 'processing', 'callback', null, null],
+  ['stripe', 'requires_action', 'payer_action', BANK, BANK],
+] as const)('at %s, %s and waiting for %s', (provider, status, waitingFor, nextAction, told) => {
+  const phoneMasked = '+254•••••678';
+  expect(nextActionOf({ provider, status, waitingFor, nextAction, phoneMasked })).toEqual(told);
+});
+
 // biome-ignore format: table, one case per line
 test.each([
   ['not named', {}, 422, 'provider_limits', ['/return_url']],

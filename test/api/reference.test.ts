@@ -110,3 +110,12 @@ test('each problem has a page where its type points', async () => {
   const problem = await api.send('GET', '/api/v1/payments/pay_1');
   expect(problem.body.type).toBe('https://pay.example.test/problems/not_found');
 });
+
+test.each([
+  ['text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', 302, '/docs'],
+  ['application/json', 404, null],
+  ['*/*', 404, null],
+])('the bare address, asked for as %s, is answered %i', async (accept, status, location) => {
+  const answer = await fetch(`${api.url}/`, { redirect: 'manual', headers: { accept } });
+  expect([answer.status, answer.headers.get('location')]).toEqual([status, location]);
+});
