@@ -21,6 +21,7 @@ import {
   recoveryStart,
   refundRecoveryStart,
   type UpdateDefinition,
+  type Verified,
   verifyUpdate,
 } from '../workflows/messages.ts';
 import type { Within } from './batches.ts';
@@ -33,7 +34,7 @@ export type Updates = {
     amountMinor: number,
     load: LoadRecovery,
   ): Promise<UpdateAnswer>;
-  verifyPayment(workflowId: string, load: LoadRecovery): Promise<UpdateAnswer>;
+  verifyPayment(workflowId: string, load: LoadRecovery): Promise<VerifyAnswer>;
   /** Carries out an operator's decision, in the workflow that the payment waits in. */
   decidePayment(workflowId: string, decision: Decision, load: LoadRecovery): Promise<UpdateAnswer>;
   decideRefund(
@@ -60,6 +61,9 @@ export type UpdateAnswer =
       /** When to come again, where that is known. */
       readonly retryAfterS?: number;
     };
+
+/** Where a verify was taken, it also says whether the provider was asked. */
+export type VerifyAnswer = UpdateAnswer & { readonly verified?: Verified };
 
 /** All who ask within one slot share one question, so that a loop of them fills no history. */
 const VERIFY_SLOT_MS = 5_000;
@@ -130,12 +134,34 @@ export function createUpdates(client: Client, within: Within, log: Log): Updates
     capturePayment: (id, amountMinor, load) =>
       askPayment(id, told(captureUpdate, { amountMinor }), load),
     verifyPayment(id, load) {
-      const updateId = `verify/${Math.floor(Date.now() / VERIFY_SLOT_MS)}`;
-      return askPayment(id, bare(verifyUpdate, { updateId }), load);
+      const options = { updateId: `verify/${Math.floor(Date.now() / VERIFY_SLOT_MS)}` };
+      return askVerified((keep) =>
+        askPayment(
+          id,
+          {
+            of: (handle) => handle.executeUpdate(verifyUpdate, options).then(keep),
+            withStart: (startWorkflowOperation) =>
+              workflow
+                .executeUpdateWithStart(verifyUpdate, { ...options, startWorkflowOperation })
+                .then(keep),
+          },
+          load,
+        ),
+      );
     },
     decidePayment: (id, decision, load) => askPayment(id, told(decideUpdate, decision), load),
     decideRefund: (id, decision, load) => askRefund(id, told(decideRefundUpdate, decision), load),
   };
+}
+
+/** @param ask hands what the workflow answered to `keep`. */
+async function askVerified(
+  ask: (keep: (verified: Verified) => void) => Promise<UpdateAnswer>,
+): Promise<VerifyAnswer> {
+  const kept: Verified[] = [];
+  const answer = await ask((verified) => kept.push(verified));
+  const [verified] = kept;
+  return verified === undefined ? answer : { ...answer, verified };
 }
 
 function answerOf(update: Promise<unknown>): Promise<UpdateAnswer> {

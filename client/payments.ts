@@ -8,6 +8,7 @@ import type {
   ListPayments,
   Payment,
   PaymentStatus,
+  VerifiedPayment,
 } from './types.ts';
 import { type WaitOptions, waitWhile } from './wait.ts';
 
@@ -63,7 +64,7 @@ export class Payments {
   }
 
   /** Has the provider asked now; refused for one that has failed or was canceled. */
-  verify(id: string, options?: RequestOptions): Promise<Payment> {
+  verify(id: string, options?: RequestOptions): Promise<VerifiedPayment> {
     return this.#send('verifyPayment', { of: id, options });
   }
 

@@ -8,7 +8,12 @@ import type {
   createPaymentBody,
   listPaymentsQuery,
 } from '../api/payments/schema.ts';
-import type { auditEntryShape, executionShape, paymentShape } from '../api/payments/shape.ts';
+import type {
+  auditEntryShape,
+  executionShape,
+  paymentShape,
+  verifiedPaymentShape,
+} from '../api/payments/shape.ts';
 import type {
   configShape,
   patchConfigBody,
@@ -33,6 +38,8 @@ import type { OperationName } from './operations.ts';
 
 /** What the API answers with, from the very schemas that its tests hold its answers against. */
 export type Payment = z.output<typeof paymentShape>;
+/** With `verification`: whether the provider was asked. */
+export type VerifiedPayment = z.output<typeof verifiedPaymentShape>;
 export type PaymentStatus = Payment['status'];
 export type AuditEntry = z.output<typeof auditEntryShape>;
 export type Execution = z.output<typeof executionShape>;
@@ -82,7 +89,7 @@ type Answers = {
   getPayment: Payment;
   cancelPayment: Payment;
   capturePayment: Payment;
-  verifyPayment: Payment;
+  verifyPayment: VerifiedPayment;
   getPaymentTimeline: Page<AuditEntry>;
   getPaymentExecution: Execution;
   createRefund: Refund;

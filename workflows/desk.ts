@@ -31,6 +31,8 @@ export type Wish = {
   /** The operator that asked in the merchant's place. */
   readonly by?: string;
   isAnswered: boolean;
+  /** Whether the provider was asked for it, of a verify. */
+  isAsked?: boolean;
   refusal: string | null;
 };
 
@@ -142,8 +144,9 @@ function takeWishes(input: PaymentInput, book: Book, desk: Desk, wishes: Wish[])
     verifyUpdate,
     async () => {
       desk.count.verify();
-      await grant('verify');
-      return book.status();
+      const { isAsked = false, refusal: message } = await grant('verify');
+      const ended = isAsked ? null : `it was ${book.status()} before the provider was asked`;
+      return { status: book.status(), isAsked, message: message ?? ended };
     },
     { validator: () => refuseVerify(book, desk) },
   );

@@ -50,8 +50,16 @@ export const captureUpdate = defineUpdate<PaymentStatus, [{ readonly amountMinor
   'capture',
 );
 
+/** What came of a verify: whether the provider was asked for it, and why not, or what it said. */
+export type Verified = {
+  readonly status: PaymentStatus;
+  readonly isAsked: boolean;
+  /** Null where the provider told something definite. */
+  readonly message: string | null;
+};
+
 /** Asks the provider now. Refused, by type: not_sent, payment_closed. */
-export const verifyUpdate = defineUpdate<PaymentStatus>('verify');
+export const verifyUpdate = defineUpdate<Verified>('verify');
 
 /** What an operator asks of all open payments of a provider. */
 export const controlSignal = defineSignal<[Control]>('control');

@@ -20,8 +20,7 @@ export async function grantWish(input: PaymentInput, book: Book, wish: Wish): Pr
 const GRANTS = {
   cancel: (input: PaymentInput, book: Book) => cancel(input, book),
   capture,
-  verify: (input: PaymentInput, book: Book, { by = 'the merchant' }: Wish) =>
-    verify(input, book, by),
+  verify,
 } as const satisfies Record<
   Wish['kind'],
   (input: PaymentInput, book: Book, wish: Wish) => Promise<string | null>
@@ -113,9 +112,11 @@ async function capture(input: PaymentInput, book: Book, wish: Wish): Promise<str
   return `${refused}; it stays authorized and may be captured again`;
 }
 
-async function verify(input: PaymentInput, book: Book, by: string): Promise<string | null> {
+async function verify(input: PaymentInput, book: Book, wish: Wish): Promise<string | null> {
+  const { by = 'the merchant' } = wish;
   const asked = askedOf(book);
   if (!canLookUp(input, asked)) return 'there is no id to ask by';
+  wish.isAsked = true;
   const answer = await lookup(input, asked, input.policy.lookup.timeout_ms + 1_000);
   if (answer === null || !isOutcome(answer)) return 'the provider says nothing definite';
   if (answer.kind === book.status()) return null;

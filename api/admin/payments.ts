@@ -13,7 +13,7 @@ import { showExecution } from '../payments/execution.ts';
 import { listPage } from '../payments/list.ts';
 import { presentAuditEntry, presentPayment } from '../payments/present.ts';
 import { searchPaymentsQuery } from '../payments/schema.ts';
-import { auditEntryShape, executionShape, paymentShape } from '../payments/shape.ts';
+import { auditEntryShape, executionShape, paymentShape, verification } from '../payments/shape.ts';
 import { idOf, pageOf, presentWholeList, wholeListOf } from '../shape.ts';
 import { awaitingShape, decide, paymentDecisionBody, WHO_KNOWS_A_PASSWORD } from './decide.ts';
 import { presentQueue, queueQuery } from './queue.ts';
@@ -27,6 +27,9 @@ const one = '/api/v1/admin/payments/{id}';
 export const adminPaymentShape = paymentShape
   .extend({ merchant_id: idOf('merchant', 'Whose payment it is') })
   .meta({ id: 'AdminPayment' });
+const adminVerifiedPaymentShape = adminPaymentShape
+  .extend({ verification })
+  .meta({ id: 'AdminVerifiedPayment' });
 const answers = { 200: { description: 'The payment as it stands now', schema: adminPaymentShape } };
 
 /** Payments over all merchants, and what operators decide about them. */
@@ -113,12 +116,12 @@ export const adminPaymentOperations: readonly Operation[] = [
     summary: 'Ask the provider about any payment now',
     description: VERIFY_RULES,
     access: acting,
-    answers,
+    answers: { 200: { ...answers[200], schema: adminVerifiedPaymentShape } },
     problems: ['not_sent', 'paused', 'payment_closed'],
     async handle(deps, { param }) {
-      await verifyPayment(deps, await requireAnyPayment(deps, param('id')));
+      const told = await verifyPayment(deps, await requireAnyPayment(deps, param('id')));
       const payment = await requireAnyPayment(deps, param('id'));
-      return { status: 200, body: presentAdminPayment(deps, payment) };
+      return { status: 200, body: { ...presentAdminPayment(deps, payment), verification: told } };
     },
   }),
   declare({

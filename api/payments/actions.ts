@@ -64,14 +64,14 @@ function isCapturedBy(payment: Payment, amountMinor: number): boolean {
 
 /** What is told of verifying, to merchants and operators. */
 export const VERIFY_RULES =
-  'A payment that has succeeded is shown as it stands: there is nothing to ask. One that has failed or was canceled cannot be verified (payment_closed): what may have reached the provider is asked about by itself, some minutes and a day after its end. Questions within five seconds are one, and after some dozens within an hour the next has to wait (rate_limited, with Retry-After).';
+  '`verification` says whether the provider was asked, and if not, why. A payment that has succeeded is shown as it stands: there is nothing to ask. One that has failed or was canceled cannot be verified (payment_closed): what may have reached the provider is asked about by itself, some minutes and a day after its end. Questions within five seconds are one, and after some dozens within an hour the next has to wait (rate_limited, with Retry-After).';
 
 /**
- * Asks the provider now. There is nothing to ask about a payment that has succeeded, or that ends
+ * Asks the provider now, and says whether it was asked. There is nothing to ask about a payment that has succeeded, or that ends
  * meanwhile; of one that has ended otherwise it is said that nobody is asked.
  */
-export async function verifyPayment(deps: ApiDeps, payment: Payment): Promise<void> {
-  if (payment.status === 'succeeded') return;
+export async function verifyPayment(deps: ApiDeps, payment: Payment): Promise<Verification> {
+  if (payment.status === 'succeeded') return { asked: false, reason: NOTHING_TO_ASK };
   if (isClosed(payment.status)) {
     const detail = `it is ${payment.status}: the provider is not asked on request any more. If the payer was charged all the same, a late callback or our own question some minutes and a day after the end brings the payment to review; before that, look for it in the provider’s portal`;
     throw new ApiError('payment_closed', detail);
@@ -79,7 +79,14 @@ export async function verifyPayment(deps: ApiDeps, payment: Payment): Promise<vo
   const answer = await deps.engine.verifyPayment(payment.workflowId, recoveryOf(deps, payment));
   const standing = await reread(deps, payment, answer);
   if (!HAS_ENDED.includes(standing.status)) requireDone('verified', standing, answer);
+  const ended = `it was ${standing.status} before the provider was asked`;
+  const { isAsked, message } = answer.verified ?? { isAsked: false, message: ended };
+  return { asked: isAsked, reason: message ?? 'the provider told how it stands' };
 }
+
+/** What is told of a verify beside the payment. */
+export type Verification = { readonly asked: boolean; readonly reason: string };
+const NOTHING_TO_ASK = 'it has succeeded: there is nothing to ask';
 
 /**
  * What a payment is recovered with whose workflow is gone. One that was not sent yet is not: its

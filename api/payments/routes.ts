@@ -13,7 +13,7 @@ import { hintHeaders } from './hint.ts';
 import { listPage } from './list.ts';
 import { presentAuditEntry, presentPayment } from './present.ts';
 import { capturePaymentBody, createPaymentBody, listPaymentsQuery } from './schema.ts';
-import { auditEntryShape, executionShape, paymentShape } from './shape.ts';
+import { auditEntryShape, executionShape, paymentShape, verifiedPaymentShape } from './shape.ts';
 
 const tag = 'Payments';
 const reading = { kind: 'merchant', scope: 'payments:read' } as const;
@@ -147,11 +147,12 @@ export const paymentOperations: readonly Operation[] = [
     summary: 'Ask the provider now',
     description: `${VERIFY_RULES} ${WAITS}`,
     access: writing,
-    answers: asItStands,
+    answers: { 200: { ...asItStands[200], schema: verifiedPaymentShape } },
     problems: ['not_sent', 'paused', 'payment_closed'],
     async handle(deps, call) {
-      await verifyPayment(deps, await paymentOf(deps, call));
-      return await show(deps, call);
+      const verification = await verifyPayment(deps, await paymentOf(deps, call));
+      const payment = presentPayment(await paymentOf(deps, call), deps);
+      return { status: 200, body: { ...payment, verification } };
     },
   }),
   declare({

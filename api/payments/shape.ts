@@ -176,6 +176,20 @@ export const paymentShape = z
   })
   .meta({ id: 'Payment' });
 
+/** What a verify answers beside the payment. */
+export const verification = z
+  .strictObject({
+    asked: z.boolean().describe('Whether the provider was asked'),
+    reason: z.string().meta({
+      description: 'What it said, or why it was not asked, in words',
+      example: 'the provider told how it stands',
+    }),
+  })
+  .describe('What came of your request to ask the provider');
+export const verifiedPaymentShape = paymentShape
+  .extend({ verification })
+  .meta({ id: 'VerifiedPayment' });
+
 /** One entry of the timeline. */
 export const auditEntryShape = z
   .strictObject({

@@ -215,6 +215,21 @@ test.each(['runs', 'closed', 'away'] as const)(
   },
 );
 
+const NOT_ASKED = { asked: false, reason: 'it has succeeded: there is nothing to ask' };
+
+// biome-ignore format: table, one case per line
+test.each([
+  [{ isAsked: true, message: null }, { asked: true, reason: 'the provider told how it stands' }],
+  [{ isAsked: true, message: 'the provider says nothing definite' }, { asked: true, reason: 'the provider says nothing definite' }],
+  [{ isAsked: false, message: 'there is no id to ask by' }, { asked: false, reason: 'there is no id to ask by' }],
+])('a verify that its workflow answers with %j says whether anybody was asked', async (part, told) => {
+  const { id } = await store('processing');
+  const verified = { status: 'processing', ...part } as const;
+  api.engine.verifyPayment = () => Promise.resolve({ kind: 'done', verified });
+  const answer = await ask(id, 'verify');
+  expect(answer).toMatchObject({ status: 200, body: { id, verification: told } });
+});
+
 // A 200 would sound as if the provider had just been asked, and had said again: not paid.
 // table
 test.each([
@@ -229,6 +244,7 @@ test.each([
     expect([answer.status, answer.body.code]).toEqual([code, problem]);
     if (problem !== undefined)
       expect(answer.body.detail).toContain('not asked on request any more');
+    else expect(answer.body.verification).toEqual(NOT_ASKED);
   }
   expect(api.engine.updates).toEqual([]);
 });

@@ -211,7 +211,10 @@ describe('on a merchant’s word', () => {
     const { handle } = await start({ lookup: () => (isPaid ? outcome('succeeded') : null) });
     await untilIdle(handle);
     isPaid = true;
-    expect(await handle.executeUpdate(verifyUpdate)).toBe('succeeded');
+    expect(await handle.executeUpdate(verifyUpdate)).toMatchObject({
+      status: 'succeeded',
+      isAsked: true,
+    });
     expect(await refusalOf(handle.executeUpdate(verifyUpdate)).catch(() => 'gone')).toBe('gone');
   });
 

@@ -54,7 +54,10 @@ it('a capture recovers the payment that it is about, and takes its money once', 
 it('a verify recovers the payment that it is about at once, and asks', async () => {
   const payment = await store('authorized');
   stage.provider.lookup = makeOutcome('succeeded');
-  expect(await engine.verifyPayment(payment.workflowId, load(payment))).toEqual({ kind: 'done' });
+  expect(await engine.verifyPayment(payment.workflowId, load(payment))).toMatchObject({
+    kind: 'done',
+    verified: { isAsked: true, message: null },
+  });
   expect(stage.asksOf(payment)).toBeGreaterThan(0);
 });
 
@@ -101,7 +104,10 @@ describe('late money in review, which its own workflow holds', () => {
   it('can be verified: the provider is asked', async () => {
     const payment = await storeLate();
     const before = stage.asksOf(payment);
-    expect(await engine.verifyPayment(payment.workflowId, load(payment))).toEqual({ kind: 'done' });
+    expect(await engine.verifyPayment(payment.workflowId, load(payment))).toMatchObject({
+      kind: 'done',
+      verified: { isAsked: true },
+    });
     expect([await statusOf(payment), stage.asksOf(payment)]).toEqual(['needs_review', before + 1]);
   });
 

@@ -57,7 +57,10 @@ it('for a wrong amount is not ended by a status query that names none', async ()
   const wrong = outcome('succeeded', { money: { amountMinor: 1, currency: 'KES' } });
   await handle.signal(providerEventSignal, delivered(wrong));
   while (story.status !== 'needs_review') await stage.env.sleep('1s');
-  expect(await handle.executeUpdate(verifyUpdate)).toBe('needs_review');
+  expect(await handle.executeUpdate(verifyUpdate)).toMatchObject({
+    status: 'needs_review',
+    isAsked: true,
+  });
   await stage.env.sleep('30h');
   expect([story.status, reasonOf(story)]).toEqual(['needs_review', 'amount_mismatch']);
   expect(noted(story)[0]?.cause).toMatch(/says succeeded; in review \(amount_mismatch\)/);
