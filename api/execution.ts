@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { z } from 'zod';
 import type { WaitingFor } from '../domain/payment.ts';
+import type { ReviewGuide } from '../domain/review.ts';
 import { textOrNull, timeOrNull, workflowShape } from './shape.ts';
 
 /** A payment's or a refund's workflow as Temporal sees it now. */
@@ -61,7 +62,7 @@ const WAITS = {
   capture: () => 'The money is held; capture or cancel decides, or the end of the authorization.',
   callback: (it) => `The provider has the ${it}; its callback is awaited, then it is asked.`,
   lookup: () => 'The callback stayed away or was unclear; the provider is asked for the outcome.',
-  review: () => 'Nobody could tell the outcome; a late callback or a decision will.',
+  review: () => 'A person has to decide.',
   resume: () =>
     'An operator paused it: until it goes on it is not sent, not captured and not asked about. Callbacks, cancels and decisions still count.',
 } as const satisfies Record<WaitingFor, (it: Sent) => string>;
@@ -69,16 +70,19 @@ const WAITS = {
 /**
  * What is awaited, and what comes next, in words.
  * @param it what went, or goes, out.
+ * @param review why a person has to decide, and what to look at; null where that is not known.
  * @param findCause what was last unclear about it; null when nothing was.
  */
 export async function explainWait(
   waitingFor: WaitingFor,
   it: Sent,
+  review: ReviewGuide | null,
   findCause: () => Promise<string | null>,
 ): Promise<string> {
   const isUnclear = waitingFor === 'lookup' || waitingFor === 'review';
   const cause = isUnclear ? await findCause() : null;
-  return `${WAITS[waitingFor](it)}${cause === null ? '' : ` Last: ${cause}.`}`;
+  const guide = waitingFor === 'review' && review !== null ? `${review.why} ${review.look}` : null;
+  return `${guide ?? WAITS[waitingFor](it)}${cause === null ? '' : ` Last: ${cause}.`}`;
 }
 
 /**

@@ -15,6 +15,7 @@ import {
 } from '../domain/payment-states.ts';
 import { REFUND_FAILURES } from '../domain/refund.ts';
 import { REFUND_EVENTS, REFUND_STATES, REFUND_STATUSES } from '../domain/refund-states.ts';
+import { REFUND_REVIEWS, REVIEWS, type ReviewGuide } from '../domain/review.ts';
 
 /** The sandbox's; a deployment serves its own at /openapi.json. */
 const SERVER_URL = 'http://127.0.0.1:8080';
@@ -114,6 +115,14 @@ function renderStates(): string {
     '',
     ...renderTable(REFUND_STATUSES, REFUND_EVENTS, (row, column) => REFUND_STATES[row][column]),
     '',
+    '## Why a payment is in review',
+    '',
+    ...renderReviews(REVIEWS),
+    '',
+    '## Why a refund is in review',
+    '',
+    ...renderReviews(REFUND_REVIEWS),
+    '',
     '## Why a payment failed',
     '',
     '| code | who can act | meaning |',
@@ -127,6 +136,13 @@ function renderStates(): string {
     ...Object.entries(REFUND_FAILURES).map(([code, it]) => `| ${code} | ${it.who} | ${it.text} |`),
     '',
   ].join('\n');
+}
+
+function renderReviews(reviews: Readonly<Record<string, ReviewGuide>>): readonly string[] {
+  const rows = Object.entries(reviews).map(
+    ([reason, { why, look }]) => `| ${reason} | ${why} | ${look} |`,
+  );
+  return ['| reason | meaning | before you decide |', '|---|---|---|', ...rows];
 }
 
 function renderTable<Row extends string, Column extends string>(

@@ -4,6 +4,7 @@ import { lateOutcomeWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { isClosed } from '../../domain/payment-states.ts';
 import { spellOut } from '../../domain/policy.ts';
+import { REVIEWS, type ReviewGuide } from '../../domain/review.ts';
 import type { ApiDeps } from '../deps.ts';
 import { explainWait, findRunning, presentRunning } from '../execution.ts';
 import type { executionShape } from './shape.ts';
@@ -29,10 +30,22 @@ export async function showExecution(
     explanation:
       waitingFor === null
         ? explainRest(payment)
-        : await explainWait(waitingFor, 'charge', () => findUnclearCause(pool, payment.id)),
+        : await explainWait(waitingFor, 'charge', guideOf(payment), () =>
+            findUnclearCause(pool, payment.id),
+          ),
     wait_until: isPast ? null : payment.waitUntil,
     ...presentRunning(engine, running),
     policy: spellOut(payment.policy),
+  };
+}
+
+/** With the receipt, where one is known: that is what a person looks for. */
+function guideOf({ reviewReason, providerReceipt }: Payment): ReviewGuide | null {
+  if (reviewReason === null) return null;
+  const { why, look } = REVIEWS[reviewReason];
+  return {
+    why,
+    look: providerReceipt === null ? look : `${look} The receipt: ${providerReceipt}.`,
   };
 }
 

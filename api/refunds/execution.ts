@@ -3,6 +3,7 @@ import { findUnclearCause } from '../../db/audit.ts';
 import { lateRefundWorkflowId } from '../../domain/id.ts';
 import type { Refund } from '../../domain/refund.ts';
 import { isRefundClosed } from '../../domain/refund-states.ts';
+import { REFUND_REVIEWS } from '../../domain/review.ts';
 import type { ApiDeps } from '../deps.ts';
 import { explainWait, findRunning, presentRunning } from '../execution.ts';
 import type { refundExecutionShape } from './shape.ts';
@@ -12,7 +13,8 @@ export async function showRefundExecution(
   { pool, engine }: Pick<ApiDeps, 'pool' | 'engine'>,
   refund: Refund,
 ): Promise<z.input<typeof refundExecutionShape>> {
-  const { workflowId, status, waitingFor, paymentId } = refund;
+  const { workflowId, status, waitingFor, paymentId, reviewReason } = refund;
+  const guide = reviewReason === null ? null : REFUND_REVIEWS[reviewReason];
   const lateId = isRefundClosed(status) ? null : lateRefundWorkflowId(workflowId);
   return {
     object: 'refund_execution',
@@ -23,7 +25,7 @@ export async function showRefundExecution(
     explanation:
       waitingFor === null
         ? explainRest(refund)
-        : await explainWait(waitingFor, 'refund', () =>
+        : await explainWait(waitingFor, 'refund', guide, () =>
             findUnclearCause(pool, paymentId, refund.id),
           ),
     wait_until: refund.waitUntil,

@@ -1,6 +1,9 @@
 import { record } from '../../db/record.ts';
+import { REVIEW_REASONS } from '../../domain/payment.ts';
+import { REFUND_REVIEW_REASONS } from '../../domain/refund.ts';
+import { REFUND_REVIEWS, REVIEWS } from '../../domain/review.ts';
 import { mpesa } from '../../providers/mpesa/index.ts';
-import { makeRecord, reread, storePaymentIn } from '../factories.ts';
+import { makeRecord, reread, storePaymentIn, storeRefund } from '../factories.ts';
 import { openOperator } from './operators.ts';
 import { openTestApi, type TestApi } from './server.ts';
 
@@ -53,4 +56,35 @@ test('an unknown result is kept in the provider’s words, but for phones, and s
       explanation: expect.stringContaining(cause),
     });
   }
+});
+
+const own = (sql: string, values: readonly unknown[]) =>
+  api.database.queryAsOwner(sql, [...values]);
+
+test.each(REVIEW_REASONS)(
+  'a payment in review as %s says why, and what to look at',
+  async (reason) => {
+    const payment = await storePaymentIn(api.pool, 'needs_review');
+    await own(
+      `UPDATE payments SET review_reason = $2, waiting_for = 'review', provider_receipt = 'UKU123'
+     WHERE id = $1`,
+      [payment.id, reason],
+    );
+    const { body } = await api.send('GET', `/api/v1/payments/${payment.id}/execution`);
+    const { why, look } = REVIEWS[reason];
+    expect(body.explanation).toContain(`${why} ${look} The receipt: UKU123.`);
+  },
+);
+
+test.each(REFUND_REVIEW_REASONS)('a refund in review as %s says why as well', async (reason) => {
+  const payment = await storePaymentIn(api.pool, 'succeeded');
+  const { id } = await storeRefund(api.pool, payment);
+  await own(
+    `UPDATE refunds SET status = 'needs_review', review_reason = $2, waiting_for = 'review'
+     WHERE id = $1`,
+    [id, reason],
+  );
+  const { body } = await api.send('GET', `/api/v1/refunds/${id}/execution`);
+  const { why, look } = REFUND_REVIEWS[reason];
+  expect(body.explanation).toContain(`${why} ${look}`);
 });
