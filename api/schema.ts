@@ -20,7 +20,7 @@ export const newPassword = z
   .max(200)
   .describe('12 to 200 characters of any kind; a few words are easy to keep in mind');
 
-const AMOUNT = 'must be a positive integer of minor units (KES 100.50 is 10050), below 2^53';
+const AMOUNT = 'must be a positive integer of minor units (KES 150 is 15000), below 2^53';
 
 export const positiveAmount = z
   .int({ error: AMOUNT })

@@ -46,7 +46,7 @@ export function explain(what: string, table: Readonly<Record<string, string>>): 
   const rows = Object.entries(table).map(([name, words]) => `- \`${name}\`: ${words}`);
   return [`${what}:`, '', ...rows].join('\n');
 }
-export const minor = z
+const minor = z
   .int()
   .nonnegative()
   .meta({ description: 'Integer minor units: KES 150 is 15000', example: 15_000 });

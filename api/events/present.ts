@@ -12,9 +12,10 @@ export const eventShape = z
     object: objectOf('event'),
     type: eventType,
     cursor: z.string().meta({ description: 'Its place in the order, to go on from' }),
-    data: z
-      .record(z.string(), z.unknown())
-      .meta({ description: 'The payment, refund or endpoint as it stood then, in short' }),
+    data: z.record(z.string(), z.unknown()).meta({
+      description:
+        'The payment, refund or endpoint as it stood then, in short; `amount_text` shows its `amount` as a person reads it',
+    }),
     created_at: time.describe('When it happened, in UTC'),
   })
   .meta({ id: 'Event' });

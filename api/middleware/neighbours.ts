@@ -83,9 +83,9 @@ function plain(name: string): string {
 function isWithin(reach: number, one: string, other: string): boolean {
   if (Math.abs(one.length - other.length) > reach) return false;
   let row = Array.from({ length: other.length + 1 }, (_, at) => at);
-  for (const [at, letter] of [...one].entries()) {
+  for (const [at, letter] of one.split('').entries()) {
     const next = [at + 1];
-    for (const [to, there] of [...other].entries()) {
+    for (const [to, there] of other.split('').entries()) {
       const replaced = (row[to] ?? 0) + (letter === there ? 0 : 1);
       next.push(Math.min(replaced, (row[to + 1] ?? 0) + 1, (next[to] ?? 0) + 1));
     }

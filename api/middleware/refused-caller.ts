@@ -52,7 +52,7 @@ const OF_TOKEN = {
     return 'this API key opens nothing: it may be revoked, expired or of another deployment. Create a new one';
   },
   operator: (token) => {
-    if (/^sk_/.test(token)) return `this is a merchant’s API key: operators ${SIGN_IN}`;
+    if (token.startsWith('sk_')) return `this is a merchant’s API key: operators ${SIGN_IN}`;
     if (!JWT.test(token)) return `no access token looks like this: ${SIGN_IN}`;
     return `this access token is not valid, or its time is over: ${SIGN_IN}, or take the refresh token`;
   },

@@ -67,8 +67,9 @@ export const VERIFY_RULES =
   '`verification` says whether the provider was asked, and if not, why. A payment that has succeeded is shown as it stands: there is nothing to ask. One that has failed or was canceled cannot be verified (payment_closed): what may have reached the provider is asked about by itself, some minutes and a day after its end. Questions within five seconds are one, and after some dozens within an hour the next has to wait (rate_limited, with Retry-After).';
 
 /**
- * Asks the provider now, and says whether it was asked. There is nothing to ask about a payment that has succeeded, or that ends
- * meanwhile; of one that has ended otherwise it is said that nobody is asked.
+ * Asks the provider now, and says whether it was asked. There is nothing to ask about a payment
+ * that has succeeded, or that ends meanwhile. For one that has ended otherwise, the refusal says
+ * that nobody is asked.
  */
 export async function verifyPayment(deps: ApiDeps, payment: Payment): Promise<Verification> {
   if (payment.status === 'succeeded') return { asked: false, reason: NOTHING_TO_ASK };

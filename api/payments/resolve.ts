@@ -6,7 +6,7 @@ import type { ProviderPolicy } from '../../domain/policy.ts';
 import type { Provider } from '../../domain/provider.ts';
 import { findProvider } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
-import { ApiError } from '../errors.ts';
+import { ApiError, faulty } from '../errors.ts';
 import { canTake } from './limits.ts';
 import type { CreatePaymentBody } from './schema.ts';
 
@@ -29,9 +29,9 @@ export async function resolveProvider(
   if (!config.active) {
     const detail =
       config.merchant_id === null
-        ? `${name} is switched off here; ask those who run this deployment`
-        : `${name} is switched off in your configuration; switch it on with PATCH /api/v1/provider-configs/${name}`;
-    throw new ApiError('provider_inactive', detail, [{ pointer: '/provider', detail }]);
+        ? `names ${name}, which is switched off here; ask those who run this deployment`
+        : `names ${name}, which is switched off in your configuration; switch it on with PATCH /api/v1/provider-configs/${name}`;
+    throw faulty('provider_inactive', [{ pointer: '/provider', detail }]);
   }
   const overlaid = overlayPolicy(policy, withinLimits(config.policy_override));
   if (!overlaid.ok) throw new Error(`policy of ${config.id}: ${overlaid.faults.join('; ')}`);

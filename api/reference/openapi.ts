@@ -21,7 +21,7 @@ import { describePath, describeQuery } from './parameters.ts';
 import { describeWebhooks } from './webhooks.ts';
 
 const DESCRIPTION = `Each payment is one durable workflow. Amounts are integers of minor units: KES
-100.50 is 10050. What creates something takes an Idempotency-Key; the same key with the same body is
+150 is 15000. What creates something takes an Idempotency-Key; the same key with the same body is
 the same payment or refund, however often it is sent. A result that nobody confirmed is
 \`needs_review\`, never guessed. Errors are \`application/problem+json\` (RFC 9457) with a \`code\`,
 and say how to mend them.`;

@@ -7,7 +7,7 @@ const WORDS: Readonly<Record<string, string>> = {
   // table
   action: 'Only what was done by this name',
   actor: 'Only what these did',
-  amount: 'Exactly this, in minor units: KES 100.50 is 10050',
+  amount: 'Exactly this, in minor units: KES 150 is 15000',
   before: 'Up to this time, and not at it',
   channel: 'The provider’s name in callbacks',
   code: 'A problem’s `code`',

@@ -3,6 +3,8 @@ import { ApiError } from '../../api/errors.ts';
 import { type Part, validate } from '../../api/middleware/validate.ts';
 import { OPERATIONS } from '../../api/operations.ts';
 import { createPaymentBody, listPaymentsQuery } from '../../api/payments/schema.ts';
+import { overlayPolicy } from '../../config/policies.ts';
+import { PROVIDERS } from '../../providers/index.ts';
 
 /** Wrong requests are told in our own words where they are wrong, and how to correct them. */
 
@@ -70,6 +72,37 @@ test.each(TAKING)(
       // Each detail begins with the place of its fault.
       const told = faults.map(({ pointer, detail }) => `${pointer || 'body'} ${detail}`);
       expect(message).toBe(told.join('; '));
+    }
+  },
+);
+
+test.each(Object.values(PROVIDERS))(
+  '$name: its credentials and its policy are told in our words',
+  (it) => {
+    const fields = [
+      'base_url',
+      'api_key',
+      'secret_key',
+      'webhook_secrets',
+      'passkey',
+      'short_code',
+    ];
+    const wrong = ['', 'x', 'not an address', 'a b', 'x'.repeat(9_000)].flatMap((value) =>
+      fields.map((field) => ({ [field]: value })),
+    );
+    const readings = wrong.map((record) => it.readCredentials(record));
+    const ofCredentials = readings.flatMap((reading) => (reading.ok ? [] : reading.faults));
+    const overrides = [
+      ...Object.keys(it.policy).flatMap((key) => WRONG.map((value) => ({ [key]: value }))),
+      ...WRONG.map((value) => ({ charge: { timeout_ms: value }, lookup: { every_ms: [value] } })),
+    ];
+    const ofPolicy = overrides.flatMap((over) => {
+      const overlaid = overlayPolicy(it.policy, over);
+      return overlaid.ok ? [] : overlaid.faults;
+    });
+    for (const told of [ofCredentials, ofPolicy]) {
+      expect(told.length).toBeGreaterThan(10);
+      for (const fault of told) expect(fault).not.toMatch(FOREIGN);
     }
   },
 );

@@ -30,7 +30,10 @@ test('each status is told, signed so that the public library verifies it', async
   await hook.until(() => typesAbout(id).length === STORY.length);
   expect(new Set(typesAbout(id))).toEqual(new Set(STORY));
   for (const each of hook.received) {
-    expect(verify(secret, each)).toMatchObject({ id: each.headers['webhook-id'] });
+    expect(verify(secret, each)).toMatchObject({
+      id: each.headers['webhook-id'],
+      data: { amount_text: expect.stringMatching(/^KES \d+\.00$/) },
+    });
   }
   expect(new Set(idsOf(hook)).size).toBe(hook.received.length);
 });
