@@ -105,6 +105,8 @@ async function listArguments(options: TemporalOptions): Promise<string[]> {
     ['--metrics-port', String(metrics.port)],
     // By default each workflow task waits for a tick of 50 ms.
     ['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=500'],
+    // Merchants take turns at a provider; see docs/deployment.md.
+    ['--dynamic-config-value', 'matching.enableFairness=true'],
     ...ui,
     ...file,
   ].flat();

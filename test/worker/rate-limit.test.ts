@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
 import type { ActivityDeps } from '../../activities/index.ts';
 import { readPolicies } from '../../config/policies.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
+import type { NewPayment } from '../../db/payments.ts';
 import { paymentInput } from '../../domain/inputs.ts';
 import type { ProviderClient } from '../../domain/provider.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
@@ -17,21 +19,30 @@ import { openNamespace, temporalAddress } from '../temporal.ts';
 const NAMESPACE = 'rate-limit';
 const PER_SECOND = 4;
 const PAYMENTS = 20;
+/** Of one merchant, at a provider that is quick enough for a test; and of another, behind them. */
+const FLOOD = 100;
+const FEW = 3;
+const FLOOD_PER_SECOND = 40;
+const OTHER_MERCHANT = { id: 'mer_0193e0d5a1c27d3f8c1e2b3a4d5e6f71', name: 'Duka la Pili' };
 
 let database: TestDatabase;
 let connection: NativeConnection;
 let temporal: Client;
 let workers: readonly Worker[];
-let running: Promise<unknown>;
+let running: Promise<void>[] = [];
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   connection = await NativeConnection.connect({ address: temporalAddress() });
   await openNamespace(NAMESPACE);
   database = await openTestDatabase();
   await ensureMerchant(database.pool, MERCHANT);
+  await ensureMerchant(database.pool, OTHER_MERCHANT);
   temporal = new Client({ connection, namespace: NAMESPACE });
   const bundle = await loadWorkflowBundle();
-  const providers = { mpesa: { ...POLICY, rate_limit_per_second: PER_SECOND } };
+  const providers = {
+    mpesa: { ...POLICY, rate_limit_per_second: PER_SECOND },
+    cpay: { ...POLICY, rate_limit_per_second: FLOOD_PER_SECOND },
+  };
   const deps = openDeps();
   workers = await createWorkers({
     connection,
@@ -41,11 +52,12 @@ beforeAll(async () => {
     providers,
     deliveryLimits: readPolicies({}, null).delivery_limits,
   });
-  running = Promise.all(workers.map((worker) => worker.run()));
+  // The last worker waits until enough waits for it.
+  running = workers.slice(0, -1).map((worker) => worker.run());
 }, 120_000);
 afterAll(async () => {
-  for (const worker of workers) worker.shutdown();
-  await running;
+  for (const worker of workers.slice(0, running.length)) worker.shutdown();
+  await Promise.all(running);
   await connection.close();
   await database.close();
 }, 120_000);
@@ -70,16 +82,25 @@ function openDeps(): ActivityDeps {
   };
 }
 
-/** Pays, and answers when the provider's part of it began, as the history has it. */
-async function pay(): Promise<number> {
-  const payment = await storePayment(database.pool);
+async function start(changes: Partial<NewPayment> = {}) {
+  const payment = await storePayment(database.pool, changes);
   const { workflowId } = payment;
   const args = [paymentInput(payment, capabilitiesOf)];
-  const handle = await temporal.workflow.start('payment', {
-    workflowId,
-    taskQueue: TASK_QUEUE,
-    args,
-  });
+  return await temporal.workflow.start('payment', { workflowId, taskQueue: TASK_QUEUE, args });
+}
+
+/** Starts a payment whose charge waits for the provider's worker when this answers. */
+async function queue(merchantId: string) {
+  const provider = { provider: 'cpay', credentialsRef: 'env:cpay' };
+  const handle = await start({ merchantId, ...provider });
+  const countPending = async () => (await handle.describe()).raw.pendingActivities?.length ?? 0;
+  while ((await countPending()) === 0) await sleep(20);
+  return handle;
+}
+
+/** Pays, and answers when the provider's part of it began, as the history has it. */
+async function pay(): Promise<number> {
+  const handle = await start();
   expect(await handle.result()).toEqual({ status: 'succeeded' });
   const { events } = await handle.fetchHistory();
   const started = events?.find((event) => event.activityTaskStartedEventAttributes);
@@ -93,4 +114,18 @@ test('a provider is not called more often than its policy says, however much wai
   // Each of the queue's partitions lets one or two through at first. Unlimited, all begin within
   // a fraction of a second; a busy machine makes it longer, never shorter.
   expect(spanMs).toBeGreaterThan(((PAYMENTS - 12) / PER_SECOND) * 1_000);
+}, 60_000);
+
+test('three charges of one merchant do not wait behind a hundred of another', async () => {
+  await Promise.all(Array.from({ length: FLOOD }, () => queue(MERCHANT.id)));
+  const few = await Promise.all(Array.from({ length: FEW }, () => queue(OTHER_MERCHANT.id)));
+  running.push(...workers.slice(-1).map((worker) => worker.run()));
+  for (const handle of few) expect(await handle.result()).toEqual({ status: 'succeeded' });
+  const sent = await database.queryAsOwner<{ merchant_id: string }>(
+    `SELECT p.merchant_id FROM attempts a JOIN payments p ON p.id = a.payment_id
+     WHERE p.provider = 'cpay' AND a.dispatched_at IS NOT NULL ORDER BY a.dispatched_at`,
+  );
+  // By turns these would be the first of each; the queue has partitions, and hands out in batches.
+  const last = sent.findLastIndex(({ merchant_id }) => merchant_id === OTHER_MERCHANT.id);
+  expect(last).toBeLessThan(FLOOD / 2);
 }, 60_000);
