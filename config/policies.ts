@@ -120,7 +120,7 @@ const policies = z.strictObject({
       per_ms: z.int().min(1000).max(86_400_000),
     }),
     rate_limits: z.strictObject({
-      key: rateLimit,
+      merchant: rateLimit,
       operator: rateLimit,
       sign_in: rateLimit,
       sign_in_email: rateLimit,

@@ -35,7 +35,8 @@ export async function admit(
     const caller = await readApiKey(deps, token);
     if (caller === null) throw await refuse(deps, ctx, 'merchant');
     ctx.state.caller = caller;
-    await limitRate(deps, ctx, 'key', caller.apiKeyId);
+    // Not by key: a merchant makes as many of these as it likes.
+    await limitRate(deps, ctx, 'merchant', caller.merchantId);
     if (caller.scopes.includes(access.scope)) return caller;
     throw new ApiError('forbidden', `this key lacks the scope ${access.scope}`);
   }

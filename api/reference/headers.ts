@@ -10,8 +10,8 @@ const text = (description: string) => ({ description, schema: { type: 'string' a
 const HEADERS = {
   // table
   'X-Request-Id': text('Yours, when you sent one; tell us when something went wrong'),
-  'RateLimit-Policy': text('The limit that counted this request, such as `"key";q=100;w=1`'),
-  RateLimit: text('What is left of it, such as `"key";r=99;t=1`'),
+  'RateLimit-Policy': text('The limit that counted this request, such as `"merchant";q=100;w=1`'),
+  RateLimit: text('What is left of it, such as `"merchant";r=99;t=1`'),
   'Retry-After': text('Seconds to wait before the next try'),
   Location: text('Where the thing is'),
   'Idempotency-Replayed': text('`true` when this key had made it before'),

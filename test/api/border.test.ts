@@ -18,23 +18,26 @@ const LIST = '/api/v1/payments';
 
 test('each answer tells where the caller stands', async () => {
   const first = await api.send('GET', LIST);
-  expect(first.headers.get('ratelimit-policy')).toBe('"key";q=1000;w=10');
-  expect(first.headers.get('ratelimit')).toMatch(/^"key";r=999;t=\d+$/);
-  expect((await api.send('GET', LIST)).headers.get('ratelimit')).toMatch(/^"key";r=998;t=\d+$/);
+  expect(first.headers.get('ratelimit-policy')).toBe('"merchant";q=1000;w=10');
+  expect(first.headers.get('ratelimit')).toMatch(/^"merchant";r=999;t=\d+$/);
+  const second = await api.send('GET', LIST);
+  expect(second.headers.get('ratelimit')).toMatch(/^"merchant";r=998;t=\d+$/);
 });
 
-test('beyond its limit a key is told when to come again; other keys are not', async () => {
-  await api.database.queryAsOwner(
-    `INSERT INTO rate_limits SELECT 'key:' || id, 1000, extract(epoch FROM now()) * 1000 + 60000
-     FROM api_keys`,
-  );
+test('a merchant has one limit, whichever key is sent; other merchants have their own', async () => {
+  await reopen({ rateLimits: { merchant: { requests: 3, per_ms: 60_000 } } });
+  const other = await api.openMerchant();
   const apiKey = makeApiKey('test');
   await ensureApiKey(api.pool, { merchantId: MERCHANT.id, apiKey });
-  const answer = await api.send('GET', LIST);
+  const headers = { authorization: `Bearer ${apiKey}` };
+  const withSecondKey = () => api.send('GET', LIST, { headers });
+  await api.send('GET', LIST);
+  expect((await withSecondKey()).headers.get('ratelimit')).toMatch(/^"merchant";r=1;t=\d+$/);
+  await api.send('GET', LIST);
+  const answer = await withSecondKey();
   expect(answer).toMatchObject({ status: 429, body: { code: 'rate_limited', retryable: true } });
   expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
-  const headers = { authorization: `Bearer ${apiKey}` };
-  expect((await api.send('GET', LIST, { headers })).status).toBe(200);
+  expect((await other.send('GET', LIST)).status).toBe(200);
 });
 
 test('guessing keys is stopped by address; a good key from there still opens', async () => {

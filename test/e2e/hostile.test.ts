@@ -26,7 +26,7 @@ let policies: string;
 const POLICIES = `
 api:
   rate_limits:
-    key: { requests: 100000, per_ms: 1000 }
+    merchant: { requests: 100000, per_ms: 1000 }
     address: { requests: 100000, per_ms: 1000 }
 `;
 beforeAll(async () => {

@@ -45,7 +45,7 @@ const POLICIES = {
     start_wait_ms: 10_000,
     phone_limit: { open: 1_000, requests: 10_000, per_ms: 3_600_000 },
     rate_limits: {
-      key: { requests: 100_000, per_ms: 1_000 },
+      merchant: { requests: 100_000, per_ms: 1_000 },
       address: { requests: 100_000, per_ms: 1_000 },
     },
   },
