@@ -33,7 +33,7 @@ export async function lookBackAtPayment(
   nth: number,
 ): Promise<void> {
   if (!isUnpaid(book.status())) return;
-  const how = { isOnce: true, isPromptOver: true, isLookBack: true };
+  const how = { isOnce: true, isPromptOver: true, isLast: true };
   const outcome = await lookup(input, askedOf(book), input.policy.lookup.window_ms, how);
   if (outcome === null || !isOutcome(outcome) || !isMoney(outcome)) return;
   if (!isUnpaid(book.status())) return;
@@ -67,7 +67,7 @@ export async function lookBackAtRefund(
   nth: number,
 ): Promise<void> {
   if (book.status() !== 'failed') return;
-  const how = { isOnce: true, isLookBack: true };
+  const how = { isOnce: true, isLast: true };
   const outcome = await lookupRefund(input, book, input.policy.lookup.window_ms, how);
   if (outcome === null || !isRefundOutcome(outcome) || outcome.kind !== 'succeeded') return;
   const cause = 'asked again after the end: the provider’s status query';

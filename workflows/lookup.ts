@@ -32,8 +32,8 @@ export type LookupOptions = {
   readonly isOnce?: boolean;
   /** No code of the provider's is too early to count. */
   readonly isPromptOver?: boolean;
-  /** It waits behind all other questions. */
-  readonly isLookBack?: boolean;
+  /** It waits behind all other questions: nobody waits for the answer. */
+  readonly isLast?: boolean;
 };
 
 /**
@@ -50,7 +50,7 @@ export async function lookup(
   const { timeout_ms, every_ms, soft_codes, prompt_life_ms } = input.policy.lookup;
   const isSoft = soft_codes && prompt_life_ms && how.isPromptOver !== true;
   const activities = proxyActivities<Pick<Activities, 'lookup'>>({
-    ...callOf(input, how.isLookBack === true ? 'look_back' : 'question'),
+    ...callOf(input, how.isLast === true ? 'last' : 'question'),
     startToCloseTimeout: timeout_ms + 5_000,
     scheduleToCloseTimeout: windowMs,
     cancellationType: ActivityCancellationType.TRY_CANCEL,

@@ -200,6 +200,8 @@ async function awaitReview(input: PaymentInput, book: Book, desk: Desk): Promise
 
 async function askOnce(input: PaymentInput, book: Book, asker: Asker, key: string): Promise<void> {
   const windowMs = input.policy.lookup.timeout_ms * 2;
-  const answer = await askWhileWanted(asker, () => lookup(input, askedOf(book), windowMs));
+  const isLast = book.status() === 'needs_review';
+  const ask = () => lookup(input, askedOf(book), windowMs, { isLast });
+  const answer = await askWhileWanted(asker, ask);
   if (answer) await settle(input, book, answer, key);
 }

@@ -110,7 +110,7 @@ export async function charge(
   const { charge: limits } = input.policy;
   const summary = `charge ${input.provider}${send === 1 ? '' : `, send ${send}`}`;
   const activities = proxyActivities<Pick<Activities, 'charge'>>(
-    sendOptions(input, limits, summary),
+    sendOptions(input, 'charge', limits, summary),
   );
   return await endOf(activities.charge(chargeInput(input, attemptId, send)));
 }
@@ -120,11 +120,12 @@ type SendLimits = { readonly timeout_ms: number; readonly deadline_ms: number };
 /** How anything that may move money is run: see `charge`. */
 export function sendOptions(
   input: Pick<PaymentInput, 'provider' | 'merchantId'>,
+  kind: 'charge' | 'refund',
   limits: SendLimits,
   summary: string,
 ) {
   return {
-    ...callOf(input, 'money'),
+    ...callOf(input, kind),
     startToCloseTimeout: limits.timeout_ms * 2 + 20_000,
     scheduleToCloseTimeout: limits.deadline_ms,
     heartbeatTimeout: '6s',
@@ -157,7 +158,7 @@ export async function settleAtProvider(
 ): Promise<Sent<LookupResult>> {
   const { timeout_ms } = input.policy.charge;
   const activities = proxyActivities<Pick<Activities, 'capture' | 'cancel'>>({
-    ...callOf(input, 'money'),
+    ...callOf(input, 'capture'),
     startToCloseTimeout: timeout_ms + 5_000,
     scheduleToCloseTimeout: timeout_ms * 4,
     retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' },

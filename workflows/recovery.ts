@@ -203,7 +203,9 @@ async function askOnce(taken: Case, asker: Asker): Promise<void> {
   if (asker.inbox.hasNews()) await asker.handleMessages();
   if (!asker.isWanted() || !canAsk(taken)) return;
   const windowMs = input.policy.lookup.timeout_ms * 2;
-  const answer = await askWhileWanted(asker, () => lookup(input, askedOf(book), windowMs));
+  const isLast = book.status() === 'needs_review';
+  const ask = () => lookup(input, askedOf(book), windowMs, { isLast });
+  const answer = await askWhileWanted(asker, ask);
   if (answer) await takeAnswer(taken, answer);
 }
 

@@ -10,7 +10,7 @@ import type { RefundBook } from './refund-book.ts';
 export async function sendRefund(input: RefundInput, send: number): Promise<Sent<RefundResult>> {
   const summary = `refund by ${input.provider}${send === 1 ? '' : `, send ${send}`}`;
   const activities = proxyActivities<Pick<Activities, 'refund'>>(
-    sendOptions(input, input.policy.refund, summary),
+    sendOptions(input, 'refund', input.policy.refund, summary),
   );
   const order: RefundSendInput = {
     refundId: input.refundId,
@@ -37,7 +37,7 @@ export async function lookupRefund(
 ): Promise<RefundResult | null> {
   const { timeout_ms, lookup_every_ms } = input.policy.refund;
   const activities = proxyActivities<Pick<Activities, 'lookupRefund'>>({
-    ...callOf(input, how.isLookBack === true ? 'look_back' : 'question'),
+    ...callOf(input, how.isLast === true ? 'last' : 'question'),
     startToCloseTimeout: timeout_ms + 5_000,
     scheduleToCloseTimeout: Math.max(windowMs, 1),
     cancellationType: ActivityCancellationType.TRY_CANCEL,

@@ -89,7 +89,8 @@ async function review(taken: Case): Promise<void> {
     const isDue = round > 0 || input.isContinued !== true;
     const isAsked = isDue && wasAsked && canAsk(taken) && isAskedInReview(book.reviewReason());
     if (isAsked && asker.isWanted()) {
-      const answer = await askWhileWanted(asker, () => lookupRefund(input, book, windowMs));
+      const ask = () => lookupRefund(input, book, windowMs, { isLast: true });
+      const answer = await askWhileWanted(asker, ask);
       if (answer) await takeAnswer(taken, answer);
     }
     await waitWhileWanted(asker, scheduleAt(input.policy.review.ask_every_ms, round), 'in review');

@@ -189,7 +189,8 @@ async function awaitReview(input: RefundInput, book: RefundBook, desk: RefundDes
   for (let round = 0; asker.isWanted(); round += 1) {
     if (!(await waitWhileWanted(asker, scheduleAt(ask_every_ms, round), 'in review'))) return;
     if (!canAsk(input) || !isAskedInReview(book.reviewReason())) continue;
-    const answer = await askWhileWanted(asker, () => lookupRefund(input, book, windowMs));
+    const ask = () => lookupRefund(input, book, windowMs, { isLast: true });
+    const answer = await askWhileWanted(asker, ask);
     if (answer) await takeLookup(input, book, answer, `${visit}/${round}`);
   }
 }

@@ -123,7 +123,7 @@ export async function untilIdle(handle: WorkflowHandle): Promise<void> {
 const POLL_MS = 20;
 type Events = Awaited<ReturnType<typeof eventsOf>>;
 
-async function eventsOf(handle: WorkflowHandle) {
+export async function eventsOf(handle: WorkflowHandle) {
   return (await handle.fetchHistory()).events ?? [];
 }
 
