@@ -26,6 +26,7 @@ import {
 import { endWithin } from './answer-time.ts';
 import { type Batches, createBatches, type Within } from './batches.ts';
 import { describeExecution, type Executions } from './execution.ts';
+import { createFairnessCheck, type Fairness } from './fairness.ts';
 import { findNamespaceWarnings } from './namespace.ts';
 import { createUpdates, type Updates } from './updates.ts';
 
@@ -57,6 +58,8 @@ export type Engine = Batches &
     isReachable(): Promise<boolean>;
     /** What the namespace lacks that payments need; nothing while Temporal is away. */
     findNamespaceWarnings(): Promise<readonly Warning[]>;
+    /** Whether merchants take turns at a provider. Throws when Temporal is away. */
+    findFairness(): Promise<Fairness>;
     /** Resolves when no call goes on any more: only then its connection may be closed. */
     untilIdle(): Promise<void>;
   };
@@ -88,6 +91,7 @@ export function createEngine(
     going.add(ended);
     return answerWithin(ms, calling);
   };
+  const checkFairness = createFairnessCheck(client, connection);
   const findLacking = () =>
     within(DESCRIBE_TIMEOUT_MS, () => findNamespaceWarnings(client, connection));
   return {
@@ -109,6 +113,7 @@ export function createEngine(
         () => false,
       ),
     findNamespaceWarnings: findLacking,
+    findFairness: () => within(DESCRIBE_TIMEOUT_MS, checkFairness),
     untilIdle: async () => {
       while (going.size > 0) await Promise.all(going);
     },

@@ -9,6 +9,8 @@ export const WARNING_CODES = {
   schedule_outdated: 'the sweeper runs by another policy than the worker was given',
   schedule_paused: 'somebody paused the sweeper',
   sweeper_late: 'no round of the sweeper has ended for minutes',
+  fairness_off: 'Temporal does not let merchants take turns; a busy one makes all others wait',
+  fairness_unknown: 'Temporal does not tell whether merchants take turns',
   notifications_unheard: 'live events come by a look each second, not by notification',
   test_money: 'an account of the deployment moves no real money',
 } as const satisfies Record<string, string>;

@@ -7,11 +7,14 @@ import type { Pool } from '../../db/pool.ts';
 import { findSweepAge } from '../../db/sweep-rounds.ts';
 import { SWEEP_SCHEDULE_ID } from '../../workflows/messages.ts';
 import type { Engine } from '../engine.ts';
+import type { Fairness } from '../fairness.ts';
 
 /** How the deployment around this process is. */
 export type DeploymentState = {
   /** Seconds since the sweeper's last round; null when none ever ended, or nobody can tell. */
   readonly sweepAgeSeconds: number | null;
+  /** Whether merchants take turns at a provider; null while Temporal does not answer. */
+  readonly fairness: Fairness | null;
   readonly warnings: readonly Warning[];
 };
 
@@ -28,8 +31,8 @@ export type Deployment = {
 
 type Parts = {
   readonly pool: Pool;
-  readonly engine: Pick<Engine, 'findNamespaceWarnings'>;
-  readonly policies: Pick<Policies, 'sweep'>;
+  readonly engine: Pick<Engine, 'findNamespaceWarnings' | 'findFairness'>;
+  readonly policies: Pick<Policies, 'sweep' | 'api'>;
   /** What was wrong from the start. */
   readonly own: readonly Warning[];
   readonly log: Log;
@@ -43,6 +46,23 @@ const UNHEARD: Warning = {
   detail:
     'Notifications of PostgreSQL do not reach this process, so live events come up to a second late. If a pooler such as PgBouncer stands between, set MALIPO_LISTEN_DATABASE_URL to PostgreSQL’s own address.',
 };
+const LIMITED =
+  'Until then one merchant may have fewer charges waiting (api.waiting_charges.unfair_ms of the policies).';
+const FAIRNESS_WARNINGS: Readonly<Record<Fairness, readonly Warning[]>> = {
+  on: [],
+  off: [
+    {
+      code: 'fairness_off',
+      detail: `Temporal hands out calls to providers first come, first served, so a merchant with many charges makes all others wait. Set matching.enableFairness to true in the server’s dynamic configuration. ${LIMITED}`,
+    },
+  ],
+  unknown: [
+    {
+      code: 'fairness_unknown',
+      detail: `Temporal does not tell this process whether fairness is on, without which a merchant with many charges makes all others wait. See to it that it is, and say so by api.waiting_charges.fairness: on in the policies. ${LIMITED}`,
+    },
+  ],
+};
 
 export function watchDeployment({ pool, engine, policies, own, log }: Parts): Deployment {
   const tell = createWarningLog(log);
@@ -50,19 +70,26 @@ export function watchDeployment({ pool, engine, policies, own, log }: Parts): De
   const lateAfterSeconds = 60 + (policies.sweep.every_ms * 4) / 1000;
   let isHearing = true;
   let looking: Promise<DeploymentState> | null = null;
-  let state: DeploymentState = { sweepAgeSeconds: null, warnings: own };
+  let state: DeploymentState = { sweepAgeSeconds: null, fairness: null, warnings: own };
   const findRisks = keepLast(() => findDatabaseRisks(pool));
   const findLacking = keepLast(() => engine.findNamespaceWarnings());
+  const { fairness: stated } = policies.api.waiting_charges;
+  const findFairness = () =>
+    stated === 'ask' ? engine.findFairness().catch(() => null) : Promise.resolve(stated);
   let late: readonly Warning[] = [];
+  let unfair: readonly Warning[] = [];
   const find = async (): Promise<DeploymentState> => {
-    const [age, lacking, risks] = await Promise.all([
+    const [age, lacking, risks, fairness] = await Promise.all([
       findSweepAge(pool).catch(() => 'unknown' as const),
       findLacking(),
       findRisks(),
+      findFairness(),
     ]);
     if (age !== 'unknown') late = age === null || age > lateAfterSeconds ? [lateWarning(age)] : [];
-    const warnings = [...lacking, ...late, ...risks, ...(isHearing ? [] : [UNHEARD]), ...own];
-    state = { sweepAgeSeconds: age === 'unknown' ? null : age, warnings };
+    if (fairness !== null) unfair = FAIRNESS_WARNINGS[fairness];
+    const unheard = isHearing ? [] : [UNHEARD];
+    const warnings = [...lacking, ...late, ...unfair, ...risks, ...unheard, ...own];
+    state = { sweepAgeSeconds: age === 'unknown' ? null : age, fairness, warnings };
     tell(warnings);
     return state;
   };

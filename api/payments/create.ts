@@ -21,6 +21,7 @@ import { refuseBeyondLimits } from './limits.ts';
 import { parsePhone, readPhone } from './phone.ts';
 import { type Resolved, resolveFallbacks, resolveProvider } from './resolve.ts';
 import type { CreatePaymentBody } from './schema.ts';
+import { refuseBeyondTurn } from './waiting.ts';
 
 export type Creation = { readonly payment: Payment; readonly isReplay: boolean };
 
@@ -124,6 +125,7 @@ async function agree(
   const resolved = await resolveProvider(deps, merchantId, provider);
   readPhone(provider, body.customer.phone);
   refuseBeyondLimits(provider, body, resolved.policy.reattempt.fallback);
+  await refuseBeyondTurn(deps, merchantId, provider.name);
   const fallbacks = await resolveFallbacks(deps, merchantId, resolved.policy, body);
   return { ...resolved, fallbacks };
 }

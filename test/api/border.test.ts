@@ -24,7 +24,7 @@ test('each answer tells where the caller stands', async () => {
   expect(second.headers.get('ratelimit')).toMatch(/^"merchant";r=998;t=\d+$/);
 });
 
-test('a merchant has one limit, whichever key is sent; other merchants have their own', async () => {
+test('a merchant has one limit whichever key is sent, and another merchant its own', async () => {
   await reopen({ rateLimits: { merchant: { requests: 3, per_ms: 60_000 } } });
   const other = await api.openMerchant();
   const apiKey = makeApiKey('test');

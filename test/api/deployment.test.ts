@@ -113,7 +113,10 @@ test('a look that gets no answer takes no warning back', async () => {
   const answer = <T>(found: () => Promise<T>) =>
     isAway ? Promise.reject(new Error('away')) : found();
   const lacking = [{ code: 'schedule_paused', detail: 'It is paused.' }] as const;
-  const engine = { findNamespaceWarnings: () => answer(() => Promise.resolve(lacking)) };
+  const engine = {
+    findNamespaceWarnings: () => answer(() => Promise.resolve(lacking)),
+    findFairness: () => answer(() => Promise.resolve('off' as const)),
+  };
   const one: typeof api.pool.one = (query) => answer(() => api.pool.one(query));
   const pool = { ...api.pool, one };
   const policies = readPolicies({}, null);
@@ -121,12 +124,41 @@ test('a look that gets no answer takes no warning back', async () => {
   const before = (await deployment.look()).warnings;
   isAway = true;
   const after = await deployment.look();
-  expect(after).toEqual({ sweepAgeSeconds: null, warnings: before });
+  expect(after).toEqual({ sweepAgeSeconds: null, fairness: null, warnings: before });
   expect(before.map(({ code }) => code)).toEqual(
-    expect.arrayContaining(['schedule_paused', 'sweeper_late', 'crash_loses_payments']),
+    expect.arrayContaining([
+      'schedule_paused',
+      'sweeper_late',
+      'fairness_off',
+      'crash_loses_payments',
+    ]),
   );
   expect(lines().map(({ level }) => level)).toEqual(before.map(() => 'warn'));
 });
+
+test.each([
+  // table
+  ['ask', 'on', []],
+  ['ask', 'off', ['fairness_off']],
+  ['ask', 'unknown', ['fairness_unknown']],
+  // Whoever runs the server knows it better than a server that cannot be asked.
+  ['on', 'unknown', []],
+  ['off', 'on', ['fairness_off']],
+] as const)(
+  'stated %s, asked %s: a server without turns is warned of',
+  async (stated, asked, codes) => {
+    const { api: own, ...others } = readPolicies({}, null);
+    const waiting_charges = { ...own.waiting_charges, fairness: stated };
+    const policies = { ...others, api: { ...own, waiting_charges } };
+    api.engine.fairness = asked;
+    const { pool, engine } = api;
+    const log = createLog('api', 'silent');
+    const deployment = watchDeployment({ pool, engine, policies, own: [], log });
+    const { warnings } = await deployment.look();
+    const found = warnings.map(({ code }) => code).filter((code) => code.startsWith('fairness'));
+    expect(found).toEqual(codes);
+  },
+);
 
 test.each([
   ['schedule_missing', 'unavailable'],

@@ -1,6 +1,7 @@
 import type { Batches } from '../../api/batches.ts';
 import type { Engine } from '../../api/engine.ts';
 import type { Execution } from '../../api/execution.ts';
+import type { Fairness } from '../../api/fairness.ts';
 import type { UpdateAnswer } from '../../api/updates.ts';
 import type { Warning } from '../../config/warnings.ts';
 import type { Control } from '../../domain/control.ts';
@@ -25,6 +26,8 @@ export type ScriptedEngine = Engine & {
   execution: Execution | null;
   /** What the namespace lacks. */
   lacking: readonly Warning[];
+  /** Whether merchants take turns. */
+  fairness: Fairness | 'away';
   /** Brings a payment to its first state; false when nobody did in time. */
   takePayment: (input: PaymentInput) => Promise<boolean>;
   takeRefund: (input: RefundInput) => Promise<boolean>;
@@ -85,6 +88,7 @@ export function createScriptedEngine(): ScriptedEngine {
     update: { kind: 'done' },
     execution: null,
     lacking: [],
+    fairness: 'on',
     takePayment: nobody,
     takeRefund: nobody,
     ...emptyLists(),
@@ -127,6 +131,10 @@ export function createScriptedEngine(): ScriptedEngine {
     untilIdle: () => Promise.resolve(),
     isReachable: () => Promise.resolve(engine.workflows !== 'away'),
     findNamespaceWarnings: () => Promise.resolve(engine.lacking),
+    findFairness: () =>
+      engine.fairness === 'away'
+        ? Promise.reject(new Error('Temporal is away'))
+        : Promise.resolve(engine.fairness),
     workflowUrl: (workflowId) => `http://temporal.example.test/${workflowId}`,
     reset: () => reset(engine),
   };
@@ -201,6 +209,7 @@ function reset(engine: ScriptedEngine): void {
   engine.update = { kind: 'done' };
   engine.execution = null;
   engine.lacking = [];
+  engine.fairness = 'on';
   engine.takePayment = nobody;
   engine.takeRefund = nobody;
 }

@@ -160,7 +160,7 @@ test('Temporal’s file of dynamic settings is there, and is where the server lo
   const mount = (temporal.volumes ?? []).find((it) => typeof it === 'object' && it.target === path);
   expect(mount).toBeDefined();
   const { source } = typeof mount === 'object' ? mount : { source: '' };
-  expect(parse(read(source))).toEqual({});
+  expect(parse(read(source))).toEqual({ 'matching.enableFairness': [{ value: true }] });
 });
 
 test('a bound file that is missing is an error, and none is written to', () => {

@@ -1,0 +1,120 @@
+import { dispatch, storePayment } from '../factories.ts';
+import { openTestApi, type TestApi } from './server.ts';
+
+/**
+ * All merchants share a provider's queue and its rate. Where Temporal lets them take turns a
+ * merchant fills only its own part; where it does not, one would make all others wait.
+ */
+let api: TestApi;
+beforeEach(async () => {
+  api = await openTestApi({
+    adapt: (deps) => {
+      const own = { ...deps.policies.api, waiting_charges: LIMITS };
+      return { ...deps, policies: { ...deps.policies, api: own } };
+    },
+  });
+});
+afterEach(() => api.close());
+
+const PHONE = '+254712345678';
+const MPESA = { provider: 'mpesa', amount: 15_000, currency: 'KES', customer: { phone: PHONE } };
+const CARD = { provider: 'stripe', amount: 5_000, currency: 'USD', payment_method: 'pm_card_visa' };
+/** Of M-Pesa's ten calls a second. */
+const MAX_UNFAIR = 50;
+const MAX_FAIR = 80;
+const LIMITS = { fairness: 'ask', fair_ms: 8_000, unfair_ms: 5_000 } as const;
+
+const pay = (body: object = MPESA, key?: string) =>
+  api.send('POST', '/api/v1/payments', {
+    body,
+    ...(key === undefined ? {} : { headers: { 'idempotency-key': key } }),
+  });
+/** The watch asks Temporal anew. */
+const setFairness = async (fairness: TestApi['engine']['fairness']) => {
+  api.engine.fairness = fairness;
+  await api.send('GET', '/api/v1/health');
+};
+/** So many more payments of the merchant wait for their turn, all alike. */
+const fill = async (count: number, waitingFor: string | null = null) => {
+  const { id } = await storePayment(api.pool);
+  await api.database.queryAsOwner(
+    `INSERT INTO payments SELECT (jsonb_populate_record(p, jsonb_build_object(
+       'id', p.id || n, 'idempotency_key', 'copy-' || p.id || n, 'workflow_id', p.workflow_id || n,
+       'waiting_for', $3::text))).*
+     FROM payments p, generate_series(2, $2) n WHERE p.id = $1`,
+    [id, count, waitingFor],
+  );
+  const first = 'UPDATE payments SET waiting_for = $2 WHERE id = $1';
+  await api.database.queryAsOwner(first, [id, waitingFor]);
+};
+const countPayments = async () =>
+  (await api.database.queryAsOwner('SELECT id FROM payments')).length;
+
+test('without turns a merchant’s charges beyond five seconds of it are refused', async () => {
+  await setFairness('off');
+  const first = await pay(MPESA, 'first');
+  expect(first.status).toBe(202);
+  await fill(MAX_UNFAIR - 1);
+  const stored = await countPayments();
+  const startedBefore = api.engine.started.length;
+  const refused = await pay();
+  expect(refused).toMatchObject({ status: 429, body: { code: 'rate_limited', retryable: true } });
+  expect(refused.body.detail).toContain('mpesa');
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect([await countPayments(), api.engine.started.length]).toEqual([stored, startedBefore]);
+  // What is there already is answered as ever, and goes on.
+  const again = await pay(MPESA, 'first');
+  expect([again.status, again.body.id]).toEqual([202, first.body.id]);
+  expect(again.headers.get('idempotency-replayed')).toBe('true');
+  expect((await pay({ ...MPESA, amount: 20_000 }, 'first')).body.code).toBe(
+    'idempotency_key_reused',
+  );
+});
+
+test('neither other merchants nor other providers are refused for it', async () => {
+  await setFairness('off');
+  await fill(MAX_UNFAIR);
+  expect((await pay()).status).toBe(429);
+  expect((await pay(CARD)).status).toBe(202);
+  const other = await api.openMerchant();
+  expect((await other.send('POST', '/api/v1/payments', { body: MPESA })).status).toBe(202);
+});
+
+test('what was sent, or an operator holds, waits for no turn', async () => {
+  await setFairness('off');
+  const mine = await storePayment(api.pool);
+  await fill(MAX_UNFAIR - 2);
+  await fill(20, 'resume');
+  expect((await pay()).status).toBe(202);
+  expect((await pay()).status).toBe(429);
+  await dispatch(api.pool, mine);
+  expect((await pay()).status).toBe(202);
+});
+
+test.each([
+  // table
+  [
+    'by turns a merchant may have more waiting, and yet no more than can be sent in time',
+    'on',
+    MAX_UNFAIR,
+    MAX_FAIR,
+  ],
+  [
+    'while Temporal is away nothing waits in its queues: payments are stored for later',
+    'away',
+    MAX_UNFAIR,
+    MAX_FAIR,
+  ],
+  [
+    'who does not say whether there are turns is taken to have none',
+    'unknown',
+    MAX_UNFAIR - 1,
+    MAX_UNFAIR,
+  ],
+] as const)('%s', async (_what, fairness, taken, refused) => {
+  await setFairness(fairness);
+  await fill(taken);
+  expect((await pay()).status).toBe(202);
+  await fill(refused - taken - 1);
+  expect((await pay()).status).toBe(429);
+});
