@@ -159,13 +159,16 @@ export type Policies = z.infer<typeof policies>;
 export type SweepPolicy = Policies['sweep'];
 export type LimitName = keyof Policies['api']['rate_limits'];
 
-/** Lays a merchant's own wishes over a provider's policy. Faults name the path, and the mend. */
+/** Where in a policy something is wrong, and how to mend it. */
+export type PolicyFault = { readonly path: readonly string[]; readonly detail: string };
+
+/** Lays a merchant's own wishes over a provider's policy. */
 export function overlayPolicy(
   policy: ProviderPolicy,
   over: Readonly<Record<string, unknown>>,
 ):
   | { readonly ok: true; readonly policy: ProviderPolicy }
-  | { readonly ok: false; readonly faults: readonly string[] } {
+  | { readonly ok: false; readonly faults: readonly PolicyFault[] } {
   const parsed = providerPolicy.safeParse(overlay(policy, over), { error: describeIssue });
   if (parsed.success) return { ok: true, policy: parsed.data };
   return { ok: false, faults: parsed.error.issues.flatMap(faultsOf) };
@@ -213,7 +216,7 @@ export function readPolicies(
   }
   if (!parsed.success) {
     const told = parsed.error.issues.flatMap((it) =>
-      faultsOf(it).map((fault) => nameFile(it.path, fault)),
+      faultsOf(it).map(({ path, detail }) => nameFile(it.path, `${path.join('.')}: ${detail}`)),
     );
     faults.push(...told);
   }
@@ -248,8 +251,9 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** `path.of.the.key: how to mend it`, one for each key. */
-function faultsOf(issue: z.core.$ZodIssue): readonly string[] {
-  if (issue.code !== 'unrecognized_keys') return [`${issue.path.join('.')}: ${issue.message}`];
-  return issue.keys.map((key) => `${[...issue.path, key].join('.')}: is unknown`);
+/** One for each key. */
+function faultsOf(issue: z.core.$ZodIssue): readonly PolicyFault[] {
+  const path = issue.path.map(String);
+  if (issue.code !== 'unrecognized_keys') return [{ path, detail: issue.message }];
+  return issue.keys.map((key) => ({ path: [...path, key], detail: 'is unknown' }));
 }

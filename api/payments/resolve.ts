@@ -18,7 +18,7 @@ export type Resolved = { readonly credentialsRef: string; readonly policy: Provi
  * @throws ApiError provider_inactive when it is switched off.
  */
 export async function resolveProvider(
-  { pool, policies }: ApiDeps,
+  { pool, policies, log }: ApiDeps,
   merchantId: string,
   { name }: Provider,
 ): Promise<Resolved> {
@@ -33,9 +33,30 @@ export async function resolveProvider(
         : `names ${name}, which is switched off in your configuration; switch it on with PATCH /api/v1/provider-configs/${name}`;
     throw faulty('provider_inactive', [{ pointer: '/provider', detail }]);
   }
-  const overlaid = overlayPolicy(policy, withinLimits(config.policy_override));
-  if (!overlaid.ok) throw new Error(`policy of ${config.id}: ${overlaid.faults.join('; ')}`);
-  return { credentialsRef: referTo(config), policy: overlaid.policy };
+  const { policy_override: over, id } = config;
+  return {
+    credentialsRef: referTo(config),
+    policy: policyOf(log.child({ config: id }), policy, over),
+  };
+}
+
+/**
+ * A stored override was valid when it was written, by the limits of that day. A payment goes by
+ * what is valid of it now: the rest is refused with the next change of the configuration.
+ */
+function policyOf(
+  log: ApiDeps['log'],
+  policy: ProviderPolicy,
+  over: Readonly<Record<string, unknown>>,
+): ProviderPolicy {
+  const own = withinLimits(over);
+  const overlaid = overlayPolicy(policy, own);
+  if (overlaid.ok) return overlaid.policy;
+  const faulty = new Set(overlaid.faults.map(({ path: [field] }) => field));
+  log.warn({ fields: [...faulty] }, 'a stored policy_override is not valid; the rest of it counts');
+  const valid = Object.entries(own).filter(([field]) => !faulty.has(field));
+  const rest = overlayPolicy(policy, Object.fromEntries(valid));
+  return rest.ok ? rest.policy : policy;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { faultsOfOverride } from '../../config/override-limits.ts';
-import { overlayPolicy } from '../../config/policies.ts';
+import { overlayPolicy, type PolicyFault } from '../../config/policies.ts';
 import type { Provider } from '../../domain/provider.ts';
 import { trimPasted } from '../../domain/text.ts';
 import { findProvider, PROVIDER_NAMES, simulatorAddress } from '../../providers/index.ts';
@@ -25,7 +25,7 @@ export function checkConfig(
   const credentialFaults = addressFaults.length > 0 ? [] : faultsIn(provider, credentials, body);
   const faults = [
     ...addressFaults,
-    ...credentialFaults.map((fault) => toFault('/credentials', fault)),
+    ...credentialFaults.map(toCredentialFault),
     ...policyFaults(deps, provider, body.policy_override),
   ];
   // Ports move from one start to the next; what is stored without an address moves with them.
@@ -102,10 +102,10 @@ function policyFaults(
   const { rate_limit_per_second: rate, ...own } = override;
   const overlaid = overlayPolicy(policy, own);
   const malformed = (overlaid.ok ? [] : overlaid.faults).map(toPolicyFault);
-  const beyond = faultsOfOverride(own)
-    .map(toPolicyFault)
-    .filter(({ pointer }) => !malformed.some((fault) => fault.pointer === pointer));
-  const faults = [...(rate === undefined ? [] : [refuseRate(name)]), ...malformed, ...beyond];
+  const beyond = faultsOfOverride(own).map(toPolicyFault);
+  // Where both say no, the limits name what may be chosen.
+  const others = malformed.filter(({ pointer }) => !beyond.some((it) => it.pointer === pointer));
+  const faults = [...(rate === undefined ? [] : [refuseRate(name)]), ...beyond, ...others];
   if (!overlaid.ok) return faults;
   const pointer = '/policy_override/reattempt/fallback';
   const unknown = overlaid.policy.reattempt.fallback
@@ -120,13 +120,15 @@ function refuseRate(name: string): Fault {
   return { pointer: '/policy_override/rate_limit_per_second', detail };
 }
 
-function toPolicyFault(fault: string): Fault {
-  return toFault('/policy_override', fault);
+/** By RFC 6901; a provider's code may hold a dot. */
+function toPolicyFault({ path, detail }: PolicyFault): Fault {
+  const steps = path.map((step) => `/${step.replaceAll('~', '~0').replaceAll('/', '~1')}`);
+  return { pointer: `/policy_override${steps.join('')}`, detail };
 }
 
 /** `field.path: how to mend it` becomes a pointer and its detail. */
-function toFault(under: string, fault: string): Fault {
+function toCredentialFault(fault: string): Fault {
   const colon = fault.indexOf(': ');
   const path = fault.slice(0, colon).replaceAll('.', '/');
-  return { pointer: `${under}/${path}`, detail: fault.slice(colon + 2) };
+  return { pointer: `/credentials/${path}`, detail: fault.slice(colon + 2) };
 }

@@ -23,7 +23,7 @@ export const putConfigBody = z
     }),
     policy_override: z.record(z.string(), z.unknown()).default({}).meta({
       description:
-        'Laid over the provider’s policy, such as {"callback_wait_ms": 45000}. Each time has a least and a greatest value, such as 60000 for review.ask_every_ms; a refusal names both. Without rate_limit_per_second, which is the deployment’s: all merchants share one queue',
+        'Laid over the provider’s policy, such as {"callback_wait_ms": 45000}. Each number has a least and a greatest value, such as 60000 and 2592000000 for review.ask_every_ms, and the whole takes at most 4 KB; a refusal names place and limits. Without rate_limit_per_second, which is the deployment’s: all merchants share one queue',
     }),
   })
   .meta({

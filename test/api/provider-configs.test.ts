@@ -222,10 +222,21 @@ test.each([
   expect(answer.text).toContain(`no simulator of ${provider} runs here`);
 });
 
+/** Each may be there, and yet it is more than 4 KB together. */
+const LONG = Object.fromEntries(
+  Array.from({ length: 50 }, (_, nth) => [`${nth}`.padStart(64, 'x'), { who: 'nobody' }]),
+);
 const AT_ONCE = { who: 'later', after_ms: 1, auto: true };
 test.each([
   [{ speed: 1 }, '/policy_override/speed'],
-  [{ lookup: { 'a.b': 1 } }, '/policy_override/lookup/a/b'],
+  [{ lookup: { 'a.b': 1 } }, '/policy_override/lookup/a.b'],
+  [{ lookup: { 'a/b~': 1 } }, '/policy_override/lookup/a~1b~0'],
+  [
+    { retry: { by_provider_code: { '500.001': AT_ONCE } } },
+    '/policy_override/retry/by_provider_code/500.001/after_ms',
+  ],
+  [{ lookup: { soft_codes: Array(21).fill('1') } }, '/policy_override/lookup/soft_codes'],
+  [{ look_back_after_ms: [60_000], retry: { by_provider_code: LONG } }, '/policy_override'],
   [{ reattempt: { fallback: ['paypal'] } }, '/policy_override/reattempt/fallback'],
   [{ reattempt: { fallback: ['\u0000'] } }, '/policy_override/reattempt/fallback'],
   [{ rate_limit_per_second: 5 }, '/policy_override/rate_limit_per_second'],
@@ -347,6 +358,23 @@ test('a policy that was stored before it had limits is brought within them', asy
   );
   await pay('order-1');
   expect(api.engine.started[0]?.policy.review.ask_every_ms).toEqual([60_000, 7_200_000]);
+});
+
+test('what of a stored policy is no longer valid stops no payment; the rest counts', async () => {
+  await configure('mpesa', MPESA);
+  const policy_override = {
+    speed: 1,
+    late_success: 'perhaps',
+    callback_wait_ms: 45_000,
+    retry: { by_provider_code: { ...LONG, '': { who: 'nobody' } } },
+  };
+  await api.database.queryAsOwner('UPDATE provider_configs SET policy_override = $1', [
+    policy_override,
+  ]);
+  await pay('order-1');
+  const { policy } = api.engine.started[0] ?? {};
+  expect(policy).toMatchObject({ callback_wait_ms: 45_000, late_success: 'review' });
+  expect(Object.keys(policy?.retry?.by_provider_code ?? {})).toEqual([]);
 });
 
 test('a merchant’s policy goes with its payments, and with nobody else’s', async () => {
