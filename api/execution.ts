@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import { z } from 'zod';
 import type { WaitingFor } from '../domain/payment.ts';
 import type { ReviewGuide } from '../domain/review.ts';
+import type { ApiDeps } from './deps.ts';
 import { textOrNull, timeOrNull, workflowShape } from './shape.ts';
 
 /** A payment's or a refund's workflow as Temporal sees it now. */
@@ -17,7 +18,10 @@ type PendingActivity = {
   readonly attemptsMax: number | null;
   readonly lastError: string | null;
   readonly nextTryAt: string | null;
+  /** `queued`: nobody has begun it, though nothing holds it back but its turn. */
+  readonly state: (typeof ACTIVITY_STATES)[number];
 };
+const ACTIVITY_STATES = ['queued', 'running', 'retrying'] as const;
 /** Where workflows are looked at. */
 export type Executions = {
   /** Null when Temporal is away or no longer keeps the workflow. */
@@ -39,6 +43,11 @@ export const runningShape = {
         attempts_max: z.int().nullable().describe('How many tries at most; null: no limit'),
         last_error: textOrNull.describe('Why the last try failed; null when none has'),
         next_try_at: timeOrNull.describe('When it is tried next; null: it runs now'),
+        state: z
+          .enum(ACTIVITY_STATES)
+          .describe(
+            '`queued`: it waits for its turn, or for a worker. `running`: somebody is at it. `retrying`: it is tried again at next_try_at',
+          ),
       }),
     )
     .describe('What its workflow does right now; empty while it only waits'),
@@ -85,6 +94,36 @@ export async function explainWait(
   return `${guide ?? WAITS[waitingFor](it)}${cause === null ? '' : ` Last: ${cause}.`}`;
 }
 
+/** Calls to a provider, by activity; all others are our own work. */
+const CALLS: Readonly<Record<string, string>> = {
+  charge: 'charge',
+  capture: 'capture',
+  cancel: 'cancel',
+  refund: 'refund',
+  lookup: 'question',
+  lookupRefund: 'question',
+  learnReceipt: 'question',
+};
+
+/**
+ * Says of a call that waits in its provider's queue that it does; null where none does.
+ * @param countBefore how many charges of the merchant came before this one.
+ */
+export async function explainTurn(
+  { policies }: Pick<ApiDeps, 'policies'>,
+  { execution }: Running,
+  findProvider: () => Promise<string>,
+  countBefore: (() => Promise<string>) | null = null,
+): Promise<string | null> {
+  const queued = execution?.activities.filter(({ state }) => state === 'queued') ?? [];
+  const [call] = queued.flatMap(({ type }) => CALLS[type] ?? []);
+  if (call === undefined) return null;
+  const provider = await findProvider();
+  const perSecond = policies.providers[provider]?.rate_limit_per_second ?? 0;
+  const before = call === 'charge' && countBefore !== null ? `; ${await countBefore()}` : '';
+  return `The ${call} waits for its turn at ${provider}, which takes ${perSecond} calls a second of all merchants together${before}.`;
+}
+
 /**
  * The workflow that works on it: its own, or the one that took what came late.
  * @param lateId of that one; null where there is nothing left to work on.
@@ -110,6 +149,7 @@ export function presentRunning(engine: Executions, { workflowId, execution }: Ru
       attempts_max: activity.attemptsMax,
       last_error: activity.lastError,
       next_try_at: activity.nextTryAt,
+      state: activity.state,
     })),
     workflow: {
       id: workflowId,
@@ -133,10 +173,25 @@ export async function describeExecution(client: Client, workflowId: string): Pro
       attemptsMax: pending.maximumAttempts || null,
       lastError: pending.lastFailure?.message ?? null,
       nextTryAt: toIso(pending.nextAttemptScheduleTime ?? pending.scheduledTime),
+      state: stateOf(pending),
     })),
   };
 }
 
+/** Of temporal.api.enums.v1.PendingActivityState. */
+const SCHEDULED = 1;
+
+function stateOf(pending: Pending): PendingActivity['state'] {
+  if (pending.state !== SCHEDULED) return 'running';
+  const due = toIso(pending.nextAttemptScheduleTime ?? pending.scheduledTime);
+  return due !== null && Date.parse(due) > Date.now() ? 'retrying' : 'queued';
+}
+
+type Pending = {
+  readonly state?: number | null;
+  readonly nextAttemptScheduleTime?: ProtoTime | null;
+  readonly scheduledTime?: ProtoTime | null;
+};
 type ProtoTime = {
   readonly seconds?: { toString(): string } | null;
   readonly nanos?: number | null;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Payment } from '../domain/payment.ts';
 import type { Connection } from './pool.ts';
 import { sql } from './sql.ts';
 
@@ -20,6 +21,20 @@ export async function countWaitingCharges(
     SELECT count(id) AS waiting FROM (
       SELECT id FROM payments
       WHERE merchant_id = ${merchantId} AND provider = ${provider} AND ${IS_WAITING}
+      LIMIT ${most}) AS counted`);
+  return waiting;
+}
+
+/** How many of the same merchant's came before it, counted no further than `most`. */
+export async function countWaitingBefore(
+  db: Connection,
+  { id, merchantId, provider }: Pick<Payment, 'id' | 'merchantId' | 'provider'>,
+  most: number,
+): Promise<number> {
+  const { waiting } = await db.one(sql.type(countRow)`
+    SELECT count(id) AS waiting FROM (
+      SELECT id FROM payments
+      WHERE merchant_id = ${merchantId} AND provider = ${provider} AND ${IS_WAITING} AND id < ${id}
       LIMIT ${most}) AS counted`);
   return waiting;
 }

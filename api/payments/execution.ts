@@ -1,20 +1,24 @@
 import type { z } from 'zod';
 import { findUnclearCause } from '../../db/audit.ts';
+import { countWaitingBefore } from '../../db/waiting-charges.ts';
 import { lateOutcomeWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { isClosed } from '../../domain/payment-states.ts';
 import { spellOut } from '../../domain/policy.ts';
 import { REVIEWS, type ReviewGuide } from '../../domain/review.ts';
 import type { ApiDeps } from '../deps.ts';
-import { explainWait, findRunning, presentRunning } from '../execution.ts';
+import { explainTurn, explainWait, findRunning, presentRunning } from '../execution.ts';
 import type { executionShape } from './shape.ts';
+
+const COUNTED_MAX = 1_000;
 
 /** Why a payment is where it is, and what comes next. */
 export async function showExecution(
-  { pool, engine }: Pick<ApiDeps, 'pool' | 'engine'>,
+  deps: Pick<ApiDeps, 'pool' | 'engine' | 'policies'>,
   payment: Payment,
 ): Promise<z.input<typeof executionShape>> {
-  const { workflowId, status } = payment;
+  const { pool, engine } = deps;
+  const { workflowId, status, provider } = payment;
   const lateId = isClosed(status) ? null : lateOutcomeWorkflowId(workflowId);
   const running = await findRunning(engine, workflowId, lateId);
   const isOverdue = payment.waitUntil !== null && Date.parse(payment.waitUntil) < Date.now();
@@ -22,17 +26,23 @@ export async function showExecution(
   const waitingFor = asks ? 'lookup' : payment.waitingFor;
   // In review the provider is asked now and then; the row holds the first of those times.
   const isPast = asks || (isOverdue && waitingFor === 'review');
+  const turn = await explainTurn(
+    deps,
+    running,
+    () => Promise.resolve(provider),
+    () => tellBefore(pool, payment),
+  );
+  const findCause = () => findUnclearCause(pool, payment.id);
+  const explanation =
+    waitingFor === null
+      ? [turn ?? explainRest(payment)]
+      : [await explainWait(waitingFor, 'charge', guideOf(payment), findCause), turn];
   return {
     object: 'execution',
     payment_id: payment.id,
     status,
     waiting_for: waitingFor,
-    explanation:
-      waitingFor === null
-        ? explainRest(payment)
-        : await explainWait(waitingFor, 'charge', guideOf(payment), () =>
-            findUnclearCause(pool, payment.id),
-          ),
+    explanation: explanation.filter((it) => it !== null).join(' '),
     wait_until: isPast ? null : payment.waitUntil,
     ...presentRunning(engine, running),
     policy: spellOut(payment.policy),
@@ -47,6 +57,14 @@ function guideOf({ reviewReason, providerReceipt }: Payment): ReviewGuide | null
     why,
     look: providerReceipt === null ? look : `${look} The receipt: ${providerReceipt}.`,
   };
+}
+
+/** Of other merchants' payments nothing is told; they come by turns, where Temporal knows those. */
+async function tellBefore(pool: ApiDeps['pool'], payment: Payment): Promise<string> {
+  const before = await countWaitingBefore(pool, payment, COUNTED_MAX);
+  const count = before === 0 ? 'none' : before === 1 ? '1 payment' : `${before} payments`;
+  const more = before === COUNTED_MAX ? ' or more' : '';
+  return `${count}${more} of yours came before it`;
 }
 
 function explainRest({ status }: Payment): string {

@@ -1,35 +1,42 @@
 import type { z } from 'zod';
 import { findUnclearCause } from '../../db/audit.ts';
+import { findAnyPayment } from '../../db/payments.ts';
 import { lateRefundWorkflowId } from '../../domain/id.ts';
 import type { Refund } from '../../domain/refund.ts';
 import { isRefundClosed } from '../../domain/refund-states.ts';
 import { REFUND_REVIEWS } from '../../domain/review.ts';
 import type { ApiDeps } from '../deps.ts';
-import { explainWait, findRunning, presentRunning } from '../execution.ts';
+import { explainTurn, explainWait, findRunning, presentRunning } from '../execution.ts';
 import type { refundExecutionShape } from './shape.ts';
 
 /** Why a refund is where it is, and what comes next. */
 export async function showRefundExecution(
-  { pool, engine }: Pick<ApiDeps, 'pool' | 'engine'>,
+  deps: Pick<ApiDeps, 'pool' | 'engine' | 'policies'>,
   refund: Refund,
 ): Promise<z.input<typeof refundExecutionShape>> {
+  const { pool, engine } = deps;
   const { workflowId, status, waitingFor, paymentId, reviewReason } = refund;
   const guide = reviewReason === null ? null : REFUND_REVIEWS[reviewReason];
   const lateId = isRefundClosed(status) ? null : lateRefundWorkflowId(workflowId);
+  const running = await findRunning(engine, workflowId, lateId);
+  const turn = await explainTurn(deps, running, async () => {
+    const payment = await findAnyPayment(pool, paymentId);
+    return payment?.provider ?? 'the provider';
+  });
+  const findCause = () => findUnclearCause(pool, paymentId, refund.id);
+  const explanation =
+    waitingFor === null
+      ? [turn ?? explainRest(refund)]
+      : [await explainWait(waitingFor, 'refund', guide, findCause), turn];
   return {
     object: 'refund_execution',
     refund_id: refund.id,
     payment_id: paymentId,
     status,
     waiting_for: waitingFor,
-    explanation:
-      waitingFor === null
-        ? explainRest(refund)
-        : await explainWait(waitingFor, 'refund', guide, () =>
-            findUnclearCause(pool, paymentId, refund.id),
-          ),
+    explanation: explanation.filter((it) => it !== null).join(' '),
     wait_until: refund.waitUntil,
-    ...presentRunning(engine, await findRunning(engine, workflowId, lateId)),
+    ...presentRunning(engine, running),
   };
 }
 

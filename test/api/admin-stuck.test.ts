@@ -46,7 +46,7 @@ test('so are refunds, with what their workflow does', async () => {
   await overdue('refunds');
   expect(await readAll(`${STUCK}/refunds`, 'refund_id')).toEqual({ ids, pages: 2 });
   const next = { type: 'refund', attempt: 7, attemptsMax: null, nextTryAt: null };
-  const activities = [{ ...next, lastError: 'the line went dead' }];
+  const activities = [{ ...next, lastError: 'the line went dead', state: 'retrying' as const }];
   api.engine.execution = { status: 'running', historyLength: 12, activities };
   const { body } = await viewer('GET', `${STUCK}/refunds?limit=1`);
   expect(body.data).toMatchObject([

@@ -124,8 +124,21 @@ test('the timeline tells the story in order', async () => {
 
 test('with Temporal there, the execution shows what is being tried', async () => {
   const nextTryAt = '2026-11-24T08:15:09.999Z';
-  const tried = { type: 'charge', attempt: 3, lastError: 'timeout', nextTryAt };
-  const asked = { type: 'lookup', attempt: 1, attemptsMax: 5, lastError: null, nextTryAt: null };
+  const tried = {
+    type: 'charge',
+    attempt: 3,
+    lastError: 'timeout',
+    nextTryAt,
+    state: 'retrying' as const,
+  };
+  const asked = {
+    type: 'lookup',
+    attempt: 1,
+    attemptsMax: 5,
+    lastError: null,
+    nextTryAt: null,
+    state: 'running' as const,
+  };
   api.engine.execution = {
     status: 'running',
     historyLength: 17,
@@ -145,8 +158,16 @@ test('with Temporal there, the execution shows what is being tried', async () =>
         attempts_max: null,
         last_error: 'timeout',
         next_try_at: nextTryAt,
+        state: 'retrying',
       },
-      { type: 'lookup', attempt: 1, attempts_max: 5, last_error: null, next_try_at: null },
+      {
+        type: 'lookup',
+        attempt: 1,
+        attempts_max: 5,
+        last_error: null,
+        next_try_at: null,
+        state: 'running',
+      },
     ],
   });
 });

@@ -218,7 +218,7 @@ test('one that waits tells why, to its merchant and to any operator', async () =
   ]);
   api.engine.workflows = 'runs';
   const next = { type: 'refund', attempt: 7, attemptsMax: 3, nextTryAt: null };
-  const activities = [{ ...next, lastError: 'the line went dead' }];
+  const activities = [{ ...next, lastError: 'the line went dead', state: 'retrying' as const }];
   api.engine.execution = { status: 'running', historyLength: 12, activities };
   const operator = (await openOperator(api, 'viewer')).send;
   for (const [send, path] of [
@@ -243,6 +243,17 @@ test('one that waits tells why, to its merchant and to any operator', async () =
     const path = `/api/v1/admin/refunds/${String(made.payment_id)}${rest}`;
     expect((await operator('GET', path)).status).toBe(404);
   }
+});
+
+test('a refund that waits in the provider’s queue says so', async () => {
+  const { body } = await refund(await store(), { amount: 4_000 });
+  const call = { type: 'refund', attempt: 1, attemptsMax: null, lastError: null, nextTryAt: null };
+  const activities = [{ ...call, state: 'queued' as const }];
+  api.engine.execution = { status: 'running', historyLength: 5, activities };
+  const shown = await api.send('GET', `/api/v1/refunds/${body.id}/execution`);
+  expect(shown.body.explanation).toMatch(
+    /^The refund waits for its turn at \w+, which takes \d+ calls a second/,
+  );
 });
 
 test('with nobody to take it up it answers 202, keeps the money and joins on replay', async () => {

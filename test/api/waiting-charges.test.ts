@@ -118,3 +118,43 @@ test.each([
   await fill(refused - taken - 1);
   expect((await pay()).status).toBe(429);
 });
+
+const QUEUED = { type: 'charge', attempt: 1, attemptsMax: null, lastError: null, nextTryAt: null };
+const TURN = 'waits for its turn at mpesa, which takes 10 calls a second of all merchants together';
+test.each([
+  // table
+  ['queued', `The charge ${TURN}; 2 payments of yours came before it.`],
+  ['running', 'The payment is stored; its workflow is about to take it up.'],
+] as const)('a charge that is %s says what it waits for', async (state, explanation) => {
+  const { id: earlier } = await storePayment(api.pool);
+  await storePayment(api.pool);
+  const { id } = await storePayment(api.pool);
+  const held = await storePayment(api.pool);
+  await dispatch(api.pool, await storePayment(api.pool));
+  api.engine.execution = {
+    status: 'running',
+    historyLength: 5,
+    activities: [{ ...QUEUED, state }],
+  };
+  const { body } = await api.send('GET', `/api/v1/payments/${id}/execution`);
+  expect(body).toMatchObject({ explanation, activities: [{ type: 'charge', state }] });
+  if (state === 'running') return;
+  const first = await api.send('GET', `/api/v1/payments/${earlier}/execution`);
+  expect(first.body.explanation).toBe(`The charge ${TURN}; none of yours came before it.`);
+  const paused = "UPDATE payments SET waiting_for = 'resume' WHERE id = $1";
+  await api.database.queryAsOwner(paused, [held.id]);
+  const { explanation: told } = (await api.send('GET', `/api/v1/payments/${held.id}/execution`))
+    .body;
+  expect(told).toContain('An operator paused it');
+});
+
+test('so does a question about what was sent', async () => {
+  const payment = await storePayment(api.pool);
+  await dispatch(api.pool, payment);
+  const activities = [{ ...QUEUED, type: 'lookup', state: 'queued' as const }];
+  api.engine.execution = { status: 'running', historyLength: 12, activities };
+  const { body } = await api.send('GET', `/api/v1/payments/${payment.id}/execution`);
+  expect(body.explanation).toBe(
+    `The charge is on its way to the provider; its answer is awaited. The question ${TURN}.`,
+  );
+});

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
 import type { ActivityDeps } from '../../activities/index.ts';
+import { describeExecution } from '../../api/execution.ts';
 import { readPolicies } from '../../config/policies.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { NewPayment } from '../../db/payments.ts';
@@ -119,6 +120,10 @@ test('a provider is not called more often than its policy says, however much wai
 test('three charges of one merchant do not wait behind a hundred of another', async () => {
   await Promise.all(Array.from({ length: FLOOD }, () => queue(MERCHANT.id)));
   const few = await Promise.all(Array.from({ length: FEW }, () => queue(OTHER_MERCHANT.id)));
+  for (const { workflowId } of few) {
+    const { activities } = await describeExecution(temporal, workflowId);
+    expect(activities).toMatchObject([{ type: 'charge', state: 'queued', lastError: null }]);
+  }
   running.push(...workers.slice(-1).map((worker) => worker.run()));
   for (const handle of few) expect(await handle.result()).toEqual({ status: 'succeeded' });
   const sent = await database.queryAsOwner<{ merchant_id: string }>(
