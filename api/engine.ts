@@ -28,6 +28,7 @@ import { type Batches, createBatches, type Within } from './batches.ts';
 import { describeExecution, type Executions } from './execution.ts';
 import { createFairnessCheck, type Fairness } from './fairness.ts';
 import { findNamespaceWarnings } from './namespace.ts';
+import { findQueueFigures, type QueueFigures } from './provider-queues.ts';
 import { createUpdates, type Updates } from './updates.ts';
 
 /** What the API asks of Temporal. Every call has a deadline. */
@@ -60,6 +61,8 @@ export type Engine = Batches &
     findNamespaceWarnings(): Promise<readonly Warning[]>;
     /** Whether merchants take turns at a provider. Throws when Temporal is away. */
     findFairness(): Promise<Fairness>;
+    /** What waits in the providers' queues. Throws when Temporal is away. */
+    findQueues(providers: readonly string[]): Promise<readonly QueueFigures[]>;
     /** Resolves when no call goes on any more: only then its connection may be closed. */
     untilIdle(): Promise<void>;
   };
@@ -113,6 +116,8 @@ export function createEngine(
         () => false,
       ),
     findNamespaceWarnings: findLacking,
+    findQueues: (providers) =>
+      within(DESCRIBE_TIMEOUT_MS, () => findQueueFigures(connection, namespace, providers)),
     findFairness: () => within(DESCRIBE_TIMEOUT_MS, checkFairness),
     untilIdle: async () => {
       while (going.size > 0) await Promise.all(going);

@@ -4,6 +4,7 @@ import type { Log } from '../config/log.ts';
 import type { Pool } from '../db/pool.ts';
 import { addFigures } from './figures.ts';
 import { createOtherVersions, type OtherVersions } from './other-versions.ts';
+import { addQueueGauges, type QueueFigures } from './provider-queues.ts';
 
 /** What the API tells Prometheus. Labels are routes, statuses and names: nothing unbounded. */
 export type ApiMetrics = {
@@ -15,6 +16,8 @@ export type ApiMetrics = {
   setLiveConnections(count: number): void;
   /** From now on this is asked how much waits for clients of the live feed. */
   watchLiveUnread(countBytes: () => number): void;
+  /** And this, what waits in the providers' queues. */
+  watchQueues(find: () => Promise<readonly QueueFigures[]>): void;
 };
 
 const SECONDS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -53,6 +56,7 @@ export function createApiMetrics(pool: Pool, figuresEveryMs = FIGURES_EVERY_MS):
       this.set(countUnread());
     },
   });
+  const watchQueues = addQueueGauges(registry, figuresEveryMs);
   addFigures(registry, pool, figuresEveryMs);
   return {
     registry,
@@ -61,6 +65,7 @@ export function createApiMetrics(pool: Pool, figuresEveryMs = FIGURES_EVERY_MS):
     countCallback: (channel, fate) => callbacks.inc({ channel, fate }),
     otherVersions: createOtherVersions(registers),
     setLiveConnections: (count) => live.set(count),
+    watchQueues,
     watchLiveUnread(countBytes) {
       countUnread = countBytes;
     },

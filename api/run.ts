@@ -48,6 +48,7 @@ export async function runApi(): Promise<void> {
   const limits = openRateLimits(env.databaseUrl, policies.api.rate_limits, LOCAL_LIMITS);
   const metrics = createApiMetrics(pool);
   const engine = createEngine(client, connection, env.temporalUiUrl, log);
+  metrics.watchQueues(() => engine.findQueues(Object.keys(policies.providers)));
   const own = testMoneyOfOwn(env.providers, env.environment);
   const deployment = watchDeployment({ pool, engine, policies, own, log });
   let isDraining = false;

@@ -32,6 +32,12 @@ export function providerTaskQueue(provider: string): string {
   return `malipo-provider-${provider}`;
 }
 
+/**
+ * Which call to a provider goes first; Temporal knows five priorities. `last` is what nobody waits
+ * for at the moment: in a review, and after the end.
+ */
+export const CALL_PRIORITIES = { charge: 1, capture: 2, refund: 3, question: 4, last: 5 } as const;
+
 /** A provider's word, delivered once for each stored callback. */
 export const providerEventSignal = defineSignal<[DeliveredEvent]>('providerEvent');
 

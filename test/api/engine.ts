@@ -131,6 +131,7 @@ export function createScriptedEngine(): ScriptedEngine {
     untilIdle: () => Promise.resolve(),
     isReachable: () => Promise.resolve(engine.workflows !== 'away'),
     findNamespaceWarnings: () => Promise.resolve(engine.lacking),
+    findQueues: () => Promise.resolve([]),
     findFairness: () =>
       engine.fairness === 'away'
         ? Promise.reject(new Error('Temporal is away'))

@@ -38,6 +38,20 @@ test('Prometheus reads what happens and what is open, and nothing of one payment
   expect(text).not.toContain(payment.id);
 });
 
+test('what waits in the providers’ queues is told while Temporal answers', async () => {
+  const { registry, watchQueues } = createApiMetrics(api.pool, 0);
+  watchQueues(() =>
+    Promise.resolve([{ provider: 'mpesa', call: 'charge', waiting: 12, oldestSeconds: 3 }]),
+  );
+  const text = await registry.metrics();
+  expect(text).toContain('malipo_provider_queue_calls{provider="mpesa",call="charge"} 12\n');
+  expect(text).toContain(
+    'malipo_provider_queue_oldest_seconds{provider="mpesa",call="charge"} 3\n',
+  );
+  watchQueues(() => Promise.reject(new Error('Temporal is away')));
+  expect(await registry.metrics()).not.toContain('provider="mpesa",call="charge"');
+});
+
 test('with the database away the rest is still told', async () => {
   await api.cutDatabase();
   expect(await api.metrics.registry.metrics()).toContain('malipo_database_up 0');

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from '@temporalio/client';
+import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
 import type { ActivityDeps } from '../../activities/index.ts';
 import { describeExecution } from '../../api/execution.ts';
+import { findQueueFigures } from '../../api/provider-queues.ts';
 import { readPolicies } from '../../config/policies.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { NewPayment } from '../../db/payments.ts';
@@ -28,12 +29,14 @@ const OTHER_MERCHANT = { id: 'mer_0193e0d5a1c27d3f8c1e2b3a4d5e6f71', name: 'Duka
 
 let database: TestDatabase;
 let connection: NativeConnection;
+let client: Connection;
 let temporal: Client;
 let workers: readonly Worker[];
 let running: Promise<void>[] = [];
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   connection = await NativeConnection.connect({ address: temporalAddress() });
+  client = await Connection.connect({ address: temporalAddress() });
   await openNamespace(NAMESPACE);
   database = await openTestDatabase();
   await ensureMerchant(database.pool, MERCHANT);
@@ -59,6 +62,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const worker of workers.slice(0, running.length)) worker.shutdown();
   await Promise.all(running);
+  await client.close();
   await connection.close();
   await database.close();
 }, 120_000);
@@ -124,6 +128,13 @@ test('three charges of one merchant do not wait behind a hundred of another', as
     const { activities } = await describeExecution(temporal, workflowId);
     expect(activities).toMatchObject([{ type: 'charge', state: 'queued', lastError: null }]);
   }
+  const queues = await findQueueFigures(client, NAMESPACE, ['cpay', 'mpesa']);
+  expect(queues).toHaveLength(10);
+  const waiting = (provider: string, call: string) =>
+    queues.find((it) => it.provider === provider && it.call === call)?.waiting;
+  // Temporal counts roughly while tasks come and go.
+  expect(waiting('cpay', 'charge')).toBeGreaterThan(FLOOD / 2);
+  expect([waiting('cpay', 'refund'), waiting('mpesa', 'charge')]).toEqual([0, 0]);
   running.push(...workers.slice(-1).map((worker) => worker.run()));
   for (const handle of few) expect(await handle.result()).toEqual({ status: 'succeeded' });
   const sent = await database.queryAsOwner<{ merchant_id: string }>(
