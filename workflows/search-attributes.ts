@@ -26,7 +26,10 @@ type Described = Pick<
   'paymentId' | 'merchantId' | 'provider' | 'currency' | 'amountMinor'
 >;
 
-/** What operators see of a workflow in lists; nothing personal. */
+/**
+ * What operators see of a workflow in lists; nothing personal. And whose turn it takes: workflows
+ * share the worker's queue as calls share a provider's.
+ */
 export function describePayment(input: Described) {
   const { amountMinor, currency } = input;
   return {
@@ -37,6 +40,7 @@ export function describePayment(input: Described) {
       { key: CURRENCY, value: currency },
       { key: AMOUNT_MINOR, value: amountMinor },
     ],
+    priority: { fairnessKey: input.merchantId },
     staticSummary: `${formatMoney({ amountMinor, currency })} by ${input.provider}`,
     staticDetails: `Payment ${input.paymentId} of merchant ${input.merchantId}`,
   };
