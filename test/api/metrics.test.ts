@@ -39,8 +39,9 @@ test('Prometheus reads what happens and what is open, and nothing of one payment
 });
 
 test('what waits in the providers’ queues is told while Temporal answers', async () => {
-  const { registry, watchQueues } = createApiMetrics(api.pool, 0);
-  watchQueues(() =>
+  const metrics = createApiMetrics(api.pool, 0);
+  const { registry } = metrics;
+  metrics.watchQueues(() =>
     Promise.resolve([{ provider: 'mpesa', call: 'charge', waiting: 12, oldestSeconds: 3 }]),
   );
   const text = await registry.metrics();
@@ -48,7 +49,7 @@ test('what waits in the providers’ queues is told while Temporal answers', asy
   expect(text).toContain(
     'malipo_provider_queue_oldest_seconds{provider="mpesa",call="charge"} 3\n',
   );
-  watchQueues(() => Promise.reject(new Error('Temporal is away')));
+  metrics.watchQueues(() => Promise.reject(new Error('Temporal is away')));
   expect(await registry.metrics()).not.toContain('provider="mpesa",call="charge"');
 });
 
