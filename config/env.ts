@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { describeIssue } from '../domain/fault-words.ts';
-import { holdsUnseen, trimPasted } from '../domain/text.ts';
+import { trimPasted } from '../domain/text.ts';
+import { dataKeys, keyBytes, metricsPort, origins, postgresUrl, seenText } from './env-fields.ts';
 import { SettingsError } from './settings-error.ts';
 
 /** The only reader of the environment. Every fault is listed at once, without any value. */
@@ -46,59 +47,12 @@ export type Env = {
 const ENVIRONMENTS = ['sandbox', 'production'] as const;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const;
 
-/** Nothing in it is unseen; what hangs on its ends was taken off before. */
-const seenText = z
-  .string()
-  .min(1)
-  .refine((text) => !holdsUnseen(text), 'must hold no blanks, line ends or unseen characters');
-
-const keyBytes = z
-  .base64('must be base64')
-  .transform((text) => Buffer.from(text, 'base64'))
-  .refine((bytes) => bytes.length === 32, 'must be 32 bytes in base64');
-
-const dataKeys = z
-  .string()
-  .transform((text) => text.split(',').map((part) => part.trim()))
-  .pipe(
-    z.array(
-      z
-        .string()
-        .regex(
-          /^[a-z0-9-]{1,32}:.+$/,
-          'must be id:base64 with an id of lowercase letters and digits',
-        )
-        .transform((part) => {
-          const colon = part.indexOf(':');
-          return { id: part.slice(0, colon), key: part.slice(colon + 1) };
-        })
-        .pipe(z.object({ id: z.string(), key: keyBytes })),
-    ),
-  )
-  .refine(
-    (keys) => new Set(keys.map(({ id }) => id)).size === keys.length,
-    'must not name two keys by one id',
-  );
-
-const origins = z
-  .string()
-  .transform((list) => (list === '' ? [] : list.split(',').map((part) => part.trim())))
-  .pipe(
-    z.array(
-      z
-        .string()
-        .refine((it) => URL.parse(it)?.origin === it, 'must be origins: https://shop.co.ke'),
-    ),
-  );
-
 type Source = Readonly<Record<string, string | undefined>>;
 
-const metricsPort = z.coerce.number<string>().int().min(1).max(65_535).optional();
-const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address' });
-
 const schema = z.object({
-  DATABASE_URL: seenText.pipe(postgresUrl),
-  MALIPO_LISTEN_DATABASE_URL: seenText.pipe(postgresUrl).optional(),
+  DATABASE_URL: postgresUrl,
+  MALIPO_LISTEN_DATABASE_URL: postgresUrl.optional(),
+  MALIPO_MIGRATE_DATABASE_URL: postgresUrl.optional(),
   MALIPO_API_HOST: z.string().min(1).default('127.0.0.1'),
   MALIPO_API_PORT: z.coerce.number<string>().int().min(0).max(65_535).default(8080),
   MALIPO_PUBLIC_URL: seenText.pipe(
@@ -135,6 +89,15 @@ export function readEnvironment(given: Source = process.env): Env['environment']
 /** What DATABASE_URL says, for what works on the database alone. @throws EnvError */
 export function readDatabaseUrl(given: Source = process.env): string {
   return parse(schema.pick({ DATABASE_URL: true }), withoutEmpty(given)).DATABASE_URL;
+}
+
+/**
+ * The database as its tables' owner sees it; null where only DATABASE_URL is set, which is another
+ * login's. @throws EnvError
+ */
+export function readOwnerDatabaseUrl(given: Source = process.env): string | null {
+  const part = schema.pick({ MALIPO_MIGRATE_DATABASE_URL: true });
+  return parse(part, withoutEmpty(given)).MALIPO_MIGRATE_DATABASE_URL ?? null;
 }
 
 function parse<S extends z.ZodType>(part: S, source: Source): z.output<S> {

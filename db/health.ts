@@ -17,8 +17,6 @@ type DatabaseFault = (typeof DATABASE_FAULTS)[number];
  * and there it looks as if nobody answered.
  */
 const FAULTS: ReadonlyMap<string, DatabaseFault> = new Map([
-  // Migrating makes our role: without it the connection's `-c role=` is what is wrong.
-  ['22023', 'schema_missing'],
   ['3D000', 'schema_missing'],
   ['42P01', 'schema_missing'],
   ['28000', 'database_refused'],

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { Connection } from './pool.ts';
-import { APP_ROLE, checkConnection } from './session.ts';
+import { checkConnection } from './session.ts';
 import { sql } from './sql.ts';
 
 export type Listener = { close(): Promise<void> };
@@ -46,7 +46,6 @@ export function openListener(options: ListenerOptions): Listener {
   const connect = async () => {
     const next = new pg.Client({
       connectionString: options.databaseUrl,
-      options: `-c role=${APP_ROLE}`,
       connectionTimeoutMillis: 3_000,
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_MS,

@@ -7,7 +7,7 @@ const MIGRATIONS = fileURLToPath(new URL('./migrations', import.meta.url));
 /**
  * Brings a database to the newest schema. Safe to run by several processes at once (advisory lock)
  * and again after it was killed (one transaction for each file).
- * @param databaseUrl a role that may create tables and roles.
+ * @param databaseUrl the tables' owner, who may create roles too.
  */
 export async function migrate(databaseUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl });
@@ -24,7 +24,23 @@ export async function migrate(databaseUrl: string): Promise<void> {
       checkOrder: true,
       log: () => undefined,
     });
+    await closeDatabase(client);
   } finally {
     await client.end();
   }
+}
+
+/**
+ * Nobody but the owner makes anything in it, temporary tables neither: they are found before ours
+ * wherever a path does not say otherwise. This is said each time, because it belongs to the
+ * database, so that neither a dump nor a copy of it has it. Of a database that is not its own a
+ * login cannot take it away; PostgreSQL only warns then.
+ */
+async function closeDatabase(client: pg.Client): Promise<void> {
+  // PostgreSQL refuses two who change the rights of a database at once.
+  await client.query(`DO $$ BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('malipo/close-database', 0));
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+  END $$`);
 }

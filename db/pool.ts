@@ -4,11 +4,12 @@ import {
   createPool,
   type DatabasePool,
   type DatabaseTransactionConnection,
+  type DriverFactory,
   type DriverTypeParser,
   type Interceptor,
   SchemaValidationError,
 } from 'slonik';
-import { APP_ROLE, findSetupError, withCheckedSessions } from './session.ts';
+import { findSetupError, withCheckedSessions } from './session.ts';
 
 /** What we use of slonik's pool. */
 export type Pool = Pick<
@@ -25,13 +26,21 @@ export type PoolOptions = {
 
 /**
  * A pool that validates every row by its zod type and never leaves session state, which is why the
- * `DISCARD ALL` that slonik sends after each query can go: it doubles the round trips.
+ * `DISCARD ALL` that slonik sends after each query can go: it doubles the round trips. Its login
+ * owns nothing, or it does not open.
  */
-export async function openPool(options: PoolOptions): Promise<Pool> {
-  const url = new URL(options.databaseUrl);
-  url.searchParams.set('options', `-c role=${APP_ROLE}`);
-  const pool = await createPool(url.toString(), {
-    driverFactory: withCheckedSessions(createPgDriverFactory()),
+export function openPool(options: PoolOptions): Promise<Pool> {
+  return open(options, withCheckedSessions(createPgDriverFactory()));
+}
+
+/** The same for what only the tables' owner may do: demo data, never the application's work. */
+export function openOwnerPool(options: PoolOptions): Promise<Pool> {
+  return open(options, createPgDriverFactory());
+}
+
+async function open(options: PoolOptions, driverFactory: DriverFactory): Promise<Pool> {
+  const pool = await createPool(options.databaseUrl, {
+    driverFactory,
     interceptors: [validateRows()],
     typeParsers: TYPE_PARSERS,
     maxPoolSize: options.size,
@@ -69,7 +78,7 @@ export type OpeningLog = { failed(error: unknown): void; worked(): void };
 export function openLazyPool(options: PoolOptions, tries: OpeningLog): Pool {
   let opening: Promise<Pool> | null = null;
   let isEnded = false;
-  const open = async () => {
+  const openOnce = async () => {
     try {
       const pool = await openPool(options);
       tries.worked();
@@ -85,7 +94,7 @@ export function openLazyPool(options: PoolOptions, tries: OpeningLog): Pool {
   };
   const use = async () => {
     if (isEnded && opening === null) throw new ConnectionError('the pool has ended');
-    opening ??= open();
+    opening ??= openOnce();
     return await opening;
   };
   return {

@@ -5,7 +5,7 @@ import {
   RateLimiterPostgres,
   RateLimiterRes,
 } from 'rate-limiter-flexible';
-import { APP_ROLE, checkConnection } from './session.ts';
+import { checkConnection } from './session.ts';
 
 /** So many requests in a window that begins with the first. */
 export type RateLimit = { readonly requests: number; readonly per_ms: number };
@@ -41,7 +41,6 @@ export function openRateLimits<Name extends string>(
 ): RateLimits<Name> {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
-    options: `-c role=${APP_ROLE}`,
     max: 3,
     connectionTimeoutMillis: waitMs,
     statement_timeout: waitMs,

@@ -13,6 +13,8 @@ export type BootContext = {
 
 /** Where everything turned out to be. */
 export type Booted = {
+  readonly ownerDatabaseUrl: string;
+  /** As the API and the worker log in. */
   readonly databaseUrl: string;
   readonly temporal: TemporalPlace;
   readonly simulators: readonly BootedSimulator[];

@@ -1,6 +1,6 @@
 import { migrate } from '../db/migrate.ts';
 import { type BootContext, choosePort, type TemporalPlace, withFreePorts } from './boot-context.ts';
-import { ensureDatabase } from './database.ts';
+import { ensureAppLogin, ensureDatabase } from './database.ts';
 import { describeError, StartFailure } from './failure.ts';
 import type { Secrets } from './home.ts';
 import { seed } from './seed.ts';
@@ -10,7 +10,7 @@ import { knock } from './temporal.ts';
 import { describeMisses, MEND_CLI, resolveTemporalCli } from './temporal-binaries.ts';
 import { DEFAULT_PORTS, type WorldOptions } from './world-options.ts';
 
-/** @returns the address of Malipo's database. */
+/** @returns the address of Malipo's database, as its owner. */
 export async function bootDatabase(context: BootContext): Promise<string> {
   const { options, home, supervisor, say } = context;
   if (options.databaseUrl !== undefined) {
@@ -27,10 +27,17 @@ export async function bootDatabase(context: BootContext): Promise<string> {
   });
 }
 
-/** Brings the schema up to date. */
-export async function runMigrations(context: BootContext, databaseUrl: string): Promise<void> {
+/** Brings the schema up to date. @returns the address of the login of API and worker. */
+export async function runMigrations(
+  context: BootContext,
+  ownerUrl: string,
+  secrets: Secrets,
+): Promise<string> {
+  const { databaseUrl, appDatabaseUrl } = context.options;
   try {
-    await migrate(databaseUrl);
+    await migrate(ownerUrl);
+    if (appDatabaseUrl !== undefined) return appDatabaseUrl;
+    return await ensureAppLogin(ownerUrl, databaseUrl === undefined ? null : secrets.token_keys);
   } catch (error) {
     throw new StartFailure('The database', describeError(error), mendDatabase(context));
   }
@@ -65,8 +72,8 @@ function mendDatabase({ options, home }: BootContext): string {
   const names =
     set.length === 0 ? '' : `; ${set.join(', ')} also count for it: unset what should not`;
   return (
-    'see that DATABASE_URL can be reached by a role that may create tables, and that the database ' +
-    `is empty or this sandbox’s${names}`
+    'see that DATABASE_URL can be reached by a role that may create tables and roles, and that the ' +
+    `database is empty or this sandbox’s${names}`
   );
 }
 

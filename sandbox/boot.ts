@@ -22,19 +22,21 @@ export async function bootWorld(context: BootContext): Promise<Booted> {
   const secrets = loadSecrets(context.home);
   const held = await holdApiPorts(context, true);
   try {
-    const databaseUrl = await step(context, 'PostgreSQL', () => bootDatabase(context));
-    await step(context, 'migrations', () => runMigrations(context, databaseUrl));
+    const ownerDatabaseUrl = await step(context, 'PostgreSQL', () => bootDatabase(context));
+    const databaseUrl = await step(context, 'migrations', () =>
+      runMigrations(context, ownerDatabaseUrl, secrets),
+    );
     const temporal = await step(context, 'Temporal', () => bootTemporal(context));
     const programs = await bootPrograms(context, { databaseUrl, temporal, secrets }, held);
     await step(context, 'merchant and key', () => runSeed(context, databaseUrl, secrets));
-    return { databaseUrl, temporal, secrets, ...programs };
+    return { ownerDatabaseUrl, databaseUrl, temporal, secrets, ...programs };
   } finally {
     await letGo(held);
   }
 }
 
 type Servers = Pick<Booted, 'databaseUrl' | 'temporal' | 'secrets'>;
-type Programs = Omit<Booted, keyof Servers>;
+type Programs = Omit<Booted, keyof Servers | 'ownerDatabaseUrl'>;
 
 /**
  * The simulators, the worker and the API processes. They know each other's ports, so when one of

@@ -8,7 +8,7 @@ const POLICIES_PATH = join(import.meta.dirname, 'policies.yaml');
 
 /** What the worker and the API are told; the rest they have from the shell. */
 export function listEnvironment(
-  parts: Omit<Booted, 'metricsUrls'>,
+  parts: Omit<Booted, 'metricsUrls' | 'ownerDatabaseUrl'>,
   options: WorldOptions,
 ): ChildEnv {
   const { temporal, secrets } = parts;
@@ -16,6 +16,8 @@ export function listEnvironment(
     ...(options.temporal === undefined ? hide(listTemporalVariables()) : {}),
     ...(options.databaseUrl === undefined ? hide(listPostgresVariables(process.env)) : {}),
     DATABASE_URL: parts.databaseUrl,
+    // What runs has no use for the owner's.
+    MALIPO_MIGRATE_DATABASE_URL: undefined,
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_NAMESPACE: temporal.namespace,
     MALIPO_ENVIRONMENT: 'sandbox',

@@ -9,7 +9,9 @@ export type SandboxDetails = {
   readonly temporal_address: string;
   readonly temporal_namespace: string;
   readonly temporal_ui_url: string | null;
+  /** As the API and the worker log in, and as the owner of the tables. */
   readonly database_url: string;
+  readonly owner_database_url: string;
   /** Where Prometheus reads each process: `api`, `worker`, and more where there are more. */
   readonly metrics_urls: Readonly<Record<string, string>>;
   /** By provider: its `url`, and the page for people where it has one. */

@@ -82,13 +82,15 @@ async function main(flags: Flags): Promise<number> {
 }
 
 function listOptions(flags: Flags): WorldOptions {
-  const { DATABASE_URL, TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE } = process.env;
+  const { DATABASE_URL, MALIPO_MIGRATE_DATABASE_URL, TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE } =
+    process.env;
   return {
     home: chooseHome(process.env),
     ports: flags.apiPort === 0 ? { api: 0 } : {},
     apiPort: flags.apiPort || undefined,
     isReset: flags.isReset,
-    databaseUrl: DATABASE_URL || undefined,
+    databaseUrl: MALIPO_MIGRATE_DATABASE_URL || DATABASE_URL || undefined,
+    appDatabaseUrl: (MALIPO_MIGRATE_DATABASE_URL && DATABASE_URL) || undefined,
     temporal: TEMPORAL_ADDRESS
       ? { address: TEMPORAL_ADDRESS, namespace: TEMPORAL_NAMESPACE || 'default' }
       : undefined,

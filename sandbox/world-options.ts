@@ -29,8 +29,10 @@ export type WorldOptions = {
   readonly apiPort?: number | undefined;
   /** Forget what the home holds before starting. */
   readonly isReset?: boolean;
-  /** Used instead of a PostgreSQL of our own. */
+  /** Used instead of a PostgreSQL of our own; its login owns the tables and may make roles. */
   readonly databaseUrl?: string | undefined;
+  /** How the API and the worker log in there; a login is made for them where it is not given. */
+  readonly appDatabaseUrl?: string | undefined;
   /** Used instead of a Temporal of our own. */
   readonly temporal?: { readonly address: string; readonly namespace: string } | undefined;
   /** Laid over the environment of the worker and the API. */

@@ -127,6 +127,7 @@ function describe(home: Home, supervisor: Supervisor, booted: Booted): SandboxDe
     temporal_namespace: booted.temporal.namespace,
     temporal_ui_url: booted.temporal.uiUrl,
     database_url: booted.databaseUrl,
+    owner_database_url: booted.ownerDatabaseUrl,
     metrics_urls: booted.metricsUrls,
     simulators: Object.fromEntries(
       booted.simulators.map(({ name, url, page }) => [

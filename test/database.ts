@@ -7,6 +7,8 @@ const TEMPLATE = 'malipo_template';
 export type CreatedDatabase = {
   /** Superuser and owner of all that is in it. */
   readonly adminUrl: string;
+  /** The login of API, worker and scripts. */
+  readonly appUrl: string;
   readonly drop: () => Promise<void>;
 };
 
@@ -14,6 +16,8 @@ export type TestDatabase = {
   /** As the application sees it: its role, its row checks. */
   readonly pool: Pool;
   readonly adminUrl: string;
+  /** The login of API, worker and scripts. */
+  readonly appUrl: string;
   /** One statement as superuser and owner. */
   queryAsOwner<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
   /** What only the owner can do, and only on purpose: a change past the trail's own guard. */
@@ -27,8 +31,8 @@ export type TestDatabase = {
 
 /** A database of one's own with the newest schema and nothing in it. Close it at the end. */
 export async function openTestDatabase(): Promise<TestDatabase> {
-  const { adminUrl, drop } = await createMigratedDatabase();
-  const openOne = () => openPool({ databaseUrl: adminUrl, size: 10, statementTimeoutMs: 10_000 });
+  const { adminUrl, appUrl, drop } = await createMigratedDatabase();
+  const openOne = () => openPool({ databaseUrl: appUrl, size: 10, statementTimeoutMs: 10_000 });
   const pools = [await openOne()];
   const [pool] = pools;
   if (pool === undefined) throw new Error('no pool');
@@ -37,6 +41,7 @@ export async function openTestDatabase(): Promise<TestDatabase> {
   return {
     pool,
     adminUrl,
+    appUrl,
     async queryAsOwner<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) {
       return (await owner.query<Row>(text, values)).rows;
     },
@@ -81,20 +86,28 @@ async function createDatabase(template: string): Promise<CreatedDatabase> {
   const serverUrl = process.env.MALIPO_TEST_DATABASE_URL;
   if (serverUrl === undefined) throw new Error('test/global-setup.ts names the test server');
   const name = `malipo_test_${randomBytes(6).toString('hex')}`;
-  await runOnServer(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${template}`);
+  await runOnServer(
+    serverUrl,
+    `CREATE DATABASE ${name} TEMPLATE ${template}`,
+    // As migrating does; it belongs to a database, and a copy of one does not have it.
+    `REVOKE TEMPORARY ON DATABASE ${name} FROM PUBLIC`,
+  );
   const url = new URL(serverUrl);
   url.pathname = name;
+  const appUrl = new URL(url);
+  appUrl.username = 'malipo_app';
   return {
     adminUrl: url.toString(),
+    appUrl: appUrl.toString(),
     drop: () => runOnServer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`),
   };
 }
 
-async function runOnServer(serverUrl: string, statement: string): Promise<void> {
+async function runOnServer(serverUrl: string, ...statements: readonly string[]): Promise<void> {
   const client = new pg.Client({ connectionString: serverUrl });
   await client.connect();
   try {
-    await client.query(statement);
+    for (const statement of statements) await client.query(statement);
   } finally {
     await client.end();
   }

@@ -99,15 +99,20 @@ async function startTestPostgres(folder: string): Promise<RunningPostgres> {
     logPath: join(folder, 'postgres.log'),
     flags: QUICK,
   });
-  const client = new pg.Client({ connectionString: postgres.url });
-  await client.connect();
-  await client.query(`CREATE DATABASE ${TEMPLATE}`);
-  await client.end();
+  await runAs(postgres.url, `CREATE DATABASE ${TEMPLATE}`);
   const url = new URL(postgres.url);
   url.pathname = TEMPLATE;
   await migrate(url.toString());
+  await runAs(postgres.url, 'ALTER ROLE malipo_app LOGIN');
   process.env.MALIPO_TEST_DATABASE_URL = postgres.url;
   return postgres;
+}
+
+async function runAs(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(statement);
+  await client.end();
 }
 
 async function startTestTemporal(folder: string): Promise<RunningTemporal> {

@@ -14,12 +14,11 @@ export async function isAged(db: Connection, { id, createdMs }: PlannedPayment):
  * Puts a payment and what belongs to it where its story has it in time, all or nothing. The audit
  * trail stays as its trigger wrote it: nobody may say when an entry was made, neither do we.
  */
-export function ageStory(pool: Pool, payment: PlannedPayment): Promise<void> {
+export function ageStory(owner: Pool, payment: PlannedPayment): Promise<void> {
   const { id, createdMs, endedMs, refund } = payment;
   const sentMs = createdMs + 300;
   const toldMs = payment.ending.status === 'created' ? createdMs : endedMs;
-  return pool.transaction(async (db) => {
-    await beOwner(db);
+  return owner.transaction(async (db) => {
     await db.query(sql.typeAlias('none')`
       UPDATE payments SET created_at = ${secondsOf(createdMs)},
         updated_at = ${secondsOf(refund?.endedMs ?? toldMs)},
@@ -58,11 +57,6 @@ async function ageEvents(db: Connection, payment: PlannedPayment): Promise<void>
       WHEN refund_id IS NOT NULL THEN ${secondsOf(refund?.endedMs ?? endedMs)}
       ELSE ${secondsOf(endedMs)} END
     WHERE payment_id = ${id}`);
-}
-
-/** Until the end of the transaction: the application itself may not change an event. */
-async function beOwner(db: Connection): Promise<void> {
-  await db.query(sql.typeAlias('none')`SET LOCAL ROLE NONE`);
 }
 
 /** True when this login may do what {@link ageStory} does. */

@@ -35,7 +35,7 @@ const FATES: readonly (readonly [Fate, number])[] = [
  * @returns how many deliveries were written.
  */
 export async function storeDeliveries(
-  { pool, vault, seed }: Parts,
+  { pool, owner, vault, seed }: Parts,
   { id: merchantId, shop }: DemoMerchant,
 ): Promise<number> {
   const url = `https://${shop.host}/webhooks`;
@@ -44,7 +44,7 @@ export async function storeDeliveries(
   const made = await insertEndpoint(pool, vault, next, ENDPOINTS_MAX);
   if (made === null) throw new Error(`${merchantId} has ${ENDPOINTS_MAX} endpoints already`);
   const { endpoint } = made;
-  await pool.query(sql.typeAlias('none')`
+  await owner.query(sql.typeAlias('none')`
     UPDATE webhook_endpoints w SET created_at = m.created_at, updated_at = m.created_at
     FROM merchants m WHERE w.id = ${endpoint.id} AND m.id = ${merchantId}
       AND w.created_at > m.created_at`);

@@ -47,7 +47,7 @@ export async function storePayment(
     await take(parts, planned, payment, { ...step, cause: `${step.cause} ${at}` }, ids);
   }
   if (planned.refund !== null) await storeRefund(parts, payment, planned.refund);
-  await ageStory(pool, planned);
+  await ageStory(parts.owner, planned);
   return true;
 }
 

@@ -111,7 +111,7 @@ export type TestApiOptions = {
 /** The API as it runs, on a database of its own, with a scripted engine in Temporal's place. */
 export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi> {
   const database = await openTestDatabase();
-  const door = await openDoor(database.adminUrl);
+  const door = await openDoor(database.appUrl);
   const place = { databaseUrl: door.url, size: 10, statementTimeoutMs: 10_000 };
   const pools = [await openPool(place), await openPool(place)] as const;
   const served = await serve(door.url, pools, options);

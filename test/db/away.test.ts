@@ -12,7 +12,7 @@ let door: Door;
 let pool: Pool;
 beforeEach(async () => {
   database = await openTestDatabase();
-  door = await openDoor(database.adminUrl);
+  door = await openDoor(database.appUrl);
   pool = await openPool({ databaseUrl: door.url, size: 2, statementTimeoutMs: 10_000 });
 });
 afterEach(async () => {

@@ -31,7 +31,7 @@ function listen(databaseUrl: string, sendOn: string) {
 }
 
 test('a connection that hears what is sent by another says so once', async () => {
-  const { heard, countWoken } = listen(database.adminUrl, 'malipo_event');
+  const { heard, countWoken } = listen(database.appUrl, 'malipo_event');
   await until(() => heard.length > 0);
   const before = countWoken();
   await notify(database.pool, 'malipo_event');
@@ -40,7 +40,7 @@ test('a connection that hears what is sent by another says so once', async () =>
 });
 
 test('one to which notifications do not come, as through a pooler, is told of', async () => {
-  const { heard } = listen(database.adminUrl, 'malipo_channel_of_nobody');
+  const { heard } = listen(database.appUrl, 'malipo_channel_of_nobody');
   await until(() => heard.length > 0);
   expect(heard).toEqual([false]);
   // What comes after all is heard.

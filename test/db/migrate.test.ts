@@ -62,6 +62,17 @@ test('migrating twice is migrating once', async () => {
   expect(await listMigrations()).toEqual(first);
 });
 
+test('nobody but the owner makes tables in it, not even temporary ones', async () => {
+  await query(`GRANT CREATE ON SCHEMA public TO PUBLIC`);
+  await query(`DO $$ BEGIN
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO PUBLIC', current_database()); END $$`);
+  await migrate(database.adminUrl);
+  const rights = await query(`
+    SELECT has_database_privilege('malipo_app', current_database(), 'TEMPORARY') AS temporary,
+      has_schema_privilege('malipo_app', 'public', 'CREATE') AS lasting`);
+  expect(rights).toEqual([{ temporary: false, lasting: false }]);
+});
+
 test('two processes that migrate at once both end well, and each file ran once', async () => {
   await Promise.all([migrate(database.adminUrl), migrate(database.adminUrl)]);
   expect(await listTables()).toEqual(TABLES);

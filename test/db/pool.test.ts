@@ -34,7 +34,7 @@ test.each(['9007199254740992', '9007199254740993', '9223372036854775807', '-9007
 
 test('a refused number does not spoil the connection', async () => {
   const pool = await openPool({
-    databaseUrl: database.adminUrl,
+    databaseUrl: database.appUrl,
     size: 1,
     statementTimeoutMs: 5_000,
   });
@@ -56,7 +56,7 @@ test('a time comes back in ISO 8601 and UTC', async () => {
   expect(row.value).toBe('2026-03-01T09:00:00.500Z');
 });
 
-test('the pool works as the application’s role, not as the owner that signed in', async () => {
+test('the pool works as the application’s login, not as the owner', async () => {
   const row = await database.pool.one(sql.type(textRow)`SELECT current_user::text AS value`);
   expect(row.value).toBe('malipo_app');
   await expect(database.pool.query(sql.typeAlias('none')`DELETE FROM payments`)).rejects.toThrow(
@@ -65,7 +65,7 @@ test('the pool works as the application’s role, not as the owner that signed i
 });
 
 test('a statement that takes too long is ended', async () => {
-  const databaseUrl = database.adminUrl;
+  const databaseUrl = database.appUrl;
   const pool = await openPool({ databaseUrl, size: 1, statementTimeoutMs: 1_000 });
   await expect(pool.query(sql.typeAlias('none')`SELECT FROM pg_sleep(30)`)).rejects.toThrow(
     /timeout/,
@@ -86,7 +86,7 @@ describe('a process that starts before its database', () => {
   const ask = (pool: Pool) => pool.one(sql.type(numberRow)`SELECT 1::int8 AS value`);
   const openThrough = async () => {
     const { port } = await pickPort(0);
-    const url = new URL(database.adminUrl);
+    const url = new URL(database.appUrl);
     url.port = String(port);
     const told: unknown[] = [];
     const options = { databaseUrl: url.toString(), size: 1, statementTimeoutMs: 5_000 };
@@ -94,7 +94,7 @@ describe('a process that starts before its database', () => {
       failed: (error) => told.push(error),
       worked: () => undefined,
     });
-    return { pool, told, open: () => openDoor(database.adminUrl, port) };
+    return { pool, told, open: () => openDoor(database.appUrl, port) };
   };
   const errorOf = (work: Promise<unknown>) =>
     work.then(
@@ -120,7 +120,7 @@ describe('a process that starts before its database', () => {
   }, 20_000);
 
   test('is told the same where its address is wrong: that is mended without it', async () => {
-    const url = new URL(database.adminUrl);
+    const url = new URL(database.appUrl);
     url.pathname = '/no_such_database';
     const told: unknown[] = [];
     const options = { databaseUrl: url.toString(), size: 1, statementTimeoutMs: 5_000 };

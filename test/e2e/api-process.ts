@@ -41,7 +41,7 @@ export async function startApi(
   await ensureApiKey(database.pool, { merchantId: MERCHANT.id, apiKey });
   const { port } = await pickPort(0);
   const url = `http://127.0.0.1:${port}`;
-  const databaseUrl = new URL(database.adminUrl);
+  const databaseUrl = new URL(database.appUrl);
   if (doorPort !== null) databaseUrl.port = String(doorPort);
   const logPath = join(folder, 'api.log');
   const hashKey = randomBytes(32);

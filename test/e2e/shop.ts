@@ -134,9 +134,9 @@ export async function openShop(
     postgresFlags: ['fsync=off', 'full_page_writes=off'],
     ...changes,
   });
-  const { temporal_address, temporal_namespace, database_url } = world.details();
+  const { temporal_address, temporal_namespace, owner_database_url } = world.details();
   const connection = await Connection.connect({ address: temporal_address });
-  const db = new pg.Pool({ connectionString: database_url });
+  const db = new pg.Pool({ connectionString: owner_database_url });
   db.on('error', () => undefined);
   let serial = 0;
   const calls = openCalls(world);
@@ -165,9 +165,9 @@ export async function openShop(
 async function openServers() {
   const namespace = `shop-${randomUUID()}`;
   await openNamespace(namespace);
-  const { adminUrl, drop } = await createMigratedDatabase();
+  const { adminUrl, appUrl, drop } = await createMigratedDatabase();
   const temporal = { address: temporalAddress(), namespace };
-  return { places: { databaseUrl: adminUrl, temporal }, drop };
+  return { places: { databaseUrl: adminUrl, appDatabaseUrl: appUrl, temporal }, drop };
 }
 
 /** JSON is YAML. */

@@ -47,7 +47,7 @@ test('without PostgreSQL it listens, says so, and is ready once it comes', async
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '2']);
   expect(refused.headers.get('content-type')).toContain('application/problem+json');
   expect(await refused.json()).toMatchObject({ code: 'temporarily_unavailable', retryable: true });
-  door = await openDoor(api.database.adminUrl, doorPort);
+  door = await openDoor(api.database.appUrl, doorPort);
   await until(async () => (await ask('/readyz')).status === 200);
   expect((await ask('/api/v1/payments')).status).toBe(200);
   expect(api.readLog()).toContain('the API waits for the database');

@@ -32,7 +32,8 @@ const compose: { readonly services: Readonly<Record<string, Service>> } = parse(
   merge: true,
 });
 const services = Object.entries(compose.services);
-const PASSWORDS = ['POSTGRES_PASSWORD', 'POSTGRES_APP_PASSWORD'];
+const PASSWORDS = ['', 'MIGRATE_', 'APP_', 'REPORT_'].map((of) => `POSTGRES_${of}PASSWORD`);
+const OWNER_URL = 'MALIPO_MIGRATE_DATABASE_URL';
 
 test('it is a Compose file by the specification’s schema', () => {
   // Its `id`s are of an older draft than it names; Ajv refuses them.
@@ -73,8 +74,9 @@ test('every variable of ours or of Compose stands in .env.example', () => {
 });
 
 test('every variable that we read, and every one of .env.example, is passed on', () => {
-  // The API's place is its own; PostgreSQL's passwords are part of an address.
-  const elsewhere = ['MALIPO_API_HOST', 'MALIPO_API_PORT', ...PASSWORDS];
+  // The API's place is its own; PostgreSQL's passwords are part of an address, and the owner's
+  // address is for the migrations.
+  const elsewhere = ['MALIPO_API_HOST', 'MALIPO_API_PORT', OWNER_URL, ...PASSWORDS];
   for (const service of ['worker', 'api']) {
     const passed = Object.keys(compose.services[service]?.environment ?? {});
     const missing = [...readByUs, ...example].filter((name) => !passed.includes(name));
@@ -83,6 +85,15 @@ test('every variable that we read, and every one of .env.example, is passed on',
   expect(Object.keys(compose.services.api?.environment ?? {})).toEqual(
     expect.arrayContaining(elsewhere.slice(0, 2)),
   );
+});
+
+test('the owner of the tables is known to the migrations alone, and they know nothing else', () => {
+  const known = services.map(([name, { environment = {} }]) => [name, Object.keys(environment)]);
+  expect(Object.fromEntries(known)).toMatchObject({ migrate: [OWNER_URL] });
+  for (const [name, { environment = {} }] of services) {
+    const isTold = JSON.stringify(environment).includes('MIGRATE_PASSWORD');
+    expect([name, isTold]).toEqual([name, ['migrate', 'database-roles'].includes(name)]);
+  }
 });
 
 /** What Compose makes of `${NAME}`, `${NAME:-default}`, `${NAME:+instead}` and `${NAME:?why}`. */
@@ -109,7 +120,7 @@ test('what is passed on without a value changes nothing, and with one it counts'
   };
   for (const service of ['worker', 'api']) {
     expect(readIn(service, own)).toMatchObject({
-      databaseUrl: 'postgres://malipo_login:secret@postgres:5432/malipo',
+      databaseUrl: 'postgres://malipo_app:secret@postgres:5432/malipo?sslmode=disable',
       temporal: { TEMPORAL_ADDRESS: 'temporal:7233', TEMPORAL_NAMESPACE: 'malipo' },
       // Other containers have to reach them.
       metrics: { host: '0.0.0.0', port: 9464 },
@@ -161,8 +172,9 @@ test('a password by the recipe of .env.example is part of an address as it is', 
   expect(recipes).toEqual(['#   openssl rand -base64 32', '#   openssl rand -hex 32']);
   const password = randomBytes(32).toString('hex');
   for (const service of ['migrate', 'worker', 'api']) {
-    const address = String(compose.services[service]?.environment?.DATABASE_URL);
-    const env = { POSTGRES_PASSWORD: password, POSTGRES_APP_PASSWORD: password };
+    const { DATABASE_URL, [OWNER_URL]: owner } = compose.services[service]?.environment ?? {};
+    const address = String(DATABASE_URL ?? owner);
+    const env = Object.fromEntries(PASSWORDS.map((name) => [name, password]));
     expect(new URL(fill(address, env))).toMatchObject({ hostname: 'postgres', password });
   }
 });
@@ -182,10 +194,10 @@ test('each waits for what it needs, and nothing waits for what never gets well',
     'temporal-schema': ['postgres'],
     temporal: ['temporal-schema'],
     'temporal-namespace': ['temporal'],
-    migrate: ['postgres'],
-    'database-login': ['migrate'],
-    worker: ['database-login', 'temporal-namespace'],
-    api: ['database-login', 'temporal-namespace'],
+    'database-roles': ['postgres'],
+    migrate: ['database-roles'],
+    worker: ['migrate', 'temporal-namespace'],
+    api: ['migrate', 'temporal-namespace'],
   });
   for (const { depends_on = {} } of Object.values(compose.services)) {
     for (const [name, { condition }] of Object.entries(depends_on)) {

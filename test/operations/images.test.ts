@@ -2,8 +2,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { parse } from 'yaml';
+import { migrate } from '../../db/migrate.ts';
 import { openPool } from '../../db/pool.ts';
-import { createMigratedDatabase } from '../database.ts';
+import { createEmptyDatabase } from '../database.ts';
 
 /**
  * docker-compose.yml and the Dockerfile against what each image is known to want: paths, variables,
@@ -68,11 +69,11 @@ const CONTRACTS: Readonly<Record<string, Contract>> = {
     paths: ['/var/lib/postgresql'],
     says: ['pg_isready -h 127.0.0.1', 'max_connections=200'],
   },
-  'database-login': {
+  'database-roles': {
     image: /^postgres:18$/,
     variables: ['PGHOST', 'PGUSER', 'PGPASSWORD', 'PGDATABASE'],
     paths: [],
-    says: ['psql ', 'ON_ERROR_STOP=1', 'GRANT malipo_app TO malipo_login'],
+    says: ['psql ', 'ON_ERROR_STOP=1', 'ALTER DATABASE malipo OWNER TO malipo_migrate'],
   },
   // temporalio/temporal, docker/: the template it renders its settings from, and entrypoint.sh.
   // The file of dynamic settings that the template names is not in the image.
@@ -112,7 +113,7 @@ const CONTRACTS: Readonly<Record<string, Contract>> = {
   },
   migrate: {
     image: /^malipo:local$/,
-    variables: ['DATABASE_URL'],
+    variables: ['MALIPO_MIGRATE_DATABASE_URL'],
     paths: [],
     says: ['node scripts/migrate.ts'],
   },
@@ -219,44 +220,51 @@ test('what runs for long has a health check', () => {
   for (const name of long) expect([name, get(name).healthcheck]).toEqual([name, expect.anything()]);
 });
 
-test('the login of worker and API owns nothing and works as malipo_app', async () => {
-  const script = get('database-login').command?.join('\n') ?? '';
+test('its logins are made before the tables, and their owner is no superuser', async () => {
+  const script = get('database-roles').command?.join('\n') ?? '';
   const [, statements = ''] = /<<'SQL'\n([\s\S]*?)\nSQL\n/.exec(script) ?? [];
-  const { adminUrl, drop } = await createMigratedDatabase();
-  const owner = new pg.Client({ connectionString: adminUrl });
-  await owner.connect();
+  const { adminUrl, drop } = await createEmptyDatabase();
+  const server = new pg.Client({ connectionString: adminUrl });
+  await server.connect();
+  const as = (login: string) => {
+    const url = new URL(adminUrl);
+    url.username = login;
+    return url.toString();
+  };
   try {
-    // psql puts the password in; a second start changes nothing but that.
+    // psql puts the passwords in; a second start changes nothing but those.
     for (const password of ['first', 'second']) {
-      await owner.query(statements.replace(":'password'", `'${password}'`));
+      const filled = statements.replaceAll(/:'\w+'/g, `'${password}'`);
+      await server.query(filled.replace('DATABASE malipo', `DATABASE ${server.database}`));
     }
-    const { rows } = await owner.query(
-      "SELECT rolpassword ~ '^SCRAM' AS sealed, rolsuper, rolcreaterole, rolcreatedb FROM pg_authid WHERE rolname = 'malipo_login'",
+    const { rows } = await server.query(
+      `SELECT rolname AS name, rolpassword ~ '^SCRAM' AS sealed, rolcreaterole AS makes_roles
+       FROM pg_authid WHERE rolname ~ '^malipo_(migrate|app|report)$' AND rolcanlogin
+         AND NOT (rolsuper OR rolcreatedb OR rolbypassrls OR rolreplication) ORDER BY 1`,
     );
     expect(rows).toEqual([
-      { sealed: true, rolsuper: false, rolcreaterole: false, rolcreatedb: false },
+      { name: 'malipo_app', sealed: true, makes_roles: false },
+      { name: 'malipo_migrate', sealed: true, makes_roles: true },
+      { name: 'malipo_report', sealed: true, makes_roles: false },
     ]);
-    const url = new URL(adminUrl);
-    url.username = 'malipo_login';
-    const pool = await openPool({
-      databaseUrl: url.toString(),
-      size: 1,
-      statementTimeoutMs: 5_000,
-    });
-    await pool.end();
-    const app = new pg.Client({ connectionString: url.toString(), options: '-c role=malipo_app' });
-    await app.connect();
-    expect((await app.query('SELECT id FROM payments')).rows).toEqual([]);
-    await app.query('RESET ROLE');
-    const alter = app.query('ALTER TABLE audit_entries DISABLE TRIGGER ALL');
-    await expect(alter).rejects.toThrow(/must be owner/);
-    await app.end();
+    await migrate(as('malipo_migrate'));
+    const app = { databaseUrl: as('malipo_app'), size: 1, statementTimeoutMs: 5_000 };
+    await (await openPool(app)).end();
+    const owner = { ...app, databaseUrl: as('malipo_migrate') };
+    await expect(openPool(owner)).rejects.toThrow('owns the database or its tables');
+    const report = new pg.Client({ connectionString: as('malipo_report') });
+    await report.connect();
+    const read = await report.query('SELECT status, sum(amount) FROM payments GROUP BY status');
+    await report.end();
+    expect(read.rows).toEqual([]);
   } finally {
-    await owner.query('DROP ROLE IF EXISTS malipo_login');
-    await owner.end();
+    await server.query(
+      'REASSIGN OWNED BY malipo_migrate TO malipo; DROP OWNED BY malipo_migrate; DROP ROLE malipo_migrate',
+    );
+    await server.end();
     await drop();
   }
-});
+}, 60_000);
 
 describe('the image', () => {
   const dockerfile = read('Dockerfile');

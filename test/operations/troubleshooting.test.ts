@@ -20,7 +20,6 @@ const FOREIGN = [
   /^unsupported startup parameter/,
   /^Namespace … is not found$/,
   /^NativeCertsNotFound$/,
-  /^permission denied to set role/,
   /^(\/readyz|\/livez|401|sk_test_|keep|record|callback-evt_…|created|processing|payment_missing)$/,
 ];
 

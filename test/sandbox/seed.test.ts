@@ -15,7 +15,7 @@ afterAll(() => database.close());
 test('key and password of the home open, also on a database of an earlier home', async () => {
   for (const operatorPassword of ['the first long one', 'the second long one']) {
     const apiKey = makeApiKey('test');
-    await seed({ databaseUrl: database.adminUrl, apiKey, operatorPassword });
+    await seed({ databaseUrl: database.appUrl, apiKey, operatorPassword });
     expect(await authenticate(database.pool, apiKey)).not.toBeNull();
     for (const email of [SANDBOX_OPERATOR, SECOND_SANDBOX_OPERATOR]) {
       const found = await findOperatorByEmail(database.pool, email);

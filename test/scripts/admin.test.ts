@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 const admin = (...args: readonly string[]) =>
   runScript('admin.ts', args, {
-    DATABASE_URL: database.adminUrl,
+    DATABASE_URL: database.appUrl,
     MALIPO_ENVIRONMENT: environment,
   });
 
@@ -74,9 +74,9 @@ test('a key is of the environment’s mode; asked for another, none is made', as
   expect(refused.stderr).toContain('MALIPO_ENVIRONMENT is sandbox');
   environment = 'production';
   await tell(/^key: (sk_live_\w+)$/m, ...named, '--live');
-  const unsaid = await runScript('admin.ts', named, { DATABASE_URL: database.adminUrl });
+  const unsaid = await runScript('admin.ts', named, { DATABASE_URL: database.appUrl });
   expect(unsaid.stdout).toMatch(/^key: sk_live_/m);
-  const unknown = { DATABASE_URL: database.adminUrl, MALIPO_ENVIRONMENT: 'live' };
+  const unknown = { DATABASE_URL: database.appUrl, MALIPO_ENVIRONMENT: 'live' };
   const wrong = await runScript('admin.ts', named, unknown);
   expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('MALIPO_ENVIRONMENT')]);
 });
@@ -152,7 +152,7 @@ test('it works for a user whom the machine has no name for, and keeps the number
     os.userInfo = () => { throw new Error('uv_os_get_passwd returned ENOENT'); };
     syncBuiltinESMExports();`;
   const told = await runScript('admin.ts', ['create-merchant', '--name', 'Nameless'], {
-    DATABASE_URL: database.adminUrl,
+    DATABASE_URL: database.appUrl,
     NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(nameless)}`,
   });
   expect([told.code, told.stderr]).toEqual([0, '']);
@@ -168,7 +168,7 @@ test('it also rotates the data keys', async () => {
   const customer = sealCustomer(createVault([old], hashKey), id, { id: null, ...payer });
   await storePayment(database.pool, { id, customer });
   const told = await runScript('admin.ts', ['rotate-keys'], {
-    DATABASE_URL: database.adminUrl,
+    DATABASE_URL: database.appUrl,
     MALIPO_PUBLIC_URL: 'https://pay.example.test',
     MALIPO_HASH_KEY: hashKey.toString('base64'),
     MALIPO_DATA_KEYS: [next, old].map((it) => `${it.id}:${it.key.toString('base64')}`).join(),
@@ -237,6 +237,7 @@ test.each([
 test.each([
   [{}, 'DATABASE_URL: is missing'],
   [{ DATABASE_URL: '127.0.0.1/malipo' }, 'DATABASE_URL: must be a postgres:// address'],
+  [{ MALIPO_MIGRATE_DATABASE_URL: 'x' }, 'MALIPO_MIGRATE_DATABASE_URL: must be a postgres://'],
 ])('with %j npm run migrate says so too', async (environment, why) => {
   const told = await runScript('migrate.ts', [], environment);
   expect([told.code, told.stdout]).toEqual([2, '']);
@@ -245,10 +246,10 @@ test.each([
 });
 
 test.each([
-  ['drops', 'not as "malipo_app". If a pooler'],
+  ['drops', 'the connection has no statement_timeout. If a pooler'],
   ['refuses', 'unsupported startup parameter: statement_timeout. If a pooler'],
 ] as const)('behind a pooler that %s settings it says what to do', async (manner, why) => {
-  const pooler = await openPooler(database.adminUrl, manner);
+  const pooler = await openPooler(database.appUrl, manner);
   try {
     const told = await runScript('admin.ts', ['create-merchant', '--name', 'Duka'], {
       DATABASE_URL: pooler.url,

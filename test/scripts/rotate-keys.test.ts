@@ -36,7 +36,7 @@ afterEach(() => database.close());
 
 const vaultOf = (...keys: readonly DataKey[]) => createVault(keys, HASH_KEY);
 const environmentOf = (...keys: readonly DataKey[]) => ({
-  DATABASE_URL: database.adminUrl,
+  DATABASE_URL: database.appUrl,
   MALIPO_PUBLIC_URL: 'https://pay.example.test',
   MALIPO_HASH_KEY: HASH_KEY.toString('base64'),
   MALIPO_DATA_KEYS: keys
@@ -239,7 +239,7 @@ test('what was damaged is named and stops nothing else', async () => {
 });
 
 test('an environment that lacks something is told by name', async () => {
-  const told = await runScript('rotate-keys.ts', [], { DATABASE_URL: database.adminUrl });
+  const told = await runScript('rotate-keys.ts', [], { DATABASE_URL: database.appUrl });
   expect(told.code).toBe(2);
   expect(told.stderr).toContain('MALIPO_DATA_KEYS: is missing');
   expect(told.stderr).not.toContain('at file:');

@@ -25,9 +25,10 @@ const KEYS = {
   MALIPO_HASH_KEY: randomBytes(32).toString('base64'),
   MALIPO_DATA_KEYS: `k1:${randomBytes(32).toString('base64')}`,
 };
-const environmentOf = ({ adminUrl }: Pick<TestDatabase, 'adminUrl'>) => ({
+const environmentOf = ({ adminUrl, appUrl }: Pick<TestDatabase, 'adminUrl' | 'appUrl'>) => ({
   ...KEYS,
-  DATABASE_URL: adminUrl,
+  DATABASE_URL: appUrl,
+  MALIPO_MIGRATE_DATABASE_URL: adminUrl,
   MALIPO_ENVIRONMENT: 'sandbox',
 });
 const COUNT = 420;
@@ -230,7 +231,11 @@ test('without DATABASE_URL it fills the sandbox that runs', async () => {
     ]);
     const write = (name: string, content: object) =>
       fs.writeFileSync(join(home, name), JSON.stringify(content));
-    write('sandbox.json', { database_url: api.database.adminUrl, api_url: KEYS.MALIPO_PUBLIC_URL });
+    write('sandbox.json', {
+      database_url: api.database.appUrl,
+      owner_database_url: api.database.adminUrl,
+      api_url: KEYS.MALIPO_PUBLIC_URL,
+    });
     write('secrets.json', { data_keys: KEYS.MALIPO_DATA_KEYS, hash_key: KEYS.MALIPO_HASH_KEY });
     const found = await runScript('seed.ts', [], { MALIPO_HOME: home });
     expect([found.code, found.stderr]).toEqual([0, '']);
@@ -259,7 +264,7 @@ describe('it refuses', () => {
   });
 
   test('what is not said to be a sandbox', async () => {
-    const environment = { ...KEYS, DATABASE_URL: database.adminUrl };
+    const environment = { ...KEYS, DATABASE_URL: database.appUrl };
     const refused = await runScript('seed.ts', [], environment);
     expect(refused).toMatchObject({ code: 2, stdout: '' });
     expect(refused.stderr).toContain('is production');
@@ -272,12 +277,24 @@ describe('it refuses', () => {
     expect(await isEmpty()).toBe(true);
   });
 
+  // table
+  test.each([
+    [{ MALIPO_MIGRATE_DATABASE_URL: '' }, 'set MALIPO_MIGRATE_DATABASE_URL to the role that owns'],
+    [() => ({ MALIPO_MIGRATE_DATABASE_URL: database.appUrl }), 'has to name the role that owns'],
+    [() => ({ DATABASE_URL: database.adminUrl }), 'is a superuser'],
+  ])('a login that does not fit (%#)', async (more, why) => {
+    const own = typeof more === 'function' ? more() : more;
+    const refused = await runScript('seed.ts', [], { ...environmentOf(database), ...own });
+    expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(why) });
+    expect(await isEmpty()).toBe(true);
+  });
+
   test('a database that knows a live key', async () => {
     const made = ['create-merchant', '--name', 'Real'];
-    const { stdout } = await runScript('admin.ts', made, { DATABASE_URL: database.adminUrl });
+    const { stdout } = await runScript('admin.ts', made, { DATABASE_URL: database.appUrl });
     const [id = ''] = stdout.split(' ');
     const key = ['create-key', '--merchant', id, '--name', 'Web', '--live'];
-    await runScript('admin.ts', key, { DATABASE_URL: database.adminUrl });
+    await runScript('admin.ts', key, { DATABASE_URL: database.appUrl });
     const refused = await runScript('seed.ts', [], environmentOf(database));
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('live keys') });
     expect(await database.queryAsOwner('SELECT id FROM payments')).toEqual([]);

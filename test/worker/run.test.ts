@@ -84,7 +84,7 @@ describe('the process ends while its parent still listens', () => {
       stdio: ['ignore', 'pipe', 'ignore', 'ipc'],
       env: {
         PATH: process.env.PATH,
-        DATABASE_URL: database.adminUrl,
+        DATABASE_URL: database.appUrl,
         TEMPORAL_ADDRESS: temporalAddress(),
         TEMPORAL_NAMESPACE: namespace,
         MALIPO_PUBLIC_URL: 'https://pay.example.test',
