@@ -88,6 +88,19 @@ export async function listAudit(db: Connection, paymentId: string): Promise<read
     FROM audit_entries WHERE payment_id = ${paymentId} ORDER BY seq`);
 }
 
+/** The entries of these payments whose hash does not follow from the entry before. */
+const brokenIn = (payments: ReturnType<typeof sql.fragment>) => sql.fragment`
+  SELECT payment_id, seq FROM (
+    SELECT payment_id, seq, hash, previous_hash,
+      lag(hash, 1, sha256(convert_to(payment_id, 'UTF8'))) OVER w AS before,
+      row_number() OVER w AS place,
+      sha256(previous_hash || convert_to(concat_ws(E'\x1f', id, payment_id, seq, key, action,
+        coalesce(from_status, '-'), coalesce(to_status, '-'), actor, cause, details::text,
+        to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')), 'UTF8')) AS recomputed
+    FROM audit_entries WHERE payment_id IN (${payments})
+    WINDOW w AS (PARTITION BY payment_id ORDER BY seq)) chain
+  WHERE previous_hash <> before OR hash <> recomputed OR place <> seq`;
+
 /**
  * Numbers of the entries whose hash does not follow from the entry before: empty when nobody
  * changed the trail behind the trigger's back.
@@ -97,14 +110,51 @@ export async function listBrokenLinks(
   paymentId: string,
 ): Promise<readonly number[]> {
   const rows = await db.any(sql.type(z.object({ seq: z.int() }))`
-    SELECT seq FROM (
-      SELECT seq, hash, previous_hash,
-        lag(hash, 1, sha256(convert_to(payment_id, 'UTF8'))) OVER w AS before,
-        row_number() OVER w AS place,
-        sha256(previous_hash || convert_to(concat_ws(E'\x1f', id, payment_id, seq, key, action,
-          coalesce(from_status, '-'), coalesce(to_status, '-'), actor, cause, details::text,
-          to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')), 'UTF8')) AS recomputed
-      FROM audit_entries WHERE payment_id = ${paymentId} WINDOW w AS (ORDER BY seq)) chain
-    WHERE previous_hash <> before OR hash <> recomputed OR place <> seq ORDER BY seq`);
+    SELECT seq FROM (${brokenIn(sql.fragment`SELECT ${paymentId}`)}) broken ORDER BY seq`);
   return rows.map((row) => row.seq);
+}
+
+const faultRow = z.object({
+  payment_id: z.string(),
+  kind: z.enum(['broken', 'missing', 'cut_off']),
+  /** Of the entry; null where the whole trail is meant. */
+  seq: z.int().nullable(),
+});
+export type TrailFault = z.infer<typeof faultRow>;
+
+/** What was looked at, up to the last payment; null where there was none. */
+export type VerifiedTrails = {
+  readonly lastId: string | null;
+  readonly payments: number;
+  readonly faults: readonly TrailFault[];
+};
+
+/**
+ * Follows the trails of the payments after one, in the order of their ids. A chain whose last
+ * entries were taken away is whole as far as it goes, so its end is held against the payment: each
+ * change of a status has its entry.
+ */
+export async function verifyTrails(
+  db: Connection,
+  afterId: string | null,
+  limit: number,
+): Promise<VerifiedTrails> {
+  const page = sql.fragment`
+    SELECT id, status FROM payments WHERE id > ${afterId ?? ''} ORDER BY id LIMIT ${limit}`;
+  const summary = z.object({ last_id: z.string().nullable(), payments: z.int() });
+  const { last_id, payments } = await db.one(sql.type(summary)`
+    SELECT max(id) AS last_id, count(id) AS payments FROM (${page}) page`);
+  // One statement sees one moment: a payment that moves on meanwhile has moved with its trail.
+  const faults = await db.any(sql.type(faultRow)`
+    WITH page AS (${page}),
+    ends AS (
+      SELECT p.id, p.status, (SELECT to_status FROM audit_entries a WHERE a.payment_id = p.id
+        AND starts_with(action, 'payment.') AND to_status IS NOT NULL
+        ORDER BY seq DESC LIMIT 1) AS told FROM page p)
+    SELECT payment_id, 'broken' AS kind, seq
+      FROM (${brokenIn(sql.fragment`SELECT id FROM page`)}) broken
+    UNION ALL SELECT id, 'missing', NULL FROM ends WHERE told IS NULL
+    UNION ALL SELECT id, 'cut_off', NULL FROM ends WHERE told <> status
+    ORDER BY 1, 3`);
+  return { lastId: last_id, payments, faults };
 }

@@ -12,6 +12,7 @@ import { openPool, type Pool } from '../db/pool.ts';
 import { ROLES, SCOPE_NAMES } from '../domain/access.ts';
 import { keepAct } from './act.ts';
 import { Refusal, runToExitCode } from './refusal.ts';
+import { verifyAudit } from './verify-audit.ts';
 
 /**
  * `npm run admin -- <what>`: what has to be there before anybody can sign in. It works on the
@@ -23,7 +24,8 @@ const USAGE = `Usage: npm run admin -- <what>
   create-key --merchant mer_… --name N [--live] [--scopes payments:read,…] [--expires TIME]
                              prints the key: of all scopes by default, live in production (that
                              is, unless MALIPO_ENVIRONMENT is sandbox); --live refuses any other
-  rotate-keys                                            as npm run rotate-keys`;
+  rotate-keys                                            as npm run rotate-keys
+  verify-audit               follows every audit trail, and names what was changed`;
 
 const OPTION = { type: 'string' } as const;
 const OPTIONS = {
@@ -126,12 +128,14 @@ async function run(): Promise<number> {
     await import('./rotate-keys.ts');
     return Number(process.exitCode ?? 0);
   }
-  const act = Object.hasOwn(VERBS, what) && more.length === 0 ? VERBS[what] : undefined;
-  if (act === undefined) throw new Refusal(USAGE);
+  const isVerifying = what === 'verify-audit';
+  const act = Object.hasOwn(VERBS, what) ? VERBS[what] : undefined;
+  if (more.length > 0 || (act === undefined && !isVerifying)) throw new Refusal(USAGE);
   const databaseUrl = readDatabaseUrl();
   const pool = await openPool({ databaseUrl, size: 1, statementTimeoutMs: 10_000 });
   try {
     return await keepAct(pool, what, values, async () => {
+      if (act === undefined) return await verifyAudit(pool);
       console.log(await act(pool, { ...values }));
       return 0;
     });

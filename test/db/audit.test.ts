@@ -1,4 +1,4 @@
-import { findRecordedStep, listAudit, listBrokenLinks } from '../../db/audit.ts';
+import { findRecordedStep, listAudit, listBrokenLinks, verifyTrails } from '../../db/audit.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
 import { record } from '../../db/record.ts';
@@ -169,4 +169,60 @@ test('what breaks one payment’s chain leaves all others whole', async () => {
   );
   expect(await listBrokenLinks(pool, payment.id)).toEqual([1, 2, 3]);
   expect(await listBrokenLinks(pool, other.id)).toEqual([]);
+});
+
+describe('all trails, followed page by page', () => {
+  const verifyAll = async () => {
+    const faults: unknown[] = [];
+    for (let after: string | null = null; ; ) {
+      const page = await verifyTrails(pool, after, 2);
+      faults.push(...page.faults);
+      if (page.lastId === null) return faults;
+      after = page.lastId;
+    }
+  };
+  /** What is forged may not spoil the next case. */
+  const forge = async (forgery: string) => {
+    const payment = await storeStory();
+    const before = await verifyAll();
+    const isOfTrail = forgery.includes('audit_entries');
+    if (isOfTrail) await database.changeBehindTheTrigger(forgery, [payment.id]);
+    else await database.queryAsOwner(forgery, [payment.id]);
+    const known = new Set(before.map((fault) => JSON.stringify(fault)));
+    const fresh = (await verifyAll()).filter((fault) => !known.has(JSON.stringify(fault)));
+    return { id: payment.id, fresh };
+  };
+
+  // table
+  test.each([
+    [
+      'an entry that was changed',
+      "UPDATE audit_entries SET cause = 'other' WHERE payment_id = $1 AND seq = 2",
+      [['broken', 2]],
+    ],
+    [
+      'an entry that is gone',
+      'DELETE FROM audit_entries WHERE payment_id = $1 AND seq = 2',
+      [['broken', 3]],
+    ],
+    [
+      'a trail without its end',
+      'DELETE FROM audit_entries WHERE payment_id = $1 AND seq = 3',
+      [['cut_off', null]],
+    ],
+    [
+      'a payment without a trail',
+      'DELETE FROM audit_entries WHERE payment_id = $1',
+      [['missing', null]],
+    ],
+    [
+      'a status that was changed alone',
+      "UPDATE payments SET status = 'failed' WHERE id = $1",
+      [['cut_off', null]],
+    ],
+    ['nothing', "UPDATE payments SET metadata = '{}' WHERE id = $1", []],
+  ] as const)('%s shows', async (_what, forgery, faults) => {
+    const { id, fresh } = await forge(forgery);
+    expect(fresh).toEqual(faults.map(([kind, seq]) => ({ payment_id: id, kind, seq })));
+  });
 });

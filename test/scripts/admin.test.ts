@@ -245,6 +245,19 @@ test.each([
   expect(told.stderr).not.toMatch(/^\s+at /m);
 });
 
+test('verify-audit follows every trail, and names what was changed', async () => {
+  const { id } = await storePayment(database.pool);
+  const whole = await admin('verify-audit');
+  expect([whole.code, whole.stderr]).toEqual([0, '']);
+  expect(whole.stdout).toMatch(/^[1-9]\d* trails followed, 0 faults$/m);
+  await database.changeBehindTheTrigger(
+    "UPDATE audit_entries SET actor = 'merchant', cause = 'other' WHERE payment_id = $1",
+    [id],
+  );
+  const forged = await admin('verify-audit');
+  expect(forged).toMatchObject({ code: 1, stderr: expect.stringContaining(`${id} entry 1 does`) });
+});
+
 test.each([
   ['drops', 'the connection has no statement_timeout. If a pooler'],
   ['refuses', 'unsupported startup parameter: statement_timeout. If a pooler'],
