@@ -25,6 +25,7 @@ export type ApiDeps = {
   /** Where callers reach us from outside. */
   readonly publicUrl: string;
   readonly environment: Env['environment'];
+  readonly allowsLoopback: boolean;
   readonly corsOrigins: Env['corsOrigins'];
   readonly trustedProxies: Env['trustedProxies'];
   /** The deployment's own credentials, by provider and field. */

@@ -1,8 +1,9 @@
 import { Client, Connection } from '@temporalio/client';
-import { type Env, EnvError, readEnv } from '../config/env.ts';
+import { type Env, readEnv } from '../config/env.ts';
 import { createLog, type Log } from '../config/log.ts';
 import { createOutageLog } from '../config/outage-log.ts';
 import { readPolicies } from '../config/policies.ts';
+import { networkWarnings } from '../config/production.ts';
 import { readTemporalConfig } from '../config/temporal.ts';
 import { createCallbackTokens } from '../db/callback-token.ts';
 import { openLazyPool } from '../db/pool.ts';
@@ -33,12 +34,10 @@ const STATEMENT_TIMEOUT_MS = 10_000;
  * callbacks are kept by the one that is not.
  */
 export async function runApi(): Promise<void> {
-  const env = readEnv(PROVIDER_NAMES);
-  const faults = [
-    ...(env.tokenKeys.length === 0 ? ['MALIPO_TOKEN_KEYS: is missing'] : []),
-    ...faultsOfOwn(env.providers, env.environment),
-  ];
-  if (faults.length > 0) throw new EnvError(faults);
+  const env = readEnv(PROVIDER_NAMES, process.env, ({ providers, environment, hasTokenKeys }) => [
+    ...(hasTokenKeys ? [] : ['MALIPO_TOKEN_KEYS: is missing']),
+    ...faultsOfOwn(providers, environment),
+  ]);
   const log = createLog('api', env.logLevel);
   const { connectionOptions, channelArgs, namespace } = readTemporalConfig(env.temporal);
   const connection = Connection.lazy({ ...connectionOptions, channelArgs });
@@ -49,7 +48,10 @@ export async function runApi(): Promise<void> {
   const metrics = createApiMetrics(pool);
   const engine = createEngine(client, connection, env.temporalUiUrl, log);
   metrics.watchQueues(() => engine.findQueues(Object.keys(policies.providers)));
-  const own = testMoneyOfOwn(env.providers, env.environment);
+  const own = [
+    ...testMoneyOfOwn(env.providers, env.environment),
+    ...networkWarnings(env, connectionOptions),
+  ];
   const deployment = watchDeployment({ pool, engine, policies, own, log });
   let isDraining = false;
   const parts = {
@@ -65,6 +67,7 @@ export async function runApi(): Promise<void> {
     trustedProxies: env.trustedProxies,
     publicUrl: env.publicUrl,
     environment: env.environment,
+    allowsLoopback: env.allowsLoopback,
     providerEnv: env.providers,
     metrics,
     deployment,

@@ -47,6 +47,39 @@ export const origins = z
   );
 
 export const metricsPort = z.coerce.number<string>().int().min(1).max(65_535).optional();
-export const postgresUrl = seenText.pipe(
-  z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address' }),
-);
+/** What both of our drivers take: without a certificate's check, with it, or no TLS at all. */
+const SSL_MODES = ['verify-full', 'require', 'no-verify', 'disable'] as const;
+
+/** How an address of PostgreSQL says that it is reached; null where it does not say. */
+export function readSslMode(address: string): string | null {
+  return new URL(address).searchParams.get('sslmode');
+}
+
+export const postgresUrl = seenText
+  .pipe(z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address', abort: true }))
+  .refine(
+    (address) => {
+      const mode = readSslMode(address);
+      return mode === null || SSL_MODES.some((known) => known === mode);
+    },
+    `sslmode must be ${SSL_MODES.join(', ')}`,
+  );
+
+const OIDC = ['MALIPO_OIDC_ISSUER', 'MALIPO_OIDC_AUDIENCE', 'MALIPO_OIDC_JWKS_URL'] as const;
+type Oidc = Partial<Record<(typeof OIDC)[number], string | undefined>>;
+
+/** All three or none. */
+export function oidcFaults(read: Oidc): readonly string[] {
+  const missing = OIDC.filter((name) => read[name] === undefined);
+  if (missing.length === 0 || missing.length === 3) return [];
+  return missing.map((name) => `${name}: is missing, the others of OIDC are set`);
+}
+
+/** Null where nobody but ourselves issues tokens for operators. */
+export function oidcOf(read: Oidc, roleClaim: string) {
+  const issuer = read.MALIPO_OIDC_ISSUER;
+  const audience = read.MALIPO_OIDC_AUDIENCE;
+  const jwksUrl = read.MALIPO_OIDC_JWKS_URL;
+  if (issuer === undefined || audience === undefined || jwksUrl === undefined) return null;
+  return { issuer, audience, jwksUrl, roleClaim };
+}

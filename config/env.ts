@@ -1,7 +1,17 @@
 import { z } from 'zod';
 import { describeIssue } from '../domain/fault-words.ts';
 import { trimPasted } from '../domain/text.ts';
-import { dataKeys, keyBytes, metricsPort, origins, postgresUrl, seenText } from './env-fields.ts';
+import {
+  dataKeys,
+  keyBytes,
+  metricsPort,
+  oidcFaults,
+  oidcOf,
+  origins,
+  postgresUrl,
+  seenText,
+} from './env-fields.ts';
+import { databaseFaults, productionFaults, type ReadableSettings } from './production.ts';
 import { SettingsError } from './settings-error.ts';
 
 /** The only reader of the environment. Every fault is listed at once, without any value. */
@@ -36,8 +46,13 @@ export type Env = {
   readonly trustedProxies: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly policiesPath: string | null;
-  /** A sandbox lets merchants point at simulators on this machine; nothing else may. */
+  /** Whether the money is real: sandbox takes test keys, production live ones. */
   readonly environment: (typeof ENVIRONMENTS)[number];
+  /**
+   * Whether this machine is the merchants' own, so that their webhooks and simulators may be on its
+   * loopback address. On a server that would be a way in to all that listens there.
+   */
+  readonly allowsLoopback: boolean;
   /** TEMPORAL_* as every Temporal tool reads them. */
   readonly temporal: Readonly<Record<string, string>>;
   /** MALIPO_<PROVIDER>_<FIELD>, such as MALIPO_MPESA_SHORT_CODE, by provider and field. */
@@ -78,6 +93,10 @@ const schema = z.object({
   MALIPO_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   MALIPO_POLICIES: z.string().min(1).optional(),
   MALIPO_ENVIRONMENT: z.enum(ENVIRONMENTS).default('production'),
+  MALIPO_ALLOW_LOOPBACK: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((text) => text === 'true'),
   TEMPORAL_API_KEY: seenText.optional(),
 });
 
@@ -88,7 +107,7 @@ export function readEnvironment(given: Source = process.env): Env['environment']
 
 /** What DATABASE_URL says, for what works on the database alone. @throws EnvError */
 export function readDatabaseUrl(given: Source = process.env): string {
-  return parse(schema.pick({ DATABASE_URL: true }), withoutEmpty(given)).DATABASE_URL;
+  return readDatabase(schema.pick({ DATABASE_URL: true }), given).DATABASE_URL;
 }
 
 /**
@@ -97,7 +116,14 @@ export function readDatabaseUrl(given: Source = process.env): string {
  */
 export function readOwnerDatabaseUrl(given: Source = process.env): string | null {
   const part = schema.pick({ MALIPO_MIGRATE_DATABASE_URL: true });
-  return parse(part, withoutEmpty(given)).MALIPO_MIGRATE_DATABASE_URL ?? null;
+  return readDatabase(part, given).MALIPO_MIGRATE_DATABASE_URL ?? null;
+}
+
+function readDatabase<S extends z.ZodType<ReadableSettings>>(part: S, given: Source): z.output<S> {
+  const read = parse(part, withoutEmpty(given));
+  const faults = readEnvironment(given) === 'production' ? databaseFaults(read) : [];
+  if (faults.length > 0) throw new EnvError(faults);
+  return read;
 }
 
 function parse<S extends z.ZodType>(part: S, source: Source): z.output<S> {
@@ -124,15 +150,35 @@ export class EnvError extends SettingsError {
   }
 }
 
+/** What is known before all of it is right, for faults that only the caller can find. */
+type Found = Pick<Env, 'providers' | 'environment'> & { readonly hasTokenKeys: boolean };
+
 /**
  * Reads and checks the environment.
  * @param providerNames which MALIPO_<NAME>_… groups to gather.
+ * @param findMore the caller's own faults, told with the others.
  * @throws EnvError listing every fault.
  */
-export function readEnv(providerNames: readonly string[], given: Source = process.env): Env {
+export function readEnv(
+  providerNames: readonly string[],
+  given: Source = process.env,
+  findMore: (found: Found) => readonly string[] = () => [],
+): Env {
   const source = withoutEmpty(given);
-  const env = parse(schema, source);
-  const oidc = oidcOf(env);
+  const parsed = schema.safeParse(source);
+  const issues = parsed.error?.issues ?? [];
+  const readable = readWithout(source, new Set(issues.map(({ path }) => String(path[0]))));
+  const environment = readable.MALIPO_ENVIRONMENT ?? 'production';
+  const providers = gatherProviders(providerNames, source);
+  const hasTokenKeys = source.MALIPO_TOKEN_KEYS !== undefined;
+  const faults = [
+    ...issues.map(faultOf(source)),
+    ...oidcFaults(readable),
+    ...(environment === 'production' ? productionFaults(readable) : []),
+    ...findMore({ providers, environment, hasTokenKeys }),
+  ];
+  if (!parsed.success || faults.length > 0) throw new EnvError(faults);
+  const env = parsed.data;
   return {
     databaseUrl: env.DATABASE_URL,
     listenDatabaseUrl: env.MALIPO_LISTEN_DATABASE_URL ?? env.DATABASE_URL,
@@ -143,7 +189,7 @@ export function readEnv(providerNames: readonly string[], given: Source = proces
     dataKeys: env.MALIPO_DATA_KEYS,
     hashKey: env.MALIPO_HASH_KEY,
     tokenKeys: env.MALIPO_TOKEN_KEYS ?? [],
-    oidc,
+    oidc: oidcOf(env, env.MALIPO_OIDC_ROLE_CLAIM),
     metrics: placeOf(env.MALIPO_METRICS_HOST, env.MALIPO_METRICS_PORT),
     workerMetrics: placeOf(env.MALIPO_METRICS_HOST, env.MALIPO_METRICS_WORKER_PORT),
     workerHealth: placeOf(
@@ -155,36 +201,29 @@ export function readEnv(providerNames: readonly string[], given: Source = proces
     logLevel: env.MALIPO_LOG_LEVEL,
     policiesPath: env.MALIPO_POLICIES ?? null,
     environment: env.MALIPO_ENVIRONMENT,
+    allowsLoopback: env.MALIPO_ALLOW_LOOPBACK,
     temporal: withPrefix(source, 'TEMPORAL_', (name) => `TEMPORAL_${name}`),
-    providers: Object.fromEntries(
-      providerNames.map((name) => [
-        name,
-        withPrefix(source, `MALIPO_${name.toUpperCase()}_`, (field) => field.toLowerCase()),
-      ]),
-    ),
+    providers,
   };
+}
+
+/** All that is well formed, as if the rest were not set. */
+function readWithout(source: Source, malformed: ReadonlySet<string>) {
+  const kept = Object.entries(source).filter(([name]) => !malformed.has(name));
+  return schema.partial().safeParse(Object.fromEntries(kept)).data ?? {};
+}
+
+function gatherProviders(names: readonly string[], source: Source): Env['providers'] {
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      withPrefix(source, `MALIPO_${name.toUpperCase()}_`, (field) => field.toLowerCase()),
+    ]),
+  );
 }
 
 function placeOf(host: string, port: number | undefined): Env['metrics'] {
   return port === undefined ? null : { host, port };
-}
-
-/** All three or none. */
-function oidcOf(env: z.output<typeof schema>): Env['oidc'] {
-  const issuer = env.MALIPO_OIDC_ISSUER;
-  const audience = env.MALIPO_OIDC_AUDIENCE;
-  const jwksUrl = env.MALIPO_OIDC_JWKS_URL;
-  const roleClaim = env.MALIPO_OIDC_ROLE_CLAIM;
-  if (issuer !== undefined && audience !== undefined && jwksUrl !== undefined) {
-    return { issuer, audience, jwksUrl, roleClaim };
-  }
-  if (issuer === undefined && audience === undefined && jwksUrl === undefined) return null;
-  const missing = Object.entries({
-    MALIPO_OIDC_ISSUER: issuer,
-    MALIPO_OIDC_AUDIENCE: audience,
-    MALIPO_OIDC_JWKS_URL: jwksUrl,
-  }).filter(([, value]) => value === undefined);
-  throw new EnvError(missing.map(([name]) => `${name}: is missing, the others of OIDC are set`));
 }
 
 function faultOf(source: Source) {

@@ -13,6 +13,7 @@ export const WARNING_CODES = {
   fairness_unknown: 'Temporal does not tell whether merchants take turns',
   notifications_unheard: 'live events come by a look each second, not by notification',
   test_money: 'an account of the deployment moves no real money',
+  unencrypted_connection: 'PostgreSQL or Temporal is reached over a network without TLS',
 } as const satisfies Record<string, string>;
 export type WarningCode = keyof typeof WARNING_CODES;
 

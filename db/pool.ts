@@ -39,7 +39,7 @@ export function openOwnerPool(options: PoolOptions): Promise<Pool> {
 }
 
 async function open(options: PoolOptions, driverFactory: DriverFactory): Promise<Pool> {
-  const pool = await createPool(options.databaseUrl, {
+  const pool = await createPool(addressFor(options.databaseUrl), {
     driverFactory,
     interceptors: [validateRows()],
     typeParsers: TYPE_PARSERS,
@@ -62,6 +62,14 @@ async function open(options: PoolOptions, driverFactory: DriverFactory): Promise
     await pool.end();
     throw findSetupError(error) ?? error;
   }
+}
+
+/** Slonik has its own word for what `pg` and libpq call verify-full, and refuses theirs. */
+function addressFor(databaseUrl: string): string {
+  const url = new URL(databaseUrl);
+  if (url.searchParams.get('sslmode') !== 'verify-full') return databaseUrl;
+  url.searchParams.set('sslmode', 'require');
+  return url.toString();
 }
 
 /** A failed try counts for so long: a flood of requests is no flood of connections. */

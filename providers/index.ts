@@ -1,3 +1,4 @@
+import { isLoopbackHost } from '../domain/loopback.ts';
 import type { Capabilities, Provider } from '../domain/provider.ts';
 import { cpay } from './cpay/index.ts';
 import { mpesa } from './mpesa/index.ts';
@@ -39,6 +40,7 @@ export function faultsOfOwn(
   accounts: OwnAccounts,
   environment: 'sandbox' | 'production',
 ): readonly string[] {
+  const isReal = environment === 'production';
   return PROVIDER_NAMES.flatMap((name) => {
     const record = accounts[name] ?? {};
     if (Object.keys(record).length === 0) return [];
@@ -46,14 +48,12 @@ export function faultsOfOwn(
     const reading = provider.readCredentials(record);
     if (!reading.ok) return reading.faults.map((fault) => ofVariable(name, fault));
     const faults = [
-      ...(environment === 'production' ? addressFaults(provider, record) : []),
-      ...(provider.refuseNew?.(reading.credentials, null) ?? []),
+      ...(isReal ? addressFaults(provider, record) : []),
+      ...(provider.refuseNew?.(reading.credentials, isReal ? 'production' : null) ?? []),
     ];
     return faults.map((fault) => ofVariable(name, fault));
   });
 }
-
-const LOOPBACK: readonly string[] = ['127.0.0.1', 'localhost', '[::1]'];
 
 /**
  * Where a provider's simulator runs on this machine, which the deployment's own account names; null
@@ -63,7 +63,7 @@ export function simulatorAddress(accounts: OwnAccounts, name: string): string | 
   const { base_url: address = '' } = accounts[name] ?? {};
   const url = URL.parse(address);
   if (url === null || url.protocol !== 'http:') return null;
-  return LOOPBACK.includes(url.hostname) ? address : null;
+  return isLoopbackHost(url.hostname) ? address : null;
 }
 
 /**
@@ -81,16 +81,30 @@ export function withAddress(
   return address === null ? null : { ...record, base_url: address };
 }
 
-/** Left empty, it would be test money that looks like real payments: the address is to be said. */
+/**
+ * Left empty, it would be test money that looks like real payments: the address is to be said. At a
+ * sandbox or a simulator merchants would hand out goods for nothing.
+ */
 function addressFaults(
   { baseUrls, defaultsTo }: Provider,
   { base_url }: Readonly<Record<string, string>>,
 ): readonly string[] {
-  if (base_url !== undefined || defaultsTo !== 'sandbox') return [];
   const { production, sandbox } = baseUrls;
-  return [
-    `base_url: is missing, and in production nothing is assumed: ${production} takes real money, ${sandbox} is the provider’s sandbox`,
-  ];
+  if (base_url === undefined) {
+    if (defaultsTo !== 'sandbox') return [];
+    return [
+      `base_url: is missing, and in production nothing is assumed: ${production} takes real money`,
+    ];
+  }
+  const url = URL.parse(base_url);
+  const remedy = 'set MALIPO_ENVIRONMENT=sandbox for test money';
+  if (url?.protocol !== 'https:') return [`base_url: must be https:// in production; ${remedy}`];
+  if (isLoopbackHost(url.hostname)) {
+    return [`base_url: is on this machine, as only simulators are; ${remedy}`];
+  }
+  const isSandbox = sandbox !== undefined && sandbox !== production;
+  if (!isSandbox || url.host !== hostOf(sandbox)) return [];
+  return [`base_url: is the provider’s sandbox, and ${production} takes real money; ${remedy}`];
 }
 
 /** One warning for the deployment's own accounts that move no real money in production. */

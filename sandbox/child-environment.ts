@@ -21,6 +21,8 @@ export function listEnvironment(
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_NAMESPACE: temporal.namespace,
     MALIPO_ENVIRONMENT: 'sandbox',
+    // Whoever runs this is its merchant too.
+    MALIPO_ALLOW_LOOPBACK: 'true',
     MALIPO_API_HOST: '127.0.0.1',
     MALIPO_PUBLIC_URL: parts.apiUrls[0],
     MALIPO_TEMPORAL_UI_URL: temporal.uiUrl ?? undefined,

@@ -10,6 +10,7 @@ import { configIdOf, openCredentials } from '../db/provider-configs.ts';
 import { createVault, sayUnreadable, type Vault } from '../db/vault.ts';
 import { ProviderError } from '../domain/error.ts';
 import { hashOfPaymentWorkflowId, hashOfRefundWorkflowId } from '../domain/id.ts';
+import { isLoopbackHost } from '../domain/loopback.ts';
 import type { ProviderClient } from '../domain/provider.ts';
 import { findProvider, withAddress } from '../providers/index.ts';
 import { withCleanAnswers } from './clean-answers.ts';
@@ -35,7 +36,7 @@ export function openDeps(
     pool,
     vault,
     temporal: new Client({ connection, namespace }),
-    allowsLoopback: env.environment === 'sandbox',
+    allowsLoopback: env.allowsLoopback,
     callbackUrl(provider, credentialsRef, workflowId, attemptOrdinal) {
       const hash = hashOfPaymentWorkflowId(workflowId);
       const webhook = findProvider(provider)?.webhook;
@@ -99,7 +100,11 @@ async function openStored(
     throw new ProviderError('misconfigured', `there are no credentials ${credentialsRef}`);
   }
   const record = withAddress(env.providers, name, stored);
-  if (record !== null) return record;
+  if (record !== null) {
+    if (env.allowsLoopback || !isOnThisMachine(record.base_url)) return record;
+    // Stored when this machine was the merchant's own; here it would be a way in.
+    throw new ProviderError('misconfigured', `${credentialsRef} is a simulator’s, on this machine`);
+  }
   const detail = `these credentials are for the simulator of ${name}, and none runs here: set MALIPO_${name.toUpperCase()}_BASE_URL to its address, or store them with its base_url`;
   throw new ProviderError('misconfigured', detail);
 }
@@ -128,4 +133,8 @@ async function connectProvider(
   const prefix = isOwn ? `MALIPO_${name.toUpperCase()}_` : '';
   const faults = reading.faults.map((fault) => `${prefix}${fault}`).join('; ');
   throw new ProviderError('misconfigured', `set the provider’s credentials: ${faults}`);
+}
+
+function isOnThisMachine(address = ''): boolean {
+  return isLoopbackHost(URL.parse(address)?.hostname ?? '');
 }

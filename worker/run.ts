@@ -1,10 +1,12 @@
 import { type NativeConnection, Runtime } from '@temporalio/worker';
 import type { ActivityDeps } from '../activities/index.ts';
-import { type Env, EnvError, readEnv } from '../config/env.ts';
+import { type Env, readEnv } from '../config/env.ts';
 import { createLog, type Log } from '../config/log.ts';
 import { createOutageLog, type OutageLog } from '../config/outage-log.ts';
 import { type Policies, readPolicies } from '../config/policies.ts';
+import { networkWarnings } from '../config/production.ts';
 import { readTemporalConfig } from '../config/temporal.ts';
+import type { Warning } from '../config/warnings.ts';
 import {
   faultsOfOwn,
   POLICY_DEFAULTS,
@@ -32,9 +34,9 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 export async function runWorker(
   adapt: (deps: ActivityDeps) => ActivityDeps = (deps) => deps,
 ): Promise<number> {
-  const env = readEnv(PROVIDER_NAMES);
-  const faults = faultsOfOwn(env.providers, env.environment);
-  if (faults.length > 0) throw new EnvError(faults);
+  const env = readEnv(PROVIDER_NAMES, process.env, ({ providers, environment }) =>
+    faultsOfOwn(providers, environment),
+  );
   const log = createLog('worker', env.logLevel);
   const policies = readPolicies(POLICY_DEFAULTS, env.policiesPath);
   const outage = createOutageLog(log, {
@@ -53,7 +55,11 @@ export async function runWorker(
   if (connection === null) return 0;
   const deps = openDeps(env, connection, namespace, log);
   try {
-    await work({ env, policies, connection, namespace, deps, adapt, parts, log, outage });
+    const own = [
+      ...testMoneyOfOwn(env.providers, env.environment),
+      ...networkWarnings(env, connectionOptions),
+    ];
+    await work({ own, policies, connection, namespace, deps, adapt, parts, log, outage });
     return 0;
   } catch (error) {
     log.fatal({ err: error }, 'the worker stops');
@@ -66,7 +72,8 @@ export async function runWorker(
 }
 
 type Work = {
-  readonly env: Env;
+  /** What was wrong from the start. */
+  readonly own: readonly Warning[];
   readonly policies: Policies;
   readonly connection: NativeConnection;
   readonly namespace: string;
@@ -79,7 +86,7 @@ type Work = {
 
 /** From the first look at the namespace until the workers have ended. */
 async function work(given: Work): Promise<void> {
-  const { env, policies, connection, namespace, deps, parts, log, outage } = given;
+  const { own, policies, connection, namespace, deps, parts, log, outage } = given;
   const watch = createWatch(
     {
       operator: connection.operatorService,
@@ -87,7 +94,7 @@ async function work(given: Work): Promise<void> {
       namespace,
       policy: policies.sweep,
     },
-    { pool: deps.pool, own: testMoneyOfOwn(env.providers, env.environment) },
+    { pool: deps.pool, own },
     { log, outage },
   );
   Object.assign(parts, { connection, pool: deps.pool, warnings: watch.warnings });

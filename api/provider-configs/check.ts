@@ -59,8 +59,8 @@ function runningOf({ providerEnv }: ApiDeps, { name }: Provider): string | null 
 
 /**
  * The environment says where our requests and a merchant's secrets go. An address of a merchant's
- * own would let it send us anywhere, so it may name one only for simulators, on this machine, in
- * a sandbox.
+ * own would let it send us anywhere, so it may name one only for simulators, and only where this
+ * machine is the merchant's own.
  */
 function addressOf(deps: ApiDeps, provider: Provider, body: PutConfigBody): Address {
   const { name, baseUrls } = provider;
@@ -70,9 +70,7 @@ function addressOf(deps: ApiDeps, provider: Provider, body: PutConfigBody): Addr
     faults: [{ pointer, detail }],
   });
   if (body.environment === 'simulator') {
-    if (deps.environment !== 'sandbox') {
-      return refuse('/environment', 'there are no simulators here');
-    }
+    if (!deps.allowsLoopback) return refuse('/environment', 'there are no simulators here');
     const address = given ?? runningOf(deps, provider);
     if (address === null) {
       const detail = `is missing, and no simulator of ${name} runs here: name one, http://127.0.0.1:<port>`;

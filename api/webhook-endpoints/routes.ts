@@ -218,12 +218,12 @@ async function requireEndpoint(
 }
 
 /** What its name resolves to is checked at each connection; here only what can be seen. */
-function requireUrl({ environment }: ApiDeps, text: string): string {
+function requireUrl({ allowsLoopback }: ApiDeps, text: string): string {
   const url = URL.parse(text);
   const isHttps = url?.protocol === 'https:';
-  const isSandboxed = environment === 'sandbox' && url !== null && isLocalHttp(url);
+  const isOwnMachine = allowsLoopback && url !== null && isLocalHttp(url);
   const isBare = url !== null && url.username === '' && url.password === '' && url.hash === '';
-  if (isBare && (isHttps || isSandboxed)) return url.href;
+  if (isBare && (isHttps || isOwnMachine)) return url.href;
   const detail = 'must be https://, without user, password or fragment';
   throw faulty('invalid_request', [{ pointer: '/url', detail }]);
 }

@@ -182,6 +182,7 @@ async function serve(
     limits,
     publicUrl: TOKEN_CONFIG.publicUrl,
     environment: 'sandbox',
+    allowsLoopback: true,
     corsOrigins: ['https://shop.example.test'],
     trustedProxies: options.trustedProxies ?? 1,
     providerEnv: PROVIDER_ENV,

@@ -11,7 +11,7 @@ const KEY = randomBytes(32);
 const HASH_KEY = randomBytes(32);
 
 const COMPLETE = {
-  DATABASE_URL: 'postgres://malipo:pass-word-1@db.example.test/malipo',
+  DATABASE_URL: 'postgres://malipo:pass-word-1@db.example.test/malipo?sslmode=verify-full',
   MALIPO_PUBLIC_URL: 'https://pay.example.test/',
   MALIPO_DATA_KEYS: `k1:${KEY.toString('base64')}`,
   MALIPO_HASH_KEY: HASH_KEY.toString('base64'),
@@ -64,6 +64,7 @@ test('what is needed at least gives the documented defaults', () => {
     logLevel: 'info',
     policiesPath: null,
     environment: 'production',
+    allowsLoopback: false,
     temporal: {},
     providers: { mpesa: {}, cpay: {} },
   });
@@ -76,7 +77,7 @@ test('everything else is read when it is there', () => {
     MALIPO_API_PORT: '9000',
     MALIPO_TEMPORAL_UI_URL: 'http://127.0.0.1:8233/',
     MALIPO_DATA_KEYS: `k2:${next.toString('base64')}, k1:${KEY.toString('base64')}`,
-    MALIPO_LISTEN_DATABASE_URL: 'postgres://malipo@direct.example.test/malipo',
+    MALIPO_LISTEN_DATABASE_URL: 'postgres://malipo@direct.example.test/malipo?sslmode=verify-full',
     MALIPO_WORKER_HEALTH_PORT: '0',
     MALIPO_LOG_LEVEL: 'debug',
     MALIPO_POLICIES: 'policies.local.yaml',
@@ -84,7 +85,7 @@ test('everything else is read when it is there', () => {
   expect(env).toMatchObject({
     apiHost: '0.0.0.0',
     apiPort: 9000,
-    listenDatabaseUrl: 'postgres://malipo@direct.example.test/malipo',
+    listenDatabaseUrl: 'postgres://malipo@direct.example.test/malipo?sslmode=verify-full',
     workerHealth: null,
     temporalUiUrl: 'http://127.0.0.1:8233',
     logLevel: 'debug',
@@ -207,7 +208,8 @@ test.each(['', ' ', '\r\n', '\u200b'])(
 
 test('.env.example is complete once its keys and accounts are filled in', () => {
   const example = parseEnv(EXAMPLE);
-  const keys = { ...COMPLETE, MALIPO_TOKEN_KEYS: COMPLETE.MALIPO_DATA_KEYS };
+  const tokenKey = randomBytes(32).toString('base64');
+  const keys = { ...COMPLETE, MALIPO_TOKEN_KEYS: `k1:${tokenKey}` };
   const env = readEnv(PROVIDER_NAMES, { ...example, ...keys });
   expect(env).toMatchObject({ metrics: null, workerMetrics: null, oidc: null, policiesPath: null });
   expect(env.tokenKeys).toHaveLength(1);

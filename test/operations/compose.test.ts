@@ -109,14 +109,14 @@ test('what is passed on without a value changes nothing, and with one it counts'
     const filled = given.map(([name, value]) => [name, fill(String(value), env)]);
     return readEnv(PROVIDER_NAMES, Object.fromEntries(filled));
   };
-  const key = Buffer.alloc(32).toString('base64');
+  const key = () => randomBytes(32).toString('base64');
   const own = {
     ...parseEnv(read('.env.example')),
     POSTGRES_PASSWORD: 'owner',
     POSTGRES_APP_PASSWORD: 'secret',
-    MALIPO_DATA_KEYS: `k1:${key}`,
-    MALIPO_HASH_KEY: key,
-    MALIPO_TOKEN_KEYS: `k1:${key}`,
+    MALIPO_DATA_KEYS: `k1:${key()}`,
+    MALIPO_HASH_KEY: key(),
+    MALIPO_TOKEN_KEYS: `k1:${key()}`,
   };
   for (const service of ['worker', 'api']) {
     expect(readIn(service, own)).toMatchObject({

@@ -6,14 +6,14 @@ import { mpesa } from '../../providers/mpesa/index.ts';
 import { TEST_CERTIFICATE } from '../../providers/mpesa/simulator/test-key.ts';
 
 /** The deployment's own accounts at providers, as API and worker find them when they start. */
-const KEY = randomBytes(32).toString('base64');
+const key = () => randomBytes(32).toString('base64');
 const COMPLETE = {
   DATABASE_URL: 'postgres://malipo:malipo@127.0.0.1:1/malipo',
   MALIPO_PUBLIC_URL: 'https://pay.example.test',
   MALIPO_API_PORT: '0',
-  MALIPO_DATA_KEYS: `k1:${KEY}`,
-  MALIPO_TOKEN_KEYS: `k1:${KEY}`,
-  MALIPO_HASH_KEY: KEY,
+  MALIPO_DATA_KEYS: `k1:${key()}`,
+  MALIPO_TOKEN_KEYS: `k1:${key()}`,
+  MALIPO_HASH_KEY: key(),
   TEMPORAL_ADDRESS: '127.0.0.1:1',
 };
 const MPESA = {
@@ -36,9 +36,9 @@ test.each<readonly [string, Parameters<typeof faultsOfOwn>[0], readonly string[]
   ['none at mpesa', { mpesa: {} }, []],
   ['one that only takes payments', { mpesa: LIVE }, []],
   ['one that gives back as well', { mpesa: { ...LIVE, ...INITIATOR } }, []],
-  ['the sandbox of Daraja, on purpose', { mpesa: { ...MPESA, base_url: 'https://sandbox.safaricom.co.ke' } }, []],
+  ['the sandbox of Daraja, on purpose', { mpesa: { ...MPESA, base_url: 'https://sandbox.safaricom.co.ke' } }, ['MALIPO_MPESA_BASE_URL: is the provider’s sandbox']],
   ['the sandbox of Daraja, by an empty line', { mpesa: MPESA }, ['MALIPO_MPESA_BASE_URL: is missing']],
-  ['test money, whatever the deployment is', { stripe: STRIPE }, []],
+  ['test money', { stripe: STRIPE }, ['MALIPO_STRIPE_SECRET_KEY: must be a live key']],
   ['live money', { stripe: { ...STRIPE, secret_key: 'sk_live_12345678' } }, []],
   ['half of two', { mpesa: { ...LIVE, certificate: TEST_CERTIFICATE }, stripe: { secret_key: STRIPE.secret_key } },
     ['MALIPO_MPESA_INITIATOR_NAME:', 'MALIPO_MPESA_INITIATOR_PASSWORD:', 'MALIPO_STRIPE_WEBHOOK_SECRETS:']],
@@ -48,8 +48,8 @@ test.each<readonly [string, Parameters<typeof faultsOfOwn>[0], readonly string[]
   expect(faults).toEqual(variables.map((it) => expect.stringContaining(it)));
 });
 
-test('a sandbox may leave every address out', () => {
-  expect(faultsOfOwn({ mpesa: MPESA }, 'sandbox')).toEqual([]);
+test('a sandbox may leave every address out, and takes test money', () => {
+  expect(faultsOfOwn({ mpesa: MPESA, stripe: STRIPE }, 'sandbox')).toEqual([]);
 });
 
 // biome-ignore format: table, one case per line
@@ -99,11 +99,15 @@ test.each(['api/main.ts', 'worker/main.ts'])(
       MALIPO_MPESA_INITIATOR_NAME: 'apiop37',
       MALIPO_MPESA_CERTIFICATE: '-----BEGIN CERTIFICATE-----junk',
       MALIPO_STRIPE_SECRET_KEY: 'sk_test_12345678',
+      MALIPO_PUBLIC_URL: 'http://pay.example.test',
+      MALIPO_API_PORT: 'eighty',
     });
     for (const variable of [
       'MALIPO_MPESA_INITIATOR_PASSWORD: is missing',
       'MALIPO_MPESA_CERTIFICATE: must be',
       'MALIPO_STRIPE_WEBHOOK_SECRETS: is missing',
+      'MALIPO_PUBLIC_URL: must be https://',
+      'MALIPO_API_PORT: ',
     ]) {
       expect(said).toContain(`\n  ${variable}`);
     }
