@@ -58,7 +58,7 @@ export async function runApi(): Promise<void> {
     pool,
     callbackPool,
     vault: createVault(env.dataKeys, env.hashKey, sayUnreadable(log)),
-    tokens: createCallbackTokens(env.hashKey),
+    tokens: createCallbackTokens(...env.callbackKeys),
     accessTokens: createAccessTokens(env),
     engine,
     policies,

@@ -47,6 +47,11 @@ export const origins = z
   );
 
 export const metricsPort = z.coerce.number<string>().int().min(1).max(65_535).optional();
+/** Where a process listens; null: nowhere. */
+export function placeOf(host: string, port: number | undefined) {
+  return port === undefined ? null : { host, port };
+}
+
 /** What both of our drivers take: without a certificate's check, with it, or no TLS at all. */
 const SSL_MODES = ['verify-full', 'require', 'no-verify', 'disable'] as const;
 

@@ -8,6 +8,7 @@ import {
   oidcFaults,
   oidcOf,
   origins,
+  placeOf,
   postgresUrl,
   seenText,
 } from './env-fields.ts';
@@ -26,6 +27,8 @@ export type Env = {
   readonly temporalUiUrl: string | null;
   readonly dataKeys: readonly { readonly id: string; readonly key: Buffer }[];
   readonly hashKey: Buffer;
+  /** They sign callbacks' addresses: the first signs, all verify. The hash key, where none is set. */
+  readonly callbackKeys: readonly [Buffer, ...Buffer[]];
   /** They sign operators' access tokens: the first signs, all verify. The API needs one. */
   readonly tokenKeys: readonly { readonly id: string; readonly key: Buffer }[];
   /** An issuer of ours for operators, beside our own sign-in; null: none. */
@@ -76,6 +79,7 @@ const schema = z.object({
   MALIPO_TEMPORAL_UI_URL: z.url().optional(),
   MALIPO_DATA_KEYS: dataKeys,
   MALIPO_HASH_KEY: keyBytes,
+  MALIPO_CALLBACK_KEYS: dataKeys.optional(),
   MALIPO_TOKEN_KEYS: dataKeys.optional(),
   MALIPO_OIDC_ISSUER: seenText.pipe(z.url()).optional(),
   MALIPO_OIDC_AUDIENCE: seenText.optional(),
@@ -179,6 +183,8 @@ export function readEnv(
   ];
   if (!parsed.success || faults.length > 0) throw new EnvError(faults);
   const env = parsed.data;
+  const callbackKeys = (env.MALIPO_CALLBACK_KEYS ?? []).map(({ key }) => key);
+  const [firstCallbackKey = env.MALIPO_HASH_KEY, ...formerCallbackKeys] = callbackKeys;
   return {
     databaseUrl: env.DATABASE_URL,
     listenDatabaseUrl: env.MALIPO_LISTEN_DATABASE_URL ?? env.DATABASE_URL,
@@ -188,6 +194,7 @@ export function readEnv(
     temporalUiUrl: env.MALIPO_TEMPORAL_UI_URL?.replace(/\/$/, '') ?? null,
     dataKeys: env.MALIPO_DATA_KEYS,
     hashKey: env.MALIPO_HASH_KEY,
+    callbackKeys: [firstCallbackKey, ...formerCallbackKeys],
     tokenKeys: env.MALIPO_TOKEN_KEYS ?? [],
     oidc: oidcOf(env, env.MALIPO_OIDC_ROLE_CLAIM),
     metrics: placeOf(env.MALIPO_METRICS_HOST, env.MALIPO_METRICS_PORT),
@@ -220,10 +227,6 @@ function gatherProviders(names: readonly string[], source: Source): Env['provide
       withPrefix(source, `MALIPO_${name.toUpperCase()}_`, (field) => field.toLowerCase()),
     ]),
   );
-}
-
-function placeOf(host: string, port: number | undefined): Env['metrics'] {
-  return port === undefined ? null : { host, port };
 }
 
 function faultOf(source: Source) {

@@ -13,6 +13,7 @@ export type ReadableSettings = {
   readonly MALIPO_PUBLIC_URL?: string | undefined;
   readonly MALIPO_DATA_KEYS?: readonly Key[] | undefined;
   readonly MALIPO_HASH_KEY?: Buffer | undefined;
+  readonly MALIPO_CALLBACK_KEYS?: readonly Key[] | undefined;
   readonly MALIPO_TOKEN_KEYS?: readonly Key[] | undefined;
   readonly MALIPO_ALLOW_LOOPBACK?: boolean | undefined;
 };
@@ -60,7 +61,12 @@ export function isLocalDatabase(address: string): boolean {
   return named.every((host) => host.startsWith('/') || isLoopbackHost(host));
 }
 
-const RINGS = ['MALIPO_DATA_KEYS', 'MALIPO_HASH_KEY', 'MALIPO_TOKEN_KEYS'] as const;
+const RINGS = [
+  'MALIPO_DATA_KEYS',
+  'MALIPO_HASH_KEY',
+  'MALIPO_CALLBACK_KEYS',
+  'MALIPO_TOKEN_KEYS',
+] as const;
 
 type NamedKey = { readonly variable: string; readonly id: string | null; readonly key: Buffer };
 
@@ -69,7 +75,9 @@ function keyFaults(settings: ReadableSettings): string[] {
   const keys = RINGS.flatMap((variable): readonly NamedKey[] => {
     const value = settings[variable] ?? [];
     if (Buffer.isBuffer(value)) return [{ variable, id: null, key: value }];
-    return value.map(({ id, key }) => ({ variable, id, key }));
+    // Former callback keys: the hash key is the first of them, until its last payment has ended.
+    const counted = variable === 'MALIPO_CALLBACK_KEYS' ? value.slice(0, 1) : value;
+    return counted.map(({ id, key }) => ({ variable, id, key }));
   });
   return keys.flatMap((own, index) => {
     const { variable, id, key } = own;

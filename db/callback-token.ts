@@ -22,24 +22,34 @@ export type CallbackTokens = {
 /** A payment's token opens nothing of a refund, and the other way round. */
 export type TokenSubject = 'payment' | 'refund';
 
-/** @param hashKey the 32 bytes of MALIPO_HASH_KEY; it must not change while payments are open. */
-export function createCallbackTokens(hashKey: Uint8Array): CallbackTokens {
-  const key = subkey(hashKey, 'callback-token');
-  const seal = (subject: TokenSubject, head: string) =>
+/**
+ * @param current signs new tokens: 32 bytes.
+ * @param former are believed as well, for payments that were open when the key was changed.
+ */
+export function createCallbackTokens(
+  current: Uint8Array,
+  ...former: readonly Uint8Array[]
+): CallbackTokens {
+  const keys = [current, ...former].map((key) => subkey(key, 'callback-token'));
+  const sealWith = (key: Uint8Array, subject: TokenSubject, head: string) =>
     createHmac('sha256', key).update(`${PREFIXES[subject]}${head}`).digest('hex').slice(0, 32);
   return {
     issue(subject, workflowHash, attemptOrdinal) {
+      const [key] = keys;
+      if (key === undefined) throw new Error('tokens take a key');
       const head = `${workflowHash}${attemptOrdinal.toString(16).padStart(2, '0')}`;
-      const token = `${head}${seal(subject, head)}`;
+      const token = `${head}${sealWith(key, subject, head)}`;
       if (!TOKEN.test(token)) throw new RangeError('a token takes a hash and an ordinal up to 255');
       return token;
     },
     read(subject, token) {
       const [, workflowHash, ordinal, sealed] = TOKEN.exec(token) ?? [];
       if (workflowHash === undefined || ordinal === undefined || sealed === undefined) return null;
-      const expected = Buffer.from(seal(subject, `${workflowHash}${ordinal}`));
-      if (!timingSafeEqual(expected, Buffer.from(sealed))) return null;
-      return { workflowHash, attemptOrdinal: Number.parseInt(ordinal, 16) };
+      const isOurs = keys.some((key) => {
+        const expected = Buffer.from(sealWith(key, subject, `${workflowHash}${ordinal}`));
+        return timingSafeEqual(expected, Buffer.from(sealed));
+      });
+      return isOurs ? { workflowHash, attemptOrdinal: Number.parseInt(ordinal, 16) } : null;
     },
   };
 }

@@ -8,7 +8,7 @@ const NAME = /^[a-z][a-z0-9]{1,19}$/;
 const TAKEN_WORDS = new Set(
   (
     'api public temporal data hash token log policies environment oidc cors trusted home live ' +
-    'test simulator cache metrics index contract listen worker migrate allow ' +
+    'test simulator cache metrics index contract listen worker migrate allow callback ' +
     'break case catch class const continue debugger default delete do else ' +
     'enum export extends false finally for function if implements import in instanceof interface ' +
     'let new null package private protected return static super switch this throw true try typeof ' +

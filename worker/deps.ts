@@ -29,7 +29,7 @@ export function openDeps(
   log: Log,
 ): WorkerDeps {
   const pool = openWorkerPool(env, log);
-  const tokens = createCallbackTokens(env.hashKey);
+  const tokens = createCallbackTokens(...env.callbackKeys);
   const vault = createVault(env.dataKeys, env.hashKey, sayUnreadable(log));
   const clients = new Map<string, Promise<ProviderClient>>();
   return {

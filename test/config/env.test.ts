@@ -54,6 +54,7 @@ test('what is needed at least gives the documented defaults', () => {
     temporalUiUrl: null,
     dataKeys: [{ id: 'k1', key: KEY }],
     hashKey: HASH_KEY,
+    callbackKeys: [HASH_KEY],
     tokenKeys: [],
     oidc: null,
     metrics: null,
@@ -71,12 +72,13 @@ test('what is needed at least gives the documented defaults', () => {
 });
 
 test('everything else is read when it is there', () => {
-  const next = randomBytes(32);
+  const [next, nextData] = [randomBytes(32), randomBytes(32)];
   const env = read({
     MALIPO_API_HOST: '0.0.0.0',
     MALIPO_API_PORT: '9000',
     MALIPO_TEMPORAL_UI_URL: 'http://127.0.0.1:8233/',
-    MALIPO_DATA_KEYS: `k2:${next.toString('base64')}, k1:${KEY.toString('base64')}`,
+    MALIPO_DATA_KEYS: `k2:${nextData.toString('base64')}, k1:${KEY.toString('base64')}`,
+    MALIPO_CALLBACK_KEYS: `c2:${next.toString('base64')},c1:${HASH_KEY.toString('base64')}`,
     MALIPO_LISTEN_DATABASE_URL: 'postgres://malipo@direct.example.test/malipo?sslmode=verify-full',
     MALIPO_WORKER_HEALTH_PORT: '0',
     MALIPO_LOG_LEVEL: 'debug',
@@ -91,9 +93,10 @@ test('everything else is read when it is there', () => {
     logLevel: 'debug',
     policiesPath: 'policies.local.yaml',
   });
-  // The first key encrypts, so their order must stay.
+  // The first key encrypts or signs, so their order must stay.
+  expect(env.callbackKeys).toEqual([next, HASH_KEY]);
   expect(env.dataKeys).toEqual([
-    { id: 'k2', key: next },
+    { id: 'k2', key: nextData },
     { id: 'k1', key: KEY },
   ]);
 });

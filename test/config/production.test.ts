@@ -199,6 +199,10 @@ test.each<readonly [string, Source]>([
   ],
   ['a foreign one with TLS', { DATABASE_URL: `${DB}?sslmode=require&sslrootcert=/ca.pem` }],
   ['one where that is said not to be needed', { DATABASE_URL: `${DB}?sslmode=disable` }],
+  [
+    'the hash key, to read what it signed before',
+    { MALIPO_CALLBACK_KEYS: `k1:${key()},hash:${SAFE.MALIPO_HASH_KEY}` },
+  ],
   ['live accounts', { ...MPESA, ...STRIPE }],
   [
     'an account behind a gateway of one’s own',

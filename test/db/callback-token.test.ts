@@ -24,6 +24,18 @@ test('a token of another key is refused', () => {
   ).toBeNull();
 });
 
+test('of several keys the first signs, and all of them are believed', () => {
+  const [first, second, third] = [randomBytes(32), randomBytes(32), randomBytes(32)];
+  const before = createCallbackTokens(first).issue('payment', HASH, 3);
+  const changed = createCallbackTokens(second, first);
+  const read = { workflowHash: HASH, attemptOrdinal: 3 };
+  expect(changed.read('payment', before)).toEqual(read);
+  expect(changed.read('refund', before)).toBeNull();
+  const after = changed.issue('payment', HASH, 3);
+  expect(createCallbackTokens(second).read('payment', after)).toEqual(read);
+  expect(createCallbackTokens(second, third).read('payment', before)).toBeNull();
+});
+
 test('with any one digit changed, a token is refused', () => {
   const token = tokens.issue('payment', HASH, 1);
   for (let at = 0; at < token.length; at += 1) {
