@@ -34,7 +34,7 @@ const STATEMENT_TIMEOUT_MS = 10_000;
  * callbacks are kept by the one that is not.
  */
 export async function runApi(): Promise<void> {
-  const env = readEnv(PROVIDER_NAMES, process.env, ({ providers, environment, hasTokenKeys }) => [
+  const env = readEnv(PROVIDER_NAMES, undefined, ({ providers, environment, hasTokenKeys }) => [
     ...(hasTokenKeys ? [] : ['MALIPO_TOKEN_KEYS: is missing']),
     ...faultsOfOwn(providers, environment),
   ]);

@@ -27,7 +27,7 @@ export type Env = {
   readonly temporalUiUrl: string | null;
   readonly dataKeys: readonly { readonly id: string; readonly key: Buffer }[];
   readonly hashKey: Buffer;
-  /** They sign callbacks' addresses: the first signs, all verify. The hash key, where none is set. */
+  /** They sign callbacks' addresses: the first signs, all verify. Without any, the hash key. */
   readonly callbackKeys: readonly [Buffer, ...Buffer[]];
   /** They sign operators' access tokens: the first signs, all verify. The API needs one. */
   readonly tokenKeys: readonly { readonly id: string; readonly key: Buffer }[];

@@ -34,7 +34,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 export async function runWorker(
   adapt: (deps: ActivityDeps) => ActivityDeps = (deps) => deps,
 ): Promise<number> {
-  const env = readEnv(PROVIDER_NAMES, process.env, ({ providers, environment }) =>
+  const env = readEnv(PROVIDER_NAMES, undefined, ({ providers, environment }) =>
     faultsOfOwn(providers, environment),
   );
   const log = createLog('worker', env.logLevel);

@@ -92,6 +92,8 @@ export type TestApi = {
   close(): Promise<void>;
 };
 
+/** As `npm start` sets it. */
+const OWN_MACHINE = { environment: 'sandbox', allowsLoopback: true } as const;
 /** Tests count to the last request, also where the machine is slow. */
 const LIMITS_WAIT_MS = 20_000;
 
@@ -181,8 +183,7 @@ async function serve(
     policies,
     limits,
     publicUrl: TOKEN_CONFIG.publicUrl,
-    environment: 'sandbox',
-    allowsLoopback: true,
+    ...OWN_MACHINE,
     corsOrigins: ['https://shop.example.test'],
     trustedProxies: options.trustedProxies ?? 1,
     providerEnv: PROVIDER_ENV,
