@@ -54,7 +54,7 @@ export function databaseFaults(settings: ReadableSettings): readonly string[] {
 }
 
 /** Whether it is reached without a network: by the loopback address or a socket. */
-export function isLocalDatabase(address: string): boolean {
+function isLocalDatabase(address: string): boolean {
   const url = new URL(address);
   const hosts = [decodeURIComponent(url.hostname), ...url.searchParams.getAll('host')];
   const named = hosts.filter((host) => host !== '');

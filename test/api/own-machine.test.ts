@@ -76,7 +76,11 @@ describe('what was stored when this machine was the merchant’s', () => {
       MALIPO_HASH_KEY: keys.hash.toString('base64'),
     });
     const deps = openDeps(env, connection, 'default', keepLog('warn').log);
-    await work(deps).finally(() => deps.close());
+    try {
+      await work(deps);
+    } finally {
+      await deps.close();
+    }
   }
 
   test.each(['', 'true'])('with MALIPO_ALLOW_LOOPBACK=%s: a webhook', async (allow) => {
@@ -89,9 +93,10 @@ describe('what was stored when this machine was the merchant’s', () => {
     });
     const policy = { timeout_ms: 20_000, schedule_ms: [1_000], disable_after_ms: 3_600_000 };
     await withDeps(allow, async ({ pool, allowsLoopback }) => {
-      const { deliver } = createDeliver({ pool, vault: VAULT, allowsLoopback });
+      const activities = createDeliver({ pool, vault: VAULT, allowsLoopback });
       const environment = new MockActivityEnvironment();
-      await environment.run(() => deliver({ deliveryId, policy })).catch(() => undefined);
+      const send = () => activities.deliver({ deliveryId, policy });
+      await environment.run(send).catch(() => undefined);
     });
     const { body } = await api.send('GET', `/api/v1/deliveries/${deliveryId}`);
     const isTaken = allow === 'true';
