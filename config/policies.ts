@@ -118,7 +118,7 @@ const policies = z.strictObject({
       open: z.int().min(1).max(10_000),
       requests: z.int().min(1).max(100_000),
       per_ms: z.int().min(1000).max(86_400_000),
-      }),
+    }),
     waiting_charges: z.strictObject({
       fairness: z.enum(['ask', 'on', 'off']),
       fair_ms: durationMs.min(1_000),

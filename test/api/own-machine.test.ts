@@ -6,10 +6,9 @@ import { readEnv } from '../../config/env.ts';
 import { insertTestDelivery } from '../../db/deliveries.ts';
 import { saveProviderConfig } from '../../db/provider-configs.ts';
 import { createVault } from '../../db/vault.ts';
-import { insertEndpoint } from '../../db/webhook-endpoints.ts';
 import { PROVIDER_NAMES } from '../../providers/index.ts';
 import { openDeps, type WorkerDeps } from '../../worker/deps.ts';
-import { MERCHANT, VAULT } from '../factories.ts';
+import { MERCHANT, storeEndpoint, VAULT } from '../factories.ts';
 import { type Hook, openHook } from '../hook.ts';
 import { keepLog } from '../kept-log.ts';
 import { temporalAddress } from '../temporal.ts';
@@ -85,15 +84,15 @@ describe('what was stored when this machine was the merchant’s', () => {
 
   test.each(['', 'true'])('with MALIPO_ALLOW_LOOPBACK=%s: a webhook', async (allow) => {
     hook = await openHook();
-    const next = { merchantId: MERCHANT.id, url: hook.url, description: null, eventTypes: [] };
-    const { endpoint } = await insertEndpoint(api.pool, VAULT, next);
+    const { endpoint } = await storeEndpoint(api.pool, { url: hook.url });
     const deliveryId = await insertTestDelivery(api.pool, {
       id: endpoint.id,
       merchantId: MERCHANT.id,
     });
     const policy = { timeout_ms: 20_000, schedule_ms: [1_000], disable_after_ms: 3_600_000 };
     await withDeps(allow, async ({ pool, allowsLoopback }) => {
-      const activities = createDeliver({ pool, vault: VAULT, allowsLoopback });
+      const limits = { posts_max: 1, posts_per_endpoint_max: 1 };
+      const activities = createDeliver({ pool, vault: VAULT, allowsLoopback }, limits);
       const environment = new MockActivityEnvironment();
       const send = () => activities.deliver({ deliveryId, policy });
       await environment.run(send).catch(() => undefined);

@@ -30,11 +30,12 @@ afterAll(() => opened.disposeAsync());
 /** The worker as it starts, with or without a simulator of CPay beside it. */
 function startWorker(address: string | null) {
   const env = readEnv(['stripe', 'cpay'], {
-    DATABASE_URL: database.adminUrl,
+    DATABASE_URL: database.appUrl,
     MALIPO_PUBLIC_URL: 'http://127.0.0.1:1',
     MALIPO_DATA_KEYS: `k1:${key.toString('base64')}`,
     MALIPO_HASH_KEY: key.toString('base64'),
     MALIPO_ENVIRONMENT: 'sandbox',
+    MALIPO_ALLOW_LOOPBACK: 'true',
     MALIPO_CPAY_BASE_URL: address ?? undefined,
   });
   return openDeps(env, connection, 'default', createLog('worker', 'silent'));
