@@ -3,10 +3,13 @@ import type { RequestOptions, Send } from './send.ts';
 import type {
   ApiKey,
   CreateApiKey,
+  ListApiKeys,
   NewApiKey,
   PatchProviderConfig,
   ProviderConfig,
   PutProviderConfig,
+  RevokeApiKey,
+  RevokedApiKey,
 } from './types.ts';
 
 /** Your own accounts at the providers, each under the provider's name. */
@@ -53,8 +56,10 @@ export class ApiKeys {
   }
 
   /** Newest first. */
-  list(options?: RequestOptions): List<ApiKey> {
-    return new List(() => this.#send('listApiKeys', { options }));
+  list(query: ListApiKeys = {}, options?: RequestOptions): List<ApiKey> {
+    return new List((cursor = query.cursor) =>
+      this.#send('listApiKeys', { query: { ...query, cursor }, options }),
+    );
   }
 
   /** The key itself is told this once. It gets no scope that the calling key lacks. */
@@ -62,8 +67,8 @@ export class ApiKeys {
     return this.#send('createApiKey', { body, options });
   }
 
-  /** It opens nothing from now on. */
-  revoke(id: string, options?: RequestOptions): Promise<ApiKey> {
-    return this.#send('revokeApiKey', { of: id, options });
+  /** It opens nothing from now on, and neither do the keys that it made, unless they are kept. */
+  revoke(id: string, query: RevokeApiKey = {}, options?: RequestOptions): Promise<RevokedApiKey> {
+    return this.#send('revokeApiKey', { of: id, query, options });
   }
 }

@@ -1,5 +1,12 @@
 import type { z } from 'zod';
-import type { apiKeyShape, createApiKeyBody, newApiKeyShape } from '../api/api-keys/shape.ts';
+import type {
+  apiKeyShape,
+  createApiKeyBody,
+  listApiKeysQuery,
+  newApiKeyShape,
+  revokeApiKeyQuery,
+  revokedApiKeyShape,
+} from '../api/api-keys/shape.ts';
 import type { problemShape } from '../api/errors.ts';
 import type { deliveredEventShape, eventShape } from '../api/events/present.ts';
 import type { listDeliveriesQuery, listEventsQuery } from '../api/events/schema.ts';
@@ -58,6 +65,7 @@ export type DeliveryWithAttempts = z.output<typeof deliveryWithAttemptsShape>;
 export type ApiKey = z.output<typeof apiKeyShape>;
 /** The key itself is told this once. */
 export type NewApiKey = z.output<typeof newApiKeyShape>;
+export type RevokedApiKey = z.output<typeof revokedApiKeyShape>;
 export type Problem = z.output<typeof problemShape>;
 export type TestDelivery = z.output<typeof testDeliveryShape>;
 export type Recovery = z.output<typeof recoveryShape>;
@@ -80,6 +88,10 @@ export type ListRefunds = Partial<z.output<typeof pageQuery>>;
 export type ListWebhookEndpoints = Partial<z.output<typeof pageQuery>>;
 export type ListEvents = Partial<z.output<typeof listEventsQuery>>;
 export type ListDeliveries = Partial<z.output<typeof listDeliveriesQuery>>;
+export type ListApiKeys = Partial<z.output<typeof listApiKeysQuery>>;
+
+/** What becomes of the keys that a revoked key made. */
+export type RevokeApiKey = Partial<z.output<typeof revokeApiKeyQuery>>;
 
 /** What each operation answers. */
 type Answers = {
@@ -115,7 +127,7 @@ type Answers = {
   resendDelivery: DeliveryWithAttempts;
   listApiKeys: Page<ApiKey>;
   createApiKey: NewApiKey;
-  revokeApiKey: ApiKey;
+  revokeApiKey: RevokedApiKey;
 };
 // An operation without a row above does not compile.
 export type AnswerOf<N extends OperationName> = Answers[N];

@@ -124,6 +124,7 @@ const policies = z.strictObject({
       fair_ms: durationMs.min(1_000),
       unfair_ms: durationMs.min(1_000),
     }),
+    live_keys_max: z.int().min(1).max(1000),
     rate_limits: z.strictObject({
       merchant: rateLimit,
       operator: rateLimit,

@@ -3,13 +3,18 @@ import type { Connection } from './pool.ts';
 import { checkConnection } from './session.ts';
 import { sql } from './sql.ts';
 
+/** The trigger of outgoing events notifies on it, with the merchant's id. */
+export const EVENT_CHANNEL = 'malipo_event';
+const ACCESS = 'access ';
+
 export type Listener = { close(): Promise<void> };
 
 export type ListenerOptions = {
   /** PostgreSQL itself: a pooler hands a connection to another client after each transaction. */
   readonly databaseUrl: string;
   readonly channel: string;
-  readonly onNotification: () => void;
+  /** @param payload empty after a break, when some may have been missed. */
+  readonly onNotification: (payload: string) => void;
   /** Sends a notification by another connection. */
   readonly notify: () => Promise<unknown>;
   /** Told when notifications begin to arrive, and when one that was sent did not. */
@@ -53,16 +58,16 @@ export function openListener(options: ListenerOptions): Listener {
     client = next;
     next.on('error', () => undefined);
     next.on('end', again);
-    next.on('notification', () => {
+    next.on('notification', ({ payload = '' }) => {
       hearing.heard();
-      options.onNotification();
+      options.onNotification(payload);
     });
     try {
       await next.connect();
       await checkConnection(next, false);
       await next.query(`LISTEN ${pg.escapeIdentifier(options.channel)}`);
       failures = 0;
-      options.onNotification();
+      options.onNotification('');
       hearing.start();
     } catch {
       await next.end().catch(() => undefined);
@@ -116,6 +121,16 @@ function createHearing({
 }
 
 /** Tells whoever listens on a channel that there is something to look for. */
-export async function notify(db: Connection, channel: string): Promise<void> {
-  await db.query(sql.typeAlias('none')`SELECT FROM pg_notify(${channel}, '')`);
+export async function notify(db: Connection, channel: string, payload = ''): Promise<void> {
+  await db.query(sql.typeAlias('none')`SELECT FROM pg_notify(${channel}, ${payload})`);
+}
+
+/** Tells the live feeds of all processes to ask again which of a merchant's keys are good. */
+export async function notifyAccessChanged(db: Connection, merchantId: string): Promise<void> {
+  await notify(db, EVENT_CHANNEL, `${ACCESS}${merchantId}`);
+}
+
+/** Whose access changed, by a notification of that; null for any other. */
+export function readAccessChanged(payload: string): string | null {
+  return payload.startsWith(ACCESS) ? payload.slice(ACCESS.length) : null;
 }

@@ -4,6 +4,7 @@ import { isScope, SCOPE_NAMES, type Scope } from '../domain/access.ts';
 import { hashApiKey, hintOf } from './api-key.ts';
 import { isReadOnly } from './away.ts';
 import { newId } from './ids.ts';
+import { notifyAccessChanged } from './listener.ts';
 import type { Connection } from './pool.ts';
 import { sql } from './sql.ts';
 
@@ -29,22 +30,6 @@ const merchantRow = z.object({
   created_at: z.string(),
 });
 export type Merchant = z.infer<typeof merchantRow>;
-
-const apiKeyRow = z.object({
-  id: z.string(),
-  merchant_id: z.string(),
-  name: z.string(),
-  prefix: z.string(),
-  scopes,
-  expires_at: z.string().nullable(),
-  revoked_at: z.string().nullable(),
-  last_used_at: z.string().nullable(),
-  created_by: z.string().nullable(),
-  created_at: z.string(),
-});
-export type ApiKey = z.infer<typeof apiKeyRow>;
-const API_KEY = sql.fragment`id, merchant_id, name, prefix, scopes, expires_at, revoked_at,
-  last_used_at, created_by, created_at`;
 
 /** Creates a merchant, or keeps the one that is there. */
 export async function ensureMerchant(
@@ -78,13 +63,19 @@ export async function updateMerchant(
   id: string,
   changes: { readonly name?: string | undefined; readonly active?: boolean | undefined },
 ): Promise<Merchant | null> {
-  return await db.maybeOne(sql.type(merchantRow)`
+  const merchant = await db.maybeOne(sql.type(merchantRow)`
     UPDATE merchants SET name = coalesce(${changes.name ?? null}, name),
       active = coalesce(${changes.active ?? null}::boolean, active)
     WHERE id = ${id} RETURNING id, name, active, created_at`);
+  if (merchant?.active === false) await notifyAccessChanged(db, id);
+  return merchant;
 }
 
-/** Stores a key's hash; the key itself is never stored. The same key again changes nothing. */
+/**
+ * Stores a given key's hash, for the command line, a sandbox or demo data; the same key again
+ * changes nothing. Keys that the API makes are counted, see `insertApiKey`.
+ * @returns the key's id; null where the key was there.
+ */
 export async function ensureApiKey(
   db: Connection,
   key: {
@@ -95,31 +86,13 @@ export async function ensureApiKey(
     readonly expiresAt?: string | null;
     readonly createdBy?: string;
   },
-): Promise<ApiKey | null> {
-  return await db.maybeOne(sql.type(apiKeyRow)`
+): Promise<{ readonly id: string } | null> {
+  return await db.maybeOne(sql.typeAlias('id')`
     INSERT INTO api_keys (id, merchant_id, prefix, hash, scopes, name, expires_at, created_by)
     VALUES (${newId('api_key')}, ${key.merchantId}, ${hintOf(key.apiKey)},
       ${sql.binary(hashApiKey(key.apiKey))}, ${sql.array([...(key.scopes ?? SCOPE_NAMES)], 'text')},
       ${key.name ?? ''}, ${key.expiresAt ?? null}, ${key.createdBy ?? null})
-    ON CONFLICT (hash) DO NOTHING RETURNING ${API_KEY}`);
-}
-
-/** A merchant's keys, newest first; they are few. */
-export async function listApiKeys(db: Connection, merchantId: string): Promise<readonly ApiKey[]> {
-  return await db.any(sql.type(apiKeyRow)`
-    SELECT ${API_KEY} FROM api_keys WHERE merchant_id = ${merchantId}
-    ORDER BY id DESC LIMIT 1000`);
-}
-
-/** From now on the key opens nothing. Null when the merchant has no such key. */
-export async function revokeApiKey(
-  db: Connection,
-  merchantId: string,
-  id: string,
-): Promise<ApiKey | null> {
-  return await db.maybeOne(sql.type(apiKeyRow)`
-    UPDATE api_keys SET revoked_at = coalesce(revoked_at, now())
-    WHERE id = ${id} AND merchant_id = ${merchantId} RETURNING ${API_KEY}`);
+    ON CONFLICT (hash) DO NOTHING RETURNING id`);
 }
 
 /**

@@ -50,10 +50,15 @@ export async function insertOperator(
     ON CONFLICT (email) DO NOTHING RETURNING ${OPERATOR}`);
 }
 
-/** They are few. */
-export async function listOperators(db: Connection): Promise<readonly Operator[]> {
+/** Newest first. @param beforeId the last of the page before. */
+export async function listOperators(
+  db: Connection,
+  beforeId: string | null,
+  limit: number,
+): Promise<readonly Operator[]> {
   return await db.any(sql.type(operatorRow)`
-    SELECT ${OPERATOR} FROM operators ORDER BY id DESC LIMIT 1000`);
+    SELECT ${OPERATOR} FROM operators
+    WHERE ${beforeId}::text IS NULL OR id < ${beforeId} ORDER BY id DESC LIMIT ${limit}`);
 }
 
 /**

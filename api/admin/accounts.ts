@@ -1,12 +1,11 @@
 import { z } from 'zod';
+import { listApiKeys, revokeApiKey } from '../../db/api-keys.ts';
 import { newId } from '../../db/ids.ts';
 import {
   ensureMerchant,
   findMerchant,
-  listApiKeys,
   listMerchants,
   type Merchant,
-  revokeApiKey,
   updateMerchant,
 } from '../../db/merchants.ts';
 import { isId } from '../../domain/id.ts';
@@ -14,22 +13,18 @@ import {
   apiKeyShape,
   createApiKey,
   createApiKeyBody,
+  listApiKeysQuery,
   newApiKeyShape,
   presentApiKey,
+  presentRevocation,
+  revokeApiKeyQuery,
+  revokedApiKeyShape,
 } from '../api-keys/shape.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { pageQuery, text } from '../schema.ts';
-import {
-  createdAt,
-  findPage,
-  idOf,
-  objectOf,
-  pageOf,
-  presentWholeList,
-  wholeListOf,
-} from '../shape.ts';
+import { createdAt, findPage, idOf, objectOf, pageOf } from '../shape.ts';
 
 const tag = 'Operators';
 const viewing = { kind: 'operator', role: 'viewer' } as const;
@@ -117,12 +112,17 @@ export const accountOperations: readonly Operation[] = [
     method: 'get',
     path: `${one}/api-keys`,
     tag,
-    summary: 'List a merchant’s API keys',
+    summary: 'List a merchant’s API keys, newest first',
+    description: '`created_by` tells which key or operator made which.',
     access: viewing,
-    answers: { 200: { description: 'Newest first', schema: wholeListOf(apiKeyShape) } },
-    async handle(deps, { param }) {
-      const keys = await listApiKeys(deps.pool, (await requireMerchant(deps, param('id'))).id);
-      return { status: 200, body: presentWholeList(keys.map(presentApiKey)) };
+    query: listApiKeysQuery,
+    answers: { 200: { description: 'A page of keys', schema: pageOf(apiKeyShape) } },
+    async handle(deps, { param, query }) {
+      const { id } = await requireMerchant(deps, param('id'));
+      const isLiveOnly = query.status === 'live';
+      const list = (limit: number, beforeId: string | null) =>
+        listApiKeys(deps.pool, id, { isLiveOnly, beforeId, limit });
+      return { status: 200, body: await findPage('api_key', query, list, presentApiKey) };
     },
   }),
   declare({
@@ -134,9 +134,11 @@ export const accountOperations: readonly Operation[] = [
     access: ruling,
     body: createApiKeyBody,
     answers: { 201: { description: 'The key, told once', schema: newApiKeyShape } },
+    problems: ['limit_reached'],
     async handle(deps, { param, body, caller }) {
       const { id } = await requireMerchant(deps, param('id'));
-      return { status: 201, body: await createApiKey(deps, id, body, caller.operatorId) };
+      const made = await createApiKey(deps.pool, deps, id, body, caller.operatorId);
+      return { status: 201, body: made };
     },
   }),
   declare({
@@ -144,15 +146,17 @@ export const accountOperations: readonly Operation[] = [
     method: 'delete',
     path: `${one}/api-keys/{key_id}`,
     tag,
-    summary: 'Revoke a merchant’s API key',
+    summary: 'Revoke a merchant’s API key, and the keys that were made with it',
     access: ruling,
-    answers: { 200: { description: 'The revoked key', schema: apiKeyShape } },
-    async handle(deps, { param }) {
-      const { id } = await requireMerchant(deps, param('id'));
-      const keyId = param('key_id');
-      const key = isId('api_key', keyId) ? await revokeApiKey(deps.pool, id, keyId) : null;
-      if (key === null) throw new ApiError('not_found', 'the merchant has no such key');
-      return { status: 200, body: presentApiKey(key) };
+    query: revokeApiKeyQuery,
+    answers: { 200: { description: 'The revoked key', schema: revokedApiKeyShape } },
+    async handle(deps, { param, query }) {
+      const { id: merchantId } = await requireMerchant(deps, param('id'));
+      const id = param('key_id');
+      if (!isId('api_key', id)) throw new ApiError('not_found', 'the merchant has no such key');
+      const keepsDescendants = query.descendants === 'keep';
+      const asked = { merchantId, id, by: null, keepsDescendants };
+      return { status: 200, body: presentRevocation(await revokeApiKey(deps.pool, asked)) };
     },
   }),
 ];

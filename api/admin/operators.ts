@@ -10,16 +10,16 @@ import { ROLES } from '../../domain/access.ts';
 import { isId } from '../../domain/id.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { newPassword as password, text } from '../schema.ts';
+import { pageQuery, newPassword as password, text } from '../schema.ts';
 import {
   createdAt,
+  findPage,
   idOf,
   objectOf,
-  presentWholeList,
+  pageOf,
   textOrNull,
   time,
   timeOrNull,
-  wholeListOf,
 } from '../shape.ts';
 import { WHO_KNOWS_A_PASSWORD } from './decide.ts';
 
@@ -54,12 +54,13 @@ export const operatorOperations: readonly Operation[] = [
     method: 'get',
     path: '/api/v1/admin/operators',
     tag,
-    summary: 'List operators',
+    summary: 'List operators, newest first',
     access: ruling,
-    answers: { 200: { description: 'Newest first', schema: wholeListOf(operatorShape) } },
-    async handle({ pool }) {
-      const operators = await listOperators(pool);
-      return { status: 200, body: presentWholeList(operators.map(presentOperator)) };
+    query: pageQuery,
+    answers: { 200: { description: 'A page of operators', schema: pageOf(operatorShape) } },
+    async handle({ pool }, { query }) {
+      const list = (limit: number, beforeId: string | null) => listOperators(pool, beforeId, limit);
+      return { status: 200, body: await findPage('operator', query, list, presentOperator) };
     },
   }),
   declare({

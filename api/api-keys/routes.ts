@@ -1,15 +1,19 @@
-import { listApiKeys, revokeApiKey } from '../../db/merchants.ts';
+import { listApiKeys, revokeApiKey } from '../../db/api-keys.ts';
 import type { MerchantCaller } from '../../domain/access.ts';
 import { isId } from '../../domain/id.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { presentWholeList, wholeListOf } from '../shape.ts';
+import { findPage, pageOf } from '../shape.ts';
 import {
   apiKeyShape,
   createApiKey,
   createApiKeyBody,
+  listApiKeysQuery,
   newApiKeyShape,
   presentApiKey,
+  presentRevocation,
+  revokeApiKeyQuery,
+  revokedApiKeyShape,
 } from './shape.ts';
 
 const tag = 'API keys';
@@ -22,12 +26,16 @@ export const apiKeyOperations: readonly Operation[] = [
     method: 'get',
     path: '/api/v1/api-keys',
     tag,
-    summary: 'List your API keys',
+    summary: 'List your API keys, newest first',
+    description: '`created_by` tells which key made which.',
     access: { kind: 'merchant', scope: 'api_keys:read' },
-    answers: { 200: { description: 'Newest first', schema: wholeListOf(apiKeyShape) } },
-    async handle({ pool }, { caller }) {
-      const keys = await listApiKeys(pool, caller.merchantId);
-      return { status: 200, body: presentWholeList(keys.map(presentApiKey)) };
+    query: listApiKeysQuery,
+    answers: { 200: { description: 'A page of keys', schema: pageOf(apiKeyShape) } },
+    async handle({ pool }, { caller, query }) {
+      const isLiveOnly = query.status === 'live';
+      const list = (limit: number, beforeId: string | null) =>
+        listApiKeys(pool, caller.merchantId, { isLiveOnly, beforeId, limit });
+      return { status: 200, body: await findPage('api_key', query, list, presentApiKey) };
     },
   }),
   declare({
@@ -37,10 +45,11 @@ export const apiKeyOperations: readonly Operation[] = [
     tag,
     summary: 'Create an API key',
     description:
-      'It is told once. It gets no scope that the calling key lacks, and does not outlive it.',
+      'It is told once. It gets no scope that the calling key lacks, ends no later, and is revoked with it. A merchant has 50 good keys at most, unless `api.live_keys_max` of the policies says otherwise.',
     access: writing,
     body: createApiKeyBody,
     answers: { 201: { description: 'The key', schema: newApiKeyShape } },
+    problems: ['limit_reached'],
     async handle(deps, { caller, body }) {
       const scopes = body.scopes ?? [...caller.scopes];
       const beyond = scopes.filter((scope) => !caller.scopes.includes(scope));
@@ -48,7 +57,8 @@ export const apiKeyOperations: readonly Operation[] = [
         throw new ApiError('forbidden', `the calling key lacks ${beyond.join(', ')} itself`);
       }
       const asked = { ...body, scopes, expires_at: capExpiry(caller, body.expires_at) };
-      const made = await createApiKey(deps, caller.merchantId, asked, caller.apiKeyId);
+      const { merchantId, apiKeyId } = caller;
+      const made = await createApiKey(deps.pool, deps, merchantId, asked, apiKeyId);
       return { status: 201, body: made };
     },
   }),
@@ -58,14 +68,18 @@ export const apiKeyOperations: readonly Operation[] = [
     path: '/api/v1/api-keys/{id}',
     tag,
     summary: 'Revoke an API key',
-    description: 'It opens nothing from now on.',
+    description:
+      'It opens nothing from now on, and neither do the keys that it made, and that those made: a thief makes others of a stolen key. A key revokes itself and those that hold no scope beyond its own. To replace a key, make the next one with it and revoke it with the next one, which stays.',
     access: writing,
-    answers: { 200: { description: 'The revoked key', schema: apiKeyShape } },
-    async handle({ pool }, { caller, param }) {
+    query: revokeApiKeyQuery,
+    answers: { 200: { description: 'The revoked key', schema: revokedApiKeyShape } },
+    async handle({ pool }, { caller, param, query }) {
       const id = param('id');
-      const key = isId('api_key', id) ? await revokeApiKey(pool, caller.merchantId, id) : null;
-      if (key === null) throw new ApiError('not_found', 'no key of yours has this id');
-      return { status: 200, body: presentApiKey(key) };
+      if (!isId('api_key', id)) throw new ApiError('not_found', 'no key of yours has this id');
+      const keepsDescendants = query.descendants === 'keep';
+      const { merchantId } = caller;
+      const asked = { merchantId, id, by: caller, keepsDescendants };
+      return { status: 200, body: presentRevocation(await revokeApiKey(pool, asked)) };
     },
   }),
 ];

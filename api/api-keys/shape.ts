@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { KEY_MODES, makeApiKey } from '../../db/api-key.ts';
-import { type ApiKey, ensureApiKey } from '../../db/merchants.ts';
+import { type ApiKey, insertApiKey, type Revocation } from '../../db/api-keys.ts';
+import type { Connection } from '../../db/pool.ts';
 import { SCOPE_NAMES, SCOPES } from '../../domain/access.ts';
 import type { ApiDeps } from '../deps.ts';
-import { moment, text } from '../schema.ts';
+import { ApiError } from '../errors.ts';
+import { moment, pageQuery, text } from '../schema.ts';
 import { createdAt, explain, idOf, objectOf, timeOrNull } from '../shape.ts';
 
 export const createApiKeyBody = z
@@ -42,6 +44,28 @@ export const apiKeyShape = z
   })
   .meta({ id: 'ApiKey' });
 
+export const revokedApiKeyShape = apiKeyShape
+  .extend({
+    revoked_descendants: z.array(z.string()).meta({
+      description: 'The ids of the keys that were revoked with it, oldest first',
+    }),
+  })
+  .meta({ id: 'RevokedApiKey' });
+
+export const listApiKeysQuery = pageQuery.extend({
+  status: z
+    .literal('live')
+    .optional()
+    .meta({ description: 'Only those that are neither revoked nor have ended' }),
+});
+
+export const revokeApiKeyQuery = z.strictObject({
+  descendants: z.enum(['revoke', 'keep']).default('revoke').meta({
+    description:
+      'What becomes of the keys that it made, and that those made: they are revoked as well, unless `keep` is sent',
+  }),
+});
+
 /** Told once, at its creation. */
 export const newApiKeyShape = apiKeyShape
   .extend({ key: z.string().meta({ description: 'Shown this once' }) })
@@ -64,22 +88,50 @@ export function presentApiKey(key: ApiKey): z.input<typeof apiKeyShape> {
   };
 }
 
-/** Makes a key. @param createdBy the id of the key or operator that asked. */
+/**
+ * Makes a key.
+ * @param createdBy the id of the key or operator that asked.
+ * @throws ApiError limit_reached, unauthorized.
+ */
 export async function createApiKey(
-  { pool, environment }: ApiDeps,
+  db: Connection,
+  { environment, policies }: Pick<ApiDeps, 'environment' | 'policies'>,
   merchantId: string,
   body: z.output<typeof createApiKeyBody>,
   createdBy: string,
 ): Promise<z.input<typeof newApiKeyShape>> {
   const apiKey = makeApiKey(KEY_MODES[environment]);
-  const stored = await ensureApiKey(pool, {
+  const liveMax = policies.api.live_keys_max;
+  const made = await insertApiKey(db, {
     merchantId,
     apiKey,
     name: body.name,
     scopes: body.scopes ?? SCOPE_NAMES,
     expiresAt: body.expires_at ?? null,
     createdBy,
+    liveMax,
   });
-  if (stored === null) throw new Error('a new key cannot be there already');
-  return { ...presentApiKey(stored), key: apiKey };
+  if (made.kind === 'creator_ended') throw callerEnded();
+  if (made.kind === 'too_many') {
+    const detail = `the merchant has ${liveMax} keys that are good, and may have no more: revoke one that nobody uses`;
+    throw new ApiError('limit_reached', detail);
+  }
+  return { ...presentApiKey(made.key), key: apiKey };
+}
+
+/** @throws ApiError not_found, forbidden, unauthorized. */
+export function presentRevocation(revocation: Revocation): z.input<typeof revokedApiKeyShape> {
+  if (revocation.kind === 'unknown') throw new ApiError('not_found', 'there is no such key here');
+  if (revocation.kind === 'caller_ended') throw callerEnded();
+  if (revocation.kind === 'wider') {
+    const lacking = revocation.scopes.join(', ');
+    const detail = `the key holds ${lacking}, which the calling key lacks: revoke it with one that has all of its scopes, or with the key itself`;
+    throw new ApiError('forbidden', detail);
+  }
+  const { key, descendants } = revocation;
+  return { ...presentApiKey(key), revoked_descendants: [...descendants] };
+}
+
+function callerEnded(): ApiError {
+  return new ApiError('unauthorized', 'the calling key was revoked or has ended: use another one');
 }

@@ -1,12 +1,16 @@
 import type { Log } from '../../config/log.ts';
 import { createOutageLog } from '../../config/outage-log.ts';
-import { notify, openListener } from '../../db/listener.ts';
+import {
+  EVENT_CHANNEL,
+  type Listener,
+  notify,
+  openListener,
+  readAccessChanged,
+} from '../../db/listener.ts';
 import { findLatestCursor, listEvents, type OutgoingEvent } from '../../db/outgoing-events.ts';
 import type { Pool } from '../../db/pool.ts';
 
 const PAGE = 500;
-/** The trigger of outgoing events notifies on it. */
-const CHANNEL = 'malipo_event';
 
 /** All events as they happen, for everybody who is connected to this process. */
 export type Feed = {
@@ -24,13 +28,16 @@ type FeedSource = {
   readonly log: Log;
   /** Told whether notifications arrive. */
   readonly onHearing: (isHearing: boolean) => void;
+  /** Told when a key of a merchant was revoked, or all of them by switching it off. */
+  readonly onAccessChanged: (merchantId: string) => void;
 };
 
 /** @param onEvents gets events in order, each once. */
 export function openFeed(
-  { pool, databaseUrl, lookEveryMs, log, onHearing }: FeedSource,
+  source: FeedSource,
   onEvents: (events: readonly OutgoingEvent[]) => void,
 ): Feed {
+  const { pool, lookEveryMs, log } = source;
   const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
   let cursor: string | null = null;
   let looking: Promise<void> | null = null;
@@ -67,13 +74,7 @@ export function openFeed(
         if (isAskedAgain) wake();
       });
   };
-  const listener = openListener({
-    databaseUrl,
-    channel: CHANNEL,
-    onNotification: wake,
-    notify: () => notify(pool, CHANNEL),
-    onHearing,
-  });
+  const listener = listen(source, wake);
   const timer = setInterval(wake, lookEveryMs);
   wake();
   return {
@@ -86,6 +87,23 @@ export function openFeed(
       await looking;
     },
   };
+}
+
+function listen(
+  { pool, databaseUrl, onHearing, onAccessChanged }: FeedSource,
+  onEvent: () => void,
+): Listener {
+  return openListener({
+    databaseUrl,
+    channel: EVENT_CHANNEL,
+    onNotification(payload) {
+      const merchantId = readAccessChanged(payload);
+      if (merchantId === null) onEvent();
+      else onAccessChanged(merchantId);
+    },
+    notify: () => notify(pool, EVENT_CHANNEL),
+    onHearing,
+  });
 }
 
 /** True when the first place comes after the second. */

@@ -36,7 +36,10 @@ export function openLive(
   const { pool, log } = deps;
   const { lookEveryMs, readsMax, readsEachMax } = settings;
   const onHearing = deps.deployment.setHearing;
-  const feed = openFeed({ pool, databaseUrl, lookEveryMs, log, onHearing }, (events) => {
+  // The notification may be for another process: each asks about its own clients.
+  const onAccessChanged = (merchantId: string) => check.ofMerchant(merchantId);
+  const source = { pool, databaseUrl, lookEveryMs, log, onHearing, onAccessChanged };
+  const feed = openFeed(source, (events) => {
     for (const event of events) {
       const told = tellEvent(event);
       for (const session of sessions) session.offer(event, told);
@@ -45,7 +48,8 @@ export function openLive(
   const readsOf = openSharedTurns(readsMax, readsEachMax);
   const hall: Hall = { deps, pool, log, feed, settings, readsOf, sessions };
   const entrance = openEntrance(deps, settings, () => server.clients.size);
-  const timers = [beat(server, settings), recheck(hall)];
+  const check = recheck(hall);
+  const timers = [beat(server, settings), check.timer];
   const enter = async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const admission = await entrance(request, socket);
     if (admission.kind === 'refused') {
@@ -107,12 +111,11 @@ function beat(server: WebSocketServer, { heartbeatMs }: LiveSettings): NodeJS.Ti
 }
 
 /** Who was let in stays only as long as it would be let in again. */
-function recheck({ deps, sessions, settings }: Hall): NodeJS.Timeout {
-  let isAsking = false;
-  const ask = async () => {
+function recheck({ deps, sessions, settings }: Hall) {
+  const ask = async (asked: Iterable<Session>) => {
     let unasked = 0;
     let err: unknown = null;
-    for (const [token, theirs] of Map.groupBy(sessions, (session) => session.token)) {
+    for (const [token, theirs] of Map.groupBy(asked, (session) => session.token)) {
       // While nobody can say, such as with an issuer away, who is in stays in.
       const found = await findLiveCaller(deps, token).catch((error: unknown) => {
         unasked += theirs.length;
@@ -125,11 +128,18 @@ function recheck({ deps, sessions, settings }: Hall): NodeJS.Timeout {
     // Once a round: while the database is away, each of thousands would say the same.
     if (unasked > 0) deps.log.warn({ clients: unasked, err }, 'live clients were not rechecked');
   };
-  return setInterval(() => {
+  let isAsking = false;
+  const timer = setInterval(() => {
     if (isAsking) return;
     isAsking = true;
-    void ask().finally(() => {
+    void ask(sessions).finally(() => {
       isAsking = false;
     });
   }, settings.recheckMs);
+  return {
+    timer,
+    ofMerchant(merchantId: string) {
+      void ask([...sessions].filter((session) => session.merchantId === merchantId));
+    },
+  };
 }

@@ -115,6 +115,7 @@ const FIELDS: Readonly<Record<string, unknown>> = {
   refresh_token: 'rt_…',
   remote_address: '203.0.113.7',
   request_id: exampleId('request'),
+  revoked_descendants: [exampleId('api_key')],
   role: 'operator',
   says: 'succeeded',
   scopes: ['payments:read', 'payments:write'],

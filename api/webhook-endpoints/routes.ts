@@ -46,7 +46,7 @@ export const webhookEndpointOperations: readonly Operation[] = [
     description:
       'Events are POSTed to it, signed by Standard Webhooks (`webhook-id`, `webhook-timestamp`, `webhook-signature`) with the secret that is told here once. Answer 2xx within ten seconds. Else it is tried again for about three days; an event may come twice, with one `webhook-id`. The same `url` again answers 200 with the endpoint that has it: nothing of it is changed, and its secret is not told again. If you do not have the secret, rotate it. You may have 20 endpoints, switched on or off; deleted ones do not count.',
     access: writing,
-    problems: ['too_many_endpoints'],
+    problems: ['limit_reached'],
     body: createEndpointBody,
     answers: {
       200: {
@@ -196,7 +196,7 @@ export const webhookEndpointOperations: readonly Operation[] = [
 
 function tooManyEndpoints(most: number): ApiError {
   const detail = `a merchant has at most ${most} endpoints, switched on or off: delete one first`;
-  return new ApiError('too_many_endpoints', detail);
+  return new ApiError('limit_reached', detail);
 }
 
 function show(endpoint: WebhookEndpoint) {

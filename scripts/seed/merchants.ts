@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { makeApiKey } from '../../db/api-key.ts';
-import { ensureApiKey, listApiKeys } from '../../db/merchants.ts';
+import { listApiKeys } from '../../db/api-keys.ts';
+import { ensureApiKey } from '../../db/merchants.ts';
 import { sql } from '../../db/sql.ts';
 import { SCOPE_NAMES, type Scope } from '../../domain/access.ts';
 import { makeId } from '../../domain/id.ts';
@@ -56,7 +57,8 @@ export async function storeKeys(
   { pool }: Parts,
   { id: merchantId }: DemoMerchant,
 ): Promise<readonly { readonly name: string; readonly apiKey: string }[]> {
-  const there = new Set((await listApiKeys(pool, merchantId)).map(({ name }) => name));
+  const page = { isLiveOnly: false, beforeId: null, limit: 1_000 };
+  const there = new Set((await listApiKeys(pool, merchantId, page)).map(({ name }) => name));
   const made = KEYS.filter(({ name }) => !there.has(name)).map((key) => ({
     ...key,
     apiKey: makeApiKey('test'),

@@ -58,9 +58,12 @@ async function ask(operation: Operation, authorization: string, request?: GoodRe
   });
 }
 
-const keyWith = async (scopes: readonly Scope[], merchantId: string = MERCHANT.id) => {
-  const apiKey = makeApiKey('test');
-  await ensureApiKey(api.pool, { merchantId, apiKey, scopes });
+/** One for each set of scopes: a merchant has not many keys. */
+const madeKeys = new Map<string, string>();
+const keyWith = async (scopes: readonly Scope[]) => {
+  const apiKey = madeKeys.get(scopes.join()) ?? makeApiKey('test');
+  madeKeys.set(scopes.join(), apiKey);
+  await ensureApiKey(api.pool, { merchantId: MERCHANT.id, apiKey, scopes });
   return `Bearer ${apiKey}`;
 };
 const UNAUTHORIZED = { status: 401, body: { code: 'unauthorized' } };

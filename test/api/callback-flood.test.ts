@@ -131,7 +131,7 @@ describe('where the policies say from where M-Pesa calls', () => {
     ['2001:db9::7', ['196.201.212.0/24', '2001:db8::/32'], 404],
     ['196.201.212.69', ['::/0'], 404],
   ] as const)('a callback from %s (%j) is answered %s', async (address, networks, answer) => {
-    await start({ callbackAddresses: { mpesa: [...networks] } });
+    await start({ policies: { callback_addresses: { mpesa: [...networks] } } });
     const sending = { body: makeStkCallback(), headers: from(address) };
     const told = await api.send('POST', stkPath(api, await processing()), sending);
     expect(told.status).toBe(answer);

@@ -60,7 +60,7 @@ test('a merchant has so many endpoints and no more, also if it creates them at o
   const refused = answers.filter(({ status }) => status !== 201);
   expect(refused).toHaveLength(5);
   for (const { status, body } of refused) {
-    expect([status, body.code]).toEqual([409, 'too_many_endpoints']);
+    expect([status, body.code]).toEqual([409, 'limit_reached']);
     expect(body.detail).toContain(`at most ${ENDPOINTS_MAX}`);
   }
   const [newest] = await listAll(send);

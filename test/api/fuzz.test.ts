@@ -34,7 +34,7 @@ let admin: Send;
 let makeGood: (operation: Operation) => Promise<GoodRequest>;
 beforeAll(async () => {
   const rateLimits = Object.fromEntries(LIMITS.map((name) => [name, NO_LIMIT]));
-  api = await openTestApi({ rateLimits });
+  api = await openTestApi({ rateLimits, policies: { live_keys_max: 1_000_000 } });
   admin = (await openOperator(api, 'admin')).send;
   makeGood = await openGoodRequests(api);
 });

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LiveSettings } from '../../api/live/settings.ts';
 import { makeApiKey } from '../../db/api-key.ts';
-import { ensureApiKey, revokeApiKey, updateMerchant } from '../../db/merchants.ts';
+import { revokeApiKey } from '../../db/api-keys.ts';
+import { ensureApiKey, updateMerchant } from '../../db/merchants.ts';
 import { updateOperator } from '../../db/operators.ts';
 import { MERCHANT, storePaymentIn } from '../factories.ts';
 import { keepLog } from '../kept-log.ts';
@@ -133,7 +134,8 @@ describe('who may no longer hear is closed with 4401', () => {
       await subscribe(api.url, apiKey),
       await subscribe(api.url, api.apiKey),
     ];
-    await revokeApiKey(api.pool, MERCHANT.id, key?.id ?? '');
+    const asked = { merchantId: MERCHANT.id, id: key?.id ?? '', by: null };
+    await revokeApiKey(api.pool, { ...asked, keepsDescendants: false });
     await expectClosed(revoked);
     await until(() => typesOf(other).includes('payment.created'));
   });

@@ -1,9 +1,10 @@
 import { openTestApi, type TestApi } from './server.ts';
 
 /** Who is asked for money too often is asked no more, and nobody learns it too late. */
+const phone_limit = { open: 3, requests: 10, per_ms: 3_600_000 };
 let api: TestApi;
 beforeAll(async () => {
-  api = await openTestApi({ phoneLimit: { open: 3, requests: 10, per_ms: 3_600_000 } });
+  api = await openTestApi({ policies: { phone_limit } });
 });
 afterAll(() => api.close());
 

@@ -36,7 +36,7 @@ export async function storeOneOfEach(api: TestApi): Promise<Seeds> {
     'webhook-endpoints': endpoint,
     events: told?.id ?? '',
     deliveries: await first('deliveries'),
-    'api-keys': await make('api-keys', { name: 'Web shop', scopes: ['payments:read'] }),
+    'api-keys': await make('api-keys', { name: 'Web shop', scopes: ['api_keys:write'] }),
     'webhook-events': event.id,
     merchants: MERCHANT.id,
     operators: operator?.id ?? '',

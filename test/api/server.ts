@@ -101,9 +101,7 @@ const LIMITS_WAIT_MS = 20_000;
 export type TestApiOptions = {
   readonly live?: Partial<LiveSettings>;
   readonly rateLimits?: Partial<Policies['api']['rate_limits']>;
-  readonly callbackAddresses?: Policies['api']['callback_addresses'];
-  /** Left out, a phone may be asked as often as a test likes. */
-  readonly phoneLimit?: Policies['api']['phone_limit'];
+  readonly policies?: Partial<Policies['api']>;
   readonly timeouts?: Partial<ServerTimeouts>;
   readonly trustedProxies?: number;
   /** Puts failures between the steps. */
@@ -147,15 +145,15 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
   };
 }
 
-function policiesFor(options: TestApiOptions): Policies {
-  const shipped = readPolicies(POLICY_DEFAULTS, null);
-  const rate_limits = { ...shipped.api.rate_limits, ...options.rateLimits };
+function policiesOf({ rateLimits, policies }: TestApiOptions): Policies {
+  const { api: shipped, ...others } = readPolicies(POLICY_DEFAULTS, null);
+  const rate_limits = { ...shipped.rate_limits, ...rateLimits };
   // A machine that is slow is no database that is: nothing here is refused for its time.
   const start_wait_ms = REQUEST_WAIT_MAX_MS;
-  const phone_limit = options.phoneLimit ?? { open: 1_000, requests: 10_000, per_ms: 3_600_000 };
-  const { callbackAddresses: callback_addresses = {} } = options;
-  const api = { ...shipped.api, rate_limits, start_wait_ms, phone_limit, callback_addresses };
-  return { ...shipped, api };
+  // A test asks one phone as often as it likes.
+  const phone_limit = { open: 1_000, requests: 10_000, per_ms: 3_600_000 };
+  const api = { ...shipped, phone_limit, ...policies, rate_limits, start_wait_ms };
+  return { ...others, api };
 }
 
 async function serve(
@@ -165,7 +163,7 @@ async function serve(
 ) {
   const engine = createScriptedEngine();
   const tokens = createCallbackTokens(randomBytes(32));
-  const policies = policiesFor(options);
+  const policies = policiesOf(options);
   const { rate_limits } = policies.api;
   const limits = openRateLimits(databaseUrl, rate_limits, LOCAL_LIMITS, LIMITS_WAIT_MS);
   let isDraining = false;

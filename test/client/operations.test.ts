@@ -52,9 +52,9 @@ const CALLS: Readonly<Record<OperationName, (malipo: Malipo) => Promise<unknown>
   listDeliveries: ({ deliveries }) => deliveries.list({ ...PAGE, endpoint_id: 'we_1', status: 'failed' }).page(),
   getDelivery: ({ deliveries }) => deliveries.get('x'),
   resendDelivery: ({ deliveries }) => deliveries.resend('x'),
-  listApiKeys: ({ apiKeys }) => apiKeys.list().page(),
+  listApiKeys: ({ apiKeys }) => apiKeys.list({ ...PAGE, status: 'live' }).page(),
   createApiKey: ({ apiKeys }) => apiKeys.create({ name: 'Web shop' }),
-  revokeApiKey: ({ apiKeys }) => apiKeys.revoke('x'),
+  revokeApiKey: ({ apiKeys }) => apiKeys.revoke('x', { descendants: 'keep' }),
 };
 /** What only puts calls together. */
 const HELPERS = ['payments.waitFor', 'refunds.waitFor'];

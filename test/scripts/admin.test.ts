@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { listApiKeys } from '../../db/api-keys.ts';
 import { openCustomer, sealCustomer } from '../../db/customers.ts';
 import { newId } from '../../db/ids.ts';
-import { authenticate, ensureMerchant, findMerchant, listApiKeys } from '../../db/merchants.ts';
+import { authenticate, ensureMerchant, findMerchant } from '../../db/merchants.ts';
 import { findOperatorByEmail } from '../../db/operators.ts';
 import { isPassword } from '../../db/password.ts';
 import { createVault } from '../../db/vault.ts';
@@ -10,6 +11,8 @@ import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { openPooler } from '../db/pooler.ts';
 import { MERCHANT, storePayment } from '../factories.ts';
 import { runScript } from './run-script.ts';
+
+const FIRST_PAGE = { isLiveOnly: false, beforeId: null, limit: 10 };
 
 /** `npm run admin` as a person calls it. */
 let database: TestDatabase;
@@ -56,7 +59,7 @@ test('a new merchant gets a key that opens everything, told once', async () => {
     { action: 'npm run admin -- create-key', target: id, status: 200 },
     { action: 'npm run admin -- create-key', target: id, status: 200 },
   ]);
-  const keys = await listApiKeys(database.pool, id);
+  const keys = await listApiKeys(database.pool, id, FIRST_PAGE);
   expect(keys.map(({ name, created_by }) => [name, created_by])).toEqual([
     ['Web shop', 'npm run admin'],
     ['Web shop', 'npm run admin'],
@@ -88,7 +91,7 @@ test('a key may be given less, and an end', async () => {
   const key = await tell(/^key: (sk_\w+)$/m, ...given);
   const opened = await authenticate(database.pool, key);
   expect(opened?.scopes).toEqual(['payments:read', 'refunds:write']);
-  const [stored] = await listApiKeys(database.pool, MERCHANT.id);
+  const [stored] = await listApiKeys(database.pool, MERCHANT.id, FIRST_PAGE);
   expect(stored?.expires_at).toBe('2030-01-01T00:00:00.000Z');
 });
 
