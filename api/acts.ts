@@ -2,6 +2,7 @@ import { maskEmail } from '../db/customers.ts';
 import { finishAct, insertAct, type OperatorAct } from '../db/operator-acts.ts';
 import { findOperatorByEmail, findOperatorOfSession, type Operator } from '../db/operators.ts';
 import type { Caller, OperatorCaller } from '../domain/access.ts';
+import { isSensitive } from './admin/two-operators.ts';
 import type { ApiDeps } from './deps.ts';
 import { ApiError, PROBLEMS } from './errors.ts';
 import type { Incoming, Operation, Reply } from './operation.ts';
@@ -26,12 +27,15 @@ export async function runSeen(
   if (signing !== undefined) return await runSigning(deps, operation, incoming, signing);
   if (caller.kind !== 'operator' || !isKept(operation)) return await operation.run(deps, incoming);
   const asked = describeAsked(incoming.body ?? (operation.query && incoming.query));
-  const id = await insertAct(deps.pool, describeAct(operation, incoming, caller, asked));
-  // What was done is done: that its end could not be written down is no answer to who asked for it.
-  const finish = (status: number) =>
-    finishAct(deps.pool, id, status).catch((err: unknown) =>
+  const act = describeAct(operation, incoming, caller, asked);
+  const id = await insertAct(deps.pool, act);
+  const finish = async (status: number) => {
+    tellAdmins(deps, act, id, status);
+    // What was done is done: that its end could not be written down is no answer to who asked.
+    await finishAct(deps.pool, id, status).catch((err: unknown) =>
       deps.log.error({ err, act_id: id, status }, 'how an act ended could not be kept'),
     );
+  };
   try {
     const reply = await operation.run(deps, incoming);
     await finish(reply.status);
@@ -40,6 +44,20 @@ export async function runSeen(
     await finish(statusOf(error));
     throw error;
   }
+}
+
+/** One operator's doing is seen by all: by a line of the log and a figure that alerts can watch. */
+function tellAdmins(
+  { log, metrics }: ApiDeps,
+  { action, target, operatorId }: OperatorAct,
+  id: string,
+  status: number,
+): void {
+  if (!isSensitive(action)) return;
+  const outcome = status === 202 ? 'awaits_second' : status < 400 ? 'done' : 'refused';
+  metrics.countSensitiveAct(action, outcome);
+  const about = { act_id: id, operator_id: operatorId, action, target, status };
+  log.warn(about, 'an operator asked for something that all admins are told of');
 }
 
 /**

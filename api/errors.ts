@@ -26,6 +26,7 @@ export const PROBLEMS = {
   not_refundable: { status: 409, retryable: false, title: 'The payment cannot be refunded', mend: 'The detail says why, and what can be done instead.' },
   not_in_review: { status: 409, retryable: false, title: 'It is not in review', mend: 'Only what is needs_review can be decided; see its status.' },
   invalid_decision: { status: 409, retryable: false, title: 'The decision cannot be taken', mend: 'The detail says what it lacks.' },
+  already_agreed: { status: 409, retryable: false, title: 'Two operators agreed on it, and it is done', mend: 'See what is there; ask for something that differs if you want another.' },
   not_replayable: { status: 409, retryable: false, title: 'The callback cannot be delivered', mend: 'The detail says why; look at its bytes.' },
   not_parked: { status: 409, retryable: false, title: 'The callback is not parked', mend: 'Only a parked callback can be closed; see its status.' },
   not_readable: { status: 409, retryable: false, title: 'What is kept cannot be opened', mend: 'Its bytes are damaged or their data key is gone: the log names the row. Bring the key back to MALIPO_DATA_KEYS, or restore the row.' },

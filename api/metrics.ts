@@ -11,6 +11,8 @@ export type ApiMetrics = {
   readonly registry: Registry;
   countRequest(route: string, method: string, status: number, seconds: number): void;
   countCallback(channel: string, fate: string): void;
+  /** Of those that all admins are told of. */
+  countSensitiveAct(action: string, outcome: 'done' | 'awaits_second' | 'refused'): void;
   /** Of providers' events. */
   readonly otherVersions: OtherVersions;
   setLiveConnections(count: number): void;
@@ -42,6 +44,12 @@ export function createApiMetrics(pool: Pool, figuresEveryMs = FIGURES_EVERY_MS):
     labelNames: ['channel', 'fate'],
     registers,
   });
+  const acts = new Counter({
+    name: 'malipo_sensitive_acts_total',
+    help: 'What operators asked for that all admins are told of, by operation and outcome',
+    labelNames: ['action', 'outcome'],
+    registers,
+  });
   const live = new Gauge({
     name: 'malipo_live_connections',
     help: 'Clients of the live feed',
@@ -63,6 +71,7 @@ export function createApiMetrics(pool: Pool, figuresEveryMs = FIGURES_EVERY_MS):
     countRequest: (route, method, status, seconds) =>
       durations.observe({ route, method, status: String(status) }, seconds),
     countCallback: (channel, fate) => callbacks.inc({ channel, fate }),
+    countSensitiveAct: (action, outcome) => acts.inc({ action, outcome }),
     otherVersions: createOtherVersions(registers),
     setLiveConnections: (count) => live.set(count),
     watchQueues,

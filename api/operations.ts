@@ -6,6 +6,7 @@ import { deliveryOperations } from './admin/deliveries.ts';
 import { operatorOperations } from './admin/operators.ts';
 import { overviewOperations } from './admin/overview.ts';
 import { adminPaymentOperations } from './admin/payments.ts';
+import { proposalOperations } from './admin/proposals.ts';
 import { adminProviderConfigOperations } from './admin/provider-configs.ts';
 import { providerOperations } from './admin/providers.ts';
 import { adminRefundOperations } from './admin/refunds.ts';
@@ -49,5 +50,6 @@ export const OPERATIONS: readonly Operation[] = [
   ...operatorOperations,
   ...auditOperations,
   ...actOperations,
+  ...proposalOperations,
   ...createReferenceOperations(() => OPERATIONS),
 ];

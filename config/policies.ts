@@ -111,6 +111,7 @@ const deliveryLimits: z.ZodType<DeliveryLimits> = z.strictObject({
 const policies = z.strictObject({
   api: z.strictObject({
     start_wait_ms: durationMs.max(REQUEST_WAIT_MAX_MS),
+    two_operators: z.boolean(),
     two_operators_from_minor: fromMinor,
     callback_token_life_ms: durationMs.min(DAY_MS),
     callback_addresses: z.record(z.string(), z.array(network).min(1).max(100)),

@@ -46,6 +46,13 @@ export async function findMerchant(db: Connection, id: string): Promise<Merchant
     SELECT id, name, active, created_at FROM merchants WHERE id = ${id}`);
 }
 
+/** When the first merchant was made; null while there is none. */
+export async function findFirstEnrollment(db: Connection): Promise<string | null> {
+  const row = await db.one(sql.type(z.object({ at: z.string().nullable() }))`
+    SELECT min(created_at) AS at FROM merchants`);
+  return row.at;
+}
+
 /** Newest first. @param beforeId the last of the page before. */
 export async function listMerchants(
   db: Connection,

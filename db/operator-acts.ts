@@ -71,6 +71,8 @@ export type ActFilter = {
   readonly target: string | null;
   readonly operatorId: string | null;
   readonly action: string | null;
+  /** Only acts of these; null: all. */
+  readonly actions: readonly string[] | null;
   readonly from: string | null;
   readonly before: string | null;
 };
@@ -85,6 +87,9 @@ export async function listActs(
   if (filter.target !== null) where.push(sql.fragment`target = ${filter.target}`);
   if (filter.operatorId !== null) where.push(sql.fragment`operator_id = ${filter.operatorId}`);
   if (filter.action !== null) where.push(sql.fragment`action = ${filter.action}`);
+  if (filter.actions !== null) {
+    where.push(sql.fragment`action = ANY (${sql.array([...filter.actions], 'text')})`);
+  }
   if (filter.from !== null) {
     where.push(sql.fragment`id >= ${idsFrom('act', filter.from, -CLOCKS_DIFFER_MS)}
       AND at >= ${filter.from}::timestamptz`);

@@ -63,7 +63,7 @@ export async function listOperators(
 
 /**
  * Changes what is given; a new password or being switched off ends all sessions. All who ever set
- * the password stay known: for a while they still count as knowing it (db/decisions.ts).
+ * the password stay known: for a while they still count as knowing it (db/proposals.ts).
  */
 export function updateOperator(
   pool: Pool,

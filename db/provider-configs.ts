@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ENVIRONMENTS, type Environment } from '../domain/provider.ts';
 import { newId } from './ids.ts';
-import type { Connection, Pool } from './pool.ts';
+import type { Connection } from './pool.ts';
 import { sql } from './sql.ts';
 import { ifReadable, type Vault } from './vault.ts';
 
@@ -44,7 +44,7 @@ export type NewProviderConfig = {
  * an earlier one finish with it.
  */
 export function saveProviderConfig(
-  pool: Pool,
+  pool: Connection,
   vault: Vault,
   next: NewProviderConfig,
 ): Promise<ProviderConfig> {
@@ -93,6 +93,15 @@ export async function listProviderConfigs(
 ): Promise<readonly ProviderConfig[]> {
   return await db.any(sql.type(configRow)`
     SELECT ${COLUMNS} ${FROM} WHERE c.merchant_id = ${merchantId} ORDER BY c.provider`);
+}
+
+/** The default of all merchants that have none of their own; null when there is none. */
+export async function findDefaultConfig(
+  db: Connection,
+  provider: string,
+): Promise<ProviderConfig | null> {
+  return await db.maybeOne(sql.type(configRow)`
+    SELECT ${COLUMNS} ${FROM} WHERE c.merchant_id IS NULL AND c.provider = ${provider}`);
 }
 
 /** Of all merchants and the defaults, newest first. */

@@ -8,6 +8,7 @@ import {
   type Merchant,
   updateMerchant,
 } from '../../db/merchants.ts';
+import { SCOPE_NAMES } from '../../domain/access.ts';
 import { isId } from '../../domain/id.ts';
 import {
   apiKeyShape,
@@ -25,6 +26,7 @@ import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { pageQuery, text } from '../schema.ts';
 import { createdAt, findPage, idOf, objectOf, pageOf } from '../shape.ts';
+import { awaitingSecond, MONEY_SCOPES, WHO_KNOWS_A_PASSWORD, withSecond } from './two-operators.ts';
 
 const tag = 'Operators';
 const viewing = { kind: 'operator', role: 'viewer' } as const;
@@ -131,14 +133,25 @@ export const accountOperations: readonly Operation[] = [
     path: `${one}/api-keys`,
     tag,
     summary: 'Create an API key for a merchant',
+    description: `One that may give money back or say where it goes (${MONEY_SCOPES.join(', ')}) takes two admins who send the same request; the second is told the key. Without \`scopes\` it gets all of them. ${WHO_KNOWS_A_PASSWORD}`,
     access: ruling,
     body: createApiKeyBody,
-    answers: { 201: { description: 'The key, told once', schema: newApiKeyShape } },
-    problems: ['limit_reached'],
-    async handle(deps, { param, body, caller }) {
-      const { id } = await requireMerchant(deps, param('id'));
-      const made = await createApiKey(deps.pool, deps, id, body, caller.operatorId);
-      return { status: 201, body: made };
+    answers: {
+      201: { description: 'The key, told once', schema: newApiKeyShape },
+      202: awaitingSecond,
+    },
+    problems: ['limit_reached', 'already_agreed'],
+    async handle(deps, { param, body, caller: { operatorId } }) {
+      const { id, created_at: madeAt } = await requireMerchant(deps, param('id'));
+      const { name, scopes = SCOPE_NAMES, expires_at = null } = body;
+      const summary = { name, scopes: [...scopes], expires_at };
+      const about = { scopes };
+      const action = 'adminCreateApiKey';
+      const asked = { action, about, subjectId: id, madeAt, request: summary, summary } as const;
+      return await withSecond(deps, operatorId, asked, async (db) => ({
+        status: 201,
+        body: await createApiKey(db, deps, id, body, operatorId),
+      }));
     },
   }),
   declare({

@@ -6,6 +6,7 @@ import { moment, pageQuery, text } from '../schema.ts';
 import { findPage, idOf, objectOf, pageOf, textMap, textOrNull, time } from '../shape.ts';
 import { readWindow, WINDOW_RULE } from '../window.ts';
 import { EXPORT_FORMATS, exportAnswer, exportRows } from './export.ts';
+import { SENSITIVE_ACTIONS } from './two-operators.ts';
 
 const tag = 'Operators';
 
@@ -32,6 +33,9 @@ const actFilters = z.strictObject({
   target: text(100).optional(),
   operator_id: text(100).optional(),
   action: text(100).optional(),
+  sensitive: z.literal('true').optional().meta({
+    description: 'Only what moves money or rights, and what all admins are told of',
+  }),
   from: moment.optional(),
   before: moment.optional(),
 });
@@ -101,6 +105,7 @@ function readFilter(query: z.output<typeof actFilters>) {
     target: query.target ?? null,
     operatorId: query.operator_id ?? null,
     action: query.action ?? null,
+    actions: query.sensitive === undefined ? null : SENSITIVE_ACTIONS,
   };
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { KNOWN_DAYS, KNOWN_HOURS, recordDecision } from '../../db/decisions.ts';
+import { recordDecision } from '../../db/decisions.ts';
 import {
   DECISIONS,
   type DecidedPayment,
@@ -14,9 +14,7 @@ import { requireDone } from '../payments/actions.ts';
 import { positiveAmount, text } from '../schema.ts';
 import { objectOf } from '../shape.ts';
 import type { UpdateAnswer } from '../updates.ts';
-
-/** The rule of `db/decisions.ts` in a sentence, for all who set a password or need a second. */
-export const WHO_KNOWS_A_PASSWORD = `Who ever set an operator’s password counts as knowing it until the operator sets its own, and then for ${KNOWN_HOURS} hours more, or ${KNOWN_DAYS} days where the payment or refund to decide about is older than that password; what \`npm run admin\` set counts as known to everybody.`;
+import { needsSecond, notIndependent } from './two-operators.ts';
 
 /** What an operator says about a payment or refund in review. */
 export const decisionBody = z
@@ -92,20 +90,16 @@ export async function decide<D extends Decision['decision']>(
   if (subject.status !== 'needs_review') {
     throw new ApiError('not_in_review', `it is ${subject.status}`);
   }
-  const { id: subjectId, createdAt: madeAt, updatedAt: changedAt, currency } = subject;
-  const from = policies.api.two_operators_from_minor;
-  const needsTwo = subject.amountMinor >= (from[currency] ?? from.default);
+  const { id: subjectId, createdAt: madeAt, updatedAt: changedAt } = subject;
+  const action = payment === null ? 'adminDecideRefund' : 'adminDecidePayment';
+  const needsTwo = needsSecond(policies, action, subject);
   const said = { decision, reason, receipt: receipt ?? null, amountMinor: amount ?? null };
   const fault = faultOfDecision({ ...said, by: operatorId }, payment);
   const found = fault ?? (await faultOf());
   if (found !== null) throw new ApiError('invalid_decision', found);
   const made = { subjectId, madeAt, changedAt, ...said, operatorId, needsTwo };
   const standing = await recordDecision(pool, made);
-  if (standing.kind === 'not_independent') {
-    const detail =
-      'one person may be both of you, by a password that was set for one or by an account here beside one at the issuer of tokens: it takes somebody else';
-    throw new ApiError('invalid_decision', detail);
-  }
+  if (standing.kind === 'not_independent') throw notIndependent('invalid_decision');
   if (standing.kind === 'awaits_second') {
     const status = 'awaiting_second_operator';
     return { status: 202, body: { object: 'decision', subject_id: subjectId, decision, status } };

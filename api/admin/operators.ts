@@ -21,7 +21,7 @@ import {
   time,
   timeOrNull,
 } from '../shape.ts';
-import { WHO_KNOWS_A_PASSWORD } from './decide.ts';
+import { WHO_KNOWS_A_PASSWORD } from './two-operators.ts';
 
 const tag = 'Operators';
 const ruling = { kind: 'operator', role: 'admin' } as const;

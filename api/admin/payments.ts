@@ -15,8 +15,9 @@ import { presentAuditEntry, presentPayment } from '../payments/present.ts';
 import { searchPaymentsQuery } from '../payments/schema.ts';
 import { auditEntryShape, executionShape, paymentShape, verification } from '../payments/shape.ts';
 import { idOf, pageOf, presentWholeList, wholeListOf } from '../shape.ts';
-import { awaitingShape, decide, paymentDecisionBody, WHO_KNOWS_A_PASSWORD } from './decide.ts';
+import { awaitingShape, decide, paymentDecisionBody } from './decide.ts';
 import { presentQueue, queueQuery } from './queue.ts';
+import { WHO_KNOWS_A_PASSWORD } from './two-operators.ts';
 
 const tag = 'Operators';
 const viewing = { kind: 'operator', role: 'viewer' } as const;

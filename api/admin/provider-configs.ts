@@ -1,17 +1,21 @@
 import type { z } from 'zod';
+import { findFirstEnrollment } from '../../db/merchants.ts';
 import {
+  findDefaultConfig,
   listAllProviderConfigs,
   type ProviderConfig,
+  saveProviderConfig,
   setProviderConfigActive,
 } from '../../db/provider-configs.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { presentConfig } from '../provider-configs/present.ts';
-import { saveConfig } from '../provider-configs/save.ts';
+import { prepareConfig } from '../provider-configs/save.ts';
 import { configShape, patchConfigBody, putConfigBody } from '../provider-configs/schema.ts';
 import { requireProvider } from '../require-provider.ts';
 import { pageQuery, text } from '../schema.ts';
 import { findPage, pageOf, textOrNull } from '../shape.ts';
+import { awaitingSecond, WHO_KNOWS_A_PASSWORD, withSecond } from './two-operators.ts';
 
 const tag = 'Operators';
 const viewing = { kind: 'operator', role: 'viewer' } as const;
@@ -53,14 +57,30 @@ export const adminProviderConfigOperations: readonly Operation[] = [
     path: one,
     tag,
     summary: 'Configure the default account at a provider',
-    description:
-      'Merchants without an account of their own pay by it, before what the environment names. It replaces what was there; payments that are open finish with the credentials they began with.',
+    description: `Merchants without an account of their own pay by it, before what the environment names. It replaces what was there; payments that are open finish with the credentials they began with. It takes two admins who send the same request, credentials included: of these only a keyed hash is kept until then. ${WHO_KNOWS_A_PASSWORD}`,
     access: ruling,
     body: putConfigBody,
-    answers,
-    async handle(deps, { param, body }) {
-      const config = await saveConfig(deps, null, param('provider'), body);
-      return { status: 200, body: present(config) };
+    answers: { ...answers, 202: awaitingSecond },
+    problems: ['already_agreed'],
+    async handle(deps, { param, body, caller }) {
+      const config = prepareConfig(deps, null, param('provider'), body);
+      const { provider, environment, active, policyOverride, credentials, shown } = config;
+      const told = { environment, active, policy_override: policyOverride };
+      const current = await findDefaultConfig(deps.pool, provider);
+      const asked = {
+        action: 'adminPutProviderConfig',
+        about: {},
+        subjectId: `default:${provider}`,
+        // It is about every merchant: who could have prepared for it counts since the first one.
+        madeAt: (await findFirstEnrollment(deps.pool)) ?? new Date().toISOString(),
+        ...(current === null ? {} : { changedAt: current.updated_at }),
+        request: { ...told, credentials },
+        summary: { ...told, provider, credentials: shown },
+      } as const;
+      return await withSecond(deps, caller.operatorId, asked, async (db) => ({
+        status: 200,
+        body: present(await saveProviderConfig(db, deps.vault, config)),
+      }));
     },
   }),
   declare({

@@ -127,8 +127,12 @@ export const webhookEventOperations: readonly Operation[] = [
     path: `${one}/replay`,
     tag,
     summary: 'Deliver a callback to its payment once more',
-    description: 'The payment’s own table judges it anew, so what it said before changes nothing.',
+    description:
+      'The payment’s own table judges it anew, so what it said before changes nothing. The reason is kept with the act.',
     access: acting,
+    body: z
+      .strictObject({ reason: text(500) })
+      .meta({ example: { reason: 'the database was put back to before it' } }),
     answers,
     problems: ['not_replayable'],
     async handle(deps, { param }) {

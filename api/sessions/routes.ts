@@ -9,7 +9,7 @@ import {
 } from '../../db/operators.ts';
 import { hashPassword, isPassword } from '../../db/password.ts';
 import { ROLES } from '../../domain/access.ts';
-import { WHO_KNOWS_A_PASSWORD } from '../admin/decide.ts';
+import { WHO_KNOWS_A_PASSWORD } from '../admin/two-operators.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError, faulty } from '../errors.ts';
 import { requireRate } from '../middleware/rate-limit.ts';

@@ -53,10 +53,13 @@ test('a key ends by its time', async () => {
   expect(await looks(made.body.key)).toBe(401);
 });
 
-test('an admin makes a merchant and its key, and switches it off', async () => {
+test('two admins make a merchant’s key, and one switches it off', async () => {
+  const { send: second } = await openOperator(api, 'admin', 'second@example.test');
   const { body } = await admin.send('POST', '/api/v1/admin/merchants', { body: { name: 'Duka' } });
   const path = `/api/v1/admin/merchants/${body.id}`;
-  const made = await admin.send('POST', `${path}/api-keys`, { body: { name: 'First' } });
+  const asked = await admin.send('POST', `${path}/api-keys`, { body: { name: 'First' } });
+  expect([asked.status, asked.body.key]).toEqual([202, undefined]);
+  const made = await second('POST', `${path}/api-keys`, { body: { name: 'First' } });
   const { key } = made.body;
   expect(await looks(key)).toBe(200);
   expect((await admin.send('GET', `${path}/api-keys`)).body.data).toHaveLength(1);

@@ -118,13 +118,19 @@ test('each part of the path is kept: which key was revoked, and whose', async ()
   const { send } = await openOperator(api, 'admin');
   const { body: merchant } = await send('POST', '/api/v1/admin/merchants', { body: { name: 'D' } });
   const keys = `/api/v1/admin/merchants/${merchant.id}/api-keys`;
-  const { body: key } = await send('POST', keys, { body: { name: 'First' } });
+  const { body: key } = await send('POST', keys, {
+    body: { name: 'First', scopes: ['payments:read'] },
+  });
   await send('DELETE', `${keys}/${key.id}`);
   const params = { id: merchant.id, key_id: key.id };
   const list = await send('GET', `/api/v1/admin/acts?target=${merchant.id}`);
   expect(list.body.data).toMatchObject([
     { action: 'adminRevokeApiKey', target: merchant.id, params, status: 200 },
-    { action: 'adminCreateApiKey', params: { id: merchant.id }, asked: '{"name":"First"}' },
+    {
+      action: 'adminCreateApiKey',
+      params: { id: merchant.id },
+      asked: '{"name":"First","scopes":["payments:read"]}',
+    },
   ]);
   const { text } = await send('GET', '/api/v1/admin/acts/export?format=jsonl');
   expect(text).toContain(key.id);

@@ -237,7 +237,9 @@ test('a parked callback is looked into, closed or delivered once more', async ()
     { action, operator_id: first.id, status: 403 },
   ]);
   await api.database.queryAsOwner("UPDATE webhook_events SET status = 'parked'");
-  const replayed = await first.send('POST', `${one}/replay`);
+  const replayed = await first.send('POST', `${one}/replay`, {
+    body: { reason: 'it was parked too soon' },
+  });
   expect(replayed.body).toMatchObject({ status: 'received', delivered_at: null });
   await api.database.queryAsOwner("UPDATE webhook_events SET status = 'parked'");
   const closed = await first.send('POST', `${one}/resolve`, { body: { reason: 'a test' } });
@@ -252,7 +254,8 @@ test('a callback that names no payment of its sender is not delivered again', as
   const payment = await storePaymentIn(api.pool, 'processing');
   await api.send('POST', stkPath(api, payment), { body: '{"Body": 1}' });
   const [stored] = await listStored(api);
-  const answer = await first.send('POST', `/api/v1/admin/webhook-events/${stored?.id}/replay`);
+  const path = `/api/v1/admin/webhook-events/${stored?.id}/replay`;
+  const answer = await first.send('POST', path, { body: { reason: 'once more' } });
   expect(answer).toMatchObject({ status: 409, body: { code: 'not_replayable' } });
 });
 

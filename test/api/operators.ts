@@ -34,8 +34,9 @@ export async function enrollOperator(
 export async function openOperator(
   api: Pick<TestApi, 'pool' | 'send' | 'accessTokens'>,
   role: Role,
+  email?: string,
 ): Promise<{ readonly id: string; readonly token: string; readonly send: Send }> {
-  const operator = await enrollOperator(api, role);
+  const operator = await enrollOperator(api, role, email);
   const token = await api.accessTokens.issue(operator);
   const send: Send = (method, path, { headers, ...sending } = {}) =>
     api.send(method, path, {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { WHO_KNOWS_A_PASSWORD } from '../../api/admin/decide.ts';
+import { WHO_KNOWS_A_PASSWORD } from '../../api/admin/two-operators.ts';
 import { findOperatorByEmail } from '../../db/operators.ts';
 import type { Role } from '../../domain/access.ts';
 import type { Currency } from '../../domain/money.ts';

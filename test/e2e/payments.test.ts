@@ -254,7 +254,14 @@ describe('callbacks', () => {
     const { access_token } = (await shop.send('POST', 'sessions', { email, password })).body;
     const answer = await fetch(
       `${shop.world.apiUrls[0]}/api/v1/admin/webhook-events/${event?.id}/replay`,
-      { method: 'POST', headers: { authorization: `Bearer ${String(access_token)}` } },
+      {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${String(access_token)}`,
+          'content-type': 'application/json',
+        },
+        body: JSON.stringify({ reason: 'judged once more' }),
+      },
     );
     expect(answer.status).toBe(200);
     const read = 'SELECT status FROM webhook_events WHERE id = $1';

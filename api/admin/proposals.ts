@@ -1,0 +1,34 @@
+import { listProposals, type Proposal } from '../../db/proposals.ts';
+import { declare, type Operation } from '../operation.ts';
+import { pageQuery } from '../schema.ts';
+import { findPage, pageOf } from '../shape.ts';
+import { presentProposal, proposalShape } from './two-operators.ts';
+
+/** What waits for a second operator. */
+export const proposalOperations: readonly Operation[] = [
+  declare({
+    id: 'adminListProposals',
+    method: 'get',
+    path: '/api/v1/admin/proposals',
+    tag: 'Operators',
+    summary: 'List what waits for a second operator, newest first',
+    description:
+      'Decisions, keys and default accounts that one operator asked for in the last day. The second one sends the same request to where the first one did.',
+    access: { kind: 'operator', role: 'viewer' },
+    query: pageQuery,
+    answers: { 200: { description: 'A page', schema: pageOf(proposalShape) } },
+    async handle({ pool }, { query }) {
+      const list = (limit: number, beforeId: string | null) => listProposals(pool, beforeId, limit);
+      return { status: 200, body: await findPage('decision', query, list, present) };
+    },
+  }),
+];
+
+function present({ subject_id, proposed_by, created_at, ...proposal }: Proposal) {
+  return presentProposal({
+    ...proposal,
+    subjectId: subject_id,
+    operatorId: proposed_by,
+    createdAt: created_at,
+  });
+}
