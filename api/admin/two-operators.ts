@@ -46,7 +46,7 @@ export const OPERATOR_ACTIONS = {
 } as const satisfies Readonly<Record<string, Action>>;
 export type OperatorAction = keyof typeof OPERATOR_ACTIONS;
 
-export function isOperatorAction(id: string): id is OperatorAction {
+function isOperatorAction(id: string): id is OperatorAction {
   return Object.hasOwn(OPERATOR_ACTIONS, id);
 }
 export function isSensitive(id: string): boolean {
