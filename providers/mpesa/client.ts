@@ -9,8 +9,8 @@ import type {
 } from '../../domain/provider.ts';
 import type { ReceiptAnswer, ReceiptRequest } from '../../domain/receipt.ts';
 import type { RefundLookupRequest, RefundRequest, RefundResult } from '../../domain/refund.ts';
+import { createHttpClient, type HttpAnswer, type HttpClient } from '../shared/http.ts';
 import type { MpesaCredentials } from './credentials.ts';
-import { createHttpClient, type HttpAnswer, type HttpClient } from './http.ts';
 import { readPush, readQuery } from './map.ts';
 import { readConversation, readReceiptAsked, receiptQuery } from './receipt.ts';
 import { readReversal, readStatus, reversalRequest, statusRequest } from './reversal.ts';
@@ -27,7 +27,7 @@ type Line = {
 /** STK Push and STK Query of one Daraja app. */
 export function createMpesaClient(credentials: MpesaCredentials): ProviderClient {
   const { base_url: baseUrl } = credentials;
-  const http = createHttpClient(baseUrl);
+  const http = createHttpClient('Daraja', baseUrl);
   const line = { http, baseUrl, tokens: createTokenSource(http, credentials) };
   return {
     charge: (request, context) => charge(line, credentials, request, context),

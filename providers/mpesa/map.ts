@@ -2,7 +2,7 @@ import { type Failure, type FailureCode, failure, ProviderError } from '../../do
 import type { Inconclusive, LookupResult, Outcome } from '../../domain/outcome.ts';
 import { entryOf } from '../../domain/table.ts';
 import { cleanText, quoteProvider } from '../../domain/text.ts';
-import type { HttpAnswer } from './http.ts';
+import type { HttpAnswer } from '../shared/http.ts';
 import { errorAnswer, faultAnswer, pushAnswer, queryAnswer } from './wire.ts';
 
 /**

@@ -8,8 +8,8 @@ import {
   refundFailed,
   refundFailure,
 } from '../../domain/refund.ts';
+import type { HttpAnswer } from '../shared/http.ts';
 import { type MpesaCredentials, readCertificate } from './credentials.ts';
-import type { HttpAnswer } from './http.ts';
 import { rejectionOf } from './map.ts';
 import { acknowledgementAnswer, type ReversalRequest, type StatusRequest } from './wire.ts';
 

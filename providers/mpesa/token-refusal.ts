@@ -1,6 +1,6 @@
 import { ProviderError } from '../../domain/error.ts';
 import { quoteProvider } from '../../domain/text.ts';
-import type { HttpAnswer } from './http.ts';
+import type { HttpAnswer } from '../shared/http.ts';
 import { errorAnswer, faultAnswer } from './wire.ts';
 
 /** Daraja's codes for a token that it does not take; which one comes depends on the call. */

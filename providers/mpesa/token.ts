@@ -1,7 +1,7 @@
 import { ProviderError } from '../../domain/error.ts';
 import { quoteProvider } from '../../domain/text.ts';
+import type { HttpAnswer, HttpClient } from '../shared/http.ts';
 import type { MpesaCredentials } from './credentials.ts';
-import type { HttpAnswer, HttpClient } from './http.ts';
 import { rejectionOf } from './map.ts';
 import { errorAnswer, tokenAnswer } from './wire.ts';
 

@@ -1,7 +1,9 @@
-import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpAgent, IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import Stripe from 'stripe';
 import { ProviderError } from '../../domain/error.ts';
+import { TooLongError } from '../../domain/read-capped.ts';
+import { ANSWER_BYTES_MAX, isRedirect } from '../shared/http.ts';
 import type { StripeCredentials } from './credentials.ts';
 import { toProviderError } from './failure.ts';
 
@@ -26,18 +28,46 @@ export function openSdk({ base_url, secret_key }: StripeCredentials): Stripe {
   });
 }
 
-/** The SDK sends again by itself after a reset, also when told not to: a reset must not show. */
+/**
+ * The SDK sends again by itself after a reset, also when told not to: a reset must not show. And it
+ * reads an answer whole, however long it is and takes, and believes a redirect's body.
+ */
 function openHttpClient(isPlain: boolean) {
   const agent = isPlain
     ? new HttpAgent({ keepAlive: false })
     : new HttpsAgent({ keepAlive: false });
   const client = Stripe.createNodeHttpClient(agent);
   const makeRequest = client.makeRequest.bind(client);
-  client.makeRequest = (...request) =>
-    makeRequest(...request).catch((cause: unknown) => {
+  client.makeRequest = async (...request) => {
+    const timeoutMs = request[7];
+    const answer = await makeRequest(...request).catch((cause: unknown) => {
       throw isClosed(cause) ? new Error('the connection was closed', { cause }) : cause;
     });
+    const stream = answer.getRawResponse();
+    if (!(stream instanceof IncomingMessage)) throw new Error('the answer cannot be read');
+    if (isRedirect(answer.getStatusCode())) {
+      stream.destroy();
+      throw new Error(`a redirect (HTTP ${answer.getStatusCode()}); check base_url`);
+    }
+    const toJSON = answer.toJSON.bind(answer);
+    answer.toJSON = () => {
+      capAnswer(stream, timeoutMs);
+      return toJSON();
+    };
+    return answer;
+  };
   return client;
+}
+
+/** Ends an answer that is too long or too slow; to the SDK the connection was lost then. */
+function capAnswer(stream: IncomingMessage, timeoutMs: number): void {
+  let bytes = 0;
+  stream.on('data', (chunk: string | Buffer) => {
+    bytes += Buffer.byteLength(chunk);
+    if (bytes > ANSWER_BYTES_MAX) stream.destroy(new TooLongError(ANSWER_BYTES_MAX));
+  });
+  const tooLate = setTimeout(() => stream.destroy(new Error('no whole answer in time')), timeoutMs);
+  stream.once('close', () => clearTimeout(tooLate));
 }
 
 function isClosed(error: unknown): boolean {
