@@ -104,10 +104,16 @@ export function updateOperator(
   });
 }
 
-/** Null when there is none, or it is switched off. */
-export async function findActiveOperator(db: Connection, id: string): Promise<Operator | null> {
+/** Null when there is none, it is switched off, or this session of it has ended. */
+export async function findActiveOperator(
+  db: Connection,
+  id: string,
+  sessionId: string,
+): Promise<Operator | null> {
   return await db.maybeOne(sql.type(operatorRow)`
-    SELECT ${OPERATOR} FROM operators WHERE id = ${id} AND active`);
+    SELECT ${OPERATOR} FROM operators WHERE id = ${id} AND active AND EXISTS (
+      SELECT FROM refresh_tokens
+      WHERE family = ${sessionId} AND operator_id = operators.id AND revoked_at IS NULL)`);
 }
 
 /** For signing in; null when there is none, or it is switched off. */
@@ -123,6 +129,9 @@ export async function findOperatorByEmail(
   return { operator, passwordHash: password_hash };
 }
 
+/** A session is the family of its refresh tokens; each is told once and stored as a hash. */
+export type SessionTokens = { readonly sessionId: string; readonly refreshToken: string };
+
 const REFRESH_DAYS = 14;
 const hashOf = (token: string) => createHash('sha256').update(token).digest();
 
@@ -131,14 +140,13 @@ const hashOf = (token: string) => createHash('sha256').update(token).digest();
  * no token slips in while others are being ended.
  * @param knownHash of the password that was shown: checking it takes time, and it may be another's
  * by now.
- * @returns its refresh token, which is stored nowhere in clear. Null when that is the password no
- * longer, or the operator is switched off.
+ * @returns null when that is the password no longer, or the operator is switched off.
  */
 export function openSession(
   pool: Pool,
   operatorId: string,
   knownHash: string,
-): Promise<string | null> {
+): Promise<SessionTokens | null> {
   return pool.transaction(async (db) => {
     const operator = await db.maybeOne(sql.typeAlias('id')`
       UPDATE operators SET last_signed_in_at = now()
@@ -148,13 +156,17 @@ export function openSession(
   });
 }
 
-async function insertToken(db: Connection, operatorId: string, family: string): Promise<string> {
+async function insertToken(
+  db: Connection,
+  operatorId: string,
+  family: string,
+): Promise<SessionTokens> {
   const token = `rt_${randomBytes(32).toString('base64url')}`;
   await db.query(sql.typeAlias('none')`
     INSERT INTO refresh_tokens (hash, operator_id, family, expires_at)
     VALUES (${sql.binary(hashOf(token))}, ${operatorId}, ${family},
       now() + ${REFRESH_DAYS} * interval '1 day')`);
-  return token;
+  return { sessionId: family, refreshToken: token };
 }
 
 const tokenRow = z.object({
@@ -170,7 +182,7 @@ const tokenRow = z.object({
 export function renewSession(
   pool: Pool,
   token: string,
-): Promise<{ readonly operator: Operator; readonly refreshToken: string } | null> {
+): Promise<(SessionTokens & { readonly operator: Operator }) | null> {
   return pool.transaction(async (db) => {
     const operator = await lockOperatorOf(db, token);
     const found = await db.maybeOne(sql.type(tokenRow)`
@@ -184,7 +196,7 @@ export function renewSession(
     }
     await db.query(sql.typeAlias('none')`
       UPDATE refresh_tokens SET used_at = now() WHERE hash = ${sql.binary(hashOf(token))}`);
-    return { operator, refreshToken: await insertToken(db, operator.id, found.family) };
+    return { operator, ...(await insertToken(db, operator.id, found.family)) };
   });
 }
 

@@ -74,8 +74,8 @@ export async function readApiKey(
 }
 
 /**
- * Whose access token this is. Role, activity and password are read anew, so a change counts at
- * once.
+ * Whose access token this is. Role, activity, password and session are read anew, so a change
+ * counts at once.
  */
 export async function readAccessToken(
   { pool, accessTokens }: Pick<ApiDeps, 'pool' | 'accessTokens'>,
@@ -88,7 +88,7 @@ export async function readAccessToken(
     const { id, email, role } = subject;
     return { kind: 'operator', operatorId: id, email, role, expiresAtMs };
   }
-  const operator = await findActiveOperator(pool, subject.operatorId);
+  const operator = await findActiveOperator(pool, subject.operatorId, subject.sessionId);
   if (operator === null || operator.password_set_at !== subject.passwordSetAt) return null;
   const { id, email, role } = operator;
   return { kind: 'operator', operatorId: id, email, role, expiresAtMs };

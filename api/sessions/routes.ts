@@ -5,6 +5,7 @@ import {
   type Operator,
   openSession,
   renewSession,
+  type SessionTokens,
   updateOperator,
 } from '../../db/operators.ts';
 import { hashPassword, isPassword } from '../../db/password.ts';
@@ -107,7 +108,8 @@ export const sessionOperations: readonly Operation[] = [
     path: '/api/v1/sessions/refresh',
     tag,
     summary: 'Take a refresh token for new tokens',
-    description: 'Each is good once. One that comes a second time ends the whole session.',
+    description:
+      'Each is good once. One that comes a second time ends the whole session at once, its access tokens too.',
     access,
     limit: 'sign_in',
     body: refreshBody,
@@ -118,8 +120,7 @@ export const sessionOperations: readonly Operation[] = [
       if (renewed === null) {
         throw new ApiError('sign_in_refused', 'this refresh token is no longer good: sign in');
       }
-      const { operator, refreshToken: token } = renewed;
-      return { status: 201, body: await presentSession(deps, operator, token) };
+      return { status: 201, body: await presentSession(deps, renewed.operator, renewed) };
     },
   }),
   declare({
@@ -128,7 +129,8 @@ export const sessionOperations: readonly Operation[] = [
     path: '/api/v1/sessions/end',
     tag,
     summary: 'End a session',
-    description: 'Its refresh tokens open nothing any more; an access token ends by its time.',
+    description:
+      'Its refresh tokens and its access tokens open nothing any more, from this moment on.',
     access,
     limit: 'sign_in',
     body: refreshBody,
@@ -166,23 +168,23 @@ async function refuseGuessing(deps: ApiDeps, email: string): Promise<void> {
 
 /** @throws ApiError sign_in_refused: another has set the password since it was checked. */
 async function startSession(deps: ApiDeps, operator: Operator, knownHash: string) {
-  const token = await openSession(deps.pool, operator.id, knownHash);
-  if (token === null) throw refuseSignIn();
-  return await presentSession(deps, operator, token);
+  const tokens = await openSession(deps.pool, operator.id, knownHash);
+  if (tokens === null) throw refuseSignIn();
+  return await presentSession(deps, operator, tokens);
 }
 
 async function presentSession(
   { accessTokens }: ApiDeps,
   operator: Operator,
-  token: string,
+  { sessionId, refreshToken: refresh_token }: SessionTokens,
 ): Promise<z.input<typeof sessionShape>> {
   const { id, email, role } = operator;
   return {
     object: 'session',
-    access_token: await accessTokens.issue(operator),
+    access_token: await accessTokens.issue(operator, sessionId),
     token_type: 'Bearer',
     expires_in: ACCESS_TOKEN_SECONDS,
-    refresh_token: token,
+    refresh_token,
     operator: { id, email, role },
   };
 }

@@ -1,15 +1,20 @@
 import {
   createRemoteJWKSet,
+  customFetch,
   errors,
+  type FetchImplementation,
   type JWTPayload,
   type JWTVerifyGetKey,
   jwtVerify,
   SignJWT,
 } from 'jose';
+import { z } from 'zod';
 import type { Env } from '../../config/env.ts';
 import { newId } from '../../db/ids.ts';
 import { EXTERNAL, type Operator } from '../../db/operators.ts';
 import { ROLES, type Role } from '../../domain/access.ts';
+import { isId } from '../../domain/id.ts';
+import { readCapped } from '../../domain/read-capped.ts';
 import { ApiError } from '../errors.ts';
 
 export const ACCESS_TOKEN_SECONDS = 15 * 60;
@@ -17,18 +22,45 @@ const AUDIENCE = 'malipo-operators';
 /** Symmetric algorithms are out: a public key must never serve as a shared secret. */
 const FOREIGN_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519'];
 const CLOCK_SKEW_SECONDS = 5;
-/** When the password was set that was good at issue: exact, where `iat` has another's clock. */
-const PASSWORD_CLAIM = 'password_set_at';
+/** A large issuer publishes some ten keys of 1 KB. */
+const KEYS_BYTES_MAX = 256 * 1024;
+
+/** OpenID Connect lets a subject have 255 characters; what no row can hold is no name. */
+const name = z
+  .string()
+  .min(1)
+  .max(255)
+  .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text));
+const ownClaims = z.object({
+  sub: z.string().refine((text) => isId('operator', text)),
+  /** The session that it was issued in: it opens nothing once that has ended. */
+  sid: name,
+  /** When the password was set that was good at issue: exact, where `iat` has another's clock. */
+  password_set_at: name,
+  exp: z.number(),
+  jti: name,
+});
+const foreignClaims = z.object({
+  sub: name,
+  email: name.optional().catch(undefined),
+  role: z.enum(ROLES),
+  exp: z.number(),
+});
 
 /** Who a token speaks for. `external`: the role is the issuer's word; else our table has it. */
 export type TokenSubject = { readonly expiresAtMs: number } & (
-  | { readonly kind: 'own'; readonly operatorId: string; readonly passwordSetAt: string | null }
+  | {
+      readonly kind: 'own';
+      readonly operatorId: string;
+      readonly sessionId: string;
+      readonly passwordSetAt: string;
+    }
   | { readonly kind: 'external'; readonly id: string; readonly email: string; readonly role: Role }
 );
 
 export type AccessTokens = {
   /** A JWT (RFC 7519) good for {@link ACCESS_TOKEN_SECONDS}. */
-  issue(operator: Operator): Promise<string>;
+  issue(operator: Operator, sessionId: string): Promise<string>;
   /**
    * Null for anything but a token of ours, or of the configured issuer, that is valid now.
    * @throws ApiError temporarily_unavailable where the issuer's keys cannot be read to tell.
@@ -57,9 +89,13 @@ export function createAccessTokens({ tokenKeys, publicUrl, oidc }: Config): Acce
       requiredClaims: ['sub', 'exp', 'iat'],
       clockTolerance: CLOCK_SKEW_SECONDS,
     });
-    const { sub: operatorId = '', [PASSWORD_CLAIM]: set } = payload;
-    const passwordSetAt = typeof set === 'string' ? set : null;
-    return { kind: 'own', operatorId, passwordSetAt, expiresAtMs: expiryOf(payload) };
+    const {
+      sub: operatorId,
+      sid: sessionId,
+      password_set_at: passwordSetAt,
+      exp,
+    } = parse(ownClaims, payload);
+    return { kind: 'own', operatorId, sessionId, passwordSetAt, expiresAtMs: exp * 1000 };
   };
   const readForeign = async (token: string): Promise<TokenSubject | null> => {
     if (oidc === null || foreignKeys === null) return null;
@@ -73,8 +109,8 @@ export function createAccessTokens({ tokenKeys, publicUrl, oidc }: Config): Acce
     return toExternal(payload, oidc.roleClaim);
   };
   return {
-    issue: ({ id, password_set_at }) =>
-      new SignJWT({ [PASSWORD_CLAIM]: password_set_at })
+    issue: ({ id, password_set_at }, sessionId) =>
+      new SignJWT({ sid: sessionId, password_set_at })
         .setProtectedHeader({ alg: 'HS256', kid: current.id, typ: 'at+jwt' })
         .setIssuer(publicUrl)
         .setAudience(AUDIENCE)
@@ -101,7 +137,7 @@ export function createAccessTokens({ tokenKeys, publicUrl, oidc }: Config): Acce
 const WRONG_KEY_IDS = [errors.JWKSNoMatchingKey, errors.JWKSMultipleMatchingKeys];
 
 function openForeignKeys(jwksUrl: string): JWTVerifyGetKey {
-  const keys = createRemoteJWKSet(new URL(jwksUrl));
+  const keys = createRemoteJWKSet(new URL(jwksUrl), { [customFetch]: fetchCapped });
   return async (header, token) => {
     try {
       return await keys(header, token);
@@ -113,17 +149,26 @@ function openForeignKeys(jwksUrl: string): JWTVerifyGetKey {
   };
 }
 
-/** Without a role of ours in it, an issuer's token opens nothing. */
-function toExternal(payload: JWTPayload, roleClaim: string): TokenSubject | null {
-  const claimed = payload[roleClaim];
-  const role = ROLES.find((name) => name === claimed);
-  if (role === undefined || typeof payload.sub !== 'string' || payload.sub === '') return null;
-  const email = typeof payload.email === 'string' ? payload.email : payload.sub;
-  const expiresAtMs = expiryOf(payload);
-  return { kind: 'external', id: `${EXTERNAL}${payload.sub}`, email, role, expiresAtMs };
+/** The same answer, of which no more than this is held; it is as good as none beyond. */
+async function fetchCapped(...request: Parameters<FetchImplementation>): Promise<Response> {
+  const { status, body } = await fetch(...request);
+  if (status !== 200 || body === null) {
+    await body?.cancel();
+    return new Response(null, { status: status === 200 ? 204 : status });
+  }
+  return new Response(await readCapped(body, KEYS_BYTES_MAX));
 }
 
-/** Required of every token, so it is there. */
-function expiryOf({ exp = 0 }: JWTPayload): number {
-  return exp * 1000;
+/** Without a role of ours in it, an issuer's token opens nothing. */
+function toExternal(payload: JWTPayload, roleClaim: string): TokenSubject {
+  const { sub, email, role, exp } = parse(foreignClaims, { ...payload, role: payload[roleClaim] });
+  const id = `${EXTERNAL}${sub}`;
+  return { kind: 'external', id, email: email ?? sub, role, expiresAtMs: exp * 1000 };
+}
+
+/** A valid signature says who wrote the claims, and nothing about their form. */
+function parse<T extends z.ZodType>(claims: T, payload: JWTPayload): z.output<T> {
+  const parsed = claims.safeParse(payload);
+  if (!parsed.success) throw new errors.JWTInvalid('a claim has another form');
+  return parsed.data;
 }

@@ -36,12 +36,12 @@ let issuer: Server;
 let published: readonly Signer[];
 /** How the issuer answers who asks for its keys. */
 let answer: (response: ServerResponse) => void;
-const publish = (response: ServerResponse) =>
-  response.end(JSON.stringify({ keys: published.map(({ jwk }) => jwk) }));
+const publish = (response: ServerResponse, before = '') =>
+  response.end(before + JSON.stringify({ keys: published.map(({ jwk }) => jwk) }));
 beforeEach(async () => {
   published = [rsa, ec, other];
   answer = publish;
-  issuer = createServer((_request, response) => answer(response));
+  issuer = createServer((_request, response) => void answer(response));
   await new Promise<void>((resolve) => issuer.listen(0, '127.0.0.1', resolve));
   const address = issuer.address();
   const port = typeof address === 'object' ? address?.port : 0;
@@ -92,6 +92,20 @@ test.each(['RS256', 'ES256'])(
     expect(seen.status).toBe(200);
   },
 );
+
+test('an e-mail address of another form is not taken for one, and breaks nothing', async () => {
+  const odd = [['a@example.test'], 17, {}, null, '', 'a\0@example.test', 'a'.repeat(1000)];
+  for (const email of odd) {
+    const headers = { authorization: `Bearer ${await sign(ec, { email })}` };
+    const made = await api.send('POST', '/api/v1/admin/merchants', {
+      body: { name: 'D' },
+      headers,
+    });
+    expect([email, made.status]).toEqual([email, 201]);
+  }
+  const kept = await api.database.queryAsOwner('SELECT DISTINCT email FROM operator_acts');
+  expect(kept).toEqual([{ email: 'u-17' }]);
+});
 
 test('what its bearer does is kept under the issuer’s name for it', async () => {
   await api.send('POST', '/api/v1/admin/merchants', {
@@ -171,6 +185,10 @@ test.each<readonly [string, () => Promise<string> | string]>([
   ['of nobody', () => sign(rsa, { sub: undefined })],
   ['of a number', () => sign(rsa, { sub: 17 })],
   ['of an empty name', () => sign(rsa, { sub: '' })],
+  ['of a list of names', () => sign(rsa, { sub: ['u-17'] })],
+  ['of an object for a name', () => sign(rsa, { sub: { id: 'u-17' } })],
+  ['of a name that no row can hold', () => sign(rsa, { sub: 'u-17\0' })],
+  ['of a name without end', () => sign(rsa, { sub: 'u'.repeat(1000) })],
 ])('a token %s is refused', async (_what, make) => {
   expect(await look(await make())).toMatchObject({ status: 401, body: { code: 'unauthorized' } });
 });
@@ -201,6 +219,7 @@ test.each<readonly [string, (response: ServerResponse) => void]>([
   ['that sends its caller elsewhere', (response) => response.writeHead(302, { location: '/' }).end()],
   ['that answers a page', (response) => response.end('<html>maintenance</html>')],
   ['that answers no keys', (response) => response.end('{}')],
+  ['that answers without end', (response) => publish(response, ' '.repeat(32 * 1024 * 1024))],
 ])('with an issuer %s its operators are told to come again, others come in', async (_what, how) => {
   answer = how;
   const away = await look(await sign(rsa));

@@ -94,7 +94,8 @@ export async function openGoodRequests(api: TestApi) {
 const enroll = (api: TestApi) => enrollOperator(api, 'viewer', `${randomUUID()}@example.test`);
 
 async function openOwnSession(api: TestApi) {
-  return { refresh_token: await openSession(api.pool, (await enroll(api)).id, PASSWORD_HASH) };
+  const session = await openSession(api.pool, (await enroll(api)).id, PASSWORD_HASH);
+  return { refresh_token: session?.refreshToken };
 }
 
 async function reviewRefund(api: TestApi): Promise<string> {

@@ -1,5 +1,5 @@
 import { scryptSync } from 'node:crypto';
-import { insertOperator } from '../../db/operators.ts';
+import { insertOperator, type Operator, openSession } from '../../db/operators.ts';
 import type { Role } from '../../domain/access.ts';
 import type { Send, TestApi } from './server.ts';
 
@@ -30,6 +30,17 @@ export async function enrollOperator(
   return operator;
 }
 
+/** An access token of a session that is open, without the time that a password takes. */
+export async function issueToken(
+  { pool, accessTokens }: Pick<TestApi, 'pool' | 'accessTokens'>,
+  operator: Operator,
+  passwordHash = PASSWORD_HASH,
+): Promise<string> {
+  const session = await openSession(pool, operator.id, passwordHash);
+  if (session === null) throw new Error('the password was not taken');
+  return await accessTokens.issue(operator, session.sessionId);
+}
+
 /** The same, signed in: sends with the access token. */
 export async function openOperator(
   api: Pick<TestApi, 'pool' | 'send' | 'accessTokens'>,
@@ -37,7 +48,7 @@ export async function openOperator(
   email?: string,
 ): Promise<{ readonly id: string; readonly token: string; readonly send: Send }> {
   const operator = await enrollOperator(api, role, email);
-  const token = await api.accessTokens.issue(operator);
+  const token = await issueToken(api, operator);
   const send: Send = (method, path, { headers, ...sending } = {}) =>
     api.send(method, path, {
       ...sending,

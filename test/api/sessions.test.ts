@@ -1,8 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { createAccessTokens } from '../../api/sessions/token.ts';
 import { newId } from '../../db/ids.ts';
-import { updateOperator } from '../../db/operators.ts';
-import { enrollOperator, openOperator, PASSWORD } from './operators.ts';
+import { openSession, updateOperator } from '../../db/operators.ts';
+import { enrollOperator, openOperator, PASSWORD, PASSWORD_HASH } from './operators.ts';
 import { type Answer, openTestApi, type TestApi, TOKEN_CONFIG } from './server.ts';
 
 let api: TestApi;
@@ -25,6 +25,32 @@ test('an operator signs in, refreshes and signs out', async () => {
   const { refresh_token } = next.body;
   expect((await post('/end', { refresh_token })).status).toBe(204);
   expect((await post('/refresh', { refresh_token })).body.code).toBe('sign_in_refused');
+});
+
+describe('its access tokens', () => {
+  const open = async (email: string) => (await post('', { email, password: PASSWORD })).body;
+  const refresh = (refresh_token: unknown) => post('/refresh', { refresh_token });
+  const statusesOf = async (...tokens: readonly (string | undefined)[]) =>
+    (await Promise.all(tokens.map(look))).map(({ status }) => status);
+
+  test('open nothing after signing out; another session goes on', async () => {
+    const { email } = await enrollOperator(api, 'admin');
+    const [first, other] = [await open(email), await open(email)];
+    const { body: next } = await refresh(first.refresh_token);
+    const tokens = [first.access_token, next.access_token, other.access_token];
+    expect(await statusesOf(...tokens)).toEqual([200, 200, 200]);
+    await post('/end', { refresh_token: next.refresh_token });
+    expect(await statusesOf(...tokens)).toEqual([401, 401, 200]);
+  });
+
+  test('open nothing once a refresh token was seen twice', async () => {
+    const { email } = await enrollOperator(api, 'admin');
+    const [first, other] = [await open(email), await open(email)];
+    const { body: next } = await refresh(first.refresh_token);
+    expect((await refresh(first.refresh_token)).status).toBe(401);
+    const tokens = [first.access_token, next.access_token, other.access_token];
+    expect(await statusesOf(...tokens)).toEqual([401, 401, 200]);
+  });
 });
 
 test('a wrong password and a wrong address are refused in the same words', async () => {
@@ -87,11 +113,14 @@ const forge = (header: object, claims: object, secret: Buffer = key) => {
 const nowSeconds = Math.floor(Date.now() / 1000);
 const HEADER = { alg: 'HS256', kid: 'today', typ: 'at+jwt' };
 let passwordSetAt: string;
+let sid: string;
 const claimsOf = (sub: string, changes: object = {}) => ({
   iss: TOKEN_CONFIG.publicUrl,
   aud: 'malipo-operators',
   sub,
   iat: nowSeconds,
+  sid,
+  jti: 'req_1',
   password_set_at: passwordSetAt,
   exp: nowSeconds + 600,
   ...changes,
@@ -99,8 +128,12 @@ const claimsOf = (sub: string, changes: object = {}) => ({
 
 describe('a token', () => {
   let id: string;
+  let otherSid: string;
   beforeEach(async () => {
+    const other = await enrollOperator(api, 'admin', 'other@example.test');
+    otherSid = (await openSession(api.pool, other.id, PASSWORD_HASH))?.sessionId ?? '';
     ({ id, password_set_at: passwordSetAt } = await enrollOperator(api, 'admin'));
+    sid = (await openSession(api.pool, id, PASSWORD_HASH))?.sessionId ?? '';
   });
 
   test('of any key of the ring is good', async () => {
@@ -129,11 +162,28 @@ describe('a token', () => {
     ['that is not yet good', (sub) => forge(HEADER, claimsOf(sub, { nbf: nowSeconds + 600 }))],
     ['for another audience', (sub) => forge(HEADER, claimsOf(sub, { aud: 'another' }))],
     ['of another issuer', (sub) => forge(HEADER, claimsOf(sub, { iss: 'https://evil.example.test' }))],
+    ['of no session', (sub) => forge(HEADER, claimsOf(sub, { sid: undefined }))],
+    ['of another’s session', (sub) => forge(HEADER, claimsOf(sub, { sid: otherSid }))],
     ['of nobody', () => forge(HEADER, claimsOf(newId('operator')))],
     ['that is no token', () => 'aaaa.bbbb.cccc'],
     ['cut short', (sub) => forge(HEADER, claimsOf(sub)).slice(0, -4)],
   ])('%s is refused', async (_what, tokenOf) => {
     expect(await look(tokenOf(id))).toMatchObject({ status: 401, body: { code: 'unauthorized' } });
+  });
+
+  const ODD = [['a list'], [[]], 17, 1e300, -1, {}, { a: 1 }, true, null, '', '\0', '\ud800'];
+  const CLAIMS = ['iss', 'aud', 'sub', 'sid', 'password_set_at', 'iat', 'exp', 'nbf', 'jti'];
+  /** What is right for a date. */
+  const isInOrder = (claim: string, odd: unknown) =>
+    (typeof odd === 'number' && /iat|exp/.test(claim) && odd !== -1 && odd !== 17) ||
+    (claim === 'iat' && (odd === 17 || odd === -1)) ||
+    (claim === 'nbf' && (odd === 17 || odd === -1));
+
+  test.each(CLAIMS)('whose %s is of another form is refused, and breaks nothing', async (claim) => {
+    for (const odd of ODD.filter((it) => !isInOrder(claim, it))) {
+      const { status } = await look(forge(HEADER, claimsOf(id, { [claim]: odd })));
+      expect([claim, odd, status]).toEqual([claim, odd, 401]);
+    }
   });
 
   test('counts no longer when its operator is switched off, or may no longer', async () => {

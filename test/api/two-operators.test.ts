@@ -4,7 +4,7 @@ import { findOperatorByEmail } from '../../db/operators.ts';
 import type { Role } from '../../domain/access.ts';
 import type { Currency } from '../../domain/money.ts';
 import { storePaymentIn } from '../factories.ts';
-import { enrollOperator, openOperator, PASSWORD } from './operators.ts';
+import { enrollOperator, issueToken, openOperator, PASSWORD } from './operators.ts';
 import { openTestApi, type Send, type TestApi } from './server.ts';
 
 /** From which amount on two operators have to agree, and which two count as two. */
@@ -55,7 +55,7 @@ async function signIn(email: string, password = PASSWORD): Promise<Send> {
 async function openAs(email: string): Promise<Send> {
   const found = await findOperatorByEmail(api.pool, email);
   if (found === null) throw new Error(`there is no ${email}`);
-  const authorization = `Bearer ${await api.accessTokens.issue(found.operator)}`;
+  const authorization = `Bearer ${await issueToken(api, found.operator, found.passwordHash)}`;
   return (method, path, sending = {}) =>
     api.send(method, path, { ...sending, headers: { authorization } });
 }

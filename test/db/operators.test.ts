@@ -28,9 +28,9 @@ const enroll = async (email = 'Amina@example.test') => {
 };
 
 const enter = async (id: string, pool: Pool = database.pool) => {
-  const token = await openSession(pool, id, 'none');
-  if (token === null) throw new Error('the password was not taken');
-  return token;
+  const session = await openSession(pool, id, 'none');
+  if (session === null) throw new Error('the password was not taken');
+  return session.refreshToken;
 };
 
 test('an address is one operator’s, however it is spelled', async () => {
@@ -140,8 +140,9 @@ test.each<readonly [string, (pool: Pool, of: Tokens) => Promise<unknown>]>([
 test('who is switched off is found no more', async () => {
   const { pool } = database;
   const { id, email } = await enroll();
+  const session = await openSession(pool, id, 'none');
   await updateOperator(pool, id, { active: false });
-  expect(await findActiveOperator(pool, id)).toBeNull();
+  expect(await findActiveOperator(pool, id, session?.sessionId ?? '')).toBeNull();
   expect(await findOperatorByEmail(pool, email)).toBeNull();
 });
 
