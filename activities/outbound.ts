@@ -2,6 +2,7 @@ import { lookup as resolve } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { Agent, request } from 'undici';
+import { isWebhookPort } from '../domain/outgoing-event.ts';
 
 const RESPONSE_BYTES_MAX = 2_048;
 
@@ -44,6 +45,7 @@ export function createPoster(allowsLoopback: boolean): Poster {
         durationMs: Math.round(performance.now() - startedMs),
       });
       try {
+        refusePort(new URL(url));
         refuseLiteral(new URL(url), allowsLoopback);
         const signal = AbortSignal.timeout(ms);
         // A connection for each: an idle one would keep the process from ending.
@@ -70,6 +72,17 @@ class RefusedAddress extends Error {
   constructor() {
     super('the address is not a public one');
   }
+}
+
+class RefusedPort extends Error {
+  constructor() {
+    super('the port is not 443, or 1024 and above');
+  }
+}
+
+/** New endpoints are refused it by the API; those that were stored before are not asked there. */
+function refusePort({ port }: URL): void {
+  if (!isWebhookPort(port)) throw new RefusedPort();
 }
 
 /** Node resolves no literal address, so the lookup never sees one. */
@@ -110,7 +123,7 @@ async function readSome(body: AsyncIterable<unknown> & { destroy(): unknown }): 
 /** Nothing of the address or of our own machine is told. */
 function describe(error: unknown): string {
   if (typeof error !== 'object' || error === null) return 'unknown';
-  if (error instanceof RefusedAddress) return error.message;
+  if (error instanceof RefusedAddress || error instanceof RefusedPort) return error.message;
   if ('cause' in error && error.cause instanceof RefusedAddress) return error.cause.message;
   const name = 'name' in error ? String(error.name) : 'unknown';
   if (name === 'TimeoutError') return 'no answer in time';

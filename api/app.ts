@@ -3,7 +3,7 @@ import Koa from 'koa';
 import helmet from 'koa-helmet';
 import { addressOf, subjectOf } from './addresses.ts';
 import type { ApiDeps, ApiState } from './deps.ts';
-import { ApiError } from './errors.ts';
+import { requireHost } from './host.ts';
 import { answerProblems } from './middleware/problem.ts';
 import { requireRate } from './middleware/rate-limit.ts';
 import { mountOperations } from './mount.ts';
@@ -27,6 +27,7 @@ export function createApp(deps: ApiDeps): Koa<ApiState> {
   const app = new Koa<ApiState>();
   app.silent = true;
   app.use(sendElsewhere(deps));
+  app.use(keepUnstored());
   app.use(answerProblems(deps));
   app.use(helmet({ contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } }));
   app.use(allowOrigins(deps));
@@ -45,6 +46,19 @@ function sendElsewhere({ isDraining }: ApiDeps): Koa.Middleware {
   };
 }
 
+/**
+ * Keys, tokens and payments: nobody on the way keeps them, nor the browser (RFC 6749, 5.1). The
+ * reference and its files are nobody's secret.
+ */
+function keepUnstored(): Koa.Middleware {
+  return async (ctx, next) => {
+    if (ctx.path === '/api/v1' || ctx.path.startsWith('/api/v1/')) {
+      ctx.set('Cache-Control', 'no-store');
+    }
+    await next();
+  };
+}
+
 /** Genuine callbacks are not counted by address: a provider may call only once. */
 const CALLBACKS = '/api/v1/webhooks/';
 
@@ -52,9 +66,7 @@ const CALLBACKS = '/api/v1/webhooks/';
 function guardDoor(deps: ApiDeps): Koa.Middleware {
   return async (ctx, next) => {
     ctx.request.ip = addressOf(ctx.req, deps.trustedProxies);
-    if (ctx.req.httpVersion !== '1.0' && ctx.get('Host') === '') {
-      throw new ApiError('malformed_request', 'the Host header is missing');
-    }
+    requireHost(ctx.req);
     if (ctx.path.startsWith(CALLBACKS)) return await takeKnown(deps, ctx, next);
     await requireRate(deps, 'address', subjectOf(ctx.ip));
     await next();

@@ -24,6 +24,7 @@ export function answerRaw(socket: Duplex, problem: ApiError, publicUrl: string):
     `Content-Length: ${Buffer.byteLength(body)}`,
     `X-Request-Id: ${requestId}`,
     'X-Content-Type-Options: nosniff',
+    'Cache-Control: no-store',
     ...(retryAfterS === null ? [] : [`Retry-After: ${retryAfterS}`]),
     'Connection: close',
   ];

@@ -43,7 +43,7 @@ export async function listen(
     headersTimeout: timeouts.headersMs,
     requestTimeout: timeouts.requestMs,
     connectionsCheckingInterval: timeouts.lookEveryMs,
-    // Node's own refusal has an empty body; ours is a problem.
+    // Node's own refusal has an empty body; api/host.ts refuses by a problem.
     requireHostHeader: false,
     // Some clients offer HTTP/2 by each request; what we do not speak is ignored (RFC 9110, 7.8).
     shouldUpgradeCallback: ({ headers }: IncomingMessage) =>

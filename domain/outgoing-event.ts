@@ -56,6 +56,16 @@ export function withAmountText(data: Readonly<Record<string, unknown>>): Record<
   return { ...data, amount_text: formatMoney({ amountMinor, currency }) };
 }
 
+const FREE_PORT_MIN = 1024;
+
+/**
+ * Where an endpoint may listen: below 1024 are other services, which a merchant must not make us
+ * knock at. @param port as `URL` tells it: empty for the scheme's own.
+ */
+export function isWebhookPort(port: string): boolean {
+  return port === '' || port === '443' || Number(port) >= FREE_PORT_MIN;
+}
+
 /** What a delivery's workflow is started with. */
 export type DeliveryInput = {
   readonly deliveryId: string;

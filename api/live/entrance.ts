@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { addressOf, subjectOf } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
+import { requireHost } from '../host.ts';
 import { requireRate } from '../middleware/rate-limit.ts';
 import { findLiveCaller, LIVE_ACCESS, type LiveCaller } from './caller.ts';
 import type { CLOSE } from './messages.ts';
@@ -29,6 +30,7 @@ export function openEntrance(
   const enterStranger = openLobby(settings);
   let judged = 0;
   const judge: Entrance = async (request, socket) => {
+    requireHost(request);
     const url = URL.parse(request.url ?? '', 'http://localhost');
     if (url === null) throw new ApiError('malformed_request', 'the path cannot be read');
     if (url.pathname !== PATH) {

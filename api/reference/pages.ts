@@ -29,12 +29,17 @@ function isPageFile(name: string): name is keyof typeof FILES {
   return Object.hasOwn(FILES, name);
 }
 
-/** `validatorUrl` null: nothing is sent to a validator elsewhere. */
-const START = `window.ui = SwaggerUIBundle({
+/**
+ * `validatorUrl` null: nothing is sent to a validator elsewhere. A key that is typed in is gone with
+ * the page: what the browser stores is there for whoever uses it next, and for any script of ours.
+ */
+const START = `// An earlier version of this page kept the key.
+localStorage.removeItem('authorized');
+window.ui = SwaggerUIBundle({
   url: '/openapi.json',
   dom_id: '#reference',
   deepLinking: true,
-  persistAuthorization: true,
+  persistAuthorization: false,
   validatorUrl: null,
 });
 `;

@@ -9,6 +9,7 @@ import {
   type WebhookEndpoint,
 } from '../../db/webhook-endpoints.ts';
 import { isId } from '../../domain/id.ts';
+import { isWebhookPort } from '../../domain/outgoing-event.ts';
 import { isLocalHttp } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError, faulty } from '../errors.ts';
@@ -223,7 +224,10 @@ function requireUrl({ allowsLoopback }: ApiDeps, text: string): string {
   const isHttps = url?.protocol === 'https:';
   const isOwnMachine = allowsLoopback && url !== null && isLocalHttp(url);
   const isBare = url !== null && url.username === '' && url.password === '' && url.hash === '';
-  if (isBare && (isHttps || isOwnMachine)) return url.href;
-  const detail = 'must be https://, without user, password or fragment';
+  const isReached = isBare && (isHttps || isOwnMachine);
+  if (isReached && isWebhookPort(url.port)) return url.href;
+  const detail = isReached
+    ? 'must be on port 443, or 1024 and above'
+    : 'must be https://, without user, password or fragment';
   throw faulty('invalid_request', [{ pointer: '/url', detail }]);
 }

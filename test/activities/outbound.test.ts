@@ -118,6 +118,14 @@ test('of ten megabytes two kilobytes are read', async () => {
   expect(bytesSent).toBeLessThan(5_000_000);
 });
 
+test('a port of another service is refused, of endpoints that are stored already too', async () => {
+  const error = 'the port is not 443, or 1024 and above';
+  for (const port of [22, 25, 80, 1023]) {
+    const at = `https://127.0.0.1:${port}/`;
+    expect(await poster.post(at, {}, '{}', 10_000)).toMatchObject({ statusCode: null, error });
+  }
+});
+
 test('without a sandbox this machine is refused, by number and by name', async () => {
   const strict = createPoster(false);
   const refused = { statusCode: null, error: 'the address is not a public one' };

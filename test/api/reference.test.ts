@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { PROBLEM_CODES, PROBLEMS } from '../../api/errors.ts';
 import { METHODS } from '../../api/operation.ts';
 import { OPERATIONS } from '../../api/operations.ts';
@@ -99,6 +100,22 @@ test('the page and all that it loads come from us', async () => {
     expect((await fetch(`${api.url}${address}`)).status).toBe(200);
   }
   expect((await fetch(`${api.url}/docs/..%2fpackage.json`)).status).toBe(404);
+});
+
+test('the page keeps no key that is typed in, and forgets one that it kept', async () => {
+  const script = await (await fetch(`${api.url}/docs/start.js`)).text();
+  const kept = new Map([
+    ['authorized', 'sk_live_'],
+    ['other', 'stays'],
+  ]);
+  const options: unknown[] = [];
+  runInNewContext(script, {
+    window: {},
+    localStorage: { removeItem: (name: string) => kept.delete(name) },
+    SwaggerUIBundle: (given: unknown) => options.push(given),
+  });
+  expect(options).toMatchObject([{ persistAuthorization: false, validatorUrl: null }]);
+  expect([...kept.keys()]).toEqual(['other']);
 });
 
 test('each problem has a page where its type points', async () => {

@@ -1,14 +1,19 @@
+import { OPERATIONS } from '../../api/operations.ts';
 import { makeApiKey } from '../../db/api-key.ts';
 import { newId } from '../../db/ids.ts';
 import { ensureApiKey } from '../../db/merchants.ts';
 import { markSweepRound } from '../../db/sweep-rounds.ts';
 import { MERCHANT } from '../factories.ts';
+import { openOperator } from './operators.ts';
+import { exchange, upgradeTo } from './raw.ts';
 import { openTestApi, type TestApi } from './server.ts';
 
 /** What every route has in common: who may, what there is, and how a no looks. */
 let api: TestApi;
+let operator: string;
 beforeAll(async () => {
   api = await openTestApi();
+  operator = (await openOperator(api, 'viewer')).token;
 });
 afterAll(() => api.close());
 beforeEach(() => api.engine.reset());
@@ -37,6 +42,34 @@ test.each([
   expect(answer.headers.get('content-type')).toContain('application/problem+json');
   expect(answer.headers.get('x-request-id')).toBe(answer.body.request_id);
   expect(answer.headers.has('allow')).toBe(status === 405);
+});
+
+// Keys, tokens and payments go out there; what a proxy or a browser keeps of them may be read later.
+test('nothing of /api/v1 is to be stored on its way, whatever the answer', async () => {
+  const PATHS = [
+    ...OPERATIONS.map(({ method, path }) => [method.toUpperCase(), path] as const),
+    ['GET', '/api/v1/nothing'],
+    ['GET', '/api/v1'],
+    ['DELETE', '/api/v1/payments'],
+  ] as const;
+  const stored: string[] = [];
+  for (const [index, [method, template]] of PATHS.entries()) {
+    if (!template.startsWith('/api/v1')) continue;
+    const path = template.replaceAll(/\{\w+\}/g, 'x');
+    for (const authorization of [`Bearer ${api.apiKey}`, `Bearer ${operator}`, '']) {
+      const headers = { authorization, 'x-forwarded-for': `203.0.113.${index}` };
+      const answer = await api.send(method, path, { headers });
+      const told = answer.headers.get('cache-control');
+      if (told !== 'no-store') stored.push(`${method} ${path} ${answer.status}: ${told}`);
+    }
+  }
+  expect(stored).toEqual([]);
+  const upgrade = await exchange(api.url, upgradeTo('/api/v1/other'));
+  expect(upgrade.headers.get('cache-control')).toBe('no-store');
+  // What is nobody's secret may be kept.
+  expect((await api.send('GET', '/docs/swagger-ui.css')).headers.get('cache-control')).toContain(
+    'max-age',
+  );
 });
 
 test.each([

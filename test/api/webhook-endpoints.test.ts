@@ -15,6 +15,23 @@ const create = (body: object = {}) =>
     body: { url: `https://shop.example.test/${newId('webhook_endpoint')}`, ...body },
   });
 
+const REFUSED_PORTS = [0, 1, 22, 25, 80, 110, 442, 444, 465, 1023] as const;
+
+test('every refused port is refused in the same words, and the others are taken', async () => {
+  const at = (port: number) => create({ url: `https://shop.example.test:${port}/hook` });
+  const details = await Promise.all(
+    REFUSED_PORTS.map(async (port) => (await at(port)).body.detail),
+  );
+  expect(new Set(details)).toEqual(new Set(['url must be on port 443, or 1024 and above']));
+  for (const port of [443, 1024, 8443, 65_535]) expect((await at(port)).status).toBe(201);
+  expect((await create({ url: 'http://127.0.0.1:4000/hook' })).status).toBe(201);
+  const { body } = await create();
+  const moved = await api.send('PATCH', `${PATH}/${body.id}`, {
+    body: { url: 'https://shop.example.test:22' },
+  });
+  expect(moved.status).toBe(400);
+});
+
 test('a secret is told once, at its creation and at its rotation', async () => {
   const { body } = await create();
   expect(body).toMatchObject({ active: true, secret: expect.stringMatching(/^whsec_/) });
@@ -36,6 +53,7 @@ test.each([
   ['https://shop.example.test/#part'],
   ['shop.example.test'],
   [''],
+  ...REFUSED_PORTS.map((port) => [`https://shop.example.test:${port}/hook`]),
 ])('%s is no address for webhooks', async (url) => {
   expect(await create({ url })).toMatchObject({
     status: 400,

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { OPERATIONS } from '../../api/operations.ts';
 import { requireDescribed } from '../described.ts';
 import { until } from '../until.ts';
-import { exchange, openRaw, parseAnswer, readAll } from './raw.ts';
+import { exchange, openRaw, parseAnswer, readAll, upgradeTo } from './raw.ts';
 import { openTestApi, type TestApi } from './server.ts';
 import { takePaymentsIn } from './takers.ts';
 
@@ -27,6 +27,13 @@ test.each([
   ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400, 'malformed_request'],
   ['an unknown method', `BREW / HTTP/1.1\r\n${HOST}\r\n`, 400, 'malformed_request'],
   ['no Host', 'GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'malformed_request'],
+  ['two Hosts', `GET /livez HTTP/1.1\r\n${HOST}Host: y\r\nConnection: close\r\n\r\n`, 400, 'malformed_request'],
+  ['the same Host twice', `GET /livez HTTP/1.1\r\n${HOST}${HOST}Connection: close\r\n\r\n`, 400, 'malformed_request'],
+  ['two Hosts in HTTP/1.0', `GET /livez HTTP/1.0\r\n${HOST}Host: y\r\n\r\n`, 400, 'malformed_request'],
+  ['a Host of two names', 'GET /livez HTTP/1.1\r\nHost: x, y\r\nConnection: close\r\n\r\n', 400, 'malformed_request'],
+  ['a Host with a user', 'GET /livez HTTP/1.1\r\nHost: a@b\r\nConnection: close\r\n\r\n', 400, 'malformed_request'],
+  ['an upgrade with two Hosts', upgradeTo('/api/v1/live', 'Host: y'), 400, 'malformed_request'],
+  ['an upgrade without a Host', upgradeTo('/api/v1/live').replace(HOST, ''), 400, 'malformed_request'],
   ['a header without a name', `GET /livez HTTP/1.1\r\n${HOST}: x\r\n\r\n`, 400, 'malformed_request'],
   ['a line feed in a header', `GET /livez HTTP/1.1\r\n${HOST}X-Request-Id: a\nSet-Cookie: b\r\n\r\n`, 400, 'malformed_request'],
   ['NUL in a header', `GET /livez HTTP/1.1\r\n${HOST}X-Request-Id: order\0-1\r\n\r\n`, 400, 'malformed_request'],
@@ -43,6 +50,16 @@ test.each([
   expect(answer.headers.get('x-request-id')).toBe(answer.body.request_id);
   expect(answer.headers.get('connection')).toBe('close');
   expect(await isAlive()).toBe(true);
+});
+
+// Probes of load balancers that speak HTTP/1.0 name no host.
+test.each([
+  'GET /livez HTTP/1.0\r\n\r\n',
+  ...['x', 'x:443', '127.0.0.1:8080', '[::1]:8080', 'pay_1.example.test'].map(
+    (host) => `GET /livez HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+  ),
+])('%j is answered', async (request) => {
+  expect(await exchange(api.url, request)).toMatchObject({ status: 200 });
 });
 
 test.each([
