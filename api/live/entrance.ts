@@ -7,6 +7,7 @@ import { requireHost } from '../host.ts';
 import { requireRate } from '../middleware/rate-limit.ts';
 import { findLiveCaller, LIVE_ACCESS, type LiveCaller } from './caller.ts';
 import type { CLOSE } from './messages.ts';
+import { openWaitingRoom, type Place } from './places.ts';
 import type { LiveSettings } from './settings.ts';
 
 const PATH = LIVE_ACCESS.path;
@@ -16,19 +17,14 @@ export type Admission =
   | { readonly kind: 'refused'; readonly problem: ApiError }
   | { readonly kind: 'closed'; readonly why: keyof typeof CLOSE }
   | { readonly kind: 'known'; readonly caller: LiveCaller; readonly token: string }
-  /** Says who it is in its first message; `leave` when it did. */
-  | { readonly kind: 'stranger'; readonly address: string; readonly leave: () => void };
+  /** Says who it is in its first message; its place is held while that is looked at. */
+  | { readonly kind: 'stranger'; readonly address: string; readonly place: Place };
 
 export type Entrance = (request: IncomingMessage, socket: Duplex) => Promise<Admission>;
 
-/** @param countInside how many are connected. */
-export function openEntrance(
-  deps: ApiDeps,
-  settings: LiveSettings,
-  countInside: () => number,
-): Entrance {
-  const enterStranger = openLobby(settings);
-  let judged = 0;
+/** Lets in whom there is a place for; places of sessions are counted when they begin. */
+export function openEntrance(deps: ApiDeps, settings: LiveSettings): Entrance {
+  const enterStranger = openStrangersDoor(settings);
   const judge: Entrance = async (request, socket) => {
     requireHost(request);
     const url = URL.parse(request.url ?? '', 'http://localhost');
@@ -38,9 +34,7 @@ export function openEntrance(
     }
     const address = subjectOf(addressOf(request, deps.trustedProxies));
     await requireRate(deps, 'address', address);
-    if (deps.isDraining() || countInside() + judged > settings.connectionsMax) {
-      throw new ApiError('temporarily_unavailable', 'no more connections are taken here now');
-    }
+    if (deps.isDraining()) throw refuseFull();
     const [, token] = /^Bearer (\S{1,4000})$/.exec(request.headers.authorization ?? '') ?? [];
     if (token === undefined) return enterStranger(address, socket);
     const caller = await findLiveCaller(deps, token);
@@ -49,38 +43,30 @@ export function openEntrance(
     return { kind: 'closed', why: 'unauthorized' };
   };
   return async (request, socket) => {
-    judged += 1;
     try {
       return await judge(request, socket);
     } catch (error) {
       if (error instanceof ApiError) return { kind: 'refused', problem: error };
       deps.log.warn({ err: error }, 'a live client could not be let in');
       return { kind: 'closed', why: 'draining' };
-    } finally {
-      judged -= 1;
     }
   };
 }
 
-/** Strangers cost a connection each, so one address has few of them. */
-function openLobby({ strangersEachMax, authenticateMs }: LiveSettings) {
-  const waiting = new Map<string, number>();
+function refuseFull(): ApiError {
+  return new ApiError('temporarily_unavailable', 'no more connections are taken here now');
+}
+
+function openStrangersDoor(settings: LiveSettings) {
+  const room = openWaitingRoom(settings);
   return (address: string, socket: Duplex): Admission => {
-    const before = waiting.get(address) ?? 0;
-    if (before >= strangersEachMax) {
+    const place = room.enter(address, socket);
+    if (place === 'full') throw refuseFull();
+    if (place === 'address_full') {
       const detail = 'too many connections of this address have not said who they are';
-      throw new ApiError('rate_limited', detail, [], Math.ceil(authenticateMs / 1000));
+      const waitS = Math.ceil(settings.authenticateMs / 1000);
+      throw new ApiError('rate_limited', detail, [], waitS);
     }
-    waiting.set(address, before + 1);
-    let isInside = true;
-    const leave = () => {
-      if (!isInside) return;
-      isInside = false;
-      const left = (waiting.get(address) ?? 1) - 1;
-      if (left === 0) waiting.delete(address);
-      else waiting.set(address, left);
-    };
-    socket.once('close', leave);
-    return { kind: 'stranger', address, leave };
+    return { kind: 'stranger', address, place };
   };
 }

@@ -7,6 +7,7 @@ import { isId } from '../../domain/id.ts';
 export const CLOSE = {
   // table
   draining: { code: 1001, reason: 'this process ends: connect again' },
+  full: { code: 1013, reason: 'no place is free here now: connect again later' },
   malformed: { code: 4400, reason: 'send JSON: {"type":"subscribe"}' },
   unauthorized: { code: 4401, reason: 'a valid key with payments:read, or an access token' },
   too_slow: {

@@ -47,7 +47,7 @@ export function openLive(
   });
   const readsOf = openSharedTurns(readsMax, readsEachMax);
   const hall: Hall = { deps, pool, log, feed, settings, readsOf, sessions };
-  const entrance = openEntrance(deps, settings, () => server.clients.size);
+  const entrance = openEntrance(deps, settings);
   const check = recheck(hall);
   const timers = [beat(server, settings), check.timer];
   const enter = async (request: IncomingMessage, socket: Duplex, head: Buffer) => {

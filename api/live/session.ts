@@ -34,6 +34,8 @@ export function tellEvent(event: OutgoingEvent): string {
 export class Session {
   readonly socket: WebSocket;
   readonly merchantId: string | null;
+  /** Whose it is: a merchant, or one operator. */
+  readonly party: string;
   /** What it came in with; it is asked for again and again whether it still opens. */
   readonly token: string;
   readonly #parts: SessionParts;
@@ -48,6 +50,7 @@ export class Session {
   constructor(socket: WebSocket, caller: LiveCaller, token: string, parts: SessionParts) {
     this.socket = socket;
     this.merchantId = caller.kind === 'merchant' ? caller.merchantId : null;
+    this.party = caller.kind === 'merchant' ? caller.merchantId : caller.operatorId;
     this.token = token;
     this.#parts = parts;
     this.#reads = parts.readsOf(this.merchantId ?? 'operators');

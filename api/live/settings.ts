@@ -12,11 +12,15 @@ export const LIVE_SETTINGS = {
   closeMs: 2_000,
   /** How long a client may take to read what waits for it, before more is sent. */
   stallMs: 30_000,
-  connectionsMax: 2_000,
-  /** For one merchant. */
-  connectionsEachMax: 1_000,
-  /** For one address, of those that did not say yet who they are. */
-  strangersEachMax: 100,
+  /** Places of three kinds, of which none can be taken by another: merchants, all and each… */
+  merchantConnectionsMax: 1_600,
+  connectionsEachMax: 100,
+  /** …operators, all and each… */
+  operatorConnectionsMax: 200,
+  operatorConnectionsEachMax: 20,
+  /** …and who did not say yet who it is, all and for one address. */
+  strangersMax: 200,
+  strangersEachMax: 10,
   /** Messages of one client that wait for the one before. */
   messagesWaitingMax: 16,
   subscriptionsEachMinute: 60,

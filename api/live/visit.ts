@@ -3,6 +3,7 @@ import type { ApiDeps } from '../deps.ts';
 import { findLiveCaller, type LiveCaller } from './caller.ts';
 import type { Admission } from './entrance.ts';
 import { end, type Message, readMessage } from './messages.ts';
+import { findRefusal } from './places.ts';
 import { Session, type SessionParts } from './session.ts';
 import { openLine } from './turns.ts';
 
@@ -82,12 +83,13 @@ async function answer(
 async function introduce(
   hall: Hall,
   visit: Visit,
-  { address, leave }: Stranger,
+  { address, place }: Stranger,
   token: string,
 ): Promise<void> {
   clearTimeout(visit.tooLate);
+  place.hold();
   const caller = await findLiveCaller(hall.deps, token);
-  leave();
+  place.leave();
   if (caller !== null) return welcome(hall, visit, caller, token);
   const { isExceeded } = await hall.deps.limits.count('refused', address);
   end(visit.socket, isExceeded ? 'too_many' : 'unauthorized');
@@ -98,9 +100,10 @@ function welcome(hall: Hall, visit: Visit, caller: LiveCaller, token: string): v
   clearTimeout(tooLate);
   if (socket.readyState !== socket.OPEN) return;
   const session = new Session(socket, caller, token, hall);
-  const same = [...hall.sessions].filter(({ merchantId }) => merchantId === session.merchantId);
-  if (same.length >= hall.settings.connectionsEachMax) {
-    end(socket, 'too_many');
+  const refusal = findRefusal(hall.sessions, session, hall.settings);
+  if (refusal !== null) {
+    session.leave();
+    end(socket, refusal);
     return;
   }
   visit.session = session;

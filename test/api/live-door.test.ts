@@ -4,6 +4,7 @@ import { makeApiKey } from '../../db/api-key.ts';
 import { storePaymentIn } from '../factories.ts';
 import { until } from '../until.ts';
 import { type Client, closeClients, connect, subscribe, typesOf } from './live-client.ts';
+import { openOperator } from './operators.ts';
 import { exchange, openRaw, parseAnswer, readAll, upgradeTo } from './raw.ts';
 import { openTestApi, type TestApi, type TestApiOptions } from './server.ts';
 
@@ -76,21 +77,33 @@ describe('without any key nobody ends the process', () => {
   });
 });
 
-test('one connection too many is told so before the handshake', async () => {
-  await start({ connectionsMax: 3 });
-  const inside = [await comeIn(), await comeIn(), await comeIn(null)];
+test('where no place is for who says nothing, it is told so before the handshake', async () => {
+  await start({ strangersMax: 0 });
   const socket = await openRaw(api.url);
   const read = readAll(socket);
   socket.write(Buffer.concat([Buffer.from(upgradeTo(PATH)), BAD_FRAME]));
   const answer = parseAnswer(await read);
   expect(answer).toMatchObject({ status: 503, body: { code: 'temporarily_unavailable' } });
   expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
-  inside[0]?.socket.close();
-  await until(async () => {
-    const client = connect(api.url, api.apiKey);
-    await until(() => isWelcome(client) || client.socket.readyState === client.socket.CLOSED);
-    return isWelcome(client);
-  });
+  await comeIn();
+});
+
+test('a full house of strangers keeps nobody out, also not who says its name later', async () => {
+  await start({ strangersMax: 3, strangersEachMax: 2 });
+  const from = ['203.0.113.1', '203.0.113.1', '203.0.113.2'];
+  const silent: Client[] = [];
+  for (const address of from) silent.push(await comeIn(null, address));
+  const { token } = await openOperator(api, 'viewer');
+  await comeIn(token, '203.0.113.3');
+  await comeIn(api.apiKey, '203.0.113.3');
+  // Who has been silent the longest makes room.
+  const late = await comeIn(null, '203.0.113.4');
+  expect(await silent[0]?.code).toBe(1006);
+  late.socket.send(JSON.stringify({ type: 'authenticate', token: api.apiKey }));
+  await until(() => isWelcome(late));
+  // Its place and that of the first are free again, in the count of its address as well.
+  await comeIn(null, '203.0.113.1');
+  expect(silent.slice(1).map(({ socket }) => socket.readyState)).toEqual([1, 1]);
 });
 
 test('strangers of one address are few; others, and who has said its name, come in', async () => {
@@ -108,12 +121,48 @@ test('strangers of one address are few; others, and who has said its name, come 
   expect((await more()).status).toBe(429);
 });
 
-test('a merchant has so many connections; another merchant is not touched by it', async () => {
-  await start({ connectionsEachMax: 2 });
-  await comeIn();
-  await comeIn();
-  expect(await connect(api.url, api.apiKey).code).toBe(4429);
-  await comeIn((await api.openMerchant()).apiKey);
+describe('a full house', () => {
+  const codeOf = (token: string) => connect(api.url, token).code;
+  const sayLater = async (token: string) => {
+    const client = await comeIn(null);
+    client.socket.send(JSON.stringify({ type: 'authenticate', token }));
+    return await client.code;
+  };
+
+  test('of one merchant is no other’s, and no operator’s', async () => {
+    await start({ connectionsEachMax: 2 });
+    await comeIn();
+    const leaving = await comeIn();
+    expect([await codeOf(api.apiKey), await sayLater(api.apiKey)]).toEqual([4429, 4429]);
+    await comeIn((await api.openMerchant()).apiKey);
+    await comeIn((await openOperator(api, 'viewer')).token);
+    leaving.socket.close();
+    await leaving.code;
+    await until(async () => {
+      const client = connect(api.url, api.apiKey);
+      await until(() => isWelcome(client) || client.socket.readyState === client.socket.CLOSED);
+      return isWelcome(client);
+    });
+  });
+
+  test('of all merchants is no operator’s, and the other way round', async () => {
+    await start({ merchantConnectionsMax: 1, operatorConnectionsMax: 1 });
+    const { token } = await openOperator(api, 'viewer');
+    const { token: other } = await openOperator(api, 'admin');
+    const second = await api.openMerchant();
+    await comeIn();
+    await comeIn(token);
+    expect([await codeOf(second.apiKey), await sayLater(second.apiKey)]).toEqual([1013, 1013]);
+    expect([await codeOf(other), await sayLater(other)]).toEqual([1013, 1013]);
+  });
+
+  test('of one operator is no other’s', async () => {
+    await start({ operatorConnectionsEachMax: 1 });
+    const { token } = await openOperator(api, 'viewer');
+    await comeIn(token);
+    expect(await codeOf(token)).toBe(4429);
+    await comeIn((await openOperator(api, 'admin')).token);
+  });
 });
 
 test('guesses are counted by address, by either way to say who one is', async () => {

@@ -12,7 +12,7 @@ import { openTestApi, type TestApi } from './server.ts';
 /** The live feed: every event, in order, to those whose it is, and nothing lost over a gap. */
 let api: TestApi;
 beforeEach(async () => {
-  api = await openTestApi();
+  api = await openTestApi({ live: { connectionsEachMax: 1_000 } });
 });
 afterEach(async () => {
   closeClients();
