@@ -5,6 +5,7 @@ import type { Caller, OperatorCaller } from '../domain/access.ts';
 import { isSensitive } from './admin/two-operators.ts';
 import type { ApiDeps } from './deps.ts';
 import { ApiError, PROBLEMS } from './errors.ts';
+import { toProblem } from './middleware/problem.ts';
 import type { Incoming, Operation, Reply } from './operation.ts';
 
 const ASKED_LENGTH_MAX = 2000;
@@ -131,7 +132,7 @@ function isKept({ method, isSeen }: Operation): boolean {
 }
 
 function statusOf(error: unknown): number {
-  return error instanceof ApiError ? PROBLEMS[error.code].status : 500;
+  return PROBLEMS[toProblem(error).code].status;
 }
 
 function describeAct(

@@ -38,11 +38,45 @@ function bare(bytes: Buffer): string {
 }
 
 function derive(password: string, salt: Buffer, costs: ScryptOptions): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const options = { ...costs, maxmem: 256 * 1024 * 1024 };
-    scrypt(password.normalize('NFKC'), salt, HASH_BYTES, options, (error, hash) => {
-      if (error === null) resolve(hash);
-      else reject(error);
-    });
-  });
+  return inPasswordTurn(
+    () =>
+      new Promise((resolve, reject) => {
+        const options = { ...costs, maxmem: 256 * 1024 * 1024 };
+        scrypt(password.normalize('NFKC'), salt, HASH_BYTES, options, (error, hash) => {
+          if (error === null) resolve(hash);
+          else reject(error);
+        });
+      }),
+  );
+}
+
+/** Of the four threads that Node has for all of a process: names are resolved and files read there. */
+const AT_ONCE_MAX = 2;
+/** They wait for a second or two. Whoever floods sign-ins makes no longer queue than this. */
+export const PASSWORDS_WAITING_MAX = 16;
+
+/** So many passwords are being checked that one more would wait for too long: ask again. */
+export class PasswordsBusyError extends Error {
+  constructor() {
+    super('many passwords are being checked');
+    this.name = 'PasswordsBusyError';
+  }
+}
+
+let working = 0;
+const waiting: (() => void)[] = [];
+
+/** @throws PasswordsBusyError at once, where too many wait already. */
+export async function inPasswordTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (working < AT_ONCE_MAX) working += 1;
+  else if (waiting.length >= PASSWORDS_WAITING_MAX) throw new PasswordsBusyError();
+  else await new Promise<void>((resolve) => waiting.push(resolve));
+  try {
+    return await work();
+  } finally {
+    // Whoever is next takes the place over, so none gets in between.
+    const next = waiting.shift();
+    if (next === undefined) working -= 1;
+    else next();
+  }
 }

@@ -1,10 +1,12 @@
 import type { Middleware } from 'koa';
 import { isDatabaseAway, isReadOnly } from '../../db/away.ts';
+import { PasswordsBusyError } from '../../db/password.ts';
 import type { ApiDeps, ApiState } from '../deps.ts';
 import { ApiError, newRequestId, PROBLEMS, presentProblem } from '../errors.ts';
 import { holdsCardNumber } from './card-number.ts';
 import { nameCaller, nameSubject } from './subject.ts';
 
+const PASSWORDS_BUSY_RETRY_S = 2;
 const REQUEST_ID = /^[A-Za-z0-9_-]{8,64}$/;
 
 /** Gives each request an id, and each error its form (RFC 9457). */
@@ -61,8 +63,12 @@ function wrongMethod(): ApiError {
 }
 
 /** Errors of PostgreSQL's absence are the caller's to try again, all others are ours to mend. */
-function toProblem(error: unknown): ApiError {
+export function toProblem(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
+  if (error instanceof PasswordsBusyError) {
+    const detail = 'many sign in at this moment; come again after Retry-After';
+    return new ApiError('rate_limited', detail, [], PASSWORDS_BUSY_RETRY_S);
+  }
   if (isReadOnly(error)) {
     const detail = 'the database takes no writes at the moment; nothing was lost, retry';
     return new ApiError('temporarily_unavailable', detail);

@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { createAccessTokens } from '../../api/sessions/token.ts';
 import { newId } from '../../db/ids.ts';
 import { openSession, updateOperator } from '../../db/operators.ts';
+import { inPasswordTurn, PASSWORDS_WAITING_MAX } from '../../db/password.ts';
 import { enrollOperator, openOperator, PASSWORD, PASSWORD_HASH } from './operators.ts';
 import { type Answer, openTestApi, type TestApi, TOKEN_CONFIG } from './server.ts';
 
@@ -102,6 +103,22 @@ describe('guessing', () => {
     expectToldWhen(await signIn(email.toUpperCase(), '203.0.113.99', PASSWORD));
     expect((await signIn('other@example.test', '203.0.113.99')).status).toBe(401);
   });
+});
+
+test('while many passwords are being checked, one more is told to come again', async () => {
+  const { email } = await enrollOperator(api, 'admin');
+  const { send: admin } = await openOperator(api, 'operator');
+  const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+  const checking = Array.from({ length: 2 + PASSWORDS_WAITING_MAX }, () =>
+    inPasswordTurn(() => held),
+  );
+  const busy = await post('', { email, password: PASSWORD });
+  expect(busy).toMatchObject({ status: 429, body: { code: 'rate_limited', retryable: true } });
+  expect(Number(busy.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect((await admin('GET', '/api/v1/admin/merchants')).status).toBe(200);
+  letGo();
+  await Promise.all(checking);
+  expect((await post('', { email, password: PASSWORD })).status).toBe(201);
 });
 
 const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');

@@ -1,3 +1,4 @@
+import { createHook } from 'node:async_hooks';
 import {
   endSession,
   findActiveOperator,
@@ -7,7 +8,12 @@ import {
   renewSession,
   updateOperator,
 } from '../../db/operators.ts';
-import { hashPassword, isPassword } from '../../db/password.ts';
+import {
+  hashPassword,
+  isPassword,
+  PASSWORDS_WAITING_MAX,
+  PasswordsBusyError,
+} from '../../db/password.ts';
 import type { Pool } from '../../db/pool.ts';
 import { countWaiting } from '../api/locks.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
@@ -164,4 +170,28 @@ test('a password is known by its hash, and no other is', async () => {
   expect(await isPassword('A long enough password', hash)).toBe(false);
   expect(await isPassword('a long enough password', null)).toBe(false);
   expect(await hashPassword('a long enough password')).not.toBe(hash);
+});
+
+test('two passwords are hashed at once, a few wait, and the rest is refused at once', async () => {
+  let running = 0;
+  let most = 0;
+  const started = new Set<number>();
+  const end = (id: number) => void (started.delete(id) && (running -= 1));
+  const hook = createHook({
+    init(id, type) {
+      if (type !== 'SCRYPTREQUEST') return;
+      started.add(id);
+      running += 1;
+      most = Math.max(most, running);
+    },
+    before: end,
+  }).enable();
+  const ends = await Promise.allSettled(
+    Array.from({ length: 30 }, () => isPassword('a long enough password', null)),
+  );
+  hook.disable();
+  const refused = ends.filter(({ status }) => status === 'rejected');
+  expect([most, refused.length]).toEqual([2, 30 - 2 - PASSWORDS_WAITING_MAX]);
+  expect(refused).toMatchObject(refused.map(() => ({ reason: expect.any(PasswordsBusyError) })));
+  expect(await isPassword('a long enough password', null)).toBe(false);
 });
