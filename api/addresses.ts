@@ -48,6 +48,7 @@ function spellIPv6(text: string): string | null {
 }
 
 const NETWORK_GROUPS = 4;
+const SITE_GROUPS = 3;
 const GROUPS = 8;
 
 /**
@@ -55,12 +56,24 @@ const GROUPS = 8;
  * that counts as one.
  */
 export function subjectOf(address: string): string {
-  const spelled = readAddress(address) ?? address.slice(0, 64);
-  if (!isIPv6(spelled)) return spelled;
+  return networkOf(address, NETWORK_GROUPS) ?? readAddress(address) ?? address.slice(0, 64);
+}
+
+/**
+ * The /48 of an IPv6 address, which is what one site is usually given: 65,536 networks, as many
+ * callers as it likes. Null for IPv4, where an address is one caller.
+ */
+export function siteOf(address: string): string | null {
+  return networkOf(address, SITE_GROUPS);
+}
+
+function networkOf(address: string, kept: number): string | null {
+  const spelled = readAddress(address) ?? '';
+  if (!isIPv6(spelled)) return null;
   const [before = '', after] = spelled.split('::');
   const head = before.split(':').filter((group) => group !== '');
   const tail = (after ?? '').split(':').filter((group) => group !== '');
   const missing = GROUPS - head.length - tail.length;
   const groups = [...head, ...Array<string>(missing).fill('0'), ...tail];
-  return `${groups.slice(0, NETWORK_GROUPS).join(':')}::/64`;
+  return `${groups.slice(0, kept).join(':')}::/${kept * 16}`;
 }

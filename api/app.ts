@@ -3,6 +3,7 @@ import Koa from 'koa';
 import helmet from 'koa-helmet';
 import { addressOf, subjectOf } from './addresses.ts';
 import type { ApiDeps, ApiState } from './deps.ts';
+import { ApiError } from './errors.ts';
 import { requireHost } from './host.ts';
 import { answerProblems } from './middleware/problem.ts';
 import { requireRate } from './middleware/rate-limit.ts';

@@ -4,7 +4,7 @@ import { addressOf, subjectOf } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { requireHost } from '../host.ts';
-import { requireRate } from '../middleware/rate-limit.ts';
+import { requireRate, requireSiteRate } from '../middleware/rate-limit.ts';
 import { findLiveCaller, LIVE_ACCESS, type LiveCaller } from './caller.ts';
 import type { CLOSE } from './messages.ts';
 import { openWaitingRoom, type Place } from './places.ts';
@@ -32,14 +32,14 @@ export function openEntrance(deps: ApiDeps, settings: LiveSettings): Entrance {
     if (url.pathname !== PATH) {
       throw new ApiError('not_found', `only ${PATH} takes WebSocket connections`);
     }
-    const address = subjectOf(addressOf(request, deps.trustedProxies));
-    await requireRate(deps, 'address', address);
+    const address = addressOf(request, deps.trustedProxies);
+    await requireRate(deps, 'address', subjectOf(address));
     if (deps.isDraining()) throw refuseFull();
     const [, token] = /^Bearer (\S{1,4000})$/.exec(request.headers.authorization ?? '') ?? [];
     if (token === undefined) return enterStranger(address, socket);
     const caller = await findLiveCaller(deps, token);
     if (caller !== null) return { kind: 'known', caller, token };
-    await requireRate(deps, 'refused', address);
+    await countGuess(deps, address);
     return { kind: 'closed', why: 'unauthorized' };
   };
   return async (request, socket) => {
@@ -53,6 +53,12 @@ export function openEntrance(deps: ApiDeps, settings: LiveSettings): Entrance {
   };
 }
 
+/** As over HTTP. @throws ApiError rate_limited */
+export async function countGuess(deps: ApiDeps, address: string): Promise<void> {
+  await requireRate(deps, 'refused', subjectOf(address));
+  await requireSiteRate(deps, 'refused', address);
+}
+
 function refuseFull(): ApiError {
   return new ApiError('temporarily_unavailable', 'no more connections are taken here now');
 }
@@ -60,7 +66,7 @@ function refuseFull(): ApiError {
 function openStrangersDoor(settings: LiveSettings) {
   const room = openWaitingRoom(settings);
   return (address: string, socket: Duplex): Admission => {
-    const place = room.enter(address, socket);
+    const place = room.enter(subjectOf(address), socket);
     if (place === 'full') throw refuseFull();
     if (place === 'address_full') {
       const detail = 'too many connections of this address have not said who they are';

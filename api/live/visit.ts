@@ -1,7 +1,8 @@
 import type { WebSocket } from 'ws';
 import type { ApiDeps } from '../deps.ts';
+import { ApiError } from '../errors.ts';
 import { findLiveCaller, type LiveCaller } from './caller.ts';
-import type { Admission } from './entrance.ts';
+import { type Admission, countGuess } from './entrance.ts';
 import { end, type Message, readMessage } from './messages.ts';
 import { findRefusal } from './places.ts';
 import { Session, type SessionParts } from './session.ts';
@@ -91,8 +92,14 @@ async function introduce(
   const caller = await findLiveCaller(hall.deps, token);
   place.leave();
   if (caller !== null) return welcome(hall, visit, caller, token);
-  const { isExceeded } = await hall.deps.limits.count('refused', address);
-  end(visit.socket, isExceeded ? 'too_many' : 'unauthorized');
+  const isGuessing = await countGuess(hall.deps, address).then(
+    () => false,
+    (error: unknown) => {
+      if (error instanceof ApiError) return true;
+      throw error;
+    },
+  );
+  end(visit.socket, isGuessing ? 'too_many' : 'unauthorized');
 }
 
 function welcome(hall: Hall, visit: Visit, caller: LiveCaller, token: string): void {

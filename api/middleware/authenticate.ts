@@ -1,4 +1,5 @@
 import type { RouterContext } from '@koa/router';
+import type { LimitName } from '../../config/policies.ts';
 import { isApiKey, KEY_MODES, modeOf } from '../../db/api-key.ts';
 import { authenticate } from '../../db/merchants.ts';
 import { findActiveOperator } from '../../db/operators.ts';
@@ -12,7 +13,7 @@ import { subjectOf } from '../addresses.ts';
 import type { ApiDeps, ApiState } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { Operation } from '../operation.ts';
-import { limitRate } from './rate-limit.ts';
+import { limitRate, requireSiteRate } from './rate-limit.ts';
 import { describeRefusal } from './refused-caller.ts';
 
 const BEARER = /^Bearer ([\w.~+/=-]{8,4000})$/;
@@ -27,7 +28,7 @@ export async function admit(
   ctx: RouterContext<ApiState>,
 ): Promise<Caller> {
   if (access.kind === 'open') {
-    if (limit !== undefined) await limitRate(deps, ctx, limit, subjectOf(ctx.ip));
+    if (limit !== undefined) await limitAddress(deps, ctx, limit);
     return { kind: 'open' };
   }
   const token = BEARER.exec(ctx.get('Authorization'))?.[1] ?? '';
@@ -48,13 +49,22 @@ export async function admit(
   throw new ApiError('forbidden', `this needs the role ${access.role}; yours is ${caller.role}`);
 }
 
+async function limitAddress(
+  deps: ApiDeps,
+  ctx: RouterContext<ApiState>,
+  name: LimitName,
+): Promise<void> {
+  await limitRate(deps, ctx, name, subjectOf(ctx.ip));
+  await requireSiteRate(deps, name, ctx.ip);
+}
+
 /** Guesses are counted by address; whoever is let in is not, whatever a neighbour does. */
 async function refuse(
   deps: ApiDeps,
   ctx: RouterContext<ApiState>,
   door: 'merchant' | 'operator',
 ): Promise<ApiError> {
-  await limitRate(deps, ctx, 'refused', subjectOf(ctx.ip));
+  await limitAddress(deps, ctx, 'refused');
   ctx.set('WWW-Authenticate', 'Bearer');
   const shown = { authorization: ctx.get('Authorization'), xApiKey: ctx.get('X-API-Key') };
   return new ApiError('unauthorized', describeRefusal(door, shown, deps.environment));

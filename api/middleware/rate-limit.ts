@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import type { LimitName } from '../../config/policies.ts';
 import type { RateLimitState } from '../../db/rate-limits.ts';
+import { siteOf } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 
@@ -44,6 +45,24 @@ export async function requireRate(
   subject: string,
 ): Promise<void> {
   refuseExceeded({ policies }, name, await limits.count(name, subject));
+}
+
+/** Limits that an IPv6 site could evade by its many networks; each has a looser one by site. */
+const SITE_LIMITS = { sign_in: 'sign_in_site', refused: 'refused_site' } as const;
+
+/**
+ * Counts it by the site of the address as well. After the count by address, whose refusals must not
+ * use up what the neighbours have.
+ * @throws ApiError rate_limited, with Retry-After.
+ */
+export async function requireSiteRate(
+  deps: Pick<ApiDeps, 'limits' | 'policies'>,
+  name: LimitName,
+  address: string,
+): Promise<void> {
+  const site = siteOf(address);
+  const [, siteLimit] = Object.entries(SITE_LIMITS).find(([of]) => of === name) ?? [];
+  if (site !== null && siteLimit !== undefined) await requireRate(deps, siteLimit, site);
 }
 
 /** @throws ApiError rate_limited, with Retry-After, when that is where somebody stands. */

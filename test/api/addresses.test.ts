@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { addressOf, subjectOf } from '../../api/addresses.ts';
+import { addressOf, siteOf, subjectOf } from '../../api/addresses.ts';
 
 const PROXY = '10.0.0.9';
 /** A request by way of one proxy of ours, which wrote this at the end of X-Forwarded-For. */
@@ -50,6 +50,17 @@ const TOLD = [
   ['[2001:db8::1]/@example.test', PROXY, PROXY],
   ['2001:db8::1::2', PROXY, PROXY],
   ["'; DROP TABLE payments", PROXY, PROXY],
+  ['"203.0.113.6"', PROXY, PROXY],
+  ['for=203.0.113.6', PROXY, PROXY],
+  ['203.0.113.06', PROXY, PROXY],
+  ['2001:db8::1:2:3:4:5:6:443', PROXY, PROXY],
+  ['\t203.0.113.6\t', '203.0.113.6', '203.0.113.6'],
+  ["fe80::1%'; DROP TABLE payments", 'fe80::1', 'fe80:0:0:0::/64'],
+  // An item that our proxy left empty is not the one before it, which the caller wrote.
+  ['198.51.100.1, ', PROXY, PROXY],
+  ['198.51.100.1,,', PROXY, PROXY],
+  [', 203.0.113.6', '203.0.113.6', '203.0.113.6'],
+  [`${'198.51.100.1, '.repeat(1000)}203.0.113.6`, '203.0.113.6', '203.0.113.6'],
   [undefined, PROXY, PROXY],
 ] as const;
 test.each(TOLD)('%s is kept as %s and counted as %s', (told, address, subject) => {
@@ -87,4 +98,21 @@ test.each([
   ['', ''],
 ])('%s is counted as %s', (address, subject) => {
   expect(subjectOf(address)).toBe(subject);
+});
+
+// biome-ignore format: table, one case per line
+test.each([
+  ['2001:db8:0:7:1:2:3:4', '2001:db8:0::/48'],
+  ['2001:db8:0:8::1', '2001:db8:0::/48'],
+  ['2001:db8:1:7::', '2001:db8:1::/48'],
+  ['2001:DB8::1', '2001:db8:0::/48'],
+  ['[2001:db8:2::1]:443', '2001:db8:2::/48'],
+  ['fe80::1%eth0', 'fe80:0:0::/48'],
+  ['::1', '0:0:0::/48'],
+  ['203.0.113.7', null],
+  ['::ffff:203.0.113.7', null],
+  ['unknown', null],
+  ['', null],
+])('%s is of the site %s', (address, site) => {
+  expect(siteOf(address)).toBe(site);
 });

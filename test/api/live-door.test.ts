@@ -185,6 +185,23 @@ test('guesses are counted by address, by either way to say who one is', async ()
   await comeIn(api.apiKey, '203.0.113.1');
 });
 
+test('guesses are counted by IPv6 site as well, together with those over HTTP', async () => {
+  await start({}, { rateLimits: { refused_site: { requests: 3, per_ms: 60_000 } } });
+  const guess = (network: number) =>
+    connect(api.url, makeApiKey('test'), `2001:db8:7:${network}::1`).code;
+  expect([await guess(1), await guess(2)]).toEqual([4401, 4401]);
+  const from = (address: string) =>
+    api.send('GET', '/api/v1/payments', {
+      headers: { authorization: 'Bearer nothing', 'x-forwarded-for': address },
+    });
+  expect((await from('2001:db8:7:3::1')).status).toBe(401);
+  expect((await from('2001:db8:7:4::1')).status).toBe(429);
+  const client = await comeIn(null, '2001:db8:7:5::1');
+  client.socket.send(JSON.stringify({ type: 'authenticate', token: makeApiKey('test') }));
+  expect(await client.code).toBe(4429);
+  expect((await from('2001:db8:8:1::1')).status).toBe(401);
+});
+
 test('connecting counts as a request of the address', async () => {
   await start({}, { rateLimits: { address: { requests: 3, per_ms: 60_000 } } });
   for (let tries = 0; tries < 3; tries += 1) await comeIn(null, '203.0.113.1');

@@ -94,6 +94,19 @@ describe('guessing', () => {
     expect((await signIn(email, '2001:db8:0:2::1', PASSWORD)).status).toBe(201);
   });
 
+  test('one IPv6 site is stopped as well, later; a site beside it is not', async () => {
+    await api.close();
+    const one = { requests: 2, per_ms: 60_000 };
+    const site = { requests: 6, per_ms: 60_000 };
+    api = await openTestApi({ rateLimits: { sign_in: one, sign_in_site: site } });
+    // Each of its networks has two tries; a third of the same one uses up nothing of the others'.
+    const guess = (index: number) => signIn('a@example.test', `2001:db8:7:${index % 3}::${index}`);
+    expect(await statusesOf(9, guess)).toEqual([401, 401, 401, 401, 401, 401, 429, 429, 429]);
+    expectToldWhen(await signIn('a@example.test', '2001:db8:7:99::1'));
+    expect((await signIn('a@example.test', '2001:db8:8:1::1')).status).toBe(401);
+    expect((await signIn('a@example.test', '203.0.113.1')).status).toBe(401);
+  });
+
   test('one account from everywhere is stopped as well, later', async () => {
     await api.close();
     api = await openTestApi({ rateLimits: { sign_in_email: { requests: 12, per_ms: 60_000 } } });

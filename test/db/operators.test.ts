@@ -176,7 +176,9 @@ test('two passwords are hashed at once, a few wait, and the rest is refused at o
   let running = 0;
   let most = 0;
   const started = new Set<number>();
-  const end = (id: number) => void (started.delete(id) && (running -= 1));
+  const end = (id: number) => {
+    if (started.delete(id)) running -= 1;
+  };
   const hook = createHook({
     init(id, type) {
       if (type !== 'SCRYPTREQUEST') return;
