@@ -26,8 +26,9 @@ export async function runSeen(
   const { caller } = incoming;
   const signing = SIGNING[operation.id];
   if (signing !== undefined) return await runSigning(deps, operation, incoming, signing);
-  if (caller.kind !== 'operator' || !isKept(operation)) return await operation.run(deps, incoming);
-  const asked = describeAsked(incoming.body ?? (operation.query && incoming.query));
+  if (caller.kind !== 'operator' || !isKept(operation, incoming))
+    return await operation.run(deps, incoming);
+  const asked = describeAsked(incoming.body ?? (operation.query && maskPersons(incoming.query)));
   const act = describeAct(operation, incoming, caller, asked);
   const id = await insertAct(deps.pool, act);
   const finish = async (status: number) => {
@@ -74,7 +75,7 @@ export async function keepRefused(
 ): Promise<void> {
   const { caller } = arrived;
   if (caller?.kind !== 'operator' || !(error instanceof ApiError)) return;
-  if (error.code !== 'forbidden' && !isKept(operation)) return;
+  if (error.code !== 'forbidden' && !isKept(operation, arrived)) return;
   const act = describeAct(operation, arrived, caller, '');
   // A refusal stays one, also when it cannot be kept.
   await insertAct(pool, act, statusOf(error)).catch((err: unknown) =>
@@ -127,8 +128,29 @@ async function runSigning(
   return reply;
 }
 
-function isKept({ method, isSeen }: Operation): boolean {
-  return method !== 'get' || isSeen === true;
+/**
+ * Fields of a query that name one person. Whoever asks by them has the phone or the address already,
+ * and is told where that person pays: the question is kept. Of what was typed, which may be of any
+ * form, so little is kept that it can be recognised and not be read.
+ */
+const PERSON: Readonly<Record<string, (text: string) => string>> = {
+  phone: (text) => `•••${text.slice(-3)}`,
+  email: maskEmail,
+};
+
+function maskPersons(query: unknown): unknown {
+  if (typeof query !== 'object' || query === null) return query;
+  return Object.fromEntries(
+    Object.entries(query).map(([name, value]) => [name, PERSON[name]?.(String(value)) ?? value]),
+  );
+}
+
+function isKept({ method, isSeen }: Operation, { query }: Pick<Arrived, 'query'>): boolean {
+  return method !== 'get' || isSeen === true || Object.keys(PERSON).some((it) => has(query, it));
+}
+
+function has(query: unknown, name: string): boolean {
+  return typeof query === 'object' && query !== null && Object.hasOwn(query, name);
 }
 
 function statusOf(error: unknown): number {

@@ -4,6 +4,7 @@ import Router, { type RouterContext } from '@koa/router';
 import { keepRefused, runSeen } from './acts.ts';
 import type { ApiDeps, ApiState } from './deps.ts';
 import { ApiError } from './errors.ts';
+import { withoutAddresses } from './internal-addresses.ts';
 import { admit } from './middleware/authenticate.ts';
 import { refuseCardNumbers } from './middleware/card-number.ts';
 import { readJsonBody } from './middleware/json-body.ts';
@@ -44,7 +45,9 @@ async function serve(
     await keepRefused(deps, operation, { ...arrived, caller: ctx.state.caller }, error);
     throw error;
   });
-  const reply = await runSeen(deps, operation, { ...arrived, ...entered });
+  const isOperator = entered.caller.kind === 'operator';
+  const shown = isOperator ? deps : { ...deps, engine: withoutAddresses(deps.engine) };
+  const reply = await runSeen(shown, operation, { ...arrived, ...entered });
   if (deps.checksAnswers === true) requireDescribed(operation, reply);
   ctx.status = reply.status;
   ctx.body = reply.body;

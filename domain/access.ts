@@ -1,12 +1,12 @@
 /** What an API key may be allowed to do. A key holds some of these; more is never implied. */
 export const SCOPES = {
   // table
-  'payments:read': 'See payments, their timelines and their refunds',
+  'payments:read': 'See payments, their timelines, their refunds and their events',
   'payments:write': 'Start, capture, cancel and verify payments',
   'refunds:write': 'Give money back',
   'provider_configs:read': 'See the configured accounts at the providers, secrets masked',
   'provider_configs:write': 'Configure accounts at the providers',
-  'webhook_endpoints:read': 'See webhook endpoints, events and their deliveries',
+  'webhook_endpoints:read': 'See webhook endpoints and how deliveries to them went',
   'webhook_endpoints:write': 'Create, change and test webhook endpoints, and send again',
   'api_keys:read': 'See the merchant’s API keys, never the keys themselves',
   'api_keys:write': 'Create and revoke API keys, with no more than its own scopes',
@@ -32,6 +32,12 @@ export type Access =
   | { readonly kind: 'open' }
   | { readonly kind: 'merchant'; readonly scope: Scope }
   | { readonly kind: 'operator'; readonly role: Role };
+
+/**
+ * An event shows its payment: amounts, metadata, receipts. Whoever reads events, in a list or live,
+ * needs what a reader of the payment needs.
+ */
+export const EVENT_ACCESS = { kind: 'merchant', scope: 'payments:read' } as const satisfies Access;
 
 /** Who is calling. */
 export type MerchantCaller = {

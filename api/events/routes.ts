@@ -6,6 +6,7 @@ import {
   resendDelivery,
 } from '../../db/deliveries.ts';
 import { findEvent, listEvents } from '../../db/outgoing-events.ts';
+import { EVENT_ACCESS } from '../../domain/access.ts';
 import { isId } from '../../domain/id.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
@@ -21,6 +22,7 @@ import {
 import { eventShape, presentEvent } from './present.ts';
 import { listDeliveriesQuery, listEventsQuery } from './schema.ts';
 
+/** How it was told holds nothing of what was told. */
 const reading = { kind: 'merchant', scope: 'webhook_endpoints:read' } as const;
 
 /** What happened, and how it was told. */
@@ -33,7 +35,7 @@ export const eventOperations: readonly Operation[] = [
     summary: 'List events, oldest first',
     description:
       'Go on with `next_cursor`, or with the `cursor` of any event: nothing that happens later lands behind it.',
-    access: reading,
+    access: EVENT_ACCESS,
     query: listEventsQuery,
     answers: { 200: { description: 'A page of events', schema: pageOf(eventShape) } },
     async handle({ pool }, { caller, query }) {
@@ -53,7 +55,7 @@ export const eventOperations: readonly Operation[] = [
     path: '/api/v1/events/{id}',
     tag: 'Events',
     summary: 'See an event',
-    access: reading,
+    access: EVENT_ACCESS,
     answers: { 200: { description: 'The event', schema: eventShape } },
     async handle({ pool }, { caller, param }) {
       const id = param('id');

@@ -1,11 +1,11 @@
-import { type Access, type Caller, covers } from '../../domain/access.ts';
+import { type Access, type Caller, covers, EVENT_ACCESS } from '../../domain/access.ts';
 import type { ApiDeps } from '../deps.ts';
 import { readAccessToken, readApiKey } from '../middleware/authenticate.ts';
 
 /** Who may follow the live feed, which is no operation; docs/generated/access.md tells it too. */
 export const LIVE_ACCESS = {
   path: '/api/v1/live',
-  merchant: { kind: 'merchant', scope: 'payments:read' },
+  merchant: EVENT_ACCESS,
   operator: { kind: 'operator', role: 'viewer' },
 } as const satisfies Readonly<Record<'merchant' | 'operator', Access>> & { readonly path: string };
 

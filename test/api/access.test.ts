@@ -44,7 +44,7 @@ test('the page lists each operation once', () => {
 });
 
 let serial = 0;
-/** From an address of its own, a /64: who is refused too often from one is told to wait. */
+/** From an address of its own, a /48: who is refused too often from one is told to wait. */
 async function ask(operation: Operation, authorization: string, request?: GoodRequest) {
   serial += 1;
   const { path, body, headers } = request ?? (await makeGood(operation));
@@ -52,7 +52,7 @@ async function ask(operation: Operation, authorization: string, request?: GoodRe
     ...(body === undefined ? {} : { body }),
     headers: {
       ...headers,
-      'x-forwarded-for': `2001:db8:0:${serial.toString(16)}::1`,
+      'x-forwarded-for': `2001:db8:${serial.toString(16)}::1`,
       authorization,
     },
   });

@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { OPERATIONS } from '../../api/operations.ts';
 import type { Pool } from '../../db/pool.ts';
 import { enrollOperator, openOperator, PASSWORD } from './operators.ts';
 import { openTestApi, type TestApi } from './server.ts';
@@ -83,6 +85,35 @@ test('what an operator may not do is kept, whether it would change or show somet
   ]);
   const list = await send('GET', '/api/v1/admin/acts');
   expect(list.body.data).toMatchObject([{ status: 403 }, { status: 403 }]);
+});
+
+test('a search by phone or e-mail is kept, and the person in it is not', async () => {
+  const { id, send } = await openOperator(api, 'viewer');
+  const payments = '/api/v1/admin/payments';
+  await send('GET', `${payments}?status=processing&reference=254712345678`);
+  expect(await listKept()).toEqual([]);
+  await send('GET', `${payments}?phone=%2B254%20712%20345678&status=failed`, { headers: FROM });
+  await send('GET', `${payments}?email=asha%40example.com`);
+  await send('GET', `${payments}?phone=0712345678&phone=0798765432`);
+  await send('GET', `${payments}?phone=`);
+  const kept = await listKept();
+  const who = { operator_id: id, role: 'viewer', action: 'adminListPayments', target: null };
+  expect(kept).toMatchObject([
+    { ...who, ...WHERE, status: 200, details: { asked: '{"phone":"•••678","status":"failed"}' } },
+    { ...who, status: 200, details: { asked: '{"email":"a•••@example.com"}' } },
+    { ...who, status: 400, details: { asked: '{"phone":"•••432"}' } },
+    { ...who },
+  ]);
+  expect(JSON.stringify(kept)).not.toMatch(/712 ?345|798765|asha/);
+});
+
+// Who adds a search by a person gives it one of the names that are kept.
+test('the fields that name a person in operators’ searches are known', () => {
+  const asked = OPERATIONS.filter(({ access }) => access.kind === 'operator').flatMap(
+    ({ query }) => (query instanceof z.ZodObject ? Object.keys(query.shape) : []),
+  );
+  const personal = new Set(asked.filter((name) => /phone|mail|msisdn|^name|customer_n/.test(name)));
+  expect([...personal].toSorted()).toEqual(['email', 'phone']);
 });
 
 test('a name that is too long is cut between two letters', async () => {

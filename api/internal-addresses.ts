@@ -1,0 +1,28 @@
+import type { Engine } from './engine.ts';
+import type { Execution } from './execution.ts';
+
+/** What errors of the line and of PostgreSQL name after their code. */
+const NAMED = /\b(E[A-Z]{4,}|EAI_AGAIN) [^\s,;]+/g;
+const ADDRESS =
+  /\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\[[\da-f:]+\](?::\d+)?|(?:[\da-f]{1,4})?::[\da-f:]*/gi;
+
+/**
+ * The engine as merchants see it: where our own machines are is nothing of theirs. Every answer that
+ * is not an operator's goes through this (mount.ts), so no presenter has to think of it.
+ */
+export function withoutAddresses(engine: Engine): Engine {
+  return {
+    ...engine,
+    workflowUrl: () => null,
+    describe: async (workflowId) => hide(await engine.describe(workflowId)),
+  };
+}
+
+function hide(execution: Execution | null): Execution | null {
+  if (execution === null) return null;
+  const activities = execution.activities.map((activity) => ({
+    ...activity,
+    lastError: activity.lastError?.replaceAll(NAMED, '$1').replaceAll(ADDRESS, '•••') ?? null,
+  }));
+  return { ...execution, activities };
+}
