@@ -129,9 +129,9 @@ async function runSigning(
 }
 
 /**
- * Fields of a query that name one person. Whoever asks by them has the phone or the address already,
- * and is told where that person pays: the question is kept. Of what was typed, which may be of any
- * form, so little is kept that it can be recognised and not be read.
+ * Fields of a query that name one person. Whoever asks by them has the phone or the address
+ * already, and is told where that person pays: the question is kept. Of what was typed, which may
+ * be of any form, so little is kept that it can be recognised and not be read.
  */
 const PERSON: Readonly<Record<string, (text: string) => string>> = {
   phone: (text) => `•••${text.slice(-3)}`,

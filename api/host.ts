@@ -5,8 +5,8 @@ import { ApiError } from './errors.ts';
 const HOST = /^(\[[\da-f:.]+\]|[\w.~%!$&'()*+;=-]+)(:\d{1,5})?$/i;
 
 /**
- * Node's own refusal of a missing Host has an empty body, and it takes the first of two: what stands
- * before us may have taken the other. Probes that speak HTTP/1.0 name none.
+ * Node's own refusal of a missing Host has an empty body, and it takes the first of two: what
+ * stands before us may have taken the other. Probes that speak HTTP/1.0 name none.
  * @throws ApiError malformed_request (RFC 9112, 3.2).
  */
 export function requireHost({ headersDistinct, httpVersion }: IncomingMessage): void {

@@ -50,7 +50,7 @@ function derive(password: string, salt: Buffer, costs: ScryptOptions): Promise<B
   );
 }
 
-/** Of the four threads that Node has for all of a process: names are resolved and files read there. */
+/** Of the four threads that Node has for a process: names are resolved and files read there. */
 const AT_ONCE_MAX = 2;
 /** They wait for a second or two. Whoever floods sign-ins makes no longer queue than this. */
 export const PASSWORDS_WAITING_MAX = 16;

@@ -32,8 +32,8 @@ export type WaitingRoom = {
 };
 
 /**
- * One address has few places. When all are taken, who has been silent the longest makes room: honest
- * clients say who they are at once, so a crowd that says nothing keeps nobody out.
+ * One address has few places. When all are taken, who has been silent the longest makes room:
+ * honest clients say who they are at once, so a crowd that says nothing keeps nobody out.
  */
 export function openWaitingRoom({ strangersMax, strangersEachMax }: LiveSettings): WaitingRoom {
   const byAddress = new Map<string, number>();
@@ -68,7 +68,7 @@ export function openWaitingRoom({ strangersMax, strangersEachMax }: LiveSettings
         place.leave();
         socket.destroy();
       });
-      socket.once('close', place.leave);
+      socket.once('close', () => place.leave());
       return place;
     },
   };

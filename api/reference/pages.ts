@@ -30,8 +30,8 @@ function isPageFile(name: string): name is keyof typeof FILES {
 }
 
 /**
- * `validatorUrl` null: nothing is sent to a validator elsewhere. A key that is typed in is gone with
- * the page: what the browser stores is there for whoever uses it next, and for any script of ours.
+ * `validatorUrl` null: nothing is sent to a validator elsewhere. A key that is typed in is gone
+ * with the page: what the browser stores is there for whoever uses it next.
  */
 const START = `// An earlier version of this page kept the key.
 localStorage.removeItem('authorized');

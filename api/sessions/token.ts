@@ -89,13 +89,7 @@ export function createAccessTokens({ tokenKeys, publicUrl, oidc }: Config): Acce
       requiredClaims: ['sub', 'exp', 'iat'],
       clockTolerance: CLOCK_SKEW_SECONDS,
     });
-    const {
-      sub: operatorId,
-      sid: sessionId,
-      password_set_at: passwordSetAt,
-      exp,
-    } = parse(ownClaims, payload);
-    return { kind: 'own', operatorId, sessionId, passwordSetAt, expiresAtMs: exp * 1000 };
+    return toOwn(payload);
   };
   const readForeign = async (token: string): Promise<TokenSubject | null> => {
     if (oidc === null || foreignKeys === null) return null;
@@ -157,6 +151,12 @@ async function fetchCapped(...request: Parameters<FetchImplementation>): Promise
     return new Response(null, { status: status === 200 ? 204 : status });
   }
   return new Response(await readCapped(body, KEYS_BYTES_MAX));
+}
+
+function toOwn(payload: JWTPayload): TokenSubject {
+  const { sub, sid, password_set_at, exp } = parse(ownClaims, payload);
+  const session = { operatorId: sub, sessionId: sid, passwordSetAt: password_set_at };
+  return { kind: 'own', ...session, expiresAtMs: exp * 1000 };
 }
 
 /** Without a role of ours in it, an issuer's token opens nothing. */

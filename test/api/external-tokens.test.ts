@@ -36,12 +36,13 @@ let issuer: Server;
 let published: readonly Signer[];
 /** How the issuer answers who asks for its keys. */
 let answer: (response: ServerResponse) => void;
-const publish = (response: ServerResponse, before = '') =>
+const publish = (response: ServerResponse, before = '') => {
   response.end(before + JSON.stringify({ keys: published.map(({ jwk }) => jwk) }));
+};
 beforeEach(async () => {
   published = [rsa, ec, other];
   answer = publish;
-  issuer = createServer((_request, response) => void answer(response));
+  issuer = createServer((_request, response) => answer(response));
   await new Promise<void>((resolve) => issuer.listen(0, '127.0.0.1', resolve));
   const address = issuer.address();
   const port = typeof address === 'object' ? address?.port : 0;

@@ -44,7 +44,7 @@ test.each([
   expect(answer.headers.has('allow')).toBe(status === 405);
 });
 
-// Keys, tokens and payments go out there; what a proxy or a browser keeps of them may be read later.
+// Keys, tokens and payments go out there; what is stored of them on the way may be read later.
 test('nothing of /api/v1 is to be stored on its way, whatever the answer', async () => {
   const PATHS = [
     ...OPERATIONS.map(({ method, path }) => [method.toUpperCase(), path] as const),
