@@ -15,7 +15,8 @@ import { openShop, type Shop } from './shop.ts';
  * The live feed of real processes, in one run: a crash loses nothing for any of five hundred
  * clients, who reads nothing costs the others nothing, and nobody hears of another merchant.
  */
-const CLIENTS = 500;
+/** One merchant has 100 places in a process; test/api/live.test.ts has five hundred. */
+const CLIENTS = 90;
 const DEAF = 30;
 /** Payments of 10 KB each, and how often each changes. */
 const HEAVY = 50;
