@@ -66,7 +66,7 @@ export const metadataMap = textMap.describe('What you sent with it, as it was: t
 export const workflowShape = z
   .strictObject({
     id: z.string().describe('The id of the workflow in Temporal'),
-    url: textOrNull.describe('Its page in the Temporal Web UI; null where there is none'),
+    url: textOrNull.describe('For operators: its page in the Temporal Web UI. Null for merchants'),
   })
   .meta({ description: 'The Temporal workflow, and its page in the Web UI' });
 

@@ -26,7 +26,14 @@ async function readAll(kind: 'merchant' | 'operator', send: Send) {
     status: 'running',
     historyLength: 5,
     activities: [
-      { type: 'lookup', attempt: 2, attemptsMax: null, lastError: LOST, nextTryAt: null },
+      {
+        type: 'lookup',
+        attempt: 2,
+        attemptsMax: null,
+        lastError: LOST,
+        nextTryAt: null,
+        state: 'running',
+      },
     ],
   };
   const gets = OPERATIONS.filter(({ method, access }) => method === 'get' && access.kind === kind);
