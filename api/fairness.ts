@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, Connection } from '@temporalio/client';
-import { bytesIn, fieldsOf, numberField, textField } from './protobuf.ts';
+import protobuf from 'protobufjs/minimal.js';
 
 /** Whether Temporal lets merchants take turns in a queue. `unknown`: it does not say. */
 export type Fairness = 'on' | 'off' | 'unknown';
@@ -102,29 +102,32 @@ const same = (bytes: Buffer) => bytes;
 
 /** DescribeTaskQueuePartitionRequest: the unversioned queue of workflow tasks. */
 function requestFor(namespace: string, partition: number): Buffer {
-  const queue = Buffer.concat([
-    textField(1, CHECK_QUEUE),
-    numberField(2, 1),
-    numberField(3, partition),
-  ]);
-  return Buffer.concat([
-    textField(1, namespace),
-    textField(2, queue),
-    textField(3, numberField(2, 1)),
-  ]);
+  const request = protobuf.Writer.create().uint32(tag(1)).string(namespace);
+  request.uint32(tag(2)).fork().uint32(tag(1)).string(CHECK_QUEUE);
+  request.uint32(NUMBER_AT_2).int32(1).uint32(NUMBER_AT_3).int32(partition).ldelim();
+  request.uint32(tag(3)).fork().uint32(NUMBER_AT_2).bool(true).ldelim();
+  return Buffer.from(request.finish());
+}
+
+const NUMBER_AT_2 = 2 << 3;
+const NUMBER_AT_3 = 3 << 3;
+
+/** Text, bytes or a message under this number. */
+function tag(number: number): number {
+  return (number << 3) | 2;
 }
 
 /**
  * DescribeTaskQueuePartitionResponse, down to each InternalTaskQueueStatus. A queue that is emptied
  * after a change of the setting says what was.
  */
-export function readAnswer(answer: Buffer): Exclude<Fairness, 'unknown'> | 'empty' {
+export function readAnswer(answer: Uint8Array): Exclude<Fairness, 'unknown'> | 'empty' {
   const statuses = [answer]
     .flatMap((it) => bytesIn(it, 1))
     .flatMap((version) => bytesIn(version, 2))
     .flatMap((info) => bytesIn(info, 2))
     .flatMap((queue) => bytesIn(queue, 3))
-    .map((status) => new Set(fieldsOf(status).map(({ number }) => number)));
+    .map(numbersIn);
   const kept = statuses.filter((fields) => !fields.has(DRAINING));
   if (kept.some((fields) => FAIR_LEVELS.some((it) => fields.has(it)))) return 'on';
   return kept.some((fields) => LEVELS.some((it) => fields.has(it))) ? 'off' : 'empty';
@@ -133,3 +136,35 @@ export function readAnswer(answer: Buffer): Exclude<Fairness, 'unknown'> | 'empt
 const LEVELS = [1, 2, 6];
 const FAIR_LEVELS = [7, 8, 9];
 const DRAINING = 10;
+
+/** What stands under a number in a message, as often as it does. */
+function bytesIn(message: Uint8Array, number: number): readonly Uint8Array[] {
+  const found: Uint8Array[] = [];
+  readFields(message, (reader, read) => {
+    if (read !== tag(number)) return false;
+    found.push(reader.bytes());
+    return true;
+  });
+  return found;
+}
+
+function numbersIn(message: Uint8Array): ReadonlySet<number> {
+  const found = new Set<number>();
+  readFields(message, (_, read) => {
+    found.add(read >>> 3);
+    return false;
+  });
+  return found;
+}
+
+/** @param take false: the field is skipped. */
+function readFields(
+  message: Uint8Array,
+  take: (reader: protobuf.Reader, tag: number) => boolean,
+): void {
+  const reader = protobuf.Reader.create(message);
+  while (reader.pos < reader.len) {
+    const read = reader.uint32();
+    if (!take(reader, read)) reader.skipType(read & 7);
+  }
+}

@@ -28,7 +28,7 @@ export const importTable = [
   { room: 'stripe', files: /^(providers\/stripe\/)/, values: ['{own}', 'providers/shared/', 'domain/', 'stripe', 'zod', 'node:*'], types: [] },
   { room: 'provider', files: /^(providers\/[^/]+\/)/, values: ['{own}', 'providers/shared/', 'domain/', 'zod', 'node:*'], types: [] },
   { room: 'db', files: /^db\//, values: ['db/', 'domain/', 'slonik', '@slonik/pg-driver', 'pg', 'rate-limiter-flexible', 'zod', 'node-pg-migrate', 'node:*'], types: ['config/'] },
-  { room: 'api', files: /^api\//, values: ['api/', 'domain/', 'config/', 'db/', 'providers/index.ts', 'workflows/messages.ts', 'workflows/search-attributes.ts', 'workflows/delivery.ts', 'koa', 'koa-*', '@koa/*', 'zod', 'zod-openapi', 'pino', 'prom-client', 'jose', '@temporalio/client', 'libphonenumber-js', 'ws', 'node:*'], types: ['workflows/'] },
+  { room: 'api', files: /^api\//, values: ['api/', 'domain/', 'config/', 'db/', 'providers/index.ts', 'workflows/messages.ts', 'workflows/search-attributes.ts', 'workflows/delivery.ts', 'koa', 'koa-*', '@koa/*', 'zod', 'zod-openapi', 'pino', 'prom-client', 'jose', '@temporalio/client', 'libphonenumber-js', 'protobufjs/minimal.js', 'ws', 'node:*'], types: ['workflows/'] },
   { room: 'worker', files: /^worker\//, values: ['worker/', 'activities/', 'domain/', 'db/', 'providers/index.ts', 'config/', 'workflows/messages.ts', 'workflows/search-attributes.ts', '@temporalio/*', 'pino', 'node:*'], types: ['workflows/'] },
   { room: 'client', files: /^client\//, values: ['client/', 'standardwebhooks', 'node:timers/promises'], types: ['api/', 'zod'] },
   { room: 'quickstarts', files: /^docs\/quickstarts\//, values: ['client/index.ts', 'node:*'], types: [] },
