@@ -48,10 +48,8 @@ export async function runApi(): Promise<void> {
   const metrics = createApiMetrics(pool);
   const engine = createEngine(client, connection, env.temporalUiUrl, log);
   metrics.watchQueues(() => engine.findQueues(Object.keys(policies.providers)));
-  const own = [
-    ...testMoneyOfOwn(env.providers, env.environment),
-    ...networkWarnings(env, connectionOptions),
-  ];
+  const money = testMoneyOfOwn(env.providers, env.environment);
+  const own = [...money, ...networkWarnings(env, connectionOptions)];
   const deployment = watchDeployment({ pool, engine, policies, own, log });
   let isDraining = false;
   const parts = {

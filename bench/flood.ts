@@ -12,7 +12,13 @@ const USAGE = `Usage: npm run bench -- flood [--seconds N] [--door NAME]...
 Doors: ${Object.keys(DOORS).join(', ')}`;
 const ROUND_MS = 500;
 const LONGEST_MS = 60_000;
-const CARD = { provider: 'stripe', amount: 5_000, currency: 'USD', payment_method: 'pm_card_visa' };
+const CARD = {
+  provider: 'stripe',
+  amount: 5_000,
+  currency: 'USD',
+  payment_method: 'pm_card_visa',
+  return_url: null,
+};
 
 type Probe = (merchant: Merchant) => Promise<boolean>;
 type Times = Readonly<Record<string, readonly number[]>>;

@@ -169,7 +169,7 @@ export function readEnv(
   findMore: (found: Found) => readonly string[] = () => [],
 ): Env {
   const source = withoutEmpty(given);
-  const parsed = schema.safeParse(source);
+  const parsed = schema.safeParse(source, { error: describeIssue });
   const issues = parsed.error?.issues ?? [];
   const readable = readWithout(source, new Set(issues.map(({ path }) => String(path[0]))));
   const environment = readable.MALIPO_ENVIRONMENT ?? 'production';
@@ -243,9 +243,8 @@ function withPrefix(
 ): Record<string, string> {
   const found: Record<string, string> = {};
   for (const [name, value] of Object.entries(source)) {
-    if (value !== undefined && name.startsWith(prefix)) {
-      found[rename(name.slice(prefix.length))] = value;
-    }
+    if (value === undefined || !name.startsWith(prefix)) continue;
+    found[rename(name.slice(prefix.length))] = value;
   }
   return found;
 }

@@ -98,7 +98,7 @@ test.each(Object.values(PROVIDERS))(
     ];
     const ofPolicy = overrides.flatMap((over) => {
       const overlaid = overlayPolicy(it.policy, over);
-      return overlaid.ok ? [] : overlaid.faults;
+      return overlaid.ok ? [] : overlaid.faults.map(({ detail }) => detail);
     });
     for (const told of [ofCredentials, ofPolicy]) {
       expect(told.length).toBeGreaterThan(10);

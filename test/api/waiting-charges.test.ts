@@ -18,7 +18,13 @@ afterEach(() => api.close());
 
 const PHONE = '+254712345678';
 const MPESA = { provider: 'mpesa', amount: 15_000, currency: 'KES', customer: { phone: PHONE } };
-const CARD = { provider: 'stripe', amount: 5_000, currency: 'USD', payment_method: 'pm_card_visa' };
+const CARD = {
+  provider: 'stripe',
+  amount: 5_000,
+  currency: 'USD',
+  payment_method: 'pm_card_visa',
+  return_url: null,
+};
 /** Of M-Pesa's ten calls a second. */
 const MAX_UNFAIR = 50;
 const MAX_FAIR = 80;
