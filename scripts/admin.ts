@@ -10,6 +10,7 @@ import { insertOperator, SET_BY_CLI } from '../db/operators.ts';
 import { hashPassword } from '../db/password.ts';
 import { openPool, type Pool } from '../db/pool.ts';
 import { ROLES, SCOPE_NAMES } from '../domain/access.ts';
+import { describeIssue } from '../domain/fault-words.ts';
 import { keepAct } from './act.ts';
 import { Refusal, runToExitCode } from './refusal.ts';
 import { verifyAudit } from './verify-audit.ts';
@@ -98,7 +99,7 @@ function verb<S extends z.ZodType>(
   run: (pool: Pool, options: z.output<S>) => Promise<string>,
 ): Verb {
   return async (pool, given) => {
-    const options = schema.safeParse(given);
+    const options = schema.safeParse(given, { error: describeIssue });
     if (options.success) return await run(pool, options.data);
     const faults = options.error.issues.flatMap((issue) => faultsOf(issue, given));
     throw new Refusal(`${faults.join('\n')}\n${USAGE}`);
