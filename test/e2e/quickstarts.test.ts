@@ -155,7 +155,11 @@ describe.each([
       () => ({ MALIPO_PHONE: shop.phone('01') }),
       /payment is canceled: .*cancel/,
     ],
-    ['the key is wrong', () => ({ MALIPO_KEY: 'sk_test_nobodys' }), /401 unauthorized: send/],
+    [
+      'the key is wrong',
+      () => ({ MALIPO_KEY: 'sk_test_nobodys' }),
+      /401 unauthorized: no API key looks like this/,
+    ],
     ['there is no key', () => ({ MALIPO_KEY: '' }), /set MALIPO_KEY/],
     ['nobody is there', () => ({ MALIPO_URL: 'http://127.0.0.1:9' }), /(no answer|not answered)/],
   ])('says so when %s', async (_what, changes, expected) => {

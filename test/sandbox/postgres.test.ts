@@ -8,12 +8,10 @@ import { readCommandLine, sendSignal } from '../../sandbox/process.ts';
 import { makeFolder, removeFolder } from './folder.ts';
 
 let folder: string;
-let port: number;
 const running: RunningPostgres[] = [];
 
-beforeEach(async () => {
+beforeEach(() => {
   folder = makeFolder();
-  ({ port } = await pickPort(0));
 });
 
 afterEach(async () => {
@@ -21,11 +19,13 @@ afterEach(async () => {
   removeFolder(folder);
 });
 
-async function start(options: { port?: number; flags?: string[] } = {}): Promise<RunningPostgres> {
+/** On a port of its own each time: what one leaves, any other program of the machine may take. */
+async function start(options: { flags?: string[] } = {}): Promise<RunningPostgres> {
   const dataDir = join(folder, 'data');
   const logPath = join(folder, 'postgres.log');
   const flags = ['fsync=off', ...(options.flags ?? [])];
-  const postgres = await startPostgres({ dataDir, port: options.port ?? port, logPath, flags });
+  const { port } = await pickPort(0);
+  const postgres = await startPostgres({ dataDir, port, logPath, flags });
   running.push(postgres);
   return postgres;
 }
@@ -101,7 +101,7 @@ test('a postmaster.pid that names another live process is no obstacle', async ()
 
 test('a postmaster still running on the folder is stopped first', async () => {
   const first = await start();
-  const second = await start({ port: (await pickPort(0)).port });
+  const second = await start();
   await first.exited;
   expect(second.pid).not.toBe(first.pid);
   expect(await ask(second.url, 'SELECT 1')).toEqual([1]);
