@@ -67,7 +67,9 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 function findNear(fields: Fields, path: readonly PropertyKey[]): readonly string[] | null {
   const given = plain(String(path.at(-1) ?? '').slice(0, 60));
-  const meant = plain(ALIASES[given] ?? given);
+  // Somebody may send `constructor`, which every object has.
+  const alias = Object.hasOwn(ALIASES, given) ? ALIASES[given] : undefined;
+  const meant = plain(alias ?? given);
   const nameOf = (it: readonly string[]) => plain(it.at(-1) ?? '');
   const same = fields.find((it) => nameOf(it) === meant);
   if (same !== undefined) return same;

@@ -56,10 +56,19 @@ const faultsOf = (schema: z.ZodType, value: unknown, part: Part) => {
   }
 };
 
+const INHERITED = ['constructor', 'toString', 'hasOwnProperty', 'valueOf'];
+
 const TAKING = OPERATIONS.flatMap(({ id, query, body }) => [
   ...(query === null ? [] : [[id, 'query', query] as const]),
   ...(body === null ? [] : [[id, 'body', body] as const]),
 ]);
+
+test.each(TAKING)('%s: what every object has is no field of its %s', (_id, part, schema) => {
+  for (const name of INHERITED) {
+    const places = faultsOf(schema, { [name]: 1 }, part)?.faults.map(({ pointer }) => pointer);
+    expect(places).toContain(`/${name}`);
+  }
+});
 
 test.each(TAKING)(
   '%s: no fault of its %s is told in the words of a library',
