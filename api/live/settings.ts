@@ -20,7 +20,7 @@ export const LIVE_SETTINGS = {
   operatorConnectionsEachMax: 20,
   /** …and who did not say yet who it is, all and for one address. */
   strangersMax: 200,
-  strangersEachMax: 10,
+  strangersEachMax: 50,
   /** Messages of one client that wait for the one before. */
   messagesWaitingMax: 16,
   subscriptionsEachMinute: 60,
