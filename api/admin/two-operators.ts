@@ -7,7 +7,7 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { Reply } from '../operation.ts';
 import { fingerprintOf } from '../payments/fingerprint.ts';
-import { time } from '../shape.ts';
+import { idOf, objectOf, time } from '../shape.ts';
 
 /** When one operator is not enough. */
 type Second = 'never' | 'always' | 'for_money_scopes' | 'from_amount';
@@ -87,12 +87,12 @@ export const WHO_KNOWS_A_PASSWORD = `Who ever set an operator’s password count
 const STATUS = 'awaiting_second_operator';
 export const proposalShape = z
   .strictObject({
-    id: z.string(),
-    object: z.literal('proposal'),
+    id: idOf('decision'),
+    object: objectOf('proposal'),
     action: z.string().meta({ description: 'The operation, by its id in this reference' }),
     subject_id: z.string().meta({ description: 'What it is about: a payment, a merchant …' }),
-    status: z.literal(STATUS),
-    proposed_by: z.string(),
+    status: z.literal(STATUS).describe('Where it stands: it waits for another operator'),
+    proposed_by: z.string().describe('The id of the operator who asked first'),
     request_summary: z
       .record(z.string(), z.unknown())
       .meta({ description: 'What was asked, without secrets', example: { name: 'Web shop' } }),
@@ -100,8 +100,8 @@ export const proposalShape = z
       description: 'What has to happen now',
       example: 'another operator sends the same request before expires_at',
     }),
-    created_at: time,
-    expires_at: time,
+    created_at: time.describe('When it was asked first, in UTC'),
+    expires_at: time.describe('Until when another operator may agree, in UTC'),
   })
   .meta({ id: 'Proposal' });
 export const awaitingSecond = {

@@ -131,7 +131,9 @@ export const webhookEventOperations: readonly Operation[] = [
       'The payment’s own table judges it anew, so what it said before changes nothing. The reason is kept with the act.',
     access: acting,
     body: z
-      .strictObject({ reason: text(500) })
+      .strictObject({
+        reason: text(500).describe('Why it is delivered again, 500 characters at most'),
+      })
       .meta({ example: { reason: 'the database was put back to before it' } }),
     answers,
     problems: ['not_replayable'],

@@ -33,6 +33,9 @@ const TOKENS = ['access_token', 'refresh_token'];
 /** Their senders are providers, and prove it. */
 const LEFT_OUT: readonly string[] = ['Provider callbacks'] satisfies (keyof typeof TAGS)[];
 
+/** It ends the session that the other requests need. */
+const LAST = 'signOut';
+
 /** A Postman collection (v2.1) of these operations, a folder for each chapter. */
 export function describeCollection(operations: readonly Operation[], serverUrl: string) {
   const folders = Object.keys(TAGS).filter((tag) => !LEFT_OUT.includes(tag));
@@ -40,14 +43,17 @@ export function describeCollection(operations: readonly Operation[], serverUrl: 
   return {
     info: { name: 'Malipo', schema: SCHEMA, description: DESCRIPTION },
     variable: Object.entries(variables).map(([key, value]) => ({ key, value })),
-    item: folders.map((tag) => ({
-      name: tag,
-      item: operations
-        .filter((operation) => operation.tag === tag)
-        // What is deleted can no longer be asked about.
-        .toSorted((one, other) => rankOf(one) - rankOf(other))
-        .map(describeRequest),
-    })),
+    item: [
+      ...folders.map((tag) => ({
+        name: tag,
+        item: operations
+          .filter((operation) => operation.tag === tag && operation.id !== LAST)
+          // What is deleted can no longer be asked about.
+          .toSorted((one, other) => rankOf(one) - rankOf(other))
+          .map(describeRequest),
+      })),
+      { name: 'At the end', item: operations.filter(({ id }) => id === LAST).map(describeRequest) },
+    ],
   };
 }
 

@@ -175,6 +175,9 @@ describe('who may no longer hear is closed with 4401', () => {
   test('nobody is closed because the database is away', async () => {
     await start(QUICK);
     const client = await subscribe(api.url, api.apiKey);
+    // It has caught up: a read that is cut off would be told, by 1001.
+    await storePaymentIn(api.pool, 'created');
+    await until(() => typesOf(client).includes('payment.created'));
     await api.cutDatabase();
     let isClosed = false;
     void client.code.then(() => {

@@ -150,7 +150,7 @@ test('with Temporal there, the execution shows what is being tried', async () =>
     object: 'execution',
     payment_id: ids.phone,
     status: 'needs_review',
-    workflow: { status: 'running', history_length: 17, url: expect.stringContaining('payment-') },
+    workflow: { status: 'running', history_length: 17, url: null },
     activities: [
       {
         type: 'charge',

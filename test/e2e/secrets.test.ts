@@ -201,7 +201,7 @@ it('nothing stands in any row of the database', async () => {
 it('nothing stands in any history', async () => {
   const histories = await readHistories(shop);
   for (const [id, text] of histories) {
-    expect(text).toMatch(/"(paymentId|deliveryId|unstarted_after_ms)"/);
+    expect(text).toMatch(/"(paymentId|deliveryId|unstarted_after_ms)"|"fairnessCheck"/);
     expectNone(id, text);
   }
   const said = [...histories.values()].join('\n');
