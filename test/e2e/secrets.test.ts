@@ -98,7 +98,7 @@ beforeAll(async () => {
   shop = await openShop(1, { isAlone: true });
   const { email, password } = shop.world.details().operator;
   const session = await shop.send('POST', 'sessions', { email, password });
-  const hook = await shop.send('POST', 'webhook-endpoints', { url: 'http://127.0.0.1:9/hook' });
+  const hook = await shop.send('POST', 'webhook-endpoints', { url: 'http://127.0.0.1:1024/hook' });
   Object.assign(made, {
     'an endpoint’s secret': String(hook.body.secret),
     'an access token': String(session.body.access_token),
