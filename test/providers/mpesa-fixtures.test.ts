@@ -169,7 +169,7 @@ it.each([
   ['another result', { ...accepted, ResponseCode: '1' }, { kind: 'declined', receipt: null }],
   ['no id', { ...accepted, CheckoutRequestID: undefined }, { thrown: 'ambiguous' }],
   ['no result', { ...accepted, ResponseCode: undefined }, { thrown: 'ambiguous' }],
-  ['more than we read', { ...accepted, more: 'x'.repeat(70_000) }, { thrown: 'ambiguous' }],
+  ['more than we read', { ...accepted, more: 'x'.repeat(1_100_000) }, { thrown: 'ambiguous' }],
 ])('a push accepted with %s', async (_what, body, expected) => {
   answers.set(PUSH_PATH, { http: {}, body });
   expect(await endOf(charge())).toMatchObject(expected);
