@@ -73,9 +73,9 @@ export const postgresUrl = seenText
 const OIDC = ['MALIPO_OIDC_ISSUER', 'MALIPO_OIDC_AUDIENCE', 'MALIPO_OIDC_JWKS_URL'] as const;
 type Oidc = Partial<Record<(typeof OIDC)[number], string | undefined>>;
 
-/** All three or none. */
-export function oidcFaults(read: Oidc): readonly string[] {
-  const missing = OIDC.filter((name) => read[name] === undefined);
+/** All three or none. @param source what is set, readable or not. */
+export function oidcFaults(source: Readonly<Record<string, string | undefined>>) {
+  const missing = OIDC.filter((name) => source[name] === undefined);
   if (missing.length === 0 || missing.length === 3) return [];
   return missing.map((name) => `${name}: is missing, the others of OIDC are set`);
 }

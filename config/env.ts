@@ -177,7 +177,7 @@ export function readEnv(
   const hasTokenKeys = source.MALIPO_TOKEN_KEYS !== undefined;
   const faults = [
     ...issues.map(faultOf(source)),
-    ...oidcFaults(readable),
+    ...oidcFaults(source),
     ...(environment === 'production' ? productionFaults(readable) : []),
     ...findMore({ providers, environment, hasTokenKeys }),
   ];
