@@ -16,19 +16,23 @@ import {
 import { REFUND_FAILURES } from '../domain/refund.ts';
 import { REFUND_EVENTS, REFUND_STATES, REFUND_STATUSES } from '../domain/refund-states.ts';
 import { REFUND_REVIEWS, REVIEWS, type ReviewGuide } from '../domain/review.ts';
+import { renderClientTypes } from './client-types.ts';
 
 /** The sandbox's; a deployment serves its own at /openapi.json. */
 const SERVER_URL = 'http://127.0.0.1:8080';
 
 /**
- * `npm run generate` writes what is derived from the code under docs/generated; with --check it
- * only says what is not up to date.
+ * `npm run generate` writes what is derived from the code, by path; with --check it only says what
+ * is not up to date.
  */
 const GENERATED: Readonly<Record<string, () => string>> = {
-  'openapi.json': () => `${JSON.stringify(describeApi(OPERATIONS, SERVER_URL), null, 2)}\n`,
-  'postman.json': () => `${JSON.stringify(describeCollection(OPERATIONS, SERVER_URL), null, 2)}\n`,
-  'access.md': renderAccess,
-  'states.md': renderStates,
+  'docs/generated/openapi.json': () =>
+    `${JSON.stringify(describeApi(OPERATIONS, SERVER_URL), null, 2)}\n`,
+  'docs/generated/postman.json': () =>
+    `${JSON.stringify(describeCollection(OPERATIONS, SERVER_URL), null, 2)}\n`,
+  'docs/generated/access.md': renderAccess,
+  'docs/generated/states.md': renderStates,
+  'client/generated.ts': renderClientTypes,
 };
 
 const ACCESS_WORDS: Readonly<Record<Access['kind'], string>> = {
@@ -39,14 +43,14 @@ const ACCESS_WORDS: Readonly<Record<Access['kind'], string>> = {
 
 const stale: string[] = [];
 for (const [name, render] of Object.entries(GENERATED)) {
-  const path = fileURLToPath(new URL(`../docs/generated/${name}`, import.meta.url));
+  const path = fileURLToPath(new URL(`../${name}`, import.meta.url));
   const text = render();
   if (readIfThere(path) === text) continue;
   if (process.argv.includes('--check')) stale.push(name);
   else writeFileSync(path, text);
 }
 if (stale.length > 0) {
-  console.error(`docs/generated/${stale.join(', ')} is not up to date: npm run generate`);
+  console.error(`${stale.join(', ')} is not up to date: npm run generate`);
   process.exitCode = 1;
 }
 

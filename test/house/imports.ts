@@ -30,7 +30,7 @@ export const importTable = [
   { room: 'db', files: /^db\//, values: ['db/', 'domain/', 'slonik', '@slonik/pg-driver', 'pg', 'rate-limiter-flexible', 'zod', 'node-pg-migrate', 'node:*'], types: ['config/'] },
   { room: 'api', files: /^api\//, values: ['api/', 'domain/', 'config/', 'db/', 'providers/index.ts', 'workflows/messages.ts', 'workflows/search-attributes.ts', 'workflows/delivery.ts', 'koa', 'koa-*', '@koa/*', 'zod', 'zod-openapi', 'pino', 'prom-client', 'jose', '@temporalio/client', 'libphonenumber-js', 'protobufjs/minimal.js', 'ws', 'node:*'], types: ['workflows/'] },
   { room: 'worker', files: /^worker\//, values: ['worker/', 'activities/', 'domain/', 'db/', 'providers/index.ts', 'config/', 'workflows/messages.ts', 'workflows/search-attributes.ts', '@temporalio/*', 'pino', 'node:*'], types: ['workflows/'] },
-  { room: 'client', files: /^client\//, values: ['client/', 'standardwebhooks', 'node:timers/promises'], types: ['api/', 'zod'] },
+  { room: 'client', files: /^client\//, values: ['client/', 'standardwebhooks', 'node:timers/promises'], types: [] },
   { room: 'quickstarts', files: /^docs\/quickstarts\//, values: ['client/index.ts', 'node:*'], types: [] },
   { room: 'sandbox', files: /^sandbox\//, values: ['*'], types: [] },
   { room: 'scripts', files: /^scripts\//, values: ['*'], types: [] },

@@ -4,6 +4,8 @@ import { childOf, nameChain, stringOf, type Visited } from './syntax.ts';
 
 // The first row that matches counts.
 const fileLimits = [
+  // Nobody writes it; its generator is held to the limits.
+  { files: /^client\/generated\.ts$/, maxLines: Number.POSITIVE_INFINITY },
   { files: /^test\/.*\.ts$/, maxLines: 400 },
   { files: /\.ts$/, maxLines: 250 },
   { files: /^README\.md$/, maxLines: 120 },
