@@ -1,5 +1,16 @@
-import { Webhook, WebhookVerificationError } from 'standardwebhooks';
+import { WebhookVerificationError as Refusal, Webhook } from 'standardwebhooks';
 import type { DeliveredEvent } from './types.ts';
+
+/**
+ * The webhook is not Malipo's, or not as Malipo sent it. A class of our own, so that our types need
+ * none of the library's, which need Node's.
+ */
+export class WebhookVerificationError extends Error {
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.name = 'WebhookVerificationError';
+  }
+}
 
 type GivenHeaders = Headers | Readonly<Record<string, string | readonly string[] | undefined>>;
 
@@ -18,10 +29,19 @@ export function verifyWebhook(
 ): DeliveredEvent {
   const text =
     typeof rawBody === 'string' ? rawBody : new TextDecoder('utf-8', KEEP_ALL).decode(rawBody);
-  readSecret(secret).verify(text, toRecord(headers), { jsonParse: false });
+  verifyText(readSecret(secret), text, toRecord(headers));
   // Whoever signed it made it by the schema of this type.
   const event: DeliveredEvent = JSON.parse(text);
   return event;
+}
+
+function verifyText(webhook: Webhook, text: string, headers: Record<string, string>): void {
+  try {
+    webhook.verify(text, headers, { jsonParse: false });
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw new WebhookVerificationError(error.message, { cause: error });
+  }
 }
 
 /** Blanks and marks that nobody sees come along when a secret is copied. */

@@ -21,6 +21,7 @@ const VERBS = {
   test: (args) => run({ file: JEST, args, nodeOptions: JEST_OPTIONS }),
   check: () => runChecks(),
   generate: (args) => run({ file: 'scripts/generate.ts', args }),
+  'build-client': (args) => run({ file: 'scripts/build-client.ts', args }),
   api: (args) => run({ file: 'api/main.ts', args, ...SERVER, loadsEnv: true }),
   worker: (args) => run({ file: 'worker/main.ts', args, ...SERVER, loadsEnv: true }),
   migrate: (args) => run({ file: 'scripts/migrate.ts', args, loadsEnv: true }),
