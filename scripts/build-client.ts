@@ -27,7 +27,6 @@ try {
   build(folder);
   rmSync(join(CLIENT, 'dist'), { recursive: true, force: true });
   cpSync(folder, join(CLIENT, 'dist'), { recursive: true });
-  copyFileSync(join(ROOT, 'LICENSE'), join(CLIENT, 'LICENSE'));
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -36,6 +35,7 @@ function build(into: string): void {
   const [esm, cjs] = [join(into, 'esm'), join(into, 'cjs')];
   compile(esm, ['--declaration']);
   compile(cjs, [...COMMON_JS, '--verbatimModuleSyntax', 'false']);
+  copyFileSync(join(ROOT, 'LICENSE'), join(into, 'LICENSE'));
   writeFileSync(join(cjs, 'package.json'), '{ "type": "commonjs" }\n');
   const types = rollUp(takeDeclarations(esm), 'index');
   for (const name of ['index.d.ts', 'index.d.cts']) writeFileSync(join(into, name), types);

@@ -141,8 +141,8 @@ test('it is of the version of the server, and depends on one package', () => {
 test('it holds what was built and nothing of the server', () => {
   const others = files.filter((path) => !/^dist\/(esm|cjs)\/[\w-]+\.js$/.test(path));
   expect(others.toSorted()).toEqual([
-    'LICENSE',
     'README.md',
+    'dist/LICENSE',
     'dist/cjs/package.json',
     'dist/index.d.cts',
     'dist/index.d.ts',
@@ -152,7 +152,9 @@ test('it holds what was built and nothing of the server', () => {
   for (const name of ['index.d.ts', 'index.d.cts']) {
     expect(readFileSync(join(installed, 'dist', name), 'utf8')).not.toMatch(/\bimport\b|\bfrom '/);
   }
-  expect(readFileSync(join(installed, 'LICENSE'))).toEqual(readFileSync(join(ROOT, 'LICENSE')));
+  expect(readFileSync(join(installed, 'dist', 'LICENSE'))).toEqual(
+    readFileSync(join(ROOT, 'LICENSE')),
+  );
 });
 
 /** One of each major version that this machine has, from the oldest that the package allows on. */

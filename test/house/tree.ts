@@ -3,7 +3,13 @@ import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TextFile } from './finding.ts';
 
-const ignoredNames: ReadonlySet<string> = new Set(['.git', '.malipo', 'coverage', 'node_modules']);
+const ignoredNames: ReadonlySet<string> = new Set([
+  '.git',
+  '.malipo',
+  'coverage',
+  'dist',
+  'node_modules',
+]);
 
 function listByGit(root: string): readonly string[] {
   try {
