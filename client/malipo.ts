@@ -57,8 +57,7 @@ export class Malipo {
 function readOptions(options: MalipoOptions): Settings {
   const { apiKey, baseUrl, timeoutMs = 30_000, retries = 3, backoffMs = 500 } = options;
   if (!/^[\x21-\x7e]+$/.test(apiKey)) throw new TypeError('apiKey must be a key such as sk_…');
-  const url = URL.parse(baseUrl);
-  if (url === null || !/^https?:$/.test(url.protocol)) {
+  if (!URL.canParse(baseUrl) || !/^https?:$/.test(new URL(baseUrl).protocol)) {
     throw new TypeError('baseUrl must be an address such as https://pay.example.com');
   }
   const fetch = options.fetch ?? globalThis.fetch;

@@ -94,6 +94,11 @@ const CONFIGS = {
   },
 };
 
+/** A newer Node has what Node 20.3 lacks; of JavaScript itself, `lib` of client/ keeps it away. */
+const FORGET = `
+  delete URL.parse;
+  delete Response.prototype.bytes;`;
+
 /** What the examples of the README take for granted. */
 const READER = `
 import type { IncomingMessage } from 'node:http';
@@ -108,7 +113,8 @@ async function writeSample(): Promise<void> {
     readFileSync(join(ROOT, path), 'utf8').replace('../../client/index.ts', manifest.name);
   const sample = asMerchant('test/client/sample.ts');
   const main = (loaded: string) =>
-    `${loaded}.then(({ runSample }) => runSample(JSON.parse(process.argv[2]))).then(
+    `${FORGET}
+     ${loaded}.then(({ runSample }) => runSample(JSON.parse(process.argv[2]))).then(
        (names) => console.log(JSON.stringify(names)),
        (error) => { console.error(error); process.exitCode = 1; },
      );`;

@@ -120,6 +120,7 @@ const CASES: Readonly<Record<string, Case>> = {
     same([(await providerConfigs.get('stripe')).id, (await providerConfigs.patch('stripe', { active: false })).active], [id, false]);
     same((await readAll(providerConfigs.list())).length, 1);
   },
+  'line: no address': async (_, { apiKey }) => same(await nameOf(Promise.resolve().then(() => new Malipo({ apiKey, baseUrl: 'pay.example.com' }))), 'TypeError'),
   'line: a wrong key': async (_, { baseUrl }) => same((await refusal(new Malipo({ apiKey: 'sk_test_0', baseUrl }).payments.get('pay_1'))).status, 401),
   'line: nobody listens': async () => {
     const malipo = new Malipo({ apiKey: 'sk_test_0', baseUrl: NOWHERE, retries: 1, backoffMs: 1 });
