@@ -97,19 +97,23 @@ export function newRequestId(): string {
   return `req_${randomUUID().replaceAll('-', '')}`;
 }
 
-const FAULT = z.strictObject({
-  pointer: z
-    .string()
-    .describe('Which field or parameter, as a JSON Pointer such as `/amount`; or a header’s name'),
-  detail: z.string().describe('What it takes, to follow the pointer in a sentence'),
-});
+const FAULT = z
+  .strictObject({
+    pointer: z
+      .string()
+      .describe(
+        'Which field or parameter, as a JSON Pointer such as `/amount`; or a header’s name',
+      ),
+    detail: z.string().describe('What it takes, to follow the pointer in a sentence'),
+  })
+  .meta({ id: 'FieldError' });
 export const problemShape = z
   .strictObject({
     type: z.url().describe('The address of a page about this problem'),
     title: z.string().describe('What went wrong, the same for each problem of this code'),
     status: z.int().describe('The HTTP status'),
     detail: z.string().describe('What went wrong here and how to correct it, in words'),
-    code: z.string().describe('The name of the problem, for programs: decide by this'),
+    code: z.enum(PROBLEM_CODES).describe('The name of the problem, for programs: decide by this'),
     request_id: z.string().describe('Tell it to us when you ask about this problem'),
     retryable: z
       .boolean()

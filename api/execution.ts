@@ -37,18 +37,20 @@ export type Running = { readonly workflowId: string; readonly execution: Executi
 export const runningShape = {
   activities: z
     .array(
-      z.strictObject({
-        type: z.string().describe('What is done, such as `charge` or `lookup`'),
-        attempt: z.int().describe('Which try it is, from 1 on'),
-        attempts_max: z.int().nullable().describe('How many tries at most; null: no limit'),
-        last_error: textOrNull.describe('Why the last try failed; null when none has'),
-        next_try_at: timeOrNull.describe('When it is tried next; null: it runs now'),
-        state: z
-          .enum(ACTIVITY_STATES)
-          .describe(
-            '`queued`: it waits for its turn, or for a worker. `running`: somebody is at it. `retrying`: it is tried again at next_try_at',
-          ),
-      }),
+      z
+        .strictObject({
+          type: z.string().describe('What is done, such as `charge` or `lookup`'),
+          attempt: z.int().describe('Which try it is, from 1 on'),
+          attempts_max: z.int().nullable().describe('How many tries at most; null: no limit'),
+          last_error: textOrNull.describe('Why the last try failed; null when none has'),
+          next_try_at: timeOrNull.describe('When it is tried next; null: it runs now'),
+          state: z
+            .enum(ACTIVITY_STATES)
+            .describe(
+              '`queued`: it waits for its turn, or for a worker. `running`: somebody is at it. `retrying`: it is tried again at next_try_at',
+            ),
+        })
+        .meta({ id: 'Activity' }),
     )
     .describe('What its workflow does right now; empty while it only waits'),
   workflow: z
@@ -58,7 +60,7 @@ export const runningShape = {
       status: z.string().describe('As Temporal says; `unknown` when it could not be asked'),
       history_length: z.int().nullable().describe('How many events its history has'),
     })
-    .describe('The Temporal workflow that works on it'),
+    .meta({ id: 'RunningWorkflow', description: 'The Temporal workflow that works on it' }),
 };
 
 type Sent = 'charge' | 'refund';

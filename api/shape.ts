@@ -68,7 +68,7 @@ export const workflowShape = z
     id: z.string().describe('The id of the workflow in Temporal'),
     url: textOrNull.describe('For operators: its page in the Temporal Web UI. Null for merchants'),
   })
-  .meta({ description: 'The Temporal workflow, and its page in the Web UI' });
+  .meta({ id: 'Workflow', description: 'The Temporal workflow, and its page in the Web UI' });
 
 /** The names of a table, as an enumeration. */
 export function namesOf<K extends string>(table: Readonly<Record<K, unknown>>) {
@@ -76,13 +76,13 @@ export function namesOf<K extends string>(table: Readonly<Record<K, unknown>>) {
   return z.enum(Object.keys(table).filter(isName));
 }
 
-/** A list that is whole. */
+/** A list that is whole; described like a page, so that one loop reads both. */
 export function wholeListOf<T extends z.ZodType>(item: T) {
   return z.strictObject({
     object: objectOf('list'),
     data: z.array(item).describe('All of them'),
-    has_more: z.literal(false).describe('Always false: the list is whole'),
-    next_cursor: z.null().describe('Always null: there is no next page'),
+    has_more: z.boolean().describe('Always false: the list is whole'),
+    next_cursor: textOrNull.describe('Always null: there is no next page'),
   });
 }
 

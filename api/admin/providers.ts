@@ -6,11 +6,13 @@ import type { OtherVersion } from '../other-versions.ts';
 import { providerName } from '../payments/shape.ts';
 import { minorOf, objectOf, presentWholeList, wholeListOf } from '../shape.ts';
 
-const amounts = z.strictObject({
-  min_minor: minorOf('The least amount'),
-  max_minor: minorOf('The greatest amount'),
-  step_minor: minorOf('What each amount must be a multiple of'),
-});
+const amounts = z
+  .strictObject({
+    min_minor: minorOf('The least amount'),
+    max_minor: minorOf('The greatest amount'),
+    step_minor: minorOf('What each amount must be a multiple of'),
+  })
+  .meta({ id: 'ProviderAmounts' });
 const providerShape = z
   .strictObject({
     object: objectOf('provider'),
@@ -31,10 +33,12 @@ const providerShape = z
       .describe('Whether it takes an idempotency key, so that a charge may be sent again'),
     other_versions: z
       .array(
-        z.strictObject({
-          account: z.string().describe('The account at the provider'),
-          version: z.string().describe('The version of its events'),
-        }),
+        z
+          .strictObject({
+            account: z.string().describe('The account at the provider'),
+            version: z.string().describe('The version of its events'),
+          })
+          .meta({ id: 'OtherVersion' }),
       )
       .meta({
         description:

@@ -66,10 +66,12 @@ const summaryShape = z
     poll_rescued_share: share.meta({ description: 'Of those that ended; null while none has' }),
     failures: z
       .array(
-        z.strictObject({
-          code: namesOf(FAILURES).describe('Why they failed'),
-          payments: z.int().describe('How many failed so'),
-        }),
+        z
+          .strictObject({
+            code: namesOf(FAILURES).describe('Why they failed'),
+            payments: z.int().describe('How many failed so'),
+          })
+          .meta({ id: 'FailureCount' }),
       )
       .meta({ description: 'The five most frequent ones' }),
   })

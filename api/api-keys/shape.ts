@@ -69,7 +69,7 @@ export const revokeApiKeyQuery = z.strictObject({
 /** Told once, at its creation. */
 export const newApiKeyShape = apiKeyShape
   .extend({ key: z.string().meta({ description: 'Shown this once' }) })
-  .meta({ id: 'NewApiKey' });
+  .meta({ id: 'ApiKeyWithSecret' });
 
 export function presentApiKey(key: ApiKey): z.input<typeof apiKeyShape> {
   const { id, merchant_id, name, prefix, scopes, ...rest } = key;

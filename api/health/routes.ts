@@ -10,50 +10,60 @@ const access = { kind: 'open' } as const;
 /** These ask the database for whoever comes. */
 const limit = 'health';
 const state = z.enum(['ok', 'unavailable']);
-const statusShape = z.strictObject({ status: state.describe('`ok` as soon as it answers') });
+const statusShape = z
+  .strictObject({ status: state.describe('`ok` as soon as it answers') })
+  .meta({ id: 'Liveness' });
 const CODES = Object.entries(WARNING_CODES).map(([code, what]) => `\`${code}\`: ${what}.`);
-const warningShape = z.strictObject({
-  code: namesOf(WARNING_CODES).meta({ description: CODES.join(' ') }),
-  detail: z.string().meta({
-    description: 'What is wrong, and how to mend it',
-    example:
-      'A failover of this database can lose committed payments: a standby follows it, and synchronous_standby_names is empty. Set synchronous_standby_names and synchronous_commit = on, or never let that standby take over.',
-  }),
-});
+const warningShape = z
+  .strictObject({
+    code: namesOf(WARNING_CODES).meta({ description: CODES.join(' ') }),
+    detail: z.string().meta({
+      description: 'What is wrong, and how to mend it',
+      example:
+        'A failover of this database can lose committed payments: a standby follows it, and synchronous_standby_names is empty. Set synchronous_standby_names and synchronous_commit = on, or never let that standby take over.',
+    }),
+  })
+  .meta({ id: 'DeploymentWarning' });
 const warnings = z.array(warningShape).meta({
   description:
     'Weaknesses of this deployment that may break a promise of ours; payments are taken all the same. Looked for each minute.',
 });
-const readyShape = z.strictObject({
-  status: z.literal('ok').describe('It can take payments'),
-  warnings,
-});
+const readyShape = z
+  .strictObject({
+    status: z.literal('ok').describe('It can take payments'),
+    warnings,
+  })
+  .meta({ id: 'Ready' });
 const REASONS =
   '`database_away`: it does not answer, and is tried again by itself. `schema_missing`: it answers and lacks our schema, or there is no database of this name; create it, and run `npm run migrate`. `database_refused`: it answers and refuses us; see to the user, the password and the grants of `DATABASE_URL`. `database_misconfigured`: the connection would work as another role than ours, or without timeouts, as behind a pooler; the log names the remedy. `draining`: this process ends.';
-const unreadyShape = z.strictObject({
-  status: z.literal('unavailable').describe('It cannot take payments'),
-  reason: z.enum([...DATABASE_FAULTS, 'draining']).meta({ description: REASONS }),
-});
-const healthShape = z.strictObject({
-  object: objectOf('health'),
-  status: z
-    .enum(['ok', 'degraded', 'unavailable'])
-    .describe('`degraded`: payments are taken, and something of what follows is not well'),
-  components: z
-    .strictObject({
-      database: z.enum([...state.options, 'read_only']).meta({
-        description: '`read_only`: it takes no writes at the moment, as in a failover',
-      }),
-      temporal: state.describe('It runs the workflows'),
-      sweeper: state.meta({ description: 'Picks up what a crash left between two systems' }),
-    })
-    .describe('The parts that payments need'),
-  last_sweep_age_seconds: z
-    .int()
-    .nullable()
-    .meta({ description: 'Null: no round of the sweeper has ended, or the database is away' }),
-  warnings,
-});
+const unreadyShape = z
+  .strictObject({
+    status: z.literal('unavailable').describe('It cannot take payments'),
+    reason: z.enum([...DATABASE_FAULTS, 'draining']).meta({ description: REASONS }),
+  })
+  .meta({ id: 'NotReady' });
+const healthShape = z
+  .strictObject({
+    object: objectOf('health'),
+    status: z
+      .enum(['ok', 'degraded', 'unavailable'])
+      .describe('`degraded`: payments are taken, and something of what follows is not well'),
+    components: z
+      .strictObject({
+        database: z.enum([...state.options, 'read_only']).meta({
+          description: '`read_only`: it takes no writes at the moment, as in a failover',
+        }),
+        temporal: state.describe('It runs the workflows'),
+        sweeper: state.meta({ description: 'Picks up what a crash left between two systems' }),
+      })
+      .meta({ id: 'HealthComponents', description: 'The parts that payments need' }),
+    last_sweep_age_seconds: z
+      .int()
+      .nullable()
+      .meta({ description: 'Null: no round of the sweeper has ended, or the database is away' }),
+    warnings,
+  })
+  .meta({ id: 'Health' });
 const OF_SWEEPER: readonly WarningCode[] = ['schedule_missing', 'schedule_paused', 'sweeper_late'];
 const tell = (isUp: boolean) => (isUp ? 'ok' : 'unavailable');
 

@@ -5,20 +5,22 @@ import { isPaymentStatus, PAYMENT_STATUSES } from '../../domain/payment-states.t
 import { isProviderName, PROVIDER_NAMES } from '../../providers/index.ts';
 import { metadata, moment, pageQuery, positiveAmount, text } from '../schema.ts';
 
-const customer = z.strictObject({
-  id: text(100).optional().describe('Your own id of the payer, to find payments by'),
-  phone: text(30).optional().meta({
-    description:
-      'The payer’s phone, which M-Pesa needs: a Kenyan mobile number in any usual form, such as 0712345678 or +254712345678. With other providers it begins with + and the country',
-    example: '+254712345678',
-  }),
-  email: z
-    .email()
-    .max(254)
-    .optional()
-    .describe('The payer’s e-mail address, 254 characters at most'),
-  name: text(200).optional().describe('The payer’s name, 200 characters at most'),
-});
+const customer = z
+  .strictObject({
+    id: text(100).optional().describe('Your own id of the payer, to find payments by'),
+    phone: text(30).optional().meta({
+      description:
+        'The payer’s phone, which M-Pesa needs: a Kenyan mobile number in any usual form, such as 0712345678 or +254712345678. With other providers it begins with + and the country',
+      example: '+254712345678',
+    }),
+    email: z
+      .email()
+      .max(254)
+      .optional()
+      .describe('The payer’s e-mail address, 254 characters at most'),
+    name: text(200).optional().describe('The payer’s name, 200 characters at most'),
+  })
+  .meta({ id: 'CreatePaymentCustomer' });
 
 export const createPaymentBody = z
   .strictObject({

@@ -67,33 +67,40 @@ const nextActionShape = z
       .optional()
       .describe('With `approve_on_phone`: which phone has the prompt, masked'),
   })
+  .meta({ id: 'NextAction' })
   .nullable()
   .describe('What the payer has to do now; null when there is nothing to do');
 
 /** Money under another of the provider's ids than the payment's own. */
-const surplusShape = z.strictObject({
-  provider: providerName.describe('The name of the provider that has this money'),
-  provider_payment_id: z
-    .string()
-    .describe(`The provider’s id of this money. ${ID_MAY_BE_UNREADABLE}`),
-  provider_receipt: textOrNull.describe('The provider’s receipt; null when it told none'),
-  is_held: z.boolean().meta({ description: 'Held for a capture, not taken' }),
-  amount: minorOf('How much it is').nullable().describe('Null when the provider told no amount'),
-  currency: textOrNull.describe('Its currency, by ISO 4217; null when the provider told none'),
-  status: z.enum(SURPLUS_STATUSES).describe('What became of it: `open` until an operator says so'),
-});
+const surplusShape = z
+  .strictObject({
+    provider: providerName.describe('The name of the provider that has this money'),
+    provider_payment_id: z
+      .string()
+      .describe(`The provider’s id of this money. ${ID_MAY_BE_UNREADABLE}`),
+    provider_receipt: textOrNull.describe('The provider’s receipt; null when it told none'),
+    is_held: z.boolean().meta({ description: 'Held for a capture, not taken' }),
+    amount: minorOf('How much it is').nullable().describe('Null when the provider told no amount'),
+    currency: textOrNull.describe('Its currency, by ISO 4217; null when the provider told none'),
+    status: z
+      .enum(SURPLUS_STATUSES)
+      .describe('What became of it: `open` until an operator says so'),
+  })
+  .meta({ id: 'UnmatchedReceipt' });
 
 /** The payer's bank wants money back. */
-const disputeShape = z.strictObject({
-  id: z.string().describe('The provider’s id of the dispute'),
-  status: z
-    .enum(['open', 'won', 'lost'])
-    .describe('`won`: you keep the money. `lost`: the payer got it back'),
-  is_inquiry: z.boolean().meta({ description: 'The bank only asks so far; a refund answers it' }),
-  amount: minorOf('What the bank asks back'),
-  currency: textOrNull.describe('The currency that the bank counts in; null when not told'),
-  reason: z.string().describe('Why, in the provider’s own word, such as `fraudulent`'),
-});
+const disputeShape = z
+  .strictObject({
+    id: z.string().describe('The provider’s id of the dispute'),
+    status: z
+      .enum(['open', 'won', 'lost'])
+      .describe('`won`: you keep the money. `lost`: the payer got it back'),
+    is_inquiry: z.boolean().meta({ description: 'The bank only asks so far; a refund answers it' }),
+    amount: minorOf('What the bank asks back'),
+    currency: textOrNull.describe('The currency that the bank counts in; null when not told'),
+    reason: z.string().describe('Why, in the provider’s own word, such as `fraudulent`'),
+  })
+  .meta({ id: 'Dispute' });
 
 /** A payment as it leaves the API; the only shape that does. Personal data is masked. */
 export const paymentShape = z
@@ -123,7 +130,7 @@ export const paymentShape = z
         email: textOrNull.describe('The payer’s e-mail address, masked'),
         name: textOrNull.describe('The payer’s name, masked'),
       })
-      .describe('Who pays. Personal data is only shown masked'),
+      .meta({ id: 'Customer', description: 'Who pays. Personal data is only shown masked' }),
     payment_method: textOrNull.describe('The provider’s token of the card; null with M-Pesa'),
     capture_method: z
       .enum(CAPTURE_METHODS)
@@ -144,6 +151,7 @@ export const paymentShape = z
         retry_at: timeOrNull.meta({ description: 'From when on; null: at once, or nobody knows' }),
         provider_code: textOrNull.describe('The provider’s own code; null when it gave none'),
       })
+      .meta({ id: 'PaymentFailure' })
       .nullable()
       .describe('Why it failed; null when it did not'),
     review_reason: z
@@ -185,7 +193,7 @@ export const verification = z
       example: 'the provider told how it stands',
     }),
   })
-  .describe('What came of your request to ask the provider');
+  .meta({ id: 'Verification', description: 'What came of your request to ask the provider' });
 export const verifiedPaymentShape = paymentShape
   .extend({ verification })
   .meta({ id: 'VerifiedPayment' });

@@ -16,9 +16,10 @@ import {
 } from '../errors.ts';
 import { type Answer, listProblems, type Operation, TAGS } from '../operation.ts';
 import { exampleId, makeExample } from './examples.ts';
+import { prepareForGenerators } from './generators.ts';
 import { headersOf } from './headers.ts';
 import { describePath, describeQuery } from './parameters.ts';
-import { describeWebhooks } from './webhooks.ts';
+import { describeWebhooks, WEBHOOK_TAG } from './webhooks.ts';
 
 const DESCRIPTION = `Each payment is one durable workflow. Amounts are integers of minor units: KES
 150 is 15000. What creates something takes an Idempotency-Key; the same key with the same body is
@@ -35,20 +36,24 @@ export function describeApi(operations: readonly Operation[], serverUrl: string)
       [operation.method]: describeOperation(operation),
     };
   }
-  return createDocument({
+  const document = createDocument({
     openapi: '3.1.0',
     info: {
       title: 'Malipo',
       version: 'v1',
       description: DESCRIPTION,
+      contact: { name: 'Whoever runs this deployment', url: serverUrl },
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: serverUrl }],
-    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    tags: [
+      ...Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+      WEBHOOK_TAG,
+    ],
     paths,
     webhooks: describeWebhooks(),
     components: {
-      examples: exampleProblems(serverUrl),
+      examples: exampleProblems(operations, serverUrl),
       securitySchemes: {
         apiKey: { type: 'http', scheme: 'bearer', description: 'A merchant’s API key, `sk_…`' },
         accessToken: {
@@ -60,6 +65,7 @@ export function describeApi(operations: readonly Operation[], serverUrl: string)
       },
     },
   });
+  return prepareForGenerators(document);
 }
 
 const SECURITY: Readonly<Record<Access['kind'], Record<string, string[]>[]>> = {
@@ -101,7 +107,7 @@ function describeOperation(operation: Operation): ZodOpenApiOperationObject {
 }
 
 function describeAccess(access: Access): string {
-  if (access.kind === 'open') return '';
+  if (access.kind === 'open') return 'Needs neither a key nor a token.';
   if (access.kind === 'operator') return `Needs the role \`${access.role}\`.`;
   return `Needs the scope \`${access.scope}\`: ${SCOPES[access.scope]}.`;
 }
@@ -180,10 +186,11 @@ function exampleRefsOf(codes: readonly ProblemCode[]) {
   );
 }
 
-function exampleProblems(serverUrl: string) {
+function exampleProblems(operations: readonly Operation[], serverUrl: string) {
+  const listed = new Set(operations.flatMap(listProblems));
   const fault = { pointer: '/amount', detail: 'must be a positive integer of minor units' };
   return Object.fromEntries(
-    PROBLEM_CODES.map((code) => {
+    PROBLEM_CODES.filter((code) => listed.has(code)).map((code) => {
       const { title, mend } = PROBLEMS[code];
       const faults = code === 'invalid_request' ? [fault] : [];
       const value = presentProblem(

@@ -30,6 +30,12 @@ const PAYMENT_NEWS: Readonly<Record<string, PaymentStatus>> = {
 };
 const REFUND_NEWS: Readonly<Record<string, RefundStatus>> = { created: 'pending' };
 
+/** Their own chapter: generators make a class of each, and would mix it up with the operations'. */
+export const WEBHOOK_TAG = {
+  name: 'Webhooks',
+  description: 'What we POST to your endpoints; not for you to call',
+} as const;
+
 /** What is POSTed to merchants' endpoints, signed by Standard Webhooks; one entry a type. */
 export function describeWebhooks(): Record<string, ZodOpenApiPathItemObject> {
   return Object.fromEntries(
@@ -38,7 +44,9 @@ export function describeWebhooks(): Record<string, ZodOpenApiPathItemObject> {
       {
         post: {
           operationId: `on.${type}`,
-          tags: ['Webhook endpoints'],
+          tags: [WEBHOOK_TAG.name],
+          // The signature proves the sender; there is no key to send along.
+          security: [],
           summary: EVENT_TYPES[type],
           parameters: [
             {
@@ -63,6 +71,7 @@ export function describeWebhooks(): Record<string, ZodOpenApiPathItemObject> {
             },
           ],
           requestBody: {
+            required: true,
             content: {
               'application/json': { schema: deliveredEventShape, example: exampleEvent(type) },
             },

@@ -61,6 +61,7 @@ export const refundShape = z
           .describe('Who can do something about it, so that a new refund is worth a try'),
         provider_code: textOrNull.describe('The provider’s own code; null when it gave none'),
       })
+      .meta({ id: 'RefundFailure' })
       .nullable()
       .describe('Why it failed; null when it did not'),
     review_reason: z

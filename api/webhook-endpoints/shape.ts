@@ -65,14 +65,18 @@ export const createdEndpointShape = endpointShape
 export const recoverBody = z
   .strictObject({ since: moment.describe('From when on, such as 2026-11-24T09:00:00Z') })
   .meta({ example: { since: '2026-11-24T09:00:00Z' } });
-export const testDeliveryShape = z.strictObject({
-  object: objectOf('test'),
-  delivery_id: idOf('delivery', 'The delivery, to see what became of it'),
-});
-export const recoveryShape = z.strictObject({
-  object: objectOf('recovery'),
-  deliveries: z.int().describe('How many events are sent again'),
-});
+export const testDeliveryShape = z
+  .strictObject({
+    object: objectOf('test'),
+    delivery_id: idOf('delivery', 'The delivery, to see what became of it'),
+  })
+  .meta({ id: 'TestDelivery' });
+export const recoveryShape = z
+  .strictObject({
+    object: objectOf('recovery'),
+    deliveries: z.int().describe('How many events are sent again'),
+  })
+  .meta({ id: 'Recovery' });
 
 export const deliveryShape = z
   .strictObject({
@@ -93,14 +97,16 @@ export const deliveryWithAttemptsShape = deliveryShape
   .extend({
     attempts: z
       .array(
-        z.strictObject({
-          ordinal: z.int().describe('Which try it was, from 1 on'),
-          at: time.describe('When it was tried, in UTC'),
-          duration_ms: z.int().describe('How long your endpoint took, in milliseconds'),
-          status_code: z.int().nullable().describe('The HTTP status it answered; null: none'),
-          error: textOrNull.describe('Why there was no answer; null when there was one'),
-          response: textOrNull.meta({ description: 'Its first 2 KB' }),
-        }),
+        z
+          .strictObject({
+            ordinal: z.int().describe('Which try it was, from 1 on'),
+            at: time.describe('When it was tried, in UTC'),
+            duration_ms: z.int().describe('How long your endpoint took, in milliseconds'),
+            status_code: z.int().nullable().describe('The HTTP status it answered; null: none'),
+            error: textOrNull.describe('Why there was no answer; null when there was one'),
+            response: textOrNull.meta({ description: 'Its first 2 KB' }),
+          })
+          .meta({ id: 'DeliveryAttempt' }),
       )
       .describe('The last 100 tries, oldest first'),
   })

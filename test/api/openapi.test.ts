@@ -153,7 +153,8 @@ function listSchemas(tree: unknown, steps: readonly string[] = []): readonly str
   });
 }
 
-const copy = (): Tree => JSON.parse(JSON.stringify(openDocument().document));
+const TEXT = JSON.stringify(openDocument().document);
+const copy = (): Tree => JSON.parse(TEXT);
 
 test('the document keeps the rules of OpenAPI 3.1', () => {
   expect(faultsOf(copy())).toEqual([]);

@@ -168,7 +168,7 @@ const ASK = `
   const book = await fetch(simulator.url + '/simulator/book').then((answer) => answer.json());
   await simulator.close();
   const listed = body.data.map(({ name }) => name);
-  const described = components.schemas.Payment.properties.provider.enum;
+  const described = components.schemas.Payment.properties.provider['x-extensible-enum'];
   process.stdout.write(JSON.stringify({ listed, described, book }));
 `;
 
