@@ -60,7 +60,8 @@ export const runningShape = {
       status: z.string().describe('As Temporal says; `unknown` when it could not be asked'),
       history_length: z.int().nullable().describe('How many events its history has'),
     })
-    .meta({ id: 'RunningWorkflow', description: 'The Temporal workflow that works on it' }),
+    .meta({ id: 'RunningWorkflow' })
+    .describe('The Temporal workflow that works on it'),
 };
 
 type Sent = 'charge' | 'refund';

@@ -68,7 +68,8 @@ export const workflowShape = z
     id: z.string().describe('The id of the workflow in Temporal'),
     url: textOrNull.describe('For operators: its page in the Temporal Web UI. Null for merchants'),
   })
-  .meta({ id: 'Workflow', description: 'The Temporal workflow, and its page in the Web UI' });
+  .meta({ id: 'Workflow' })
+  .describe('The Temporal workflow, and its page in the Web UI');
 
 /** The names of a table, as an enumeration. */
 export function namesOf<K extends string>(table: Readonly<Record<K, unknown>>) {

@@ -56,7 +56,8 @@ const healthShape = z
         temporal: state.describe('It runs the workflows'),
         sweeper: state.meta({ description: 'Picks up what a crash left between two systems' }),
       })
-      .meta({ id: 'HealthComponents', description: 'The parts that payments need' }),
+      .meta({ id: 'HealthComponents' })
+      .describe('The parts that payments need'),
     last_sweep_age_seconds: z
       .int()
       .nullable()

@@ -130,7 +130,8 @@ export const paymentShape = z
         email: textOrNull.describe('The payer’s e-mail address, masked'),
         name: textOrNull.describe('The payer’s name, masked'),
       })
-      .meta({ id: 'Customer', description: 'Who pays. Personal data is only shown masked' }),
+      .meta({ id: 'Customer' })
+      .describe('Who pays. Personal data is only shown masked'),
     payment_method: textOrNull.describe('The provider’s token of the card; null with M-Pesa'),
     capture_method: z
       .enum(CAPTURE_METHODS)
@@ -193,7 +194,8 @@ export const verification = z
       example: 'the provider told how it stands',
     }),
   })
-  .meta({ id: 'Verification', description: 'What came of your request to ask the provider' });
+  .meta({ id: 'Verification' })
+  .describe('What came of your request to ask the provider');
 export const verifiedPaymentShape = paymentShape
   .extend({ verification })
   .meta({ id: 'VerifiedPayment' });

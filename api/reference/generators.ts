@@ -32,8 +32,10 @@ function nameParts(operation: Tree, components: Tree): void {
   const id = String(operationId);
   const name = `${id.charAt(0).toUpperCase()}${id.slice(1)}Request`;
   const move = (media: Tree, to: string) => {
-    components[to] ??= media.schema;
+    const { example, ...schema } = treeOf(media.schema);
+    components[to] ??= schema;
     media.schema = { $ref: `${COMPONENTS}${to}` };
+    media.example ??= example;
   };
   for (const media of listMedia(requestBody)) move(media, name);
   for (const media of Object.values(treeOf(responses)).flatMap(listMedia)) {

@@ -47,7 +47,8 @@ const sessionShape = z
         email: z.string().describe('The operator’s e-mail address'),
         role: z.enum(ROLES).describe('What the operator may do; each role includes those before'),
       })
-      .meta({ id: 'SessionOperator', description: 'Who is signed in' }),
+      .meta({ id: 'SessionOperator' })
+      .describe('Who is signed in'),
   })
   .meta({ id: 'Session' });
 const answers = { 201: { description: 'The tokens', schema: sessionShape } };
