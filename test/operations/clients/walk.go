@@ -51,7 +51,7 @@ func main() {
 		time.Sleep(200 * time.Millisecond)
 		refund = must(client.RefundsAPI.GetRefund(ctx, refund.Id).Execute())
 	}
-	fmt.Println("refund", refund.Status, refund.AmountText, refund.Failure.Get())
+	fmt.Println("refund", refund.Status, refund.AmountText, refund.Failure.Get() == nil)
 
 	timeline := must(client.PaymentsAPI.GetPaymentTimeline(ctx, payment.Id).Execute())
 	fmt.Println("timeline", timeline.Data[0].Sequence, timeline.Data[0].Action, timeline.HasMore)

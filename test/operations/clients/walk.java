@@ -41,7 +41,7 @@ class Walk {
     CreateRefundRequest part = new CreateRefundRequest().amount(4_000L);
     String refundId = refunds.createRefund(id, newKey(), part, null).getId();
     Refund refund = await(() -> refunds.getRefund(refundId), it -> it.getCompletedAt() != null);
-    say("refund", refund.getStatus(), refund.getAmountText(), refund.getFailure());
+    say("refund", refund.getStatus(), refund.getAmountText(), refund.getFailure() == null);
 
     AuditEntryList timeline = payments.getPaymentTimeline(id);
     AuditEntry first = timeline.getData().get(0);

@@ -37,7 +37,7 @@ async function main() {
   const part = { id, idempotencyKey: newKey(), createRefundRequest: { amount: 4_000 } };
   const { id: refundId } = await refunds.createRefund(part);
   const refund = await wait(() => refunds.getRefund({ id: refundId }));
-  console.log('refund', refund.status, refund.amountText, refund.failure);
+  console.log('refund', refund.status, refund.amountText, refund.failure === null);
 
   const timeline = await payments.getPaymentTimeline({ id });
   console.log('timeline', timeline.data[0]?.sequence, timeline.data[0]?.action, timeline.hasMore);

@@ -36,7 +36,7 @@ with malipo.ApiClient(configuration) as client:
     part = malipo.CreateRefundRequest(amount=4_000)
     refund_id = refunds.create_refund(id, str(uuid.uuid4()), part).id
     refund = wait(lambda: refunds.get_refund(refund_id))
-    print("refund", refund.status, refund.amount_text, refund.failure)
+    print("refund", refund.status, refund.amount_text, refund.failure is None)
 
     timeline = payments.get_payment_timeline(id)
     print("timeline", timeline.data[0].sequence, timeline.data[0].action, timeline.has_more)
