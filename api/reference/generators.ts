@@ -26,7 +26,7 @@ export function prepareForGenerators(described: object): Tree {
   return document;
 }
 
-/** The body of `createPayment` becomes `CreatePaymentRequest`, a list of `Payment`s `PaymentList`. */
+/** The body of `createPayment` becomes `CreatePaymentRequest`, a list of payments `PaymentList`. */
 function nameParts(operation: Tree, components: Tree): void {
   const { operationId, requestBody, responses } = operation;
   const id = String(operationId);

@@ -25,24 +25,44 @@ const TSC = ['--strict', '--target', 'es2022', '--lib', 'es2022,dom', '--outDir'
 const AS_COMMON_JS = ['--module', 'commonjs', '--moduleResolution', 'bundler'];
 const NODE_TYPES = ['--typeRoots', join(MODULES, '@types'), '--types', 'node'];
 const MAVEN = ['-q', '-B', '-DskipTests', 'compile', 'dependency:copy-dependencies'];
-// biome-ignore format: table
 const LANGUAGES: Readonly<Record<string, Language>> = {
   // table
   Python: {
-    generator: 'python', output: '.', walk: ['walk.py', 'walk.py'],
-    commands: [['python3', '-m', 'venv', 'env'], ['env/bin/pip', 'install', '-q', '.'], ['env/bin/python', 'walk.py']],
+    generator: 'python',
+    output: '.',
+    walk: ['walk.py', 'walk.py'],
+    commands: [
+      ['python3', '-m', 'venv', 'env'],
+      ['env/bin/pip', 'install', '-q', '.'],
+      ['env/bin/python', 'walk.py'],
+    ],
   },
   Go: {
-    generator: 'go', output: '.', walk: ['walk.go', 'walk/main.go'],
-    commands: [['go', 'vet', '.'], ['go', 'run', './walk']],
+    generator: 'go',
+    output: '.',
+    walk: ['walk.go', 'walk/main.go'],
+    commands: [
+      ['go', 'vet', '.'],
+      ['go', 'run', './walk'],
+    ],
   },
   Java: {
-    generator: 'java', output: '.', walk: ['walk.java', 'src/main/java/Walk.java'],
-    commands: [['mvn', ...MAVEN, '-DoutputDirectory=target/lib', '-DincludeScope=runtime'], ['java', '-cp', 'target/classes:target/lib/*', 'Walk']],
+    generator: 'java',
+    output: '.',
+    walk: ['walk.java', 'src/main/java/Walk.java'],
+    commands: [
+      ['mvn', ...MAVEN, '-DoutputDirectory=target/lib', '-DincludeScope=runtime'],
+      ['java', '-cp', 'target/classes:target/lib/*', 'Walk'],
+    ],
   },
   TypeScript: {
-    generator: 'typescript-fetch', output: 'client', walk: ['walk.mts', 'walk.ts'],
-    commands: [[join(MODULES, '.bin', 'tsc'), ...TSC, ...AS_COMMON_JS, ...NODE_TYPES, 'walk.ts'], [process.execPath, 'out/walk.js']],
+    generator: 'typescript-fetch',
+    output: 'client',
+    walk: ['walk.mts', 'walk.ts'],
+    commands: [
+      [join(MODULES, '.bin', 'tsc'), ...TSC, ...AS_COMMON_JS, ...NODE_TYPES, 'walk.ts'],
+      [process.execPath, 'out/walk.js'],
+    ],
   },
 };
 

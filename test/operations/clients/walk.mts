@@ -6,6 +6,7 @@ const configuration = new Configuration({ basePath: MALIPO_URL, accessToken: MAL
 const payments = new PaymentsApi(configuration);
 const refunds = new RefundsApi(configuration);
 const newKey = () => crypto.randomUUID();
+const say = (...words: readonly unknown[]) => process.stdout.write(`${words.join(' ')}\n`);
 
 /** Asks until it has ended. */
 async function wait<T extends { readonly completedAt: Date | null }>(get: () => Promise<T>) {
@@ -28,25 +29,25 @@ async function main() {
     },
   });
   const payment = await wait(() => payments.getPayment({ id }));
-  console.log('payment', payment.status, payment.amountText, payment.metadata.order);
+  say('payment', payment.status, payment.amountText, payment.metadata.order);
 
   const page = await payments.listPayments({ status: 'succeeded' });
   const isListed = page.data.some((it) => it.id === id);
-  console.log('list', page.object, isListed);
+  say('list', page.object, isListed);
 
   const part = { id, idempotencyKey: newKey(), createRefundRequest: { amount: 4_000 } };
   const { id: refundId } = await refunds.createRefund(part);
   const refund = await wait(() => refunds.getRefund({ id: refundId }));
-  console.log('refund', refund.status, refund.amountText, refund.failure === null);
+  say('refund', refund.status, refund.amountText, refund.failure === null);
 
   const timeline = await payments.getPaymentTimeline({ id });
-  console.log('timeline', timeline.data[0]?.sequence, timeline.data[0]?.action, timeline.hasMore);
+  say('timeline', timeline.data[0]?.sequence, timeline.data[0]?.action, timeline.hasMore);
 
   const more = { id, idempotencyKey: newKey(), createRefundRequest: { amount: 9_000 } };
   const error: unknown = await refunds.createRefund(more).catch((it: unknown) => it);
   if (!(error instanceof ResponseError)) throw error;
   const problem: Problem = await error.response.json();
-  console.log('refused', error.response.status, problem.code);
+  say('refused', error.response.status, problem.code);
 }
 
 void main();
