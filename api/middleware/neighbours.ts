@@ -2,6 +2,11 @@ import { z } from 'zod';
 
 /** The fields that a request takes, each by its path. */
 type Fields = readonly (readonly string[])[];
+/** Without names, by which parts would stand elsewhere than in their place. */
+export const WITHOUT_NAMES = {
+  reused: 'inline',
+  metadata: z.registry<{ id?: string | undefined }>(),
+} as const;
 const known = new WeakMap<z.ZodType, Fields>();
 
 const LISTED_MAX = 12;
@@ -27,7 +32,7 @@ export function suggest(schema: z.ZodType, path: readonly PropertyKey[], isQuery
 
 /** By the schema of the reference, so that no field can be missing here. */
 function listFields(schema: z.ZodType): Fields {
-  const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' });
+  const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', ...WITHOUT_NAMES });
   return fieldsOf(root, []);
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ApiError } from '../../api/errors.ts';
+import { WITHOUT_NAMES } from '../../api/middleware/neighbours.ts';
 import { type Part, validate } from '../../api/middleware/validate.ts';
 import { OPERATIONS } from '../../api/operations.ts';
 import { createPaymentBody, listPaymentsQuery } from '../../api/payments/schema.ts';
@@ -31,7 +32,7 @@ const WRONG: readonly unknown[] = [
 
 /** A request of this shape with each field wrong in each way, and with each field left out. */
 function listWrong(schema: z.ZodType): readonly unknown[] {
-  const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' });
+  const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', ...WITHOUT_NAMES });
   const { example } = root;
   const good = typeof example === 'object' && example !== null ? example : {};
   return [...WRONG, { nonsense: 1 }, ...vary(root, (field) => ({ ...good, ...field }))];
