@@ -920,7 +920,48 @@ export type Problem = {
   /** What went wrong here and how to correct it, in words */
   detail: string;
   /** The name of the problem, for programs: decide by this */
-  code: string;
+  code:
+    | 'invalid_request'
+    | 'malformed_request'
+    | 'malformed_json'
+    | 'idempotency_key_missing'
+    | 'idempotency_key_malformed'
+    | 'unauthorized'
+    | 'sign_in_refused'
+    | 'webhook_refused'
+    | 'forbidden'
+    | 'not_found'
+    | 'method_not_allowed'
+    | 'request_timeout'
+    | 'already_sent'
+    | 'in_review'
+    | 'paused'
+    | 'payment_closed'
+    | 'not_authorized'
+    | 'capture_refused'
+    | 'not_sent'
+    | 'not_refundable'
+    | 'not_in_review'
+    | 'invalid_decision'
+    | 'already_agreed'
+    | 'not_replayable'
+    | 'not_parked'
+    | 'not_readable'
+    | 'endpoint_off'
+    | 'url_taken'
+    | 'limit_reached'
+    | 'email_taken'
+    | 'body_too_large'
+    | 'unsupported_media_type'
+    | 'idempotency_key_reused'
+    | 'refund_too_much'
+    | 'provider_inactive'
+    | 'card_number'
+    | 'provider_limits'
+    | 'rate_limited'
+    | 'headers_too_large'
+    | 'internal_error'
+    | 'temporarily_unavailable';
   /** Tell it to us when you ask about this problem */
   request_id: string;
   /** Whether the same request, with the same Idempotency-Key, may succeed later */
