@@ -10,7 +10,7 @@ import type {
 } from '../../domain/provider.ts';
 import { readCharge, readDecline, readIntent } from './map.ts';
 import { callStripe } from './sdk.ts';
-import { paymentError, paymentIntent } from './wire.ts';
+import { paymentError, paymentIntent, paymentMethod as paymentMethodShape } from './wire.ts';
 
 /** One call that creates and confirms; a decline is a result, not an error. */
 export async function charge(
@@ -22,10 +22,17 @@ export async function charge(
   if (paymentMethod === null) {
     throw new ProviderError('misconfigured', 'Stripe takes a payment_method: pm_… or tok_…');
   }
+  const payment_method = paymentMethod.startsWith('tok_')
+    ? await makeMethod(sdk, paymentMethod, request, signal)
+    : paymentMethod;
+  if (typeof payment_method !== 'string') {
+    await dispatch();
+    return payment_method;
+  }
   const params: Stripe.PaymentIntentCreateParams = {
     amount: request.amount.amountMinor,
     currency: request.amount.currency.toLowerCase(),
-    ...methodOf(paymentMethod),
+    payment_method,
     confirm: true,
     capture_method: request.captureMethod,
     // The same in each send of it, also after a restore: Stripe compares what comes under a key.
@@ -54,12 +61,34 @@ export async function charge(
 }
 
 /**
- * A token is no PaymentMethod yet: Stripe makes one of it in the same call
- * (docs.stripe.com/payments/payment-intents/migration).
+ * A token is no PaymentMethod yet; Stripe makes one of it by a call of its own. That moves no
+ * money, so a lost answer is as good as unsent; under its key the token makes the same one again.
+ * @returns the PaymentMethod's id, or a decline where Stripe refuses the card at once.
  */
-function methodOf(paymentMethod: string) {
-  if (!paymentMethod.startsWith('tok_')) return { payment_method: paymentMethod };
-  return { payment_method_data: { type: 'card' as const, card: { token: paymentMethod } } };
+async function makeMethod(
+  sdk: Stripe,
+  token: string,
+  { idempotencyKey, timeoutMs: timeout }: ChargeRequest,
+  signal: AbortSignal,
+): Promise<string | LookupResult> {
+  const options = { idempotencyKey: `${idempotencyKey}/method`, timeout };
+  try {
+    return await callStripe<string | LookupResult>(
+      signal,
+      async () => {
+        const made = await sdk.paymentMethods.create({ type: 'card', card: { token } }, options);
+        return paymentMethodShape.parse(made).id;
+      },
+      (error) => declineOf(error),
+    );
+  } catch (error) {
+    if (!(error instanceof ProviderError) || error.kind !== 'ambiguous') throw error;
+    const { message, providerCode, retryAfterMs } = error;
+    throw new ProviderError('unsent', `the token made no PaymentMethod: ${message}`, {
+      providerCode,
+      retryAfterMs,
+    });
+  }
 }
 
 function declineOf(error: Stripe.errors.StripeError): LookupResult | null {

@@ -1,8 +1,10 @@
 import Stripe from 'stripe';
-import { ProviderError } from '../../domain/error.ts';
+import { type FailureCode, ProviderError } from '../../domain/error.ts';
 import { causeOf, readRetryAfter } from '../../domain/lost-line.ts';
 
 const BUSY_MS = 1_000;
+/** Below Stripe's least, which for some currencies moves with the rate, or above its most. */
+const AMOUNT_CODES = ['amount_too_small', 'amount_too_large'];
 
 /**
  * What an error of the SDK proves. Messages name Stripe's codes and parameters only: its texts may
@@ -16,8 +18,11 @@ export function toProviderError(error: unknown): ProviderError {
   }
   const providerCode = error.code ?? error.rawType ?? error.type;
   const retryAfterMs = readRetryAfter(error.headers?.['retry-after'], Date.now());
-  const said = (kind: ProviderError['kind'], message: string) =>
-    new ProviderError(kind, message, { providerCode, retryAfterMs });
+  const said = (
+    kind: ProviderError['kind'],
+    message: string,
+    failureCode: FailureCode | null = null,
+  ) => new ProviderError(kind, message, { providerCode, retryAfterMs, failureCode });
   if (error instanceof Stripe.errors.StripeConnectionError) return connectionError(error);
   if (error instanceof Stripe.errors.StripeRateLimitError) {
     return said('rate_limited', 'Stripe asks to slow down');
@@ -40,7 +45,8 @@ export function toProviderError(error: unknown): ProviderError {
   const isRefusal = error.statusCode === 400 || error.statusCode === 404;
   if (error instanceof Stripe.errors.StripeInvalidRequestError && isRefusal) {
     const param = error.param === undefined ? 'the request' : error.param;
-    return said('misconfigured', `Stripe refused ${param} (${providerCode})`);
+    const failureCode = AMOUNT_CODES.includes(providerCode) ? 'amount_refused' : null;
+    return said('misconfigured', `Stripe refused ${param} (${providerCode})`, failureCode);
   }
   const status = error.statusCode ?? 'no status';
   return said('ambiguous', `Stripe’s answer tells nothing (HTTP ${status})`);

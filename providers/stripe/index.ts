@@ -6,7 +6,7 @@ import { listProviderRefunds, lookupRefund, refund } from './refund.ts';
 import { openSdk } from './sdk.ts';
 import { webhook } from './webhook.ts';
 
-/** Stripe's least charge is about USD 0.50 in any currency; limits: README.md of this folder. */
+/** Below any least of Stripe's, which for some currencies moves with the rate: README.md. */
 function atLeast(min_minor: number, step_minor = 1): AmountRule {
   return { min_minor, max_minor: 100_000_000 - step_minor, step_minor };
 }

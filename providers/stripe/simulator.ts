@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import Koa from 'koa';
-import { createApiRoutes } from './simulator/api.ts';
+import { createApiRoutes, refuseUnknownPath } from './simulator/api.ts';
 import { openBook } from './simulator/book.ts';
 import { createControlRoutes } from './simulator/control.ts';
 import { openDisputes } from './simulator/disputes.ts';
@@ -63,6 +63,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Running
   ]) {
     app.use(router.routes());
   }
+  app.use(refuseUnknownPath);
   const handle = app.callback();
   const server = createServer((request, response) => {
     handle(request, response).catch(() => response.destroy());

@@ -16,6 +16,11 @@ export const paymentError = z.object({
 });
 export type PaymentError = z.infer<typeof paymentError>;
 
+export const paymentMethod = z.object({
+  id: z.string().min(1),
+  object: z.literal('payment_method'),
+});
+
 /** Their names until version 2019-02-11 (docs.stripe.com/changelog). */
 const OLD_STATUSES: Readonly<Record<string, string>> = {
   requires_source: 'requires_payment_method',

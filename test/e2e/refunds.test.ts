@@ -165,6 +165,18 @@ it('of a disputed payment is for the dispute to decide, here and at Stripe', asy
   expect((await refund(body.id, {})).body.code).toBe('refund_too_much');
 });
 
+it('of a payment whose dispute only Stripe knows of yet fails as disputed', async () => {
+  const { body } = await payByCard(shop, 'stripe');
+  await shop.control('stripe', 'PATCH', 'settings', { webhook: 'never' });
+  const dispute = { payment_intent: body.provider_payment_id };
+  await shop.control('stripe', 'POST', 'disputes', dispute);
+  await shop.control('stripe', 'PATCH', 'settings', { webhook: 'send' });
+  const { body: made } = await refund(body.id, {});
+  const failed = await untilRefund(shop, made.id, ['failed', 'succeeded', 'needs_review']);
+  expect(failed).toMatchObject({ status: 'failed', failure: { code: 'disputed' } });
+  expect(await shop.get(body.id)).toMatchObject({ amount_refunded: 0 });
+});
+
 describe('mpesa', () => {
   type Reversal = {
     readonly amount: number;

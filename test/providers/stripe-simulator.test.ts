@@ -15,6 +15,7 @@ import { STRIPE } from './stripe-account.ts';
 /** Stripe's simulator as the official SDK sees it, beyond what every provider is held to. */
 type Book = {
   readonly intents: readonly Stripe.PaymentIntent[];
+  readonly refunds: readonly Stripe.Refund[];
   readonly events: readonly { readonly id: string; readonly status: number }[];
 };
 const PAID = { amount: 5_000, currency: 'usd', confirm: true } as const;
@@ -57,6 +58,27 @@ const refusal = (asking: Promise<unknown>) =>
 /** A charge by our own client. */
 const charge = (changes: Partial<ChargeRequest> = {}) =>
   client.charge(makeRequest(STRIPE.pays, hook.url, changes), makeContext());
+
+/** A refund by our own client, under one key. */
+const refund = (providerPaymentId: string | null, amountMinor: number) =>
+  client.refund?.(
+    {
+      workflowId: 'refund-1',
+      idempotencyKey: 'pay_1/ref_1',
+      amount: { amountMinor, currency: 'USD' },
+      providerPaymentId,
+      providerReceipt: null,
+      reason: '',
+      callbackUrls: {},
+      timeoutMs: CALL_TIMEOUT_MS,
+    },
+    makeContext(),
+  );
+async function control(path: string, body: object): Promise<void> {
+  const init = { method: 'POST', body: JSON.stringify(body) };
+  const answer = await fetch(`${simulator.url}/simulator/${path}`, init);
+  if (!answer.ok) throw new Error(await answer.text());
+}
 
 it('sends an event again, under the same id, until it is taken', async () => {
   hook.answer = (response) => saying(hook.received.length < 3 ? 500 : 200)(response);
@@ -136,22 +158,8 @@ describe('a key that was used for another request', () => {
 
   it('leaves open as well what became of a refund', async () => {
     const { providerPaymentId } = await charge();
-    const refund = (amountMinor: number) =>
-      client.refund?.(
-        {
-          workflowId: 'refund-1',
-          idempotencyKey: 'pay_1/ref_1',
-          amount: { amountMinor, currency: 'USD' },
-          providerPaymentId,
-          providerReceipt: null,
-          reason: '',
-          callbackUrls: {},
-          timeoutMs: CALL_TIMEOUT_MS,
-        },
-        makeContext(),
-      );
-    expect(await refund(1_000)).toMatchObject({ kind: 'succeeded' });
-    await expect(refund(2_000)).rejects.toMatchObject({ kind: 'ambiguous' });
+    expect(await refund(providerPaymentId, 1_000)).toMatchObject({ kind: 'succeeded' });
+    await expect(refund(providerPaymentId, 2_000)).rejects.toMatchObject({ kind: 'ambiguous' });
   });
 });
 
@@ -191,7 +199,7 @@ describe('what Stripe takes', () => {
     [{ payment_method: 'pm_of_nobody' }, 'resource_missing', 'payment_method'],
     [{ payment_method: 'constructor' }, 'resource_missing', 'payment_method'],
     // A token is no PaymentMethod.
-    [{ payment_method: 'tok_visa' }, 'resource_missing', 'payment_method'],
+    [{ payment_method: 'tok_visa' }, undefined, 'payment_method'],
     [{ currency: 'kez' }, undefined, 'currency'],
     [{ currency: 'shilling' }, undefined, 'currency'],
   ])('refuses %j as Stripe does, and keeps nothing', async (changes, code, param) => {
@@ -203,11 +211,79 @@ describe('what Stripe takes', () => {
 
   it.each([
     ['pm_of_nobody', 'payment_method'],
-    ['tok_of_nobody', 'payment_method_data[card][token]'],
+    ['tok_of_nobody', 'card[token]'],
   ])('%s fails as a fault of %s', async (paymentMethod, param) => {
     await expect(charge({ paymentMethod })).rejects.toMatchObject({
       kind: 'misconfigured',
       message: `Stripe refused ${param} (resource_missing)`,
     });
   });
+
+  it.each([
+    [{ amountMinor: 49, currency: 'USD' }, 'amount_too_small'],
+    [{ amountMinor: 100, currency: 'KES' }, 'amount_too_small'],
+    [{ amountMinor: 100_000_000, currency: 'USD' }, 'amount_too_large'],
+  ] as const)('%j is an amount that Stripe does not take: %s', async (amount, providerCode) => {
+    await expect(charge({ amount })).rejects.toMatchObject({
+      kind: 'misconfigured',
+      providerCode,
+      failureCode: 'amount_refused',
+    });
+  });
+});
+
+describe('a token', () => {
+  const token = { paymentMethod: 'tok_visa', idempotencyKey: 'pay_1/1/charge' };
+  const spoil = (fault: object) => control('faults', { on: 'method', ...fault });
+
+  it.each(['act_then_reset', 'act_then_500', 'act_then_html', 'reset_before'])(
+    'whose PaymentMethod is lost (%s) is proven unsent, and is sent again',
+    async (kind) => {
+      await spoil({ kind, stored: false });
+      let dispatches = 0;
+      const dispatch = () => {
+        dispatches += 1;
+        return Promise.resolve();
+      };
+      const request = makeRequest(STRIPE.pays, hook.url, token);
+      const send = () => client.charge(request, makeContext({ dispatch }));
+      await expect(send()).rejects.toMatchObject({ kind: 'unsent' });
+      expect([dispatches, (await readBook()).intents]).toEqual([0, []]);
+      for (const sent of [1, 2]) {
+        expect(await send()).toMatchObject({ kind: 'succeeded' });
+        expect([dispatches, (await readBook()).intents.length]).toEqual([sent, 1]);
+      }
+    },
+  );
+
+  it('takes over how long it is asked to slow down', async () => {
+    await spoil({ kind: '429', retry_after_s: 7 });
+    const slow = { kind: 'rate_limited', retryAfterMs: 7_000 };
+    await expect(charge(token)).rejects.toMatchObject(slow);
+    expect((await readBook()).intents).toEqual([]);
+  });
+});
+
+it.each([
+  ['needs_response', { kind: 'failed', failure: { code: 'disputed' } }],
+  ['lost', { kind: 'failed', failure: { code: 'disputed' } }],
+  ['won', { kind: 'succeeded' }],
+  ['warning_needs_response', { kind: 'succeeded' }],
+])('a refund of a payment whose dispute is %s ends as %j', async (status, expected) => {
+  const { providerPaymentId } = await charge();
+  await control('disputes', { payment_intent: providerPaymentId, status });
+  expect(await refund(providerPaymentId, 1_000)).toMatchObject(expected);
+  const { refunds } = await readBook();
+  expect(refunds).toHaveLength(expected.kind === 'succeeded' ? 1 : 0);
+});
+
+it('a refund of ours is found on a later page of Stripe’s list', async () => {
+  const { providerPaymentId } = await charge();
+  expect(await refund(providerPaymentId, 50)).toMatchObject({ kind: 'succeeded' });
+  const payment_intent = String(providerPaymentId);
+  for (let made = 0; made < 100; made += 1) await sdk.refunds.create({ payment_intent, amount: 1 });
+  const question = { workflowId: 'refund-1', providerRefundId: null, callbackUrls: {} };
+  const asked = { ...question, providerPaymentId, timeoutMs: CALL_TIMEOUT_MS };
+  const found = await client.lookupRefund?.(asked, new AbortController().signal);
+  expect(found).toMatchObject({ kind: 'succeeded', amountMinor: 50 });
 });

@@ -10,6 +10,11 @@ export type Intent = {
   readonly amount_capturable: number;
   readonly currency: string;
   readonly capture_method: string;
+  /** Whether its payment methods may lead the payer to another page. */
+  readonly automatic_payment_methods: {
+    readonly enabled: boolean;
+    readonly allow_redirects: string;
+  };
   readonly payment_method: string | null;
   readonly latest_charge: string | null;
   readonly last_payment_error: Readonly<Record<string, unknown>> | null;
@@ -45,6 +50,17 @@ export type Dispute = {
   readonly reason: string;
   readonly status: string;
 };
+/** Made of a token. */
+export type PaymentMethod = {
+  readonly id: string;
+  readonly object: 'payment_method';
+  readonly type: 'card';
+  /** The test method whose ways it has; not shown. */
+  readonly does: string;
+  readonly created: number;
+  readonly livemode: false;
+  readonly metadata: Readonly<Record<string, string>>;
+};
 /** The first answer to a key, given again to every later request with it. */
 export type KeptAnswer = {
   readonly key: string;
@@ -70,6 +86,7 @@ type Entry =
   | { readonly kind: 'intent'; readonly intent: Intent }
   | { readonly kind: 'refund'; readonly refund: Refund }
   | { readonly kind: 'dispute'; readonly dispute: Dispute }
+  | { readonly kind: 'method'; readonly method: PaymentMethod }
   | { readonly kind: 'answer'; readonly answer: KeptAnswer }
   | { readonly kind: 'charge'; readonly charge: Charge }
   | { readonly kind: 'event'; readonly event: SentEvent };
@@ -79,6 +96,7 @@ export type Book = {
   readonly intents: ReadonlyMap<string, Intent>;
   readonly refunds: ReadonlyMap<string, Refund>;
   readonly disputes: ReadonlyMap<string, Dispute>;
+  readonly methods: ReadonlyMap<string, PaymentMethod>;
   readonly answers: ReadonlyMap<string, KeptAnswer>;
   readonly charges: readonly Charge[];
   readonly events: readonly SentEvent[];
@@ -90,6 +108,7 @@ export function openBook(path: string | null): Book {
   const intents = new Map<string, Intent>();
   const refunds = new Map<string, Refund>();
   const disputes = new Map<string, Dispute>();
+  const methods = new Map<string, PaymentMethod>();
   const answers = new Map<string, KeptAnswer>();
   const charges: Charge[] = [];
   const events: SentEvent[] = [];
@@ -103,6 +122,9 @@ export function openBook(path: string | null): Book {
         break;
       case 'dispute':
         disputes.set(entry.dispute.id, entry.dispute);
+        break;
+      case 'method':
+        methods.set(entry.method.id, entry.method);
         break;
       case 'answer':
         answers.set(entry.answer.key, entry.answer);
@@ -120,6 +142,7 @@ export function openBook(path: string | null): Book {
     intents,
     refunds,
     disputes,
+    methods,
     answers,
     charges,
     events,

@@ -14,6 +14,7 @@ export const FAULT_KINDS = [
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 export const FAULT_STEPS = [
+  'method',
   'create',
   'confirm',
   'capture',

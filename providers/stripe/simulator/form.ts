@@ -1,20 +1,22 @@
-/** A parsed form: texts, and objects of them. */
+/** A parsed form: texts, and objects of them. A list is an object whose keys are numbers. */
 export type Form = { readonly [key: string]: string | Form };
 
 /** Reads `a[b][c]=d` as Stripe does (application/x-www-form-urlencoded with brackets). */
 export function parseForm(text: string): Form {
   const root: Record<string, unknown> = Object.create(null);
   for (const [name, value] of new URLSearchParams(text)) {
-    const keys = name.split(/\[|\]\[|\]/).filter((key) => key !== '');
+    const [first = '', ...inner] = name.split(/\[|\]\[|\]/);
+    const keys = [first, ...(name.endsWith(']') ? inner.slice(0, -1) : inner)];
     let place = root;
     for (const key of keys.slice(0, -1)) {
-      const inner = place[key];
-      const next = isRecord(inner) ? inner : Object.create(null);
+      const held = place[key];
+      const next = isRecord(held) ? held : Object.create(null);
       place[key] = next;
       place = next;
     }
-    const last = keys.at(-1);
-    if (last !== undefined) place[last] = value;
+    const last = keys.at(-1) ?? '';
+    // `a[]=b`: the next of a list.
+    place[last === '' && keys.length > 1 ? String(Object.keys(place).length) : last] = value;
   }
   return toForm(root);
 }
@@ -34,6 +36,11 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 export function textOf(form: Form, name: string): string | null {
   const value = form[name];
   return typeof value === 'string' ? value : null;
+}
+
+/** Of a parameter that was checked: Stripe's v1 takes Python's spelling as well. */
+export function isTrue(form: Form, name: string): boolean {
+  return textOf(form, name)?.toLowerCase() === 'true';
 }
 
 /** An object within it; empty when it is none. */

@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import type { Book, Intent } from './book.ts';
-import { CURRENCIES } from './currencies.ts';
 import { openDisputes } from './disputes.ts';
 import {
+  docUrlOf,
   invalidRequest,
   missing,
   noSuch,
   StripeFault,
   unexpectedState,
-  unknownCurrency,
 } from './errors.ts';
 import type { Events } from './events.ts';
-import { type Form, textOf, textsOf } from './form.ts';
-import { findMethod, type Method, readMethod } from './methods.ts';
+import { type Form, isTrue, textOf } from './form.ts';
+import { type Decline, findMethod, type Method, readMethod } from './methods.ts';
+import { newIntent } from './new-intent.ts';
 import type { Settings } from './settings.ts';
 
 export type Parts = {
@@ -37,16 +37,18 @@ export function openIntents(parts: Parts) {
     find,
 
     async create(form: Form): Promise<Intent> {
-      const intent = save(parts, newIntent(form));
-      if (textOf(form, 'confirm') !== 'true') return intent;
-      return await confirm(parts, intent, form);
+      const intent = newIntent(parts.book, newId('pi'), form);
+      if (!isTrue(form, 'confirm')) return save(parts, intent);
+      requireReturnUrl(intent, form);
+      return await confirm(parts, save(parts, intent), form);
     },
 
     async confirm(id: string, form: Form): Promise<Intent> {
       const intent = find(id);
       const isReady = ['requires_payment_method', 'requires_confirmation'].includes(intent.status);
-      if (!isReady) throw unexpectedState(intent.status);
-      const method = readMethod(form) ?? intent.payment_method;
+      if (!isReady) throw unexpectedState(intent);
+      const method = readMethod(parts.book, form) ?? intent.payment_method;
+      requireReturnUrl(intent, form);
       return await confirm(parts, save(parts, { ...intent, payment_method: method }), form);
     },
 
@@ -57,11 +59,9 @@ export function openIntents(parts: Parts) {
     /** The payer's answer on the 3-D Secure page. */
     authenticate: (id: string, isPassed: boolean) => authenticate(parts, find(id), isPassed),
 
-    /** The newest first. */
-    list: (limit: number) => [...parts.book.intents.values()].reverse().slice(0, limit),
-
     /** `metadata['key']:'value'`, as far as the lag of the search lets it see. */
-    search(query: string): readonly Intent[] {
+    search(query: string | null): readonly Intent[] {
+      if (query === null) throw missing('query');
       const [, key, value] = /^metadata\['([^']+)'\]:'([^']*)'$/.exec(query) ?? [];
       if (key === undefined) throw invalidRequest('invalid_query', 'We could not parse the query.');
       const newest = (Date.now() - parts.settings.search_lag_ms) / 1000;
@@ -73,7 +73,7 @@ export function openIntents(parts: Parts) {
 }
 
 async function capture(parts: Parts, intent: Intent, form: Form): Promise<Intent> {
-  if (intent.status !== 'requires_capture') throw unexpectedState(intent.status);
+  if (intent.status !== 'requires_capture') throw unexpectedState(intent);
   const amount = Number(textOf(form, 'amount_to_capture') ?? intent.amount_capturable);
   if (!Number.isSafeInteger(amount) || amount <= 0 || amount > intent.amount_capturable) {
     const message = 'This value must be less than or equal to the amount that is capturable.';
@@ -89,7 +89,7 @@ async function capture(parts: Parts, intent: Intent, form: Form): Promise<Intent
 
 async function cancel(parts: Parts, intent: Intent, reason: string | null): Promise<Intent> {
   if (['succeeded', 'canceled', 'processing'].includes(intent.status)) {
-    throw unexpectedState(intent.status);
+    throw unexpectedState(intent);
   }
   const canceled = save(parts, {
     ...intent,
@@ -107,44 +107,10 @@ function save({ book }: Parts, intent: Intent): Intent {
   return intent;
 }
 
-function newIntent(form: Form): Intent {
-  const amount = Number(textOf(form, 'amount') ?? Number.NaN);
-  const currency = textOf(form, 'currency')?.toLowerCase() ?? null;
-  if (textOf(form, 'amount') === null) throw missing('amount');
-  if (currency === null) throw missing('currency');
-  if (!Number.isSafeInteger(amount) || amount < 1) {
-    throw invalidRequest('parameter_invalid_integer', 'Invalid integer.', 'amount');
-  }
-  if (!CURRENCIES.has(currency)) throw unknownCurrency(currency, CURRENCIES);
-  const payment_method = readMethod(form);
-  const id = newId('pi');
-  return {
-    id,
-    object: 'payment_intent',
-    status: payment_method === null ? 'requires_payment_method' : 'requires_confirmation',
-    amount,
-    amount_received: 0,
-    amount_capturable: 0,
-    currency,
-    capture_method: textOf(form, 'capture_method') ?? 'automatic',
-    payment_method,
-    latest_charge: null,
-    last_payment_error: null,
-    next_action: null,
-    cancellation_reason: null,
-    return_url: textOf(form, 'return_url'),
-    description: textOf(form, 'description'),
-    metadata: textsOf(form, 'metadata'),
-    client_secret: `${id}_secret_${randomBytes(8).toString('hex')}`,
-    created: Math.floor(Date.now() / 1000),
-    livemode: false,
-  };
-}
-
 async function confirm(parts: Parts, intent: Intent, form: Form): Promise<Intent> {
   const name = intent.payment_method;
   if (name === null) throw missing('payment_method');
-  const method = findMethod(name);
+  const method = findMethod(parts.book, name);
   if (method.three_ds) return await askFor3ds(parts, intent, form);
   const isSecondTry = [...parts.book.intents.values()].some(
     (other) =>
@@ -182,24 +148,45 @@ async function askFor3ds(parts: Parts, intent: Intent, form: Form): Promise<Inte
 
 async function authenticate(parts: Parts, intent: Intent, isPassed: boolean): Promise<Intent> {
   if (intent.status !== 'requires_action') return intent;
-  const method = findMethod(intent.payment_method ?? '');
+  const method = findMethod(parts.book, intent.payment_method ?? '');
   const freed = { ...intent, next_action: null };
   if (isPassed && method.decline === undefined) return await pay(parts, freed, method);
-  const failed = { code: 'payment_intent_authentication_failure' };
-  return await decline(parts, freed, isPassed ? (method.decline ?? failed) : failed);
+  if (isPassed && method.decline !== undefined) return await decline(parts, freed, method.decline);
+  // Nobody was charged, so there is no charge to name.
+  const code = 'payment_intent_authentication_failure';
+  return await fail(parts, freed, {
+    type: 'invalid_request_error',
+    code,
+    doc_url: docUrlOf(code),
+    message:
+      'The provided PaymentMethod has failed authentication. You can provide a new PaymentMethod to attempt to fulfill this PaymentIntent again.',
+  });
 }
 
-async function decline(
-  parts: Parts,
-  intent: Intent,
-  reason: NonNullable<Method['decline']>,
-): Promise<Intent> {
-  const last_payment_error = {
-    type: 'card_error',
-    message: 'Your card was declined.',
-    ...reason,
-  };
-  const failed = save(parts, { ...intent, status: 'requires_payment_method', last_payment_error });
+/** Without it the payer could be led away and not come back. */
+function requireReturnUrl(intent: Intent, form: Form): void {
+  const { allow_redirects } = intent.automatic_payment_methods;
+  const isGiven = textOf(form, 'return_url') !== null || intent.return_url !== null;
+  if (allow_redirects === 'never' || isGiven) return;
+  const message =
+    'This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment methods might redirect your customer off of your page, you must provide a `return_url`. If you do not want to accept redirect-based payment methods, set `automatic_payment_methods[allow_redirects]` to `never`.';
+  throw invalidRequest(null, message);
+}
+
+/** A declined charge is a charge as well, and the error names it. */
+function decline(parts: Parts, intent: Intent, reason: Decline): Promise<Intent> {
+  const charge = newId('ch');
+  const error = { type: 'card_error', ...reason, doc_url: docUrlOf(reason.code), charge };
+  return fail(parts, { ...intent, latest_charge: charge }, error);
+}
+
+async function fail(parts: Parts, intent: Intent, error: object): Promise<Intent> {
+  const payment_method = { id: intent.payment_method, object: 'payment_method', type: 'card' };
+  const failed = save(parts, {
+    ...intent,
+    status: 'requires_payment_method',
+    last_payment_error: { ...error, payment_method },
+  });
   await parts.events.tell('payment_intent.payment_failed', failed);
   return failed;
 }

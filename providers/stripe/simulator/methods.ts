@@ -1,22 +1,40 @@
-import { noSuchIn } from './errors.ts';
+import { randomBytes } from 'node:crypto';
+import type { Book, PaymentMethod } from './book.ts';
+import { invalidRequest, missing, noSuchIn } from './errors.ts';
 import { type Form, formOf, textOf } from './form.ts';
 
 /** What a test payment method does (docs.stripe.com/testing). */
 export type Method = {
-  readonly decline?: {
-    readonly code: string;
-    readonly decline_code?: string;
-    readonly advice_code?: string;
-  };
+  readonly decline?: Decline;
   /** Asks for 3-D Secure first; with `decline` the card declines after it. */
   readonly three_ds?: true;
   readonly refund?: 'pending' | 'failed';
   readonly dispute?: true;
 };
 
-const declined = (decline_code: string, advice_code = 'try_again_later'): Method => ({
-  decline: { code: 'card_declined', decline_code, advice_code },
-});
+/** Why a card was declined, as Stripe's error tells it (docs.stripe.com/declines). */
+export type Decline = {
+  readonly code: string;
+  readonly message: string;
+  readonly decline_code: string;
+  readonly advice_code?: string;
+  readonly param?: string;
+};
+
+const MESSAGES: Readonly<Record<string, string>> = {
+  insufficient_funds: 'Your card has insufficient funds.',
+  card_velocity_exceeded:
+    'Your card was declined for making repeated attempts too frequently or exceeding its amount limit.',
+};
+
+const declined = (decline_code: string, advice_code = 'try_again_later'): Method => {
+  const message = MESSAGES[decline_code] ?? 'Your card was declined.';
+  return { decline: { code: 'card_declined', message, decline_code, advice_code } };
+};
+/** Some reasons are a code of their own, which stands in both places. */
+const refused = (code: string, message: string, param?: string): Method => {
+  return { decline: { code, message, decline_code: code, ...(param ? { param } : {}) } };
+};
 
 // table
 const METHODS: Readonly<Record<string, Method>> = {
@@ -37,9 +55,16 @@ const METHODS: Readonly<Record<string, Method>> = {
   pm_card_visa_chargeDeclinedInsufficientFunds: declined('insufficient_funds'),
   pm_card_visa_chargeDeclinedLostCard: declined('lost_card', 'do_not_try_again'),
   pm_card_visa_chargeDeclinedStolenCard: declined('stolen_card', 'do_not_try_again'),
-  pm_card_chargeDeclinedExpiredCard: { decline: { code: 'expired_card' } },
-  pm_card_chargeDeclinedIncorrectCvc: { decline: { code: 'incorrect_cvc' } },
-  pm_card_chargeDeclinedProcessingError: { decline: { code: 'processing_error' } },
+  pm_card_chargeDeclinedExpiredCard: refused('expired_card', 'Your card has expired.', 'exp_month'),
+  pm_card_chargeDeclinedIncorrectCvc: refused(
+    'incorrect_cvc',
+    "Your card's security code is incorrect.",
+    'cvc',
+  ),
+  pm_card_chargeDeclinedProcessingError: refused(
+    'processing_error',
+    'An error occurred while processing your card. Try again in a little bit.',
+  ),
   pm_card_visa_chargeDeclinedVelocityLimitExceeded: declined('card_velocity_exceeded'),
   pm_card_chargeCustomerFail: declined('generic_decline'),
   pm_card_radarBlock: declined('fraudulent', 'do_not_try_again'),
@@ -55,28 +80,55 @@ const METHODS: Readonly<Record<string, Method>> = {
   pm_sim_declinedForGood: declined('try_again_later', 'do_not_try_again'),
 };
 
-/** @throws StripeFault for a method that nobody has. */
-export function findMethod(name: string): Method {
+/** One that was made of a token does what the test method of the token's name does. */
+export function findMethod({ methods }: Pick<Book, 'methods'>, id: string): Method {
+  const name = methods.get(id)?.does ?? id;
   const method = Object.hasOwn(METHODS, name) ? METHODS[name] : undefined;
-  if (method === undefined) throw noSuchIn('payment_method', 'PaymentMethod', name);
+  if (method === undefined) throw noSuchIn('payment_method', 'PaymentMethod', id);
   return method;
 }
 
-const TOKEN = 'payment_method_data[card][token]';
+/**
+ * Which method a request names; null for none.
+ * @throws StripeFault for one that nobody has, and for a token, which is no PaymentMethod.
+ */
+export function readMethod(book: Pick<Book, 'methods'>, form: Form): string | null {
+  const id = textOf(form, 'payment_method');
+  if (id?.startsWith('tok_')) {
+    const message =
+      'A token may not be passed in as a PaymentMethod. Instead, create a PaymentMethod or convert your token to a PaymentMethod by setting the `card[token]` parameter.';
+    throw invalidRequest(null, message, 'payment_method');
+  }
+  if (id !== null) findMethod(book, id);
+  return id;
+}
 
 /**
- * Which method a request names: itself, or by the token that one is made of. Each `pm_card_…` has
- * a token of the same name, `tok_…`. Null for none.
- * @throws StripeFault for one that nobody has.
+ * A PaymentMethod made of a token. Each `pm_card_…` has a token of the same name, `tok_…`, and as
+ * Stripe's own test tokens it is never used up.
  */
-export function readMethod(form: Form): string | null {
-  const token = textOf(formOf(formOf(form, 'payment_method_data'), 'card'), 'token');
-  if (token !== null) {
-    const name = token.replace(/^tok_/, 'pm_card_');
-    if (name === token || !Object.hasOwn(METHODS, name)) throw noSuchIn(TOKEN, 'token', token);
-    return name;
+export function createMethod(book: Book, form: Form): object {
+  if (textOf(form, 'type') === null) throw missing('type');
+  const token = textOf(formOf(form, 'card'), 'token');
+  if (token === null) throw missing('card');
+  const does = token.replace(/^tok_/, 'pm_card_');
+  if (does === token || !Object.hasOwn(METHODS, does)) {
+    throw noSuchIn('card[token]', 'token', token);
   }
-  const name = textOf(form, 'payment_method');
-  if (name !== null) findMethod(name);
-  return name;
+  const method: PaymentMethod = {
+    id: `pm_${randomBytes(12).toString('hex')}`,
+    object: 'payment_method',
+    type: 'card',
+    does,
+    created: Math.floor(Date.now() / 1000),
+    livemode: false,
+    metadata: {},
+  };
+  book.write({ kind: 'method', method });
+  return showMethod(method);
+}
+
+function showMethod({ does, ...shown }: PaymentMethod): object {
+  const [brand = 'visa'] = does.replace('pm_card_', '').split('_');
+  return { ...shown, customer: null, card: { brand } };
 }

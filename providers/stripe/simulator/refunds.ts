@@ -3,6 +3,7 @@ import { refuseDisputed } from './disputes.ts';
 import { invalidRequest, missing, noSuch } from './errors.ts';
 import { type Form, textOf, textsOf } from './form.ts';
 import { type Intents, newId, type Parts } from './intents.ts';
+import { pageOf } from './lists.ts';
 import { findMethod } from './methods.ts';
 
 export type Refunds = ReturnType<typeof openRefunds>;
@@ -26,17 +27,14 @@ export function openRefunds(parts: Parts, intents: Intents) {
     decide: (refund: Refund, status: string) =>
       save({ ...refund, status, failure_reason: null }, 'refund.updated'),
 
-    list: (paymentIntent: string | null) =>
-      [...book.refunds.values()]
-        .filter((it) => paymentIntent === null || it.payment_intent === paymentIntent)
-        .reverse(),
+    page: (form: Form) => pageOfRefunds(parts, form),
 
     async create(form: Form): Promise<Refund> {
       const intentId = textOf(form, 'payment_intent');
       if (intentId === null) throw missing('payment_intent');
       const intent = intents.find(intentId);
       const amount = checkAmount(parts, intent, textOf(form, 'amount'));
-      const rule = findMethod(intent.payment_method ?? '').refund;
+      const rule = findMethod(book, intent.payment_method ?? '').refund;
       const refund = await save(
         {
           id: newId('re'),
@@ -68,6 +66,13 @@ export function openRefunds(parts: Parts, intents: Intents) {
   };
 }
 
+/** Of one PaymentIntent where it is named. */
+function pageOfRefunds({ book }: Parts, form: Form) {
+  const of = textOf(form, 'payment_intent');
+  const isMeant = ({ payment_intent }: Refund) => of === null || payment_intent === of;
+  return pageOf(book.refunds.values(), form, 'refund', isMeant);
+}
+
 /** @throws StripeFault as Stripe refuses what is not there to give back. */
 function checkAmount({ book }: Parts, intent: Intent, wanted: string | null): number {
   const given = [...book.refunds.values()].filter(
@@ -82,7 +87,7 @@ function checkAmount({ book }: Parts, intent: Intent, wanted: string | null): nu
   if (left === 0) {
     throw invalidRequest('charge_already_refunded', 'The charge was refunded already.');
   }
-  if (!Number.isSafeInteger(amount) || amount <= 0 || amount > left) {
+  if (amount > left) {
     const message = 'Refund amount is greater than the unrefunded amount.';
     throw invalidRequest('amount_too_large', message, 'amount');
   }
