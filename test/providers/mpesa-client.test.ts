@@ -13,7 +13,8 @@ const till_number = '600100';
 let simulator: RunningSimulator;
 let client: ProviderClient;
 beforeEach(async () => {
-  simulator = await startSimulator({ port: 0, settings: { answer_mode: 'manual' } });
+  const settings = { answer_mode: 'manual', strictness: 'strict' };
+  simulator = await startSimulator({ port: 0, settings });
   client = connectWith({});
 });
 afterEach(async () => {

@@ -1,3 +1,4 @@
+import { constants, publicEncrypt } from 'node:crypto';
 import type { ProviderClient } from '../../domain/provider.ts';
 import { type ReceiptQuestion, receiptDoubt } from '../../domain/receipt.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
@@ -124,22 +125,57 @@ it('is told to nobody, or to a forged address, where the simulator is set so', a
   expect(places).toEqual(['rcp1', 'rcp0']);
 });
 
-it('is asked for by the receipt as well, on the wire', async () => {
-  await pay();
-  const [charge] = (await desk.book()).charges;
-  const { status } = await desk.ask('POST', '/mpesa/transactionstatus/v1/query', {
-    Initiator: SANDBOX.credentials.initiator_name,
-    SecurityCredential: 'sealed',
-    CommandID: 'TransactionStatusQuery',
-    TransactionID: charge?.receipt,
-    PartyA: '174379',
-    IdentifierType: '4',
-    ResultURL: receiver.url,
-    QueueTimeOutURL: receiver.url,
-    Remarks: 'OK',
+const { initiator_name, initiator_password, certificate } = SANDBOX.credentials;
+const seal = (password: string) => {
+  const key = { key: certificate, padding: constants.RSA_PKCS1_PADDING };
+  return publicEncrypt(key, Buffer.from(password)).toString('base64');
+};
+
+describe('asked for by the receipt, on the wire,', () => {
+  const askFor = async (changes: object = {}) => {
+    await pay();
+    const [charge] = (await desk.book()).charges;
+    const answer = await desk.ask('POST', '/mpesa/transactionstatus/v1/query', {
+      Initiator: initiator_name,
+      SecurityCredential: seal(initiator_password),
+      CommandID: 'TransactionStatusQuery',
+      TransactionID: charge?.receipt,
+      PartyA: '174379',
+      IdentifierType: '4',
+      ResultURL: receiver.url,
+      QueueTimeOutURL: receiver.url,
+      Remarks: 'OK',
+      ...changes,
+    });
+    const [body = ''] = await heard(1);
+    return { receipt: charge?.receipt, answer, body };
+  };
+
+  it('it is told in one conversation, which the answer and the result name alike', async () => {
+    const { receipt, answer, body } = await askFor();
+    expect(receiptIn(body).receipt).toBe(receipt);
+    const { OriginatorConversationID, ConversationID } = answer.body;
+    expect([answer.status, ConversationID]).toEqual([
+      200,
+      expect.stringMatching(/^AG_\d{8}_[0-9a-f]{20}$/),
+    ]);
+    const result = { OriginatorConversationID, ConversationID };
+    expect(JSON.parse(body)).toMatchObject({ Result: result });
   });
-  expect(status).toBe(200);
-  expect(receiptIn((await heard(1))[0]).receipt).toBe(charge?.receipt);
+
+  it.each([
+    ['of another name', { Initiator: 'somebody' }],
+    ['with a wrong password', { SecurityCredential: seal('wrong') }],
+    ['whose password nobody can open', { SecurityCredential: 'sealed' }],
+  ])('it is told to no initiator %s', async (_who, changes) => {
+    const { answer, body } = await askFor(changes);
+    expect(answer.status).toBe(200);
+    expect(receiptIn(body)).toMatchObject({
+      receipt: null,
+      providerCode: '2001',
+      isMisconfigured: true,
+    });
+  });
 });
 
 it('of a till may have come in at the till or at its store', async () => {

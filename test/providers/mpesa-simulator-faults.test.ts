@@ -179,7 +179,7 @@ describe('an order', () => {
     [{ query_code: 1032 }, /^query_code takes a text or null/],
     [{ query_rate: { count: 1 } }, /^query_rate takes .*count.*per_ms.* or null/],
     [{ query_rate: { count: 1, per_ms: 1, burst: 1 } }, /^query_rate takes/],
-    [{ callback: 'never', strictness: 'lax' }, /^strictness takes strict, observed/],
+    [{ callback: 'never', strictness: 'lax' }, /^strictness takes observed, strict/],
   ] as const)('of settings %j is refused, and nothing changes', async (body, detail) => {
     const before = (await desk.control('GET', 'settings')).text;
     const heard = await desk.control('PATCH', 'settings', body);

@@ -84,9 +84,12 @@ describe('a refusal', () => {
 
 describe('a push', () => {
   const URLS = {
-    good: ['http://127.0.0.1:3000/api/v1/webhooks/stk/0f', 'https://shop.example.test/stk?a=b'],
-    bad: [
+    good: [
+      'http://127.0.0.1:3000/api/v1/webhooks/stk/0f',
+      'https://shop.example.test/stk?a=b',
       'https://shop.example.test/api/mpesa/0f',
+    ],
+    bad: [
       'https://M-PESA.example.test/stk',
       'https://shop.example.test/stk?from=Safaricom',
       'https://safaricom.example.test/stk',
@@ -155,6 +158,29 @@ describe('a push', () => {
       const path = `prompts/${prompts.at(-1)?.checkout_request_id}/answer`;
       await desk.control('POST', path, { answer: 'cancel' });
     }
+  });
+
+  // biome-ignore format: table, one spelling per line: what is documented, and what was seen
+  it.each([
+    [{ BusinessShortCode: 174379 }, null],
+    [{ Amount: '100' }, null],
+    [{ Amount: '100.00' }, 'Amount'],
+    [{ PhoneNumber: 254_700_000_099, PartyA: 254_700_000_099 }, null],
+    [{ PhoneNumber: '254110000099', PartyA: '254110000099' }, null],
+    [{ PartyA: '254711000000' }, null],
+    [{ PhoneNumber: '+254700000099' }, 'PhoneNumber'],
+    [{ PhoneNumber: '0700000099' }, 'PhoneNumber'],
+    [{ PhoneNumber: '700000099' }, 'PhoneNumber'],
+    [{ AccountReference: 'ORDER-123456789' }, null],
+    [{ TransactionDesc: 'Payment of order 12' }, null],
+    [{ TransactionDesc: undefined }, 'Remarks'],
+    [{ CallBackURL: 'https://shop.example.test/mpesa/stk' }, null],
+    [{ CallBackURL: 'https://Shop.example.test/stk' }, 'CallBackURL'],
+    [{ Unheard: 'of' }, null],
+  ] as const)('of %j is by default taken, or refused by %s, as it was seen', async (changes, field) => {
+    const { status, body } = await desk.push({ ...changes });
+    const refusal = field === null ? [200, undefined] : [400, `Bad Request - Invalid ${field}`];
+    expect([status, body.errorMessage]).toEqual(refusal);
   });
 
   it('is accepted in the form of its fixture, and told by a query in that of its own', async () => {

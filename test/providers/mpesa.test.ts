@@ -28,7 +28,8 @@ async function open(changes: object = {}): Promise<Counterpart> {
   const { port } = await pickPort(0);
   const simulator = await startSimulator({
     port,
-    settings: { answer_mode: 'manual', reversal_delay_ms: 50 },
+    // Our client keeps to what is documented, whatever the sandbox was seen to take.
+    settings: { answer_mode: 'manual', strictness: 'strict', reversal_delay_ms: 50 },
   });
   const order = async (method: 'POST' | 'PATCH', path: string, body: object) => {
     const answer = await fetch(`${simulator.url}/simulator/${path}`, {

@@ -17,6 +17,13 @@ export function makeMerchantRequestId(): string {
   return `${groups.join('-')}${randomInt(10_000, 99_999)}`;
 }
 
+/** Both names of a call that is answered later: Daraja's own, and that of whoever asked. */
+export function makeConversation(nowMs: number) {
+  const day = eatParts(nowMs).slice(0, 3).join('');
+  const own = `AG_${day}_${randomBytes(10).toString('hex')}`;
+  return { own, originator: randomBytes(16).toString('hex') } as const;
+}
+
 export function makeRequestId(): string {
   const hex = randomBytes(11).toString('hex');
   return `${hex.slice(0, 4)}-${hex.slice(4, 8)}-${hex.slice(8, 12)}-${hex.slice(12)}`;

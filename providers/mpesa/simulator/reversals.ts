@@ -1,13 +1,12 @@
-import { constants, privateDecrypt, randomBytes } from 'node:crypto';
 import { request } from 'undici';
 import { errorAnswer, invalidField, type WireAnswer } from './answers.ts';
 import type { Book, Reversal } from './book.ts';
-import { makeReceipt } from './ids.ts';
+import { makeConversation, makeReceipt } from './ids.ts';
+import { isInitiator, openPassword } from './initiator.ts';
 import { textOf } from './json.ts';
 import type { Merchant } from './push-request.ts';
 import type { Settings } from './settings.ts';
 import { takeStatusQuery } from './statuses.ts';
-import { TEST_PRIVATE_KEY } from './test-key.ts';
 
 export type Reversals = {
   /** Takes a request; what becomes of it is told later. */
@@ -61,10 +60,10 @@ function write({ book }: Parts, reversal: Reversal): Reversal {
 }
 
 function newReversal(body: Record<string, unknown>): Reversal {
-  const day = new Date().toISOString().slice(0, 10).replaceAll('-', '');
+  const { own, originator } = makeConversation(Date.now());
   return {
-    conversation_id: `AG_${day}_${randomBytes(10).toString('hex')}`,
-    originator_conversation_id: randomBytes(16).toString('hex'),
+    conversation_id: own,
+    originator_conversation_id: originator,
     receipt: textOf(body, 'TransactionID'),
     amount: Number(body.Amount),
     initiator: textOf(body, 'Initiator'),
@@ -95,15 +94,6 @@ function findBadField(body: Record<string, unknown> | null, merchant: Merchant):
   return Object.entries(checks).find(([, isGood]) => !isGood)?.[0] ?? null;
 }
 
-function openPassword(sealed: string): string | null {
-  try {
-    const key = { key: TEST_PRIVATE_KEY, padding: constants.RSA_PKCS1_PADDING };
-    return privateDecrypt(key, Buffer.from(sealed, 'base64')).toString();
-  } catch {
-    return null;
-  }
-}
-
 function accepted(reversal: Reversal): WireAnswer {
   return {
     status: 200,
@@ -120,8 +110,7 @@ function accepted(reversal: Reversal): WireAnswer {
 function decide({ book, settings, merchant }: Parts, reversal: Reversal): string | null {
   if (settings.reversal === 'never') return null;
   if (settings.reversal_code !== null) return settings.reversal_code;
-  const isInitiator = reversal.initiator === merchant.initiator_name;
-  if (!isInitiator || reversal.password !== merchant.initiator_password) return '2001';
+  if (!isInitiator(merchant, reversal.initiator, reversal.password)) return '2001';
   const charge = book.charges.find(({ receipt }) => receipt === reversal.receipt);
   if (charge === undefined) return 'R000002';
   const given = [...book.reversals.values()]

@@ -30,8 +30,8 @@ export type Settings = {
   /** How often each callback is sent. */
   duplicates: number;
   pending_shape: 'rotate' | '500' | '200' | '4999';
-  /** observed: long account references pass, as in the real sandbox; strict: documented limits. */
-  strictness: 'strict' | 'observed';
+  /** observed: what the real sandbox was seen to take; strict: no more than is documented. */
+  strictness: 'observed' | 'strict';
   masked_phone: boolean;
   /** The query keeps saying pending for this long after the result. */
   query_lag_ms: number;
@@ -55,7 +55,7 @@ export const DEFAULT_SETTINGS: Settings = {
   callback: 'send',
   duplicates: 1,
   pending_shape: 'rotate',
-  strictness: 'strict',
+  strictness: 'observed',
   masked_phone: false,
   query_lag_ms: 0,
   query_code: null,
@@ -83,7 +83,7 @@ const FIELDS: { readonly [Name in keyof Settings]: Field<Settings[Name]> } = {
   callback: oneOf('send', 'never', 'early', 'forged'),
   duplicates: countFrom(1),
   pending_shape: oneOf('rotate', '500', '200', '4999'),
-  strictness: oneOf('strict', 'observed'),
+  strictness: oneOf('observed', 'strict'),
   masked_phone: flag,
   query_lag_ms: count,
   query_code: orNull(text),

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { invalidField, type WireAnswer } from './answers.ts';
 import type { Book } from './book.ts';
-import { forgeToken } from './ids.ts';
+import { forgeToken, makeConversation } from './ids.ts';
+import { isInitiator, openPassword } from './initiator.ts';
 import { textOf } from './json.ts';
 import type { Merchant } from './push-request.ts';
 import type { Settings, StatusManner } from './settings.ts';
@@ -25,16 +25,20 @@ export function takeStatusQuery(parts: Parts, body: Body, tell: Tell): WireAnswe
   if (body === null) return invalidField('Payload');
   const field = findBadField(body, parts.merchant);
   if (field !== null) return invalidField(field);
-  const own = randomBytes(16).toString('hex');
-  const manner = parts.settings.status;
+  const { own, originator } = makeConversation(Date.now());
+  const names = { OriginatorConversationID: originator, ConversationID: own };
+  const { status: manner } = parts.settings;
+  const password = openPassword(textOf(body, 'SecurityCredential'));
+  const isKnown = isInitiator(parts.merchant, textOf(body, 'Initiator'), password);
   const moved = manner === 'unknown' ? undefined : findMoved(parts.book, body);
-  const result = { Result: resultOf(moved, own, manner) };
+  const result = {
+    Result: { ResultType: 0, ...names, ...(isKnown ? resultOf(moved, manner) : STRANGER) },
+  };
   for (const url of addressesOf(textOf(body, 'ResultURL'), manner)) tell(url, result);
   return {
     status: 200,
     body: {
-      OriginatorConversationID: own,
-      ConversationID: `AG_${own.slice(0, 28)}`,
+      ...names,
       ResponseCode: '0',
       ResponseDescription: 'Accept the service request successfully.',
     },
@@ -82,7 +86,7 @@ function listCharged(book: Book): readonly Moved[] {
 
 function findBadField(body: Record<string, unknown>, merchant: Merchant): string | null {
   const checks: Readonly<Record<string, boolean>> = {
-    Initiator: textOf(body, 'Initiator') === merchant.initiator_name,
+    Initiator: textOf(body, 'Initiator') !== '',
     SecurityCredential: textOf(body, 'SecurityCredential') !== '',
     CommandID: body.CommandID === 'TransactionStatusQuery',
     PartyA: textOf(body, 'PartyA') === merchant.short_code,
@@ -94,11 +98,16 @@ function findBadField(body: Record<string, unknown>, merchant: Merchant): string
   return Object.entries(checks).find(([, isGood]) => !isGood)?.[0] ?? null;
 }
 
-function resultOf(moved: Moved | undefined, own: string, manner: StatusManner): object {
-  const head = { ResultType: 0, OriginatorConversationID: own, ConversationID: `AG_${own}` };
+const STRANGER = {
+  ResultCode: 2001,
+  ResultDesc: 'The initiator information is invalid.',
+  TransactionID: 'UJ70000000',
+} as const;
+
+function resultOf(moved: Moved | undefined, manner: StatusManner): object {
   if (moved === undefined) {
     const ResultDesc = 'The transaction is not found.';
-    return { ...head, ResultCode: 'R000002', ResultDesc, TransactionID: 'UJ70000000' };
+    return { ResultCode: 'R000002', ResultDesc, TransactionID: 'UJ70000000' };
   }
   const [DebitPartyName, CreditPartyName] = moved.parties ?? [];
   const amount = manner === 'wrong_amount' ? moved.amount + 1 : moved.amount;
@@ -113,7 +122,6 @@ function resultOf(moved: Moved | undefined, own: string, manner: StatusManner): 
     { Key: 'ReceiptNo', Value: moved.receipt },
   ];
   return {
-    ...head,
     ResultCode: 0,
     ResultDesc: 'The service request is processed successfully.',
     TransactionID: 'UJ70000000',
