@@ -110,9 +110,9 @@ describe('a parameter', () => {
   ])('of %s, %s, is refused, and nothing is done', async (call, more, param) => {
     const isToConfirm = call === 'confirm';
     const held = await pay(isToConfirm ? 'confirm=false' : 'confirm=true&capture_method=manual');
-    const heard = await ask('POST', `/v1/payment_intents/${held.body.id}/${call}`, more);
+    const heard = await ask('POST', `/v1/payment_intents/${text(held.body.id)}/${call}`, more);
     expect([heard.status, errorIn(heard).param]).toEqual([400, param]);
-    const now = await ask('GET', `/v1/payment_intents/${held.body.id}`);
+    const now = await ask('GET', `/v1/payment_intents/${text(held.body.id)}`);
     expect(now.body.status).toBe(held.body.status);
   });
 
@@ -231,7 +231,7 @@ describe('a list', () => {
     const query = `limit=2&query=${encodeURIComponent("metadata['order']:'7'")}`;
     const first = await listed(query, '/v1/payment_intents/search');
     expect([first.ids.length, first.body.has_more]).toEqual([2, true]);
-    const next = `${query}&page=${first.body.next_page}`;
+    const next = `${query}&page=${text(first.body.next_page)}`;
     const second = await listed(next, '/v1/payment_intents/search');
     const { has_more, next_page } = second.body;
     expect([second.ids.length, has_more, next_page]).toEqual([1, false, null]);
@@ -262,7 +262,7 @@ describe('what is asked for whole', () => {
     const made = await pay(`confirm=true&${EXPAND}`);
     const charge = { object: 'charge', status: 'succeeded', amount_captured: 5_000 };
     expect(made.body.latest_charge).toMatchObject({ ...charge, payment_intent: made.body.id });
-    const path = `/v1/payment_intents/${made.body.id}`;
+    const path = `/v1/payment_intents/${text(made.body.id)}`;
     expect((await ask('GET', path)).body.latest_charge).toMatch(/^ch_/);
     expect((await ask('GET', `${path}?${EXPAND}`)).body.latest_charge).toMatchObject(charge);
     const list = await ask('GET', '/v1/payment_intents?expand[0]=data.latest_charge');
@@ -303,7 +303,7 @@ describe('a decline', () => {
       last_payment_error: { ...told, charge: error.charge },
     });
     expect(error.charge).toMatch(/^ch_/);
-    const path = `/v1/payment_intents/${intent.id}?expand[]=latest_charge`;
+    const path = `/v1/payment_intents/${text(intent.id)}?expand[]=latest_charge`;
     const charge = { status: 'failed', paid: false, failure_code: code, failure_message: message };
     expect((await ask('GET', path)).body.latest_charge).toMatchObject(charge);
   });
@@ -312,8 +312,8 @@ describe('a decline', () => {
     const sale = SALE.replace('pm_card_visa', 'pm_card_authenticationRequired');
     const { body } = await pay('confirm=true&return_url=https://shop.example.test/', sale);
     const order = { method: 'POST', body: '{"passed": false}' };
-    await fetch(`${simulator.url}/simulator/3ds/${body.id}`, order);
-    expect((await ask('GET', `/v1/payment_intents/${body.id}`)).body).toMatchObject({
+    await fetch(`${simulator.url}/simulator/3ds/${text(body.id)}`, order);
+    expect((await ask('GET', `/v1/payment_intents/${text(body.id)}`)).body).toMatchObject({
       status: 'requires_payment_method',
       latest_charge: null,
       last_payment_error: { code: 'payment_intent_authentication_failure' },

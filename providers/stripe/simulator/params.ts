@@ -18,23 +18,27 @@ export function checkParams(fields: Fields, form: Form, place = ''): void {
   for (const [name, value] of Object.entries(form)) fields[name]?.(value, nameOf(name));
 }
 
-const text: Check = (value, param) => {
+function textIn(value: string | Form, param: string): string {
   if (typeof value !== 'string') {
     throw invalidRequest(null, `Invalid string: ${JSON.stringify(value)}`, param);
   }
-  if (value !== '') return;
+  if (value !== '') return value;
   const message = `You passed an empty string for '${param}'. We assume empty values are an attempt to unset a parameter; however '${param}' cannot be unset.`;
   throw invalidRequest('parameter_invalid_empty', message, param);
+}
+
+const text: Check = (value, param) => {
+  textIn(value, param);
 };
 
 const integer =
   (least: number, most = Number.MAX_SAFE_INTEGER): Check =>
   (value, param) => {
-    text(value, param);
+    const given = textIn(value, param);
     const code = 'parameter_invalid_integer';
-    const number = /^-?\d+$/.test(String(value)) ? Number(value) : Number.NaN;
+    const number = /^-?\d+$/.test(given) ? Number(given) : Number.NaN;
     if (!Number.isSafeInteger(number)) {
-      throw invalidRequest(code, `Invalid integer: ${value}`, param);
+      throw invalidRequest(code, `Invalid integer: ${given}`, param);
     }
     const order = number < least ? 'greater' : number > most ? 'less' : null;
     if (order === null) return;
@@ -44,15 +48,15 @@ const integer =
 
 /** v1 takes `True` as well, as Stripe's libraries for Python and .NET sent it until 2025. */
 const boolean: Check = (value, param) => {
-  if (/^(true|false|True|False)$/.test(String(value))) return;
-  throw invalidRequest(null, `Invalid boolean: ${value}`, param);
+  const given = textIn(value, param);
+  if (/^(true|false|True|False)$/.test(given)) return;
+  throw invalidRequest(null, `Invalid boolean: ${given}`, param);
 };
 
 const oneOf =
   (...words: readonly string[]): Check =>
   (value, param) => {
-    text(value, param);
-    if (words.includes(String(value))) return;
+    if (words.includes(textIn(value, param))) return;
     throw invalidRequest(null, `Invalid ${param}: must be one of ${words.join(', ')}`, param);
   };
 
