@@ -1,10 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { renderBanner } from './details.ts';
 import { describeError, StartFailure } from './failure.ts';
 import { chooseHome } from './home.ts';
 import { curlOptions, dropPostgresVariables, reachLoopbackDirectly } from './shell-settings.ts';
 import type { World } from './world.ts';
-import { DEFAULT_PORTS, type WorldOptions } from './world-options.ts';
+import type { WorldOptions } from './world-options.ts';
 
 type Flags = {
   readonly isJson: boolean;
@@ -14,13 +15,8 @@ type Flags = {
   readonly apiPort: number | null;
 };
 
-const USAGE = `Usage: npm start -- [options]
-  --json                 print what .malipo/sandbox.json holds, and nothing else
-  --reset                forget all payments, workflows and keys of the sandbox first
-  --handset manual|auto  who answers the payer's phone: you, or a rule by its last digits
-  --port N               the API's port; it must be free, and 0 means any
-                         (without it ${DEFAULT_PORTS.api}, or another when that is taken)
-  --help                 print this`;
+// In a file of its own, for `scripts/run.mjs` prints it before anything is installed.
+const USAGE = readFileSync(new URL('usage.txt', import.meta.url), 'utf8').trimEnd();
 
 // Ctrl-C arrives from the terminal, from npm and from the script that started us.
 const SAME_WISH_MS = 1_500;

@@ -1,42 +1,33 @@
 // Runs on Node 18 with nothing installed, so: plain JavaScript, Node built-ins only.
-import { spawn, spawnSync } from 'node:child_process';
-import {
-  accessSync,
-  constants,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { homedir } from 'node:os';
-import { basename, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { lockInstall } from './install-lock.mjs';
+import { runNpm } from './npm.mjs';
+import { Stop } from './stop.mjs';
 
 const OLDEST_NODE = [24, 9];
-const LONGEST_INSTALL_MS = 15 * 60_000;
-
-/** A reason to end with a message and an exit code, not with a stack. */
-export class Stop extends Error {
-  constructor(message, code = 1) {
-    super(message);
-    this.code = code;
-  }
-}
 
 /**
  * Makes node_modules agree with package-lock.json. Several runs may call it at once: one installs,
  * the others wait for it.
+ * @param hasTools whether what only tests and checks need is wanted too. It is left alone where it
+ * is not: what is there stays.
  */
-export async function installPackages(root) {
-  if (isInstalled(root)) return;
-  const release = await lockInstall(root);
+export async function installPackages(root, { hasTools, tellEveryMs }) {
+  if (compare(root, hasTools) === 'installed') return;
+  const lock = await lockInstall(root);
+  const run = (verb, state) => install(root, { verb, state, hasTools, lock, tellEveryMs });
   try {
-    if (!isInstalled(root)) await runNpmCi(root);
+    let state = compare(root, hasTools);
+    // It adds only: a sandbox may be running with the packages that are there.
+    if (state === 'incomplete') {
+      await run(['install', '--no-save'], state);
+      state = compare(root, hasTools);
+    }
+    if (state !== 'installed') await run(['ci'], state);
   } finally {
-    release();
+    lock.release();
   }
 }
 
@@ -63,22 +54,38 @@ function isNewEnough(version) {
   return major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
 }
 
-/** npm writes node_modules/.package-lock.json last, so a half-done install counts as none. */
-function isInstalled(root) {
-  const wanted = readPackages(join(root, 'package-lock.json'));
+const paths = (root) => ({
+  wanted: join(root, 'package-lock.json'),
+  // npm writes it last, so it tells what was installed to the end.
+  present: join(root, 'node_modules', '.package-lock.json'),
+});
+
+/**
+ * What is there against what is wanted: `installed`, `incomplete` (what is there is right, and
+ * something is missing) or `other`.
+ */
+function compare(root, hasTools) {
+  const wanted = readPackages(paths(root).wanted);
   if (!wanted) throw new Stop('package-lock.json is missing or broken: restore it from git.');
-  const present = readPackages(join(root, 'node_modules', '.package-lock.json'));
-  if (!present) return false;
+  const present = readPackages(paths(root).present);
+  if (!present) return 'other';
   for (const [path, found] of Object.entries(present)) {
     const locked = wanted[path];
+    // Tools of an earlier day do not keep anything from running.
+    if (!hasTools && (locked ?? found).dev) continue;
     if (!locked || locked.version !== found.version || locked.integrity !== found.integrity) {
-      return false;
+      return 'other';
     }
   }
-  // Optional packages for other platforms are rightly absent.
-  return Object.entries(wanted).every(
-    ([path, locked]) => path === '' || locked.optional || locked.peer || path in present,
-  );
+  return listNeeded(wanted, hasTools).every((path) => path in present) ? 'installed' : 'incomplete';
+}
+
+/** Optional packages for other platforms are rightly absent. */
+function listNeeded(wanted, hasTools) {
+  return Object.entries(wanted)
+    .filter(([path, locked]) => path !== '' && !locked.optional && !locked.peer)
+    .filter(([, locked]) => hasTools || !(locked.dev || locked.devOptional))
+    .map(([path]) => path);
 }
 
 function readPackages(path) {
@@ -89,125 +96,31 @@ function readPackages(path) {
   }
 }
 
-async function runNpmCi(root) {
-  const npm = process.env.npm_execpath ?? '';
-  const [command, prefix] =
-    basename(npm) === 'npm-cli.js' ? [process.execPath, [npm]] : ['npm', []];
-  process.stderr.write('Installing packages with `npm ci` (once, a minute or so)...\n');
+async function install(root, { verb, state, hasTools, lock, tellEveryMs }) {
+  const wanted = readPackages(paths(root).wanted);
+  const packages = listNeeded(wanted, hasTools);
+  if (verb[0] === 'ci') {
+    // Killed while it clears the folder, npm would leave the list of what is no longer there.
+    rmSync(paths(root).present, { force: true });
+  } else {
+    dropHalfInstalled(root, wanted);
+  }
+  const count = `${packages.length} packages`;
+  const what = state === 'incomplete' ? `what is missing of ${count}` : count;
+  const command = `npm ${verb.join(' ')}`;
+  process.stderr.write(`Installing ${what} with \`${command}\` (once; 1 to 3 minutes)...\n`);
   // With NODE_ENV=production or its own `omit` npm would leave out what tests and sandbox need, and
   // what is missing would be installed anew at each start.
-  const all = ['--include=dev', '--include=optional'];
-  // npm's own engine check speaks of the Node it runs on, which is not the Node that is used.
-  const args = [...prefix, 'ci', ...all, '--no-audit', '--no-fund', '--loglevel=error'];
-  const env = { ...process.env, ...chooseNpmCache(root) };
-  // Standard output belongs to the verb (`--json`), so npm's goes to standard error.
-  const npmCi = spawn(command, args, { cwd: root, env, stdio: ['ignore', 2, 2] });
-  // Half an install must not go on alone, beside the next one.
-  const end = (signal) => npmCi.kill(signal);
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-  for (const signal of signals) process.on(signal, end);
-  const { error, code, signal } = await new Promise((resolve) => {
-    npmCi.once('error', (error) => resolve({ error }));
-    npmCi.once('exit', (code, signal) => resolve({ code, signal }));
-  });
-  for (const signal of signals) process.removeListener(signal, end);
-  if (error) throw new Stop(`npm could not be started: ${error.message}`, 127);
-  if (signal || code >= 128) throw new Stop(`npm ci was ended (${signal ?? code}).`, 130);
-  if (code !== 0) {
-    throw new Stop(
-      `npm ci failed (exit code ${code}); its reason stands above.\n` +
-        'Without a network it needs npm’s cache; behind a proxy or mirror, npm’s own settings.',
-      code,
-    );
-  }
+  const kinds = [hasTools ? '--include=dev' : '--omit=dev', '--include=optional'];
+  const onSpawn = (pid) => lock.addHolder(pid);
+  await runNpm(root, [...verb, ...kinds], { packages, tellEveryMs, onSpawn });
 }
 
-/** Users without a home folder of their own have no place for npm's cache but ours. */
-function chooseNpmCache(root) {
-  const usual = process.env.npm_config_cache || join(process.env.HOME || homedir(), '.npm');
-  try {
-    mkdirSync(usual, { recursive: true });
-    accessSync(usual, constants.W_OK | constants.X_OK);
-    return {};
-  } catch {
-    return { npm_config_cache: join(root, '.malipo', 'npm-cache') };
-  }
-}
-
-async function lockInstall(root) {
-  const folder = join(root, '.malipo');
-  const path = join(folder, 'install.lock');
-  try {
-    accessSync(root, constants.W_OK | constants.X_OK);
-    mkdirSync(folder, { recursive: true });
-    accessSync(folder, constants.W_OK | constants.X_OK);
-  } catch (error) {
-    throw new Stop(
-      [
-        `The packages are not installed, and cannot be here: ${error.message}`,
-        `Run \`npm start\` or \`npm ci\` once as the owner of ${root}, or copy it to a folder of`,
-        'your own. With the packages there, MALIPO_HOME names a folder for the sandbox’s data.',
-      ].join('\n'),
-    );
-  }
-  const deadline = Date.now() + LONGEST_INSTALL_MS;
-  let told = false;
-  while (!takeLock(path)) {
-    const holder = readHolder(path);
-    if (holder !== null && !isAlive(holder)) {
-      dropStaleLock(path, holder);
-      continue;
-    }
-    if (Date.now() > deadline) {
-      throw new Stop(`Process ${holder} has been installing packages for too long; see ${path}.`);
-    }
-    if (!told) process.stderr.write(`Waiting for process ${holder}, which installs packages...\n`);
-    told = true;
-    await sleep(200);
-  }
-  return () => rmSync(path, { force: true });
-}
-
-/** A link appears with its content or not at all, so nobody reads a lock without a holder. */
-function takeLock(path) {
-  const own = `${path}.${process.pid}`;
-  writeFileSync(own, String(process.pid));
-  try {
-    linkSync(own, path);
-    return true;
-  } catch (error) {
-    if (error.code !== 'EEXIST') throw error;
-    return false;
-  } finally {
-    rmSync(own, { force: true });
-  }
-}
-
-/** Two runs may find the same stale lock; the loser puts back what it took by mistake. */
-function dropStaleLock(path, holder) {
-  const aside = `${path}.stale.${process.pid}`;
-  try {
-    renameSync(path, aside);
-    if (readHolder(aside) !== holder && !existsSync(path)) linkSync(aside, path);
-  } catch (error) {
-    if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error;
-  }
-  rmSync(aside, { force: true });
-}
-
-function readHolder(path) {
-  try {
-    return Number(readFileSync(path, 'utf8'));
-  } catch {
-    return null;
-  }
-}
-
-function isAlive(pid) {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error.code === 'EPERM';
+/** npm takes a folder of the right version for a whole package, also one it was killed over. */
+function dropHalfInstalled(root, wanted) {
+  const present = readPackages(paths(root).present) ?? {};
+  for (const path of Object.keys(wanted)) {
+    const isHalf = path !== '' && !(path in present) && existsSync(join(root, path));
+    if (isHalf) rmSync(join(root, path), { recursive: true, force: true });
   }
 }

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 // The one door of every npm script: install what is missing, find a Node new enough, run the verb.
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findNode, installPackages, Stop } from './bootstrap.mjs';
+import { findNode, installPackages } from './bootstrap.mjs';
+import { Stop } from './stop.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MODULES = join(ROOT, 'node_modules');
@@ -33,6 +34,9 @@ const VERBS = {
   'new-provider': (args) => run({ file: 'scripts/new-provider.ts', args }),
 };
 
+/** These need more than what runs: what tests and checks with. */
+const NEED_TOOLS = new Set(['test', 'check', 'new-provider']);
+
 const BENCHES = ['flood'];
 
 const CHECKS = [
@@ -56,13 +60,26 @@ try {
   if (!action) {
     throw new Stop(`Usage: node scripts/run.mjs ${Object.keys(VERBS).join('|')} [arguments]`, 2);
   }
-  await installPackages(ROOT);
-  node = findNode(ROOT);
-  process.exitCode = await action(args);
+  if (verb !== 'start' || !isAnswered(args)) {
+    await installPackages(ROOT, { hasTools: NEED_TOOLS.has(verb) });
+    node = findNode(ROOT);
+    process.exitCode = await action(args);
+  }
 } catch (error) {
   if (!(error instanceof Stop)) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = error.code;
+}
+
+/** Nobody waits for an install only to read how to start. */
+function isAnswered(args) {
+  const usage = readFileSync(join(ROOT, 'sandbox', 'usage.txt'), 'utf8');
+  const known = new Set(usage.match(/--[a-z]+/g));
+  const unknown = args.find((it) => it.startsWith('--') && !known.has(it.split('=')[0]));
+  if (unknown !== undefined) throw new Stop(`Unknown option '${unknown}'\n${usage.trimEnd()}`, 2);
+  if (!args.includes('--help') && !args.includes('-h')) return false;
+  process.stdout.write(usage);
+  return true;
 }
 
 /** Runs one program to its end and answers its exit code. */
