@@ -1,5 +1,6 @@
 import { isPortTaken } from './failure.ts';
 import type { Home, Secrets } from './home.ts';
+import { listPreferred } from './last-ports.ts';
 import { pickPort } from './ports.ts';
 import type { Supervisor } from './supervisor.ts';
 import type { WorldOptions } from './world-options.ts';
@@ -73,12 +74,14 @@ export async function withFreePorts<Result>(
   }
 }
 
+/** @param usual taken where the port of last time cannot be had; 0 asks for any. */
 export async function choosePort(
-  { say }: BootContext,
+  { home, say }: BootContext,
   name: string,
-  preferred: number,
+  usual: number,
 ): Promise<number> {
-  const { port, wasTaken } = await pickPort(preferred);
-  if (wasTaken) say(`Port ${preferred} is taken: ${name} listens on ${port}`);
+  const preferred = listPreferred(home, name, usual);
+  const { port, wasTaken } = await pickPort(...preferred);
+  if (wasTaken) say(`Port ${preferred[0]} is taken: ${name} listens on ${port}`);
   return port;
 }

@@ -11,7 +11,8 @@ import { bootDatabase, bootTemporal, runMigrations, runSeed } from './boot-serve
 import { listEnvironment } from './child-environment.ts';
 import { describeError, isPortTaken, StartFailure } from './failure.ts';
 import { loadSecrets } from './home.ts';
-import { describeListener, type HeldPort, holdPort, pickPort } from './ports.ts';
+import { listPreferred } from './last-ports.ts';
+import { describeListener, type HeldPort, holdPort, mayListen, pickPort } from './ports.ts';
 import * as services from './services.ts';
 import { listCredentials, loadSimulator } from './simulators.ts';
 import type { Service } from './supervisor.ts';
@@ -57,7 +58,7 @@ async function bootPrograms(
       if (!isPortTaken(error)) throw error;
       const { apiPort } = options;
       if (apiPort !== undefined && describeError(error).includes(`:${apiPort}`)) {
-        throw refusePort(apiPort);
+        throw await refusePort(apiPort);
       }
       for (const name of supervisor.listNames().toReversed()) {
         if (!before.has(name)) await supervisor.remove(name);
@@ -142,16 +143,17 @@ async function bootSimulator(
  * @param isFirst else the usual port is not worth a try.
  */
 async function holdApiPorts(context: BootContext, isFirst: boolean): Promise<readonly HeldPort[]> {
-  const { options, say } = context;
+  const { options, home, say } = context;
   const usual = isFirst ? (options.ports?.api ?? DEFAULT_PORTS.api) : 0;
-  const preferred = options.apiPort ?? usual;
-  const first = await holdPort(preferred);
+  const { apiPort } = options;
+  const preferred = apiPort === undefined ? listPreferred(home, 'api', usual) : [apiPort];
+  const first = await holdPort(...preferred);
   if (first.wasTaken) {
-    if (options.apiPort !== undefined) {
+    if (apiPort !== undefined) {
       await first.release();
-      throw refusePort(options.apiPort);
+      throw await refusePort(apiPort);
     }
-    say(`Port ${preferred} is taken: api listens on ${first.port}`);
+    say(`Port ${preferred[0]} is taken: api listens on ${first.port}`);
   }
   const held = [first];
   while (held.length < (options.apiProcesses ?? 1)) held.push(await holdPort(0));
@@ -163,7 +165,11 @@ async function letGo(held: readonly HeldPort[]): Promise<void> {
 }
 
 /** Whoever asks for a port will call it, and must not talk to a stranger there. */
-function refusePort(port: number): StartFailure {
+async function refusePort(port: number): Promise<StartFailure> {
+  if (!(await mayListen(port))) {
+    const reason = `this user may not listen on port ${port}`;
+    return new StartFailure('The API', reason, 'name a port from 1024 on, or leave out --port');
+  }
   const by = describeListener(port);
   const reason = `port ${port} is taken${by === null ? '' : ` by ${by}`}`;
   const mend =

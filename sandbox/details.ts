@@ -1,3 +1,5 @@
+import { quoteForShell } from './env-file.ts';
+
 /** What `.malipo/sandbox.json` holds and `npm start -- --json` prints. */
 export type SandboxDetails = {
   readonly api_url: string;
@@ -18,6 +20,8 @@ export type SandboxDetails = {
   readonly simulators: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly pids: Readonly<Record<string, number>>;
   readonly logs_dir: string;
+  /** What a shell reads to have MALIPO_URL and MALIPO_KEY. */
+  readonly env_file: string;
 };
 
 /**
@@ -32,8 +36,9 @@ export function renderBanner(details: SandboxDetails, home: string, curlOptions:
     ['Operator', `${details.operator.email} ${details.operator.password}`],
     ['Handset', `${details.simulators.mpesa?.handset_url} (the payer's phone, simulated)`],
     ['Temporal Web UI', details.temporal_ui_url ?? 'none (TEMPORAL_ADDRESS is set)'],
+    ['In a shell', `. ${quoteForShell(details.env_file)}   # MALIPO_URL and MALIPO_KEY`],
     ['Logs', details.logs_dir],
-    ['Data', `${home} (kept; \`npm start -- --reset\` begins anew)`],
+    ['Data', `${home} (kept; \`npm start -- --reset\` loses it all and begins anew)`],
   ];
   const body = {
     provider: 'mpesa',

@@ -15,6 +15,21 @@ export class StartFailure extends Error {
   }
 }
 
+/** Another one runs in the same folder, so this one was not started. */
+export class AlreadyRuns extends StartFailure {
+  readonly holderPid: number;
+
+  constructor(home: string, holderPid: number) {
+    const reason = `another one runs on ${home} (process ${holderPid})`;
+    const mend =
+      `use that one (\`npm start -- --json\` prints where it is), end it (kill ${holderPid}), or ` +
+      'give this one its own folder by MALIPO_HOME';
+    super('The sandbox', reason, mend);
+    this.name = 'AlreadyRuns';
+    this.holderPid = holderPid;
+  }
+}
+
 /** The words of anything that was thrown. */
 export function describeError(error: unknown): string {
   return types.isNativeError(error) ? error.message : String(error);

@@ -18,6 +18,10 @@ export type Home = {
   readonly secrets: string;
   readonly pids: string;
   readonly details: string;
+  /** What a shell reads to reach the sandbox that runs. */
+  readonly env: string;
+  /** Where each part listened last time. */
+  readonly ports: string;
   readonly lock: string;
 };
 
@@ -48,6 +52,8 @@ export function openHome(root: string): Home {
     secrets: join(root, 'secrets.json'),
     pids: join(root, 'pids.json'),
     details: join(root, 'sandbox.json'),
+    env: join(root, 'env'),
+    ports: join(root, 'ports.json'),
     lock: join(root, 'lock'),
   };
   for (const folder of [home.logsDir, dirname(home.temporalDb), home.simulatorsDir]) {
@@ -56,14 +62,20 @@ export function openHome(root: string): Home {
   return home;
 }
 
-/** Forgets everything: payments, workflows, simulator books, keys. The caller holds the lock. */
+/** Forgets everything: payments, workflows, simulator books, keys, ports. The caller holds the lock. */
 export function resetHome(home: Home): void {
   removePostgresData(home.postgresDir);
   for (const path of [dirname(home.temporalDb), home.simulatorsDir, home.logsDir]) {
     fs.rmSync(path, { recursive: true, force: true });
   }
-  for (const path of [home.secrets, home.details]) fs.rmSync(path, { force: true });
+  forgetWhere(home);
+  for (const path of [home.secrets, home.ports]) fs.rmSync(path, { force: true });
   openHome(home.root);
+}
+
+/** Takes away what tells where a sandbox runs: once it does not, others may have its ports. */
+export function forgetWhere(home: Home): void {
+  for (const path of [home.details, home.env]) fs.rmSync(path, { force: true });
 }
 
 /** Each run has its own logs; those of the run before are kept as `<name>.log.1`. */
@@ -106,8 +118,12 @@ function fill(kept: unknown): unknown {
 
 /** Replaces a JSON file by one rename, readable by its owner only. */
 export function writePrivately(path: string, content: unknown): void {
+  writeTextPrivately(path, `${JSON.stringify(content, null, 2)}\n`);
+}
+
+export function writeTextPrivately(path: string, text: string): void {
   const draft = `${path}.${process.pid}`;
-  fs.writeFileSync(draft, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
+  fs.writeFileSync(draft, text, { mode: 0o600 });
   fs.renameSync(draft, path);
 }
 
@@ -125,7 +141,8 @@ export async function endLeftovers(home: Home): Promise<readonly string[]> {
   return ended.flat();
 }
 
-function readJson(path: string): unknown {
+/** Null when there is none, or none that can be understood. */
+export function readJson(path: string): unknown {
   try {
     return JSON.parse(fs.readFileSync(path, 'utf8'));
   } catch (error) {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
+import { hasCode } from './failure.ts';
 import { readCommandLine } from './process.ts';
 
 export type PickedPort = { readonly port: number; readonly wasTaken: boolean };
@@ -17,11 +18,12 @@ const RANGE = { from: 10_240, to: 32_000 } as const;
 const STRIDE = 64;
 
 /**
- * A port of the loopback address that is free now: the preferred one when it can be had, else any.
+ * A port of the loopback address that is free now: the first of the preferred that can be had, else
+ * any.
  * @param preferred 0 asks for any free port.
  */
-export async function pickPort(preferred: number): Promise<PickedPort> {
-  const { release, ...picked } = await holdPort(preferred);
+export async function pickPort(...preferred: readonly number[]): Promise<PickedPort> {
+  const { release, ...picked } = await holdPort(...preferred);
   await release();
   return picked;
 }
@@ -30,10 +32,23 @@ export async function pickPort(preferred: number): Promise<PickedPort> {
  * The same, and keeps it: for a port that is told to others long before it is listened at. Let go
  * of it right before its use; should somebody be quicker even then, choose again.
  */
-export async function holdPort(preferred: number): Promise<HeldPort> {
-  if (preferred === 0) return { ...(await findFree()), wasTaken: false };
-  const held = await bind(preferred).catch(() => null);
-  return held === null ? { ...(await findFree()), wasTaken: true } : { ...held, wasTaken: false };
+export async function holdPort(...preferred: readonly number[]): Promise<HeldPort> {
+  const wanted = preferred.filter((port) => port !== 0);
+  for (const port of wanted) {
+    const held = await bind(port).catch(() => null);
+    if (held !== null) return { ...held, wasTaken: port !== wanted[0] };
+  }
+  return { ...(await findFree()), wasTaken: wanted.length > 0 };
+}
+
+/** Whether this user may listen there at all; the ports below 1024 are often the system's. */
+export async function mayListen(port: number): Promise<boolean> {
+  try {
+    await (await bind(port)).release();
+    return true;
+  } catch (error) {
+    return !hasCode(error, 'EACCES');
+  }
 }
 
 type Bound = Omit<HeldPort, 'wasTaken'>;

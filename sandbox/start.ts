@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { renderBanner } from './details.ts';
-import { describeError, StartFailure } from './failure.ts';
+import { AlreadyRuns, describeError, StartFailure } from './failure.ts';
 import { chooseHome } from './home.ts';
 import { curlOptions, dropPostgresVariables, reachLoopbackDirectly } from './shell-settings.ts';
 import type { World } from './world.ts';
@@ -9,6 +9,8 @@ import type { WorldOptions } from './world-options.ts';
 
 type Flags = {
   readonly isJson: boolean;
+  /** Nothing is asked for that a sandbox which runs already could not have. */
+  readonly suitsAny: boolean;
   readonly isReset: boolean;
   readonly handset: 'auto' | 'manual';
   /** null: the usual one, or another when it is taken. */
@@ -60,7 +62,8 @@ async function main(flags: Flags): Promise<number> {
   try {
     // Not before: all that the sandbox is made of takes a while to load.
     const { startWorld } = await import('./world.ts');
-    world = await startWorld({ ...listOptions(flags), signal: ending.signal });
+    const noProxy = curl === '' ? undefined : process.env.no_proxy;
+    world = await startWorld({ ...listOptions(flags), noProxy, signal: ending.signal });
     const details = world.details();
     const json = () => `${JSON.stringify(details, null, 2)}\n`;
     const { root } = world.home;
@@ -72,9 +75,28 @@ async function main(flags: Flags): Promise<number> {
   } catch (error) {
     if (ending.signal.aborted) return Number(ending.signal.reason);
     if (!(error instanceof StartFailure)) throw error;
+    if (error instanceof AlreadyRuns && flags.isJson && flags.suitsAny) {
+      const isPrinted = await printRunning(flags, error.holderPid, ending.signal);
+      if (ending.signal.aborted) return Number(ending.signal.reason);
+      if (isPrinted) return 0;
+    }
     say(`\n${error.message}`);
     return 1;
   }
+}
+
+/** @returns false when the one that runs is not what was asked for. */
+async function printRunning(
+  { apiPort }: Flags,
+  holderPid: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { readRunning } = await import('./running.ts');
+  const details = await readRunning(chooseHome(process.env), holderPid, signal).catch(() => null);
+  if (details === null) return false;
+  if (apiPort !== null && new URL(details.api_url).port !== String(apiPort)) return false;
+  process.stdout.write(`${JSON.stringify(details, null, 2)}\n`);
+  return true;
 }
 
 function listOptions(flags: Flags): WorldOptions {
@@ -102,19 +124,20 @@ function readFlags(): Flags | string {
       options: {
         json: { type: 'boolean', default: false },
         reset: { type: 'boolean', default: false },
-        handset: { type: 'string', default: 'auto' },
+        handset: { type: 'string' },
         port: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     });
     if (values.help) return 'help';
-    const { handset } = values;
+    const { handset = 'auto' } = values;
     if (handset !== 'auto' && handset !== 'manual') return `--handset ${handset} is unknown`;
     const apiPort = values.port === undefined ? null : Number(values.port || NaN);
     const isPort =
       apiPort === null || (Number.isInteger(apiPort) && apiPort >= 0 && apiPort <= 65_535);
     if (!isPort) return `--port ${values.port} is no port`;
-    return { isJson: values.json, isReset: values.reset, handset, apiPort };
+    const suitsAny = !values.reset && values.handset === undefined && apiPort !== 0;
+    return { isJson: values.json, suitsAny, isReset: values.reset, handset, apiPort };
   } catch (error) {
     return describeError(error);
   }

@@ -35,6 +35,8 @@ export type WorldOptions = {
   readonly appDatabaseUrl?: string | undefined;
   /** Used instead of a Temporal of our own. */
   readonly temporal?: { readonly address: string; readonly namespace: string } | undefined;
+  /** The `no_proxy` of shells that would go to the sandbox by way of a proxy. */
+  readonly noProxy?: string | undefined;
   /** Laid over the environment of the worker and the API. */
   readonly environment?: Readonly<Record<string, string>>;
   /** A program that runs in the worker's place; for tests that crash it from inside. */

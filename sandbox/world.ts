@@ -2,15 +2,18 @@ import * as fs from 'node:fs';
 import { bootWorld } from './boot.ts';
 import type { Booted } from './boot-context.ts';
 import type { SandboxDetails } from './details.ts';
-import { explainFileError, StartFailure } from './failure.ts';
+import { writeEnvFile } from './env-file.ts';
+import { AlreadyRuns, explainFileError } from './failure.ts';
 import {
   endLeftovers,
+  forgetWhere,
   type Home,
   openHome,
   resetHome,
   rotateLogs,
   writePrivately,
 } from './home.ts';
+import { rememberPorts } from './last-ports.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { SANDBOX_OPERATOR, SECOND_SANDBOX_OPERATOR } from './seed.ts';
 import { Supervisor } from './supervisor.ts';
@@ -48,6 +51,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 async function startInHome(options: WorldOptions): Promise<World> {
   const home = openHome(options.home);
   const lock = await lockHome(home);
+  // A killed run leaves it.
+  forgetWhere(home);
   const say = options.say ?? (() => undefined);
   let booted: Booted | null = null;
   const supervisor: Supervisor = new Supervisor({
@@ -58,7 +63,8 @@ async function startInHome(options: WorldOptions): Promise<World> {
   const stop = async () => {
     await supervisor.stop();
     booted = null;
-    for (const path of [home.details, home.pids]) fs.rmSync(path, { force: true });
+    forgetWhere(home);
+    fs.rmSync(home.pids, { force: true });
     lock.release();
   };
   const giveUp = () => void supervisor.stop();
@@ -67,6 +73,8 @@ async function startInHome(options: WorldOptions): Promise<World> {
     await clearGround(home, options, say);
     const parts = await bootWorld({ options, home, supervisor, say });
     booted = parts;
+    rememberPorts(home, options, parts);
+    writeEnvFile(home.env, describe(home, supervisor, parts), options.noProxy);
     record(home, supervisor, parts);
     return {
       home,
@@ -88,9 +96,7 @@ async function startInHome(options: WorldOptions): Promise<World> {
 async function lockHome(home: Home): Promise<Extract<Lock, { ok: true }>> {
   const lock = await takeLock(home.lock);
   if (lock.ok) return lock;
-  const reason = `another one runs on ${home.root} (process ${lock.holderPid})`;
-  const mend = `end it (kill ${lock.holderPid}), or give this one its own folder by MALIPO_HOME`;
-  throw new StartFailure('The sandbox', reason, mend);
+  throw new AlreadyRuns(home.root, lock.holderPid);
 }
 
 async function clearGround(
@@ -140,5 +146,6 @@ function describe(home: Home, supervisor: Supervisor, booted: Booted): SandboxDe
       ...Object.fromEntries(processes.map(([name, { pid }]) => [name, pid])),
     },
     logs_dir: home.logsDir,
+    env_file: home.env,
   };
 }
