@@ -3,10 +3,13 @@ import { z } from 'zod';
 import { openHome, readJson } from './home.ts';
 import { readCommandLine } from './process.ts';
 
-const WRITTEN = z.looseObject({
+const WRITTEN = z.object({
   api_url: z.url(),
-  pids: z.looseObject({ supervisor: z.number() }),
+  pids: z.object({ supervisor: z.number() }),
 });
+
+/** What it wrote, as it wrote it. */
+type Running = { readonly details: unknown; readonly apiUrl: string };
 
 /**
  * What the sandbox of this process wrote about itself. One that still starts is waited for.
@@ -16,11 +19,14 @@ export async function readRunning(
   root: string,
   holderPid: number,
   signal: AbortSignal,
-): Promise<z.infer<typeof WRITTEN> | null> {
+): Promise<Running | null> {
   const home = openHome(root);
   while (readCommandLine(holderPid) !== null) {
-    const read = WRITTEN.safeParse(readJson(home.details));
-    if (read.success && read.data.pids.supervisor === holderPid) return read.data;
+    const written = readJson(home.details);
+    const read = WRITTEN.safeParse(written);
+    if (read.success && read.data.pids.supervisor === holderPid) {
+      return { details: written, apiUrl: read.data.api_url };
+    }
     await sleep(100, undefined, { signal });
   }
   return null;

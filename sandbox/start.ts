@@ -92,10 +92,10 @@ async function printRunning(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { readRunning } = await import('./running.ts');
-  const details = await readRunning(chooseHome(process.env), holderPid, signal).catch(() => null);
-  if (details === null) return false;
-  if (apiPort !== null && new URL(details.api_url).port !== String(apiPort)) return false;
-  process.stdout.write(`${JSON.stringify(details, null, 2)}\n`);
+  const running = await readRunning(chooseHome(process.env), holderPid, signal).catch(() => null);
+  if (running === null) return false;
+  if (apiPort !== null && Number(new URL(running.apiUrl).port) !== apiPort) return false;
+  process.stdout.write(`${JSON.stringify(running.details, null, 2)}\n`);
   return true;
 }
 

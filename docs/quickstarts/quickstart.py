@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 import uuid
 
-URL = os.environ.get("MALIPO_URL", "http://127.0.0.1:8080")
+URL = os.environ.get("MALIPO_URL", "")
 KEY = os.environ.get("MALIPO_KEY", "")
 PHONE = os.environ.get("MALIPO_PHONE", "0712345678")
 TRIES = 4
@@ -72,8 +72,8 @@ def settle(what, path):
 
 
 def walk():
-    if KEY == "":
-        raise Off("set MALIPO_KEY to the key that `npm start` shows")
+    if KEY == "" or URL == "":
+        raise Off("set MALIPO_KEY and MALIPO_URL: run `. .malipo/env` while `npm start` runs")
     # In a shop the key is the order's id: whatever crashes, one order is one payment.
     order = f"order-{uuid.uuid4()}"
     body = {"provider": "mpesa", "amount": 10_000, "currency": "KES", "customer": {"phone": PHONE}}

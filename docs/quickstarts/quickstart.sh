@@ -2,7 +2,7 @@
 # A payment by M-Pesa and a part of it back, with curl. See README.md beside this file.
 set -euo pipefail
 
-url=${MALIPO_URL:-http://127.0.0.1:8080}
+url=${MALIPO_URL:-}
 phone=${MALIPO_PHONE:-0712345678}
 # In a shop the key is the order's id: whatever crashes, one order is one payment.
 order="order-$(date +%s)-$$-$RANDOM"
@@ -11,7 +11,8 @@ fail() {
   echo "quickstart: $1" >&2
   exit 1
 }
-[ -n "${MALIPO_KEY:-}" ] || fail 'set MALIPO_KEY to the key that `npm start` shows'
+[ -n "$url" ] && [ -n "${MALIPO_KEY:-}" ] ||
+  fail 'set MALIPO_KEY and MALIPO_URL: run `. .malipo/env` while `npm start` runs'
 
 # call METHOD PATH [KEY BODY] sends a request and prints the answer. No answer, and 429 or 5xx, are
 # tried again: with the same key that is safe, and the only way to learn what happened.

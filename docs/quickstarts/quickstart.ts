@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Malipo, MalipoConnectionError, MalipoError } from '../../client/index.ts';
 
-const baseUrl = process.env.MALIPO_URL ?? 'http://127.0.0.1:8080';
+const baseUrl = process.env.MALIPO_URL ?? '';
 const apiKey = process.env.MALIPO_KEY ?? '';
 const phone = process.env.MALIPO_PHONE ?? '0712345678';
 
@@ -19,7 +19,9 @@ try {
 }
 
 async function walk(): Promise<void> {
-  if (apiKey === '') throw new Off('set MALIPO_KEY to the key that `npm start` shows');
+  if (apiKey === '' || baseUrl === '') {
+    throw new Off('set MALIPO_KEY and MALIPO_URL: run `. .malipo/env` while `npm start` runs');
+  }
   const malipo = new Malipo({ baseUrl, apiKey });
 
   // In a shop the key is the order's id: whatever crashes, one order is one payment.

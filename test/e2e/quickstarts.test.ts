@@ -161,6 +161,7 @@ describe.each([
       /401 unauthorized: no API key looks like this/,
     ],
     ['there is no key', () => ({ MALIPO_KEY: '' }), /set MALIPO_KEY/],
+    ['no address is set', () => ({ MALIPO_URL: '' }), /MALIPO_URL: run `. .malipo\/env`/],
     ['nobody is there', () => ({ MALIPO_URL: 'http://127.0.0.1:9' }), /(no answer|not answered)/],
   ])('says so when %s', async (_what, changes, expected) => {
     const { code, complaint } = await run(...it, changes());
@@ -176,17 +177,27 @@ const masked = (line: string) =>
     .replaceAll(/\b(pay|ref|pi)_[0-9a-z]+/g, '$1_ID')
     .replace(/provider_receipt=[A-Z0-9]{10}$/, 'provider_receipt=RECEIPT');
 
+/** In a shell that knows nothing of the sandbox but its folder. */
+async function runAsWritten(script: string): Promise<string> {
+  const here = script.replace(/^\. \.malipo\/env\b/m, `. '${shop.world.details().env_file}'`);
+  expect(here).not.toBe(script);
+  const env = { PATH: process.env.PATH ?? '' };
+  const child = spawn('bash', ['-u', '-c', here], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  return Buffer.concat(await child.stdout.toArray()).toString();
+}
+
+test.concurrent('README.md’s first payment is made as it is written', async () => {
+  const page = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const [, block = ''] = /```sh\n(\. \.malipo\/env.*?)```/s.exec(page) ?? [];
+  const payment = JSON.parse(await runAsWritten(block));
+  expect(payment).toMatchObject({ object: 'payment', amount: 10_000, provider: 'mpesa' });
+});
+
 test.concurrent('docs/trying-it.md runs as it is written, and comes to what it says', async () => {
   const page = readFileSync(join(ROOT, 'docs', 'trying-it.md'), 'utf8');
   const [head = ''] = page.split('## Your own account');
   const blocks = [...head.matchAll(/```sh\n(.*?)```/gs)].map(([, block = '']) => block);
-  const script = blocks.join('\n').replaceAll('http://127.0.0.1:8080', apiUrl());
-  const env = { PATH: process.env.PATH ?? '', KEY: apiKey() };
-  const child = spawn('bash', ['-u', '-c', script], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-  const said = Buffer.concat(await child.stdout.toArray())
-    .toString()
-    .trim()
-    .split('\n');
+  const said = (await runAsWritten(blocks.join('\n'))).trim().split('\n');
   const told = blocks
     .slice(1)
     .flatMap((block) => block.split('\n').filter((line) => line.startsWith('# ')));

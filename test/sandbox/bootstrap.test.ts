@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -220,6 +220,23 @@ test('each npm script takes the place of its shell, which would keep a signal to
   const scripts = Object.values<string>(JSON.parse(fs.readFileSync(file, 'utf8')).scripts);
   expect(scripts.length).toBeGreaterThan(5);
   for (const script of scripts) expect(script).toMatch(/^exec node scripts\/run\.mjs /);
+});
+
+test.each([
+  ['--help', 0, /^Usage: npm start[\s\S]*--port/, /^$/],
+  ['-h', 0, /^Usage: npm start/, /^$/],
+  ['--jsn', 2, /^$/, /^Unknown option '--jsn'\nUsage: npm start/],
+])('%s is answered before anything is installed', (option, code, printed, said) => {
+  const top = fileURLToPath(new URL('../..', import.meta.url));
+  for (const name of ['scripts', 'sandbox/usage.txt']) {
+    fs.cpSync(join(top, name), join(root, name), { recursive: true });
+  }
+  const env = { ...process.env, npm_execpath: join(root, 'npm-cli.js') };
+  const args = [join(root, 'scripts', 'run.mjs'), 'start', option];
+  const asked = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
+  expect([asked.status, countInstalls()]).toEqual([code, 0]);
+  expect(asked.stdout).toMatch(printed);
+  expect(asked.stderr).toMatch(said);
 });
 
 // `npm start` installs no tools, while this test runs with all of them.

@@ -28,6 +28,17 @@ test('a taken preferred port is replaced, and that is said', async () => {
   expect(picked.port).not.toBe(port);
 });
 
+test('of several preferred ports the first that is free is had', async () => {
+  const [{ port: last }, { port: usual }] = [await pickPort(0), await pickPort(0)];
+  expect(await pickPort(last, usual)).toEqual({ port: last, wasTaken: false });
+  await occupy(last);
+  expect(await pickPort(last, usual)).toEqual({ port: usual, wasTaken: true });
+  await occupy(usual);
+  const picked = await pickPort(last, usual);
+  expect([picked.wasTaken, [last, usual].includes(picked.port)]).toEqual([true, false]);
+  expect(await pickPort(0)).toMatchObject({ wasTaken: false });
+});
+
 test('what is picked can be bound', async () => {
   const { port } = await pickPort(0);
   await expect(occupy(port)).resolves.toBeUndefined();

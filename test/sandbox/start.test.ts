@@ -1,6 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { SandboxDetails } from '../../sandbox/details.ts';
 import { removePostgresData } from '../../sandbox/postgres-files.ts';
+import { until } from './folder.ts';
 
 /** `npm start` as a person runs it: what it prints, what it leaves, and that it comes back. */
 const START = fileURLToPath(new URL('../../sandbox/start.ts', import.meta.url));
@@ -173,6 +182,21 @@ async function show({ api_url, api_key }: SandboxDetails, path: string) {
   return { status: answer.status, shown };
 }
 
+/** What a shell has after `. .malipo/env`. */
+function readEnvFile(path: string): readonly string[] {
+  const script = '. "$1"; echo "$MALIPO_URL $MALIPO_KEY $no_proxy"';
+  const env = { PATH: process.env.PATH ?? '' };
+  const printed = execFileSync('/bin/sh', ['-ec', script, 'sh', path], { env });
+  return printed.toString().trim().split(' ');
+}
+
+/** `--json` beside one that runs, or is about to, on the same folder. */
+async function askRunning(...args: readonly string[]) {
+  const asking = start(['--json', ...args]);
+  const [code] = await once(asking.child, 'close');
+  return { code, printed: asking.printed(), said: asking.said() };
+}
+
 /** A port that somebody has: this test, or another program that came first. */
 async function occupy(port: number): Promise<Server> {
   const server = createServer();
@@ -186,8 +210,20 @@ async function occupy(port: number): Promise<Server> {
 test('it prints one document, replaces a taken port, keeps the data, leaves nothing', async () => {
   const taken = await occupy(8080);
   const first = run('/bin/sh', [...HARDENED, '--json']);
+  await until(() => existsSync(join(home, 'lock')), Boolean, 60_000);
+  const meanwhile = askRunning();
   await untilPrinted(first, '\n}\n');
   const details: SandboxDetails = JSON.parse(first.printed());
+  expect(await meanwhile).toEqual({ code: 0, printed: first.printed(), said: '' });
+  const { port } = new URL(details.api_url);
+  const asks = [['--port', port], ['--port', '8080'], ['--reset'], ['--handset', 'auto']];
+  const [same, ...others] = await Promise.all(asks.map((args) => askRunning(...args)));
+  expect(same).toMatchObject({ code: 0, printed: first.printed() });
+  const said = expect.stringMatching(/another one runs on .*\n.*npm start -- --json/);
+  expect(others).toEqual(others.map(() => ({ code: 1, printed: '', said })));
+  const env = join(home, 'env');
+  expect([details.env_file, statSync(env).mode & 0o777]).toEqual([env, 0o600]);
+  expect(readEnvFile(env)).toEqual([details.api_url, details.api_key]);
   expect(JSON.parse(readFileSync(join(home, 'sandbox.json'), 'utf8'))).toEqual(details);
   expect(details).toMatchObject({
     api_key: expect.stringMatching(/^sk_test_/),
@@ -210,12 +246,18 @@ test('it prints one document, replaces a taken port, keeps the data, leaves noth
   const before = await show(details, `/${paid.id}`);
   expect(before).toMatchObject({ status: 200, shown: { status: 'succeeded' } });
   await endBySignal(first, details);
+  expect([existsSync(env), existsSync(join(home, 'sandbox.json'))]).toEqual([false, false]);
 
   // The signal goes to npm alone, as by `kill`; Ctrl-C would reach all of them.
-  const second = run('npm', ['start', '--', '--port', '0'], ODD_SHELL);
+  const second = run('npm', ['start'], ODD_SHELL);
   await untilPrinted(second, 'Ctrl-C ends it all.');
   const again: SandboxDetails = JSON.parse(readFileSync(join(home, 'sandbox.json'), 'utf8'));
+  // Where it was before, unless somebody took that meanwhile: not where the usual port is free.
+  const isAsBefore = again.api_url === details.api_url;
+  expect(isAsBefore || second.said().includes(`Port ${port} is taken`)).toBe(true);
   expect(second.printed()).toContain(again.api_key);
+  expect(second.printed()).toContain(`. ${env} `);
+  expect(readEnvFile(env)).toEqual([again.api_url, again.api_key, expect.stringMatching(/127/)]);
   expect(second.printed()).toContain('curl -s --noproxy 127.0.0.1 http');
   expect(await show(again, `/${paid.id}`)).toEqual(before);
   expect(await pay(again)).toEqual({ status: 200, id: paid.id });
