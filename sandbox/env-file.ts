@@ -2,8 +2,8 @@ import type { SandboxDetails } from './details.ts';
 import { writeTextPrivately } from './home.ts';
 
 /**
- * What a shell reads to reach the sandbox that runs, wherever its ports turned out to be. Only plain
- * `export` lines, which every shell knows.
+ * What a shell reads to reach the sandbox that runs, wherever its ports turned out to be. Only
+ * plain `export` lines, which every shell knows.
  * @param noProxy where the shell's proxy would stand in between.
  */
 export function writeEnvFile(path: string, details: SandboxDetails, noProxy?: string): void {

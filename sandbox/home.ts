@@ -62,7 +62,9 @@ export function openHome(root: string): Home {
   return home;
 }
 
-/** Forgets everything: payments, workflows, simulator books, keys, ports. The caller holds the lock. */
+/**
+ * Forgets everything: payments, workflows, simulator books, keys, ports. The caller holds the lock.
+ */
 export function resetHome(home: Home): void {
   removePostgresData(home.postgresDir);
   for (const path of [dirname(home.temporalDb), home.simulatorsDir, home.logsDir]) {
