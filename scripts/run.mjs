@@ -35,7 +35,7 @@ const VERBS = {
 };
 
 /** These need more than what runs: what tests and checks with. */
-const NEED_TOOLS = new Set(['test', 'check', 'new-provider']);
+const NEED_TOOLS = new Set(['test', 'check', 'new-provider', 'build-client']);
 
 const BENCHES = ['flood'];
 
