@@ -1,6 +1,6 @@
 import Stripe from 'stripe';
-import { failure, ProviderError } from '../../domain/error.ts';
-import { type ChargeResult, type LookupResult, unpaid } from '../../domain/outcome.ts';
+import { ProviderError } from '../../domain/error.ts';
+import type { ChargeResult, LookupResult } from '../../domain/outcome.ts';
 import type {
   CancelRequest,
   CaptureRequest,
@@ -8,7 +8,7 @@ import type {
   ChargeRequest,
   LookupRequest,
 } from '../../domain/provider.ts';
-import { readCharge, readDecline, readIntent } from './map.ts';
+import { GIVEN_UP, readCharge, readDecline, readIntent } from './map.ts';
 import { callStripe } from './sdk.ts';
 import { paymentError, paymentIntent, paymentMethod as paymentMethodShape } from './wire.ts';
 
@@ -110,12 +110,7 @@ async function giveUpAction(
   signal: AbortSignal,
 ): Promise<LookupResult> {
   const idempotencyKey = `${chargeKey}/cancel`;
-  const ended = await cancel(sdk, { providerPaymentId, idempotencyKey, timeoutMs }, signal);
-  if (ended.kind !== 'canceled') return ended;
-  return {
-    ...unpaid('declined', failure('return_url_missing', 'authentication_required')),
-    providerPaymentId,
-  };
+  return await cancel(sdk, { providerPaymentId, idempotencyKey, timeoutMs }, signal, GIVEN_UP);
 }
 
 /** By Stripe's id, else by our reference in its metadata; the search lags by up to a minute. */
@@ -159,11 +154,12 @@ export async function cancel(
   sdk: Stripe,
   { providerPaymentId, idempotencyKey, timeoutMs: timeout }: CancelRequest,
   signal: AbortSignal,
+  cancellation_reason: 'requested_by_customer' | typeof GIVEN_UP = 'requested_by_customer',
 ): Promise<LookupResult> {
   return await callStripe<LookupResult>(
     signal,
     async () => {
-      const params = { cancellation_reason: 'requested_by_customer' } as const;
+      const params = { cancellation_reason };
       const options = { idempotencyKey, timeout };
       const intent = await sdk.paymentIntents.cancel(providerPaymentId, params, options);
       return readIntent(paymentIntent.parse(intent));

@@ -1,6 +1,6 @@
 import type { Dispute } from '../../domain/dispute.ts';
 import { type FailureCode, failure } from '../../domain/error.ts';
-import type { ChargeResult, LookupResult } from '../../domain/outcome.ts';
+import { type ChargeResult, type LookupResult, unpaid } from '../../domain/outcome.ts';
 import type { ProviderRefund } from '../../domain/provider-refund.ts';
 import { type RefundFailureCode, type RefundResult, refundFailure } from '../../domain/refund.ts';
 import { entryOf } from '../../domain/table.ts';
@@ -97,6 +97,10 @@ export function readIntent(intent: PaymentIntent): LookupResult {
       return { kind: 'authorized', receipt, money, failure: null, ...outcome };
     }
     case 'canceled': {
+      if (isGivenUp(intent)) {
+        const reason = failure('return_url_missing', 'authentication_required');
+        return { ...unpaid('declined', reason), providerPaymentId: id };
+      }
       const code = intent.cancellation_reason === 'automatic' ? 'authorization_expired' : null;
       const reason = failure(code ?? 'canceled_by_merchant', intent.cancellation_reason);
       return { kind: 'canceled', receipt: null, money: null, failure: reason, ...outcome };
@@ -110,6 +114,19 @@ export function readIntent(intent: PaymentIntent): LookupResult {
     case 'processing':
       return pending('Stripe is at it');
   }
+}
+
+/** Why we cancel where the payer has to authenticate, and no payer is present. */
+export const GIVEN_UP = 'abandoned';
+
+/** Stripe's event of it may come before the answer to our own call: both have to mean the same. */
+function isGivenUp(intent: PaymentIntent): boolean {
+  const { cancellation_reason, automatic_payment_methods, latest_charge } = intent;
+  return (
+    cancellation_reason === GIVEN_UP &&
+    automatic_payment_methods?.allow_redirects === 'never' &&
+    latest_charge === null
+  );
 }
 
 /** The same for the answer to a charge, where the payer may have to act first. */

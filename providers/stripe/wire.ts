@@ -54,6 +54,7 @@ export const paymentIntent = z.object({
   charges: orNull(z.object({ data: z.array(z.object({ id: z.string() })) })),
   last_payment_error: orNull(paymentError),
   cancellation_reason: textOrNull,
+  automatic_payment_methods: orNull(z.object({ allow_redirects: textOrNull })),
   next_action: orNull(z.object({ redirect_to_url: orNull(z.object({ url: z.string() })) })),
   metadata: textMap,
 });

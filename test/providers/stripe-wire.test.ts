@@ -53,6 +53,44 @@ const event = (type: string, object: object) => ({
   data: { object },
 });
 const translate = (body: object) => stripe.webhook.translate(Buffer.from(JSON.stringify(body)));
+/** Canceled, as Stripe tells it, while an authentication was needed and nobody could be asked. */
+const givenUp = {
+  id: 'pi_1',
+  object: 'payment_intent',
+  status: 'canceled',
+  amount: 5_000,
+  currency: 'usd',
+  latest_charge: null,
+  cancellation_reason: 'abandoned',
+  automatic_payment_methods: { enabled: true, allow_redirects: 'never' },
+  metadata: { malipo_workflow: `payment-${'0'.repeat(32)}` },
+};
+test.each([
+  ['by us', {}, 'declined', 'return_url_missing'],
+  [
+    'by the merchant',
+    { cancellation_reason: 'requested_by_customer' },
+    'canceled',
+    'canceled_by_merchant',
+  ],
+  [
+    'of a payer who is there',
+    { automatic_payment_methods: { enabled: true, allow_redirects: 'always' } },
+    'canceled',
+    'canceled_by_merchant',
+  ],
+  [
+    'of an older version',
+    { automatic_payment_methods: undefined },
+    'canceled',
+    'canceled_by_merchant',
+  ],
+  ['of a hold', { latest_charge: 'ch_1' }, 'canceled', 'canceled_by_merchant'],
+])('a cancellation %s means the same, whoever tells of it first', (_what, changes, kind, code) => {
+  const told = translate(event('payment_intent.canceled', { ...givenUp, ...changes }));
+  expect(told).toMatchObject({ kind: 'event', event: { kind, failure: { code } } });
+});
+
 const dispute = {
   id: 'dp_1',
   object: 'dispute',
