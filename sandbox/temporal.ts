@@ -105,8 +105,10 @@ async function listArguments(options: TemporalOptions): Promise<string[]> {
     ['--metrics-port', String(metrics.port)],
     // By default each workflow task waits for a tick of 50 ms.
     ['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=500'],
-    // Merchants take turns at a provider; see docs/deployment.md.
+    // Merchants take turns, over the whole queue; see docs/deployment.md, section 2.
     ['--dynamic-config-value', 'matching.enableFairness=true'],
+    ['--dynamic-config-value', 'matching.numTaskqueueReadPartitions=1'],
+    ['--dynamic-config-value', 'matching.numTaskqueueWritePartitions=1'],
     ...ui,
     ...file,
   ].flat();

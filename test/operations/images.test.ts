@@ -161,7 +161,11 @@ test('Temporal’s file of dynamic settings is there, and is where the server lo
   const mount = (temporal.volumes ?? []).find((it) => typeof it === 'object' && it.target === path);
   expect(mount).toBeDefined();
   const { source } = typeof mount === 'object' ? mount : { source: '' };
-  expect(parse(read(source))).toEqual({ 'matching.enableFairness': [{ value: true }] });
+  expect(parse(read(source))).toEqual({
+    'matching.enableFairness': [{ value: true }],
+    'matching.numTaskqueueReadPartitions': [{ value: 1 }],
+    'matching.numTaskqueueWritePartitions': [{ value: 1 }],
+  });
 });
 
 test('a bound file that is missing is an error, and none is written to', () => {
