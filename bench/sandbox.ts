@@ -30,7 +30,7 @@ export type Sandbox = {
 
 /** Who floods comes from another address: requests are counted for each address, too. */
 export const FLOODER_ADDRESS = '127.0.0.2';
-export const fromFlooder = new Agent({ connect: { localAddress: FLOODER_ADDRESS } });
+export const fromFlooder = new Agent({ localAddress: FLOODER_ADDRESS });
 const fromHere = new Agent();
 
 export const SCOPES = [
