@@ -9,6 +9,7 @@ import type { Caller } from '../domain/access.ts';
 import type { Engine } from './engine.ts';
 import type { Deployment } from './health/deployment.ts';
 import type { ApiMetrics } from './metrics.ts';
+import type { Turns } from './payments/turns.ts';
 import type { AccessTokens } from './sessions/token.ts';
 
 /** What the routes work with. */
@@ -32,6 +33,7 @@ export type ApiDeps = {
   readonly providerEnv: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly metrics: ApiMetrics;
   readonly deployment: Deployment;
+  readonly turns: Turns;
   /** True from the signal to end on: requests in progress are finished, nothing new is begun. */
   readonly isDraining: () => boolean;
   readonly log: Log;

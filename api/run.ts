@@ -21,6 +21,7 @@ import { watchDeployment } from './health/deployment.ts';
 import { openLive } from './live/server.ts';
 import { createApiMetrics, serveMetrics } from './metrics.ts';
 import { LOCAL_LIMITS } from './middleware/rate-limit.ts';
+import { createTurns } from './payments/turns.ts';
 import { listen } from './server.ts';
 import { createAccessTokens } from './sessions/token.ts';
 
@@ -69,6 +70,7 @@ export async function runApi(): Promise<void> {
     providerEnv: env.providers,
     metrics,
     deployment,
+    turns: createTurns({ pool, policies, deployment }),
     isDraining: () => isDraining,
     log,
   };

@@ -18,12 +18,17 @@ export type Flood = {
   /** Counts what was answered, by status; 0 is no answer. */
   count(status: number): void;
   readonly signal: AbortSignal;
+  /** How many a door makes before it floods by them: payments, keys, endpoints. */
+  readonly many: number;
 };
 
 /** Each door by which one merchant, or a stranger, can ask Malipo for work. */
 export const DOORS: Readonly<Record<string, (flood: Flood) => Promise<void>>> = {
   payments: async (flood) => {
     await repeat(flood, 20, () => flood.flooder.send('POST', 'payments', mpesa('78'), ASYNC));
+  },
+  'payments at a quick provider': async (flood) => {
+    await repeat(flood, 20, () => flood.flooder.send('POST', 'payments', CPAY, ASYNC));
   },
   'payments by 10 keys': async (flood) => {
     const keys = await Promise.all(Array.from({ length: 10 }, () => createKey(flood)));
@@ -41,7 +46,9 @@ export const DOORS: Readonly<Record<string, (flood: Flood) => Promise<void>>> = 
   'look-ups': async (flood) => {
     const { flooder } = flood;
     const made = await Promise.all(
-      Array.from({ length: 30 }, () => flooder.send('POST', 'payments', mpesa('09'), ASYNC)),
+      Array.from({ length: flood.many / 10 }, () =>
+        flooder.send('POST', 'payments', mpesa('09'), ASYNC),
+      ),
     );
     let turn = 0;
     await repeat(flood, 20, () => {
@@ -52,7 +59,7 @@ export const DOORS: Readonly<Record<string, (flood: Flood) => Promise<void>>> = 
   recoveries: async (flood) => {
     const { flooder, receiver } = flood;
     await Promise.all(
-      Array.from({ length: 300 }, () => flooder.send('POST', 'payments', CPAY, ASYNC)),
+      Array.from({ length: flood.many }, () => flooder.send('POST', 'payments', CPAY, ASYNC)),
     );
     const urls = [`${receiver.url}/flood/1`, `${receiver.url}/flood/2`];
     const ids = await Promise.all(urls.map((url) => createEndpoint(flood, url)));
@@ -66,7 +73,7 @@ export const DOORS: Readonly<Record<string, (flood: Flood) => Promise<void>>> = 
   'endpoints, one address': async (flood) => {
     const { flooder, receiver } = flood;
     const url = `${receiver.url}/flood/same`;
-    for (let index = 0; index < 900 && !flood.signal.aborted; index += 10) {
+    for (let index = 0; index < 3 * flood.many && !flood.signal.aborted; index += 10) {
       await Promise.all(Array.from({ length: 10 }, () => createEndpoint(flood, url)));
     }
     await repeat(flood, 1, () => flooder.send('POST', 'payments', CPAY, ASYNC));
@@ -118,7 +125,7 @@ export const DOORS: Readonly<Record<string, (flood: Flood) => Promise<void>>> = 
         socket.once('error', () => resolve({ status: 0 }));
       });
     const authorization = `Bearer ${flood.flooder.key}`;
-    for (let index = 0; index < 60 && !flood.signal.aborted; index += 1) {
+    for (let index = 0; index < flood.many / 5 && !flood.signal.aborted; index += 1) {
       const many = Array.from({ length: 20 }, () => connect({ authorization }));
       for (const { status } of await Promise.all([...many, connect({})])) flood.count(status);
     }

@@ -1,7 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { DOORS, mpesa } from './doors.ts';
-import { fromFlooder, type Merchant, openReceiver, openSandbox, type Receiver } from './sandbox.ts';
+import { DOORS } from './doors.ts';
+import { CARD_PAID, createProbes, type Probes } from './probes.ts';
+import {
+  fromFlooder,
+  type Merchant,
+  openReceiver,
+  openSandbox,
+  type Receiver,
+  type Sandbox,
+} from './sandbox.ts';
 
 /**
  * `npm run bench -- flood`: two merchants in a sandbox that runs. One floods Malipo by one
@@ -10,62 +18,21 @@ import { fromFlooder, type Merchant, openReceiver, openSandbox, type Receiver } 
  */
 const USAGE = `Usage: npm run bench -- flood [--seconds N] [--door NAME]...
 Doors: ${Object.keys(DOORS).join(', ')}`;
-const ROUND_MS = 500;
+const ROUND_MS = 1_000;
 const LONGEST_MS = 60_000;
-const CARD = {
-  provider: 'stripe',
-  amount: 5_000,
-  currency: 'USD',
-  payment_method: 'pm_card_visa',
-  return_url: null,
-};
+const CALM_WITHIN_MS = 60_000;
 
-type Probe = (merchant: Merchant) => Promise<boolean>;
 type Times = Readonly<Record<string, readonly number[]>>;
 
-/** What the other merchant does, and when it counts as done. */
-function createProbes(receiver: Receiver, endpointId: string, path: string) {
-  const probes: Readonly<Record<string, Probe>> = {
-    'card paid': (merchant) => untilStatus(merchant, CARD, ['succeeded']),
-    'prompt sent': (merchant) =>
-      untilStatus(merchant, mpesa('78'), ['processing', 'requires_action', 'succeeded']),
-    'webhook arrives': async (merchant) => {
-      const arrival = receiver.next(path);
-      const asked = await merchant.send('POST', `webhook-endpoints/${endpointId}/test`);
-      if (asked.status !== 202) return false;
-      await arrival;
-      return true;
-    },
-    'list read': async (merchant) =>
-      (await merchant.send('GET', 'payments?limit=10')).status === 200,
-  };
-  return probes;
-}
-
-async function untilStatus(merchant: Merchant, body: object, statuses: readonly string[]) {
-  let { status, body: payment } = await merchant.send('POST', 'payments', body);
-  if (status !== 201 && status !== 202) return false;
-  while (!statuses.includes(String(payment.status))) {
-    await sleep(25);
-    ({ status, body: payment } = await merchant.send('GET', `payments/${payment.id}`));
-    if (status !== 200) return false;
-  }
-  return true;
-}
-
 /** How long each probe took, round after round, for so long; what failed took the longest. */
-async function measure(
-  merchant: Merchant,
-  probes: Readonly<Record<string, Probe>>,
-  seconds: number,
-): Promise<Times> {
+async function measure(probes: Probes, seconds: number): Promise<Times> {
   const endsAt = Date.now() + seconds * 1000;
   const times: Record<string, number[]> = {};
   while (Date.now() < endsAt) {
     const began = Date.now();
     await Promise.all(
       Object.entries(probes).map(async ([name, probe]) => {
-        const isDone = await Promise.race([probe(merchant), sleep(LONGEST_MS, false)]);
+        const isDone = await Promise.race([probe(), sleep(LONGEST_MS, false)]);
         times[name] = [...(times[name] ?? []), isDone ? Date.now() - began : LONGEST_MS];
       }),
     );
@@ -79,15 +46,63 @@ function quantile(times: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
-/** Until a card is paid as quickly as without a flood, almost. */
-async function settle(merchant: Merchant, probe: Probe, usualMs: number): Promise<number> {
+/** Until nothing of the flood waits, and a card was paid three times in a row almost as usually. */
+async function settle(flooder: Merchant, probes: Probes, usualMs: number) {
   const began = Date.now();
-  while (Date.now() - began < 180_000) {
+  const probe = probes[CARD_PAID];
+  let quick = 0;
+  while (quick < 3 && Date.now() - began < CALM_WITHIN_MS) {
+    const { body } = await flooder.send('GET', 'payments?status=created&limit=1');
+    const isSent = body.data?.length === 0;
     const tried = Date.now();
-    if ((await probe(merchant)) && Date.now() - tried < usualMs * 3) break;
+    const isQuick = (await probe?.()) && Date.now() - tried < usualMs * 1.5;
+    quick = isSent && isQuick ? quick + 1 : 0;
     await sleep(1_000);
   }
   return Math.round((Date.now() - began) / 1000);
+}
+
+type Flooding = {
+  readonly sandbox: Sandbox;
+  readonly receiver: Receiver;
+  readonly probes: Probes;
+  readonly usual: Times;
+  readonly seconds: number;
+};
+
+/** The other merchant's rows while one merchant floods by this door. */
+async function floodBy(
+  name: string,
+  { sandbox, receiver, probes, usual, seconds }: Flooding,
+): Promise<readonly string[]> {
+  const door = DOORS[name];
+  if (door === undefined) throw new Error(USAGE);
+  const flooder = await sandbox.createMerchant(`Floods by ${name}`, fromFlooder);
+  const statuses = new Map<number, number>();
+  const end = new AbortController();
+  const flood = door({
+    apiUrl: sandbox.apiUrl,
+    flooder,
+    receiver,
+    count: (status) => void statuses.set(status, (statuses.get(status) ?? 0) + 1),
+    signal: end.signal,
+    many: 300,
+  });
+  await sleep(2_000);
+  const times = await measure(probes, seconds);
+  end.abort();
+  await flood;
+  const answers = [...statuses].sort(([a], [b]) => a - b).map(([s, n]) => `${s || 'none'} × ${n}`);
+  const rows = Object.keys(probes).map((probe) => {
+    const [p50, p50With, p95, p95With] = [0.5, 0.95].flatMap((share) => [
+      quantile(usual[probe] ?? [], share),
+      quantile(times[probe] ?? [], share),
+    ]);
+    const ratio = ((p95With ?? 0) / (p95 ?? 1)).toFixed(1);
+    return `| ${[name, probe, p50, p50With, p95, p95With, ratio, answers.join(', ')].join(' | ')} |`;
+  });
+  const calm = await settle(flooder, probes, quantile(usual[CARD_PAID] ?? [], 0.95));
+  return [...rows, `| ${name} | usual again after ${calm} s | | | | | | |`];
 }
 
 async function main(): Promise<void> {
@@ -97,48 +112,20 @@ async function main(): Promise<void> {
       door: { type: 'string', multiple: true, default: Object.keys(DOORS) },
     },
   });
+  const seconds = Number(values.seconds);
   const sandbox = await openSandbox();
   const receiver = await openReceiver();
-  const path = '/other';
-  const other = await sandbox.createMerchant('The other merchant');
-  const endpoint = await other.send('POST', 'webhook-endpoints', { url: `${receiver.url}${path}` });
-  const probes = createProbes(receiver, String(endpoint.body.id), path);
-  await measure(other, probes, 5);
-  const usual = await measure(other, probes, Number(values.seconds));
-  const card = probes['card paid'];
-  if (card === undefined) throw new Error('no probe');
-  console.log('| door | the other merchant | p95 without, ms | p95 with, ms | ratio | flooder |');
-  console.log('|---|---|---|---|---|---|');
+  const merchant = await sandbox.createMerchant('The other merchant');
+  const probes = await createProbes(merchant, receiver, '/other');
+  await measure(probes, 5);
+  const usual = await measure(probes, seconds);
+  console.log(
+    '| door | the other merchant | p50 without, ms | with | p95 without, ms | with | ratio | flooder |',
+  );
+  console.log('|---|---|---|---|---|---|---|---|');
   for (const name of values.door) {
-    const door = DOORS[name];
-    if (door === undefined) throw new Error(USAGE);
-    const flooder = await sandbox.createMerchant(`Floods by ${name}`, fromFlooder);
-    const statuses = new Map<number, number>();
-    const end = new AbortController();
-    const flood = door({
-      apiUrl: sandbox.apiUrl,
-      flooder,
-      receiver,
-      count: (status) => void statuses.set(status, (statuses.get(status) ?? 0) + 1),
-      signal: end.signal,
-    });
-    await sleep(2_000);
-    const times = await measure(other, probes, Number(values.seconds));
-    end.abort();
-    await flood;
-    const answers = [...statuses]
-      .sort(([a], [b]) => a - b)
-      .map(([s, n]) => `${s || 'none'} × ${n}`);
-    for (const probe of Object.keys(probes)) {
-      const before = quantile(usual[probe] ?? [], 0.95);
-      const after = quantile(times[probe] ?? [], 0.95);
-      const ratio = (after / before).toFixed(1);
-      console.log(
-        `| ${name} | ${probe} | ${before} | ${after} | ${ratio} | ${answers.join(', ')} |`,
-      );
-    }
-    const calm = await settle(other, card, quantile(usual['card paid'] ?? [], 0.95));
-    console.log(`| ${name} | usual again after ${calm} s | | | | |`);
+    const rows = await floodBy(name, { sandbox, receiver, probes, usual, seconds });
+    for (const row of rows) console.log(row);
   }
   await receiver.close();
 }

@@ -58,6 +58,7 @@ const policies = z.strictObject({
       fairness: z.enum(['ask', 'on', 'off']),
       fair_ms: durationMs.min(1_000),
       unfair_ms: durationMs.min(1_000),
+      charges_max: z.int().min(10).max(10_000),
     }),
     live_keys_max: z.int().min(1).max(1000),
     rate_limits: z.strictObject({

@@ -26,6 +26,11 @@ export const SHUTDOWN_FORCE_MS = 30_000;
 const STICKY_TIMEOUT = '3s';
 /** Heartbeats say that a send was claimed, and are the only witness should the database forget. */
 const HEARTBEAT_THROTTLE = '1s';
+/**
+ * A workflow task that a worker took is out of the merchants' turns, and one thread runs them all:
+ * more at once would only stand in line here instead of in Temporal (ADR 0022).
+ */
+const WORKFLOW_TASKS_AT_ONCE = 4;
 const POLLERS = { type: 'autoscaling', minimum: 1, initial: 2, maximum: 10 } as const;
 
 /**
@@ -50,6 +55,7 @@ export async function createWorkers(options: WorkersOptions): Promise<readonly W
     activities: createBookActivities(deps),
     stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
     maxCachedWorkflows: 500,
+    maxConcurrentWorkflowTaskExecutions: WORKFLOW_TASKS_AT_ONCE,
     maxConcurrentLocalActivityExecutions: 20,
     workflowTaskPollerBehavior: POLLERS,
     activityTaskPollerBehavior: POLLERS,
@@ -73,7 +79,7 @@ export async function createWorkers(options: WorkersOptions): Promise<readonly W
     activities: createDeliveryActivities(deps, options.deliveryLimits),
     stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
     maxCachedWorkflows: 200,
-    maxConcurrentWorkflowTaskExecutions: 10,
+    maxConcurrentWorkflowTaskExecutions: WORKFLOW_TASKS_AT_ONCE,
     maxConcurrentActivityTaskExecutions: 200,
     workflowTaskPollerBehavior: POLLERS,
     activityTaskPollerBehavior: POLLERS,

@@ -8,7 +8,6 @@ import {
 } from '../../db/payments.ts';
 import { insertWithinPhoneLimit } from '../../db/phone-limits.ts';
 import type { Vault } from '../../db/vault.ts';
-import { countWaitingCharges } from '../../db/waiting-charges.ts';
 import { paymentWorkflowId } from '../../domain/id.ts';
 import { paymentInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
@@ -26,7 +25,9 @@ import type { CreatePaymentBody } from './schema.ts';
 export type Creation = { readonly payment: Payment; readonly isReplay: boolean };
 
 /**
- * Stores the payment under its idempotency key, or finds the one that the key already made.
+ * Stores the payment under its idempotency key, or finds the one that the key already made. What is
+ * refused here is refused to new payments only: one that is there already keeps what it began with,
+ * also when limits, policies or configurations have changed since.
  * @throws ApiError provider_limits for what the provider cannot take, idempotency_key_reused.
  */
 export async function createPayment(
@@ -35,17 +36,37 @@ export async function createPayment(
   key: string,
   body: CreatePaymentBody,
 ): Promise<Creation> {
-  const { vault } = deps;
   const provider = requireProvider(body.provider);
   const phone = phoneOf(provider, body);
-  const fingerprint = fingerprintOf(vault, { ...body, customer: { ...body.customer, phone } });
-  const terms = await agree(deps, merchantId, provider, body).catch((error: unknown) => error);
-  if (!isTerms(terms)) {
-    if (!(terms instanceof ApiError)) throw terms;
+  const shape = { ...body, customer: { ...body.customer, phone } };
+  const asked = { merchantId, key, fingerprint: fingerprintOf(deps.vault, shape), phone };
+  const queue = { merchantId, provider: provider.name };
+  try {
+    return await deps.turns.within(queue, () => store(deps, provider, asked, body));
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
     const earlier = await findPaymentByKey(deps.pool, merchantId, key);
-    if (earlier === null) throw terms;
-    return { payment: requireSame(earlier, fingerprint), isReplay: true };
+    if (earlier === null) throw error;
+    return { payment: requireSame(earlier, asked.fingerprint), isReplay: true };
   }
+}
+
+type Asked = {
+  readonly merchantId: string;
+  readonly key: string;
+  readonly fingerprint: string;
+  /** As {@link phoneOf} spells it. */
+  readonly phone: string | null;
+};
+
+async function store(
+  deps: ApiDeps,
+  provider: Provider,
+  { merchantId, key, fingerprint, phone }: Asked,
+  body: CreatePaymentBody,
+): Promise<Creation> {
+  const { vault } = deps;
+  const terms = await agree(deps, merchantId, provider, body);
   const id = newId('payment');
   const workflowId = workflowIdOf(vault, merchantId, key);
   const stored = await insert(deps, terms.fallbacks, provider, {
@@ -108,14 +129,6 @@ function phoneOf({ capabilities }: Provider, { customer }: CreatePaymentBody): s
 /** By what a new payment goes. */
 type Terms = Resolved & Pick<Payment, 'fallbacks'>;
 
-function isTerms(terms: unknown): terms is Terms {
-  return typeof terms === 'object' && terms !== null && 'credentialsRef' in terms;
-}
-
-/**
- * What is refused here is refused to new payments only: one that is there already keeps what it
- * began with, also when limits, policies or configurations have changed since.
- */
 async function agree(
   deps: ApiDeps,
   merchantId: string,
@@ -125,7 +138,6 @@ async function agree(
   const resolved = await resolveProvider(deps, merchantId, provider);
   readPhone(provider, body.customer.phone);
   refuseBeyondLimits(provider, body, resolved.policy.reattempt.fallback);
-  await refuseBeyondTurn(deps, merchantId, provider.name);
   const fallbacks = await resolveFallbacks(deps, merchantId, resolved.policy, body);
   return { ...resolved, fallbacks };
 }
@@ -153,32 +165,4 @@ export function startPayment(
 function workflowIdOf(vault: Vault, merchantId: string, idempotencyKey: string): string {
   const hash = vault.hash('workflow-id', `${merchantId}\n${idempotencyKey}`);
   return paymentWorkflowId(hash.toString('hex').slice(0, 32));
-}
-
-/** However slow a provider is. */
-const ALWAYS = 10;
-const RETRY_AFTER_MAX_S = 30;
-
-/**
- * A merchant's charges may not fill the queue that all merchants share at a provider. Processes
- * that check at the same moment may together let a few more through.
- * @throws ApiError rate_limited, with Retry-After.
- */
-async function refuseBeyondTurn(
-  { pool, policies, deployment }: Pick<ApiDeps, 'pool' | 'policies' | 'deployment'>,
-  merchantId: string,
-  provider: string,
-): Promise<void> {
-  const { fair_ms, unfair_ms } = policies.api.waiting_charges;
-  const { fairness } = deployment.state();
-  // While Temporal is away nothing of ours is in its queues: payments are stored for later.
-  const isFair = fairness === 'on' || fairness === null;
-  const perSecond = policies.providers[provider]?.rate_limit_per_second ?? 1;
-  const seconds = (isFair ? fair_ms : unfair_ms) / 1_000;
-  const most = Math.max(ALWAYS, Math.ceil(perSecond * seconds));
-  const waiting = await countWaitingCharges(pool, { merchantId, provider }, most);
-  if (waiting < most) return;
-  const detail = `${waiting} payments of yours wait for their turn at ${provider}, which takes ${perSecond} calls a second of all merchants together, and no more may wait; send this one again after Retry-After, with the same Idempotency-Key`;
-  const retryAfterS = Math.max(1, Math.ceil(Math.min(RETRY_AFTER_MAX_S, seconds / 4)));
-  throw new ApiError('rate_limited', detail, [], retryAfterS);
 }

@@ -6,6 +6,7 @@ import { openLive } from '../../api/live/server.ts';
 import type { LiveSettings } from '../../api/live/settings.ts';
 import { type ApiMetrics, createApiMetrics } from '../../api/metrics.ts';
 import { LOCAL_LIMITS } from '../../api/middleware/rate-limit.ts';
+import { createTurns } from '../../api/payments/turns.ts';
 import { listen, SERVER_TIMEOUTS, type ServerTimeouts } from '../../api/server.ts';
 import { type AccessTokens, createAccessTokens } from '../../api/sessions/token.ts';
 import { createLog } from '../../config/log.ts';
@@ -152,7 +153,9 @@ function policiesOf({ rateLimits, policies }: TestApiOptions): Policies {
   const start_wait_ms = REQUEST_WAIT_MAX_MS;
   // A test asks one phone as often as it likes.
   const phone_limit = { open: 1_000, requests: 10_000, per_ms: 3_600_000 };
-  const api = { ...shipped, phone_limit, ...policies, rate_limits, start_wait_ms };
+  // No workflow takes its payments up.
+  const waiting_charges = { ...shipped.waiting_charges, fair_ms: 240_000, charges_max: 10_000 };
+  const api = { ...shipped, phone_limit, waiting_charges, ...policies, rate_limits, start_wait_ms };
   return { ...others, api };
 }
 
@@ -170,6 +173,7 @@ async function serve(
   let closing: Promise<void> | null = null;
   const accessTokens = createAccessTokens(TOKEN_CONFIG);
   const log = createLog('test', 'silent');
+  const deployment = watchDeployment({ pool, engine, policies, own: [], log });
   const adapt = options.adapt ?? ((deps: ApiDeps) => deps);
   const deps = adapt({
     pool,
@@ -187,7 +191,8 @@ async function serve(
     providerEnv: PROVIDER_ENV,
     checksAnswers: true,
     metrics: createApiMetrics(pool),
-    deployment: watchDeployment({ pool, engine, policies, own: [], log }),
+    deployment,
+    turns: createTurns({ pool, policies, deployment }),
     isDraining: () => isDraining,
     log,
   });

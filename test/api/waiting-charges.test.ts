@@ -1,4 +1,7 @@
-import { dispatch, storePayment } from '../factories.ts';
+import type { ApiDeps } from '../../api/deps.ts';
+import { createTurns } from '../../api/payments/turns.ts';
+import type { Policies } from '../../config/policies.ts';
+import { dispatch, MERCHANT, storePayment } from '../factories.ts';
 import { openTestApi, type TestApi } from './server.ts';
 
 /**
@@ -6,14 +9,18 @@ import { openTestApi, type TestApi } from './server.ts';
  * merchant fills only its own part; where it does not, one would make all others wait.
  */
 let api: TestApi;
-beforeEach(async () => {
+let deps: ApiDeps;
+const open = async (limits: Policies['api']['waiting_charges']) => {
+  const policies = { waiting_charges: limits };
   api = await openTestApi({
-    adapt: (deps) => {
-      const own = { ...deps.policies.api, waiting_charges: LIMITS };
-      return { ...deps, policies: { ...deps.policies, api: own } };
+    policies,
+    adapt: (given) => {
+      deps = given;
+      return given;
     },
   });
-});
+};
+beforeEach(() => open(LIMITS));
 afterEach(() => api.close());
 
 const PHONE = '+254712345678';
@@ -28,7 +35,14 @@ const CARD = {
 /** Of M-Pesa's ten calls a second. */
 const MAX_UNFAIR = 50;
 const MAX_FAIR = 80;
-const LIMITS = { fairness: 'ask', fair_ms: 8_000, unfair_ms: 5_000 } as const;
+/** The deployment's own end, where a provider would take more: Stripe 25 a second. */
+const MAX_OF_ALL = 100;
+const LIMITS = {
+  fairness: 'ask',
+  fair_ms: 8_000,
+  unfair_ms: 5_000,
+  charges_max: MAX_OF_ALL,
+} as const;
 
 const pay = (body: object = MPESA, key?: string) =>
   api.send('POST', '/api/v1/payments', {
@@ -163,4 +177,49 @@ test('so does a question about what was sent', async () => {
   expect(body.explanation).toBe(
     `The charge is on its way to the provider; its answer is awaited. The question ${TURN}.`,
   );
+});
+
+test('no merchant has more waiting than the deployment’s own end', async () => {
+  await api.close();
+  await open({ ...LIMITS, charges_max: 20 });
+  await setFairness('on');
+  await fill(19);
+  expect((await pay()).status).toBe(202);
+  expect((await pay()).status).toBe(429);
+});
+
+test('who comes while there is no room waits for a look, and as many as there is room for are let in', async () => {
+  await setFairness('off');
+  const sent = await Promise.all(Array.from({ length: 3 }, () => storePayment(api.pool)));
+  await fill(MAX_UNFAIR - sent.length);
+  const pause = Promise.withResolvers<void>();
+  const asleep = Promise.withResolvers<void>();
+  let pauses = 0;
+  const turns = createTurns(deps, () => {
+    pauses += 1;
+    asleep.resolve();
+    return pause.promise;
+  });
+  const ask = () =>
+    turns.within({ merchantId: MERCHANT.id, provider: 'mpesa' }, async () => 'stored');
+  const first = ask();
+  await asleep.promise;
+  const asked = [first, ...Array.from({ length: 9 }, ask)];
+  for (const payment of sent) await dispatch(api.pool, payment);
+  pause.resolve();
+  const outcomes = (await Promise.allSettled(asked)).map(({ status }) => status);
+  expect(outcomes).toEqual([...Array(3).fill('fulfilled'), ...Array(7).fill('rejected')]);
+  expect(pauses).toBe(1);
+});
+
+test('many at once do not pass the limit together', async () => {
+  await setFairness('off');
+  await fill(MAX_UNFAIR - 5);
+  const answers = await Promise.all(Array.from({ length: 40 }, () => pay()));
+  const taken = answers.filter(({ status }) => status === 202).length;
+  expect(answers.filter(({ status }) => status === 429)).toHaveLength(40 - taken);
+  // What is being stored may count twice, on a slow machine; never the other way round.
+  expect(taken).toBeGreaterThan(0);
+  expect(taken).toBeLessThanOrEqual(5);
+  expect(await countPayments()).toBe(MAX_UNFAIR - 5 + taken);
 });

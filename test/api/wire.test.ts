@@ -52,6 +52,42 @@ test.each([
   expect(await isAlive()).toBe(true);
 });
 
+/** A second request inside the body of the first: seen by us alone, or by a proxy alone. */
+const HIDDEN = `GET /api/v1/health HTTP/1.1\r\n${HOST}\r\n`;
+const SIZED = `Content-Length: ${HIDDEN.length}`;
+const CHUNKED = 'Transfer-Encoding: chunked';
+// biome-ignore format: table, one case per line
+test.each([
+  ['a length, then chunks', [SIZED, CHUNKED], `0\r\n\r\n${HIDDEN}`],
+  ['chunks, then a length', [CHUNKED, 'Content-Length: 4'], `0\r\n\r\n${HIDDEN}`],
+  ['a space before the colon', ['Transfer-Encoding : chunked', SIZED], `0\r\n\r\n${HIDDEN}`],
+  ['a tab before the coding', ['Transfer-Encoding:\tchunked', SIZED], `0\r\n\r\n${HIDDEN}`],
+  ['another coding', ['Transfer-Encoding: xchunked', SIZED], `0\r\n\r\n${HIDDEN}`],
+  ['two codings', ['Transfer-Encoding: chunked, identity'], `0\r\n\r\n${HIDDEN}`],
+  ['a coding twice', [CHUNKED, 'Transfer-Encoding: cow'], `0\r\n\r\n${HIDDEN}`],
+  ['a coding in quotes', ['Transfer-Encoding: "chunked"', SIZED], `0\r\n\r\n${HIDDEN}`],
+  ['a folded header', ['X-Folded: a', ` ${CHUNKED}`, SIZED], `0\r\n\r\n${HIDDEN}`],
+  ['a coding after a lone line feed', [`X-Feed: a\n${CHUNKED}`, SIZED], `0\r\n\r\n${HIDDEN}`],
+  ['a coding after a lone return', [`X-Return: a\r${CHUNKED}`, SIZED], `0\r\n\r\n${HIDDEN}`],
+  ['two lengths', ['Content-Length: 0', SIZED], HIDDEN],
+  ['two lengths in one', [`Content-Length: 0, ${HIDDEN.length}`], HIDDEN],
+  ['a length with a sign', ['Content-Length: +0'], HIDDEN],
+  ['a length in hex', ['Content-Length: 0x0'], HIDDEN],
+  ['a length below nothing', ['Content-Length: -1'], HIDDEN],
+  ['a chunk that ends in a line feed', [CHUNKED], `0\n\n${HIDDEN}`],
+  ['a chunk of 2 to the 64th and nothing', [CHUNKED], `10000000000000000\r\n\r\n${HIDDEN}`],
+  ['a line feed in what a chunk adds', [CHUNKED], `2;a\nb\r\n{}\r\n0\r\n\r\n${HIDDEN}`],
+] as const)('no request is hidden in another: %s', async (_how, lines, body) => {
+  const request = ['POST /livez HTTP/1.1', 'Host: x', ...lines].join('\r\n');
+  const socket = await openRaw(api.url);
+  const read = readAll(socket);
+  socket.write(`${request}\r\n\r\n${body}`);
+  const answers = (await read).split(/^HTTP\/1\.1 /m).slice(1);
+  expect(answers).toHaveLength(1);
+  expect(answers[0]).toMatch(/^400 /);
+  expect(await isAlive()).toBe(true);
+});
+
 // Probes of load balancers that speak HTTP/1.0 name no host.
 test.each([
   'GET /livez HTTP/1.0\r\n\r\n',

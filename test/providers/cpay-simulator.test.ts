@@ -174,3 +174,25 @@ it('sends a webhook again, under the same id, until it is taken', async () => {
   while (webhooks.length < 3) ({ webhooks } = await readBook());
   expect(webhooks.map(({ status }) => status)).toEqual([500, 500, 200]);
 });
+
+const CHARGE = { amount: 10_000, currency: 'KES', callback_url: 'http://127.0.0.1:9/hook' };
+// biome-ignore format: table, one case per line
+test.each([
+  ['a field that it does not know', '/charges', { ...CHARGE, amout: 1 }, 422, 'unknown', 'amout'],
+  ['a field of another call', '/charges/ch_1/capture', { amount: 1, metadata: {} }, 422, 'unknown', 'metadata'],
+  ['a body where none is due', '/charges/ch_1/cancel', { amount: 1 }, 422, 'unknown', 'amount'],
+  ['a field of a charge in a refund', '/refunds', { charge: 'ch_1', amount: 1, currency: 'KES' }, 422, 'unknown', 'currency'],
+  ['an amount in words', '/charges', { ...CHARGE, amount: '10000' }, 422, 'invalid', 'amount'],
+  ['a flag in words', '/charges', { ...CHARGE, capture: 'false' }, 422, 'invalid', 'capture'],
+  ['metadata that are a list', '/charges', { ...CHARGE, metadata: ['a'] }, 422, 'invalid', 'metadata'],
+  ['metadata that are no text', '/charges', { ...CHARGE, metadata: { attempt: 1 } }, 422, 'invalid', 'metadata'],
+  ['a list', '/charges', [CHARGE], 400, 'malformed', null],
+])('%s is refused by its name, and nothing is done', async (_what, path, body, status, code, field) => {
+  const answer = await fetch(`${simulator.url}/v1${path}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${SANDBOX.credentials.api_key}` },
+    body: JSON.stringify(body),
+  });
+  expect([answer.status, await answer.json()]).toEqual([status, { error: { code, field } }]);
+  expect((await readBook()).charges).toEqual([]);
+});

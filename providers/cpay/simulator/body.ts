@@ -3,16 +3,23 @@ import { Refusal } from './account.ts';
 
 export type Body = Readonly<Record<string, unknown>>;
 
-/** A JSON object; an empty one for anything else. */
-export async function readBody(ctx: RouterContext): Promise<Body> {
+/** A JSON object, an empty one where nothing was sent; null for anything else. */
+export async function readBody(ctx: RouterContext): Promise<Body | null> {
   const chunks: Buffer[] = [];
   for await (const chunk of ctx.req) chunks.push(Buffer.from(chunk));
   try {
     const body: unknown = JSON.parse(Buffer.concat(chunks).toString() || '{}');
-    return typeof body === 'object' && body !== null ? { ...body } : {};
+    const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
+    return isObject ? { ...body } : null;
   } catch {
-    return {};
+    return null;
   }
+}
+
+/** @throws Refusal naming the first field that is none of these. */
+export function requireKnown(body: Body, fields: readonly string[]): void {
+  const strange = Object.keys(body).find((field) => !fields.includes(field));
+  if (strange !== undefined) throw new Refusal(422, 'unknown', strange);
 }
 
 /** @throws Refusal naming the field. */
@@ -29,7 +36,19 @@ export function textOf(body: Body, field: string): string {
   throw new Refusal(422, 'invalid', field);
 }
 
-export function textsOf(value: unknown): Record<string, string> {
-  if (typeof value !== 'object' || value === null) return {};
-  return Object.fromEntries(Object.entries(value).map(([key, text]) => [key, String(text)]));
+/** True where it was not sent. @throws Refusal naming the field. */
+export function flagOf(body: Body, field: string): boolean {
+  const value = body[field] ?? true;
+  if (typeof value === 'boolean') return value;
+  throw new Refusal(422, 'invalid', field);
+}
+
+/** @throws Refusal naming the field. */
+export function textsOf(body: Body, field: string): Record<string, string> {
+  const entries = Object.entries(body[field] ?? {});
+  const texts = entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  if (texts.length === entries.length && !Array.isArray(body[field])) {
+    return Object.fromEntries(texts);
+  }
+  throw new Refusal(422, 'invalid', field);
 }

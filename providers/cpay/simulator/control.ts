@@ -9,7 +9,7 @@ export function createControlRoutes({ book, account, webhooks, settings, faults 
   const router = new Router({ prefix: '/simulator' });
   const checked = async (ctx: RouterContext, run: (body: Body) => void) => {
     try {
-      run(await readBody(ctx));
+      run((await readBody(ctx)) ?? {});
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       answer(ctx, { status: 400, body: { error: error.message } });

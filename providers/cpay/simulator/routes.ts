@@ -1,6 +1,6 @@
 import Router, { type RouterContext } from '@koa/router';
 import { type Account, bareOf, Refusal, shownOf } from './account.ts';
-import { type Body, countOf, readBody, textOf, textsOf } from './body.ts';
+import { type Body, countOf, flagOf, readBody, requireKnown, textOf, textsOf } from './body.ts';
 import type { Book } from './book.ts';
 import { type Answer, answer, FAULTS, NOTHING_DONE, takeFault } from './faults.ts';
 import { type FaultKind, ruleFor } from './rules.ts';
@@ -17,6 +17,14 @@ export type Parts = {
   readonly busy: Set<string>;
   readonly apiKey: string;
 };
+
+/** What each call takes in its body. */
+const FIELDS = {
+  charge: ['amount', 'currency', 'capture', 'reference', 'description', 'callback_url', 'metadata'],
+  capture: ['amount'],
+  cancel: [],
+  refund: ['charge', 'amount', 'metadata'],
+} as const;
 
 /** CPay's API. */
 export function createApiRoutes(parts: Parts): Router {
@@ -35,9 +43,9 @@ export function createApiRoutes(parts: Parts): Router {
         await account.charge({
           amount,
           currency: textOf(body, 'currency'),
-          capture: body.capture !== false,
+          capture: flagOf(body, 'capture'),
           callback_url: textOf(body, 'callback_url'),
-          metadata: textsOf(body.metadata),
+          metadata: textsOf(body, 'metadata'),
         }),
       );
     }),
@@ -52,7 +60,7 @@ export function createApiRoutes(parts: Parts): Router {
   );
   router.post('/refunds', (ctx) =>
     once(parts, ctx, 'refund', (body) =>
-      account.refund(textOf(body, 'charge'), countOf(body, 'amount'), textsOf(body.metadata)),
+      account.refund(textOf(body, 'charge'), countOf(body, 'amount'), textsOf(body, 'metadata')),
     ),
   );
   addLookups(router, parts);
@@ -93,11 +101,14 @@ function addLookups(router: Router, parts: Parts): void {
 async function once(
   parts: Parts,
   ctx: RouterContext,
-  step: string,
+  step: keyof typeof FIELDS,
   run: (body: Body) => unknown,
 ): Promise<void> {
   const key = ctx.get('Idempotency-Key');
   const body = await readBody(ctx);
+  if (body === null) {
+    return answer(ctx, { status: 400, body: { error: { code: 'malformed', field: null } } });
+  }
   const fingerprint = JSON.stringify([ctx.path, body]);
   const kept = key === '' ? undefined : parts.book.answers.get(key);
   if (kept !== undefined && kept.fingerprint !== fingerprint) {
@@ -106,7 +117,10 @@ async function once(
   if (kept !== undefined) return answer(ctx, kept);
   if (parts.busy.has(key)) return FAULTS['409'](ctx, '', 1);
   if (key !== '') parts.busy.add(key);
-  const work = () => Promise.resolve(run(body));
+  const work = async () => {
+    requireKnown(body, FIELDS[step]);
+    return await run(body);
+  };
   const keep = (done: Answer) => {
     if (key !== '') parts.book.write({ kind: 'answer', answer: { key, fingerprint, ...done } });
   };
