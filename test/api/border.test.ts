@@ -70,6 +70,9 @@ test.each([
           'x-forwarded-for': `${forged}${added}`,
           forwarded: `for=${forged}`,
           'x-real-ip': forged,
+          'x-client-ip': forged,
+          'true-client-ip': forged,
+          'cf-connecting-ip': forged,
         },
       });
     const statuses: number[] = [];
