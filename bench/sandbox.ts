@@ -32,8 +32,10 @@ export type Sandbox = {
 
 /** Who floods comes from another address: requests are counted for each address, too. */
 export const FLOODER_ADDRESS = '127.0.0.2';
-export const fromFlooder = new Agent({ localAddress: FLOODER_ADDRESS });
-const fromHere = new Agent();
+/** A connection that idles longer may be closed by the server just as it is used again. */
+const keepAliveTimeout = 1_000;
+export const fromFlooder = new Agent({ localAddress: FLOODER_ADDRESS, keepAliveTimeout });
+const fromHere = new Agent({ keepAliveTimeout });
 
 export const SCOPES = [
   'payments:read',

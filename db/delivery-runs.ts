@@ -104,19 +104,24 @@ async function noteFailing(
     readonly disableAfterMs: number;
   },
 ): Promise<string | null> {
-  const row = z.object({ was_active: z.boolean(), disabled_reason: z.string().nullable() });
-  const { was_active, disabled_reason } = await db.one(sql.type(row)`
+  const { endpointId, goneReason, disableAfterMs } = tried;
+  // A statement of its own: one that waits for another's lock may see the row as it was before.
+  const { active } = await db.one(sql.type(z.object({ active: z.boolean() }))`
+    SELECT active FROM webhook_endpoints WHERE id = ${endpointId} FOR UPDATE`);
+  const { disabled_reason } = await db.one(
+    sql.type(z.object({ disabled_reason: z.string().nullable() }))`
     WITH judged AS (
-      SELECT id, coalesce(${tried.goneReason}, CASE WHEN failing_since
-        < now() - ${tried.disableAfterMs} * interval '1 millisecond'
+      SELECT id, coalesce(${goneReason}, CASE WHEN failing_since
+        < now() - ${disableAfterMs} * interval '1 millisecond'
         THEN 'nothing could be delivered for too long' END) AS reason
-      FROM webhook_endpoints WHERE id = ${tried.endpointId} FOR UPDATE)
+      FROM webhook_endpoints WHERE id = ${endpointId})
     UPDATE webhook_endpoints w SET failing_since = coalesce(w.failing_since, now()),
       disabled_reason = CASE WHEN w.active THEN judged.reason ELSE w.disabled_reason END,
       active = w.active AND judged.reason IS NULL
     FROM judged WHERE w.id = judged.id
-    RETURNING OLD.active AS was_active, NEW.disabled_reason`);
-  return was_active ? disabled_reason : null;
+    RETURNING w.disabled_reason`,
+  );
+  return active ? disabled_reason : null;
 }
 
 /** Ends a delivery that is still open. */

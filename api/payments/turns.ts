@@ -24,7 +24,10 @@ type Parts = {
   readonly policies: Policies;
   readonly deployment: Deployment;
 };
-type Caller = { admit(isAdmitted: boolean): void; fail(reason: unknown): void };
+type Caller = {
+  readonly admit: (isAdmitted: boolean) => void;
+  readonly fail: (reason: unknown) => void;
+};
 /** Of one merchant at one provider. */
 type Line = {
   callers: Caller[];
