@@ -18,7 +18,7 @@ export type Flood = {
   /** Counts what was answered, by status; 0 is no answer. */
   count(status: number): void;
   readonly signal: AbortSignal;
-  /** How many a door makes before it floods by them: payments, keys, endpoints. */
+  /** How many payments, endpoints or connections a door makes before it floods by them. */
   readonly many: number;
 };
 

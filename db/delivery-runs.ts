@@ -105,23 +105,19 @@ async function noteFailing(
   },
 ): Promise<string | null> {
   const { endpointId, goneReason, disableAfterMs } = tried;
+  const row = z.object({ active: z.boolean(), reason: z.string().nullable() });
   // A statement of its own: one that waits for another's lock may see the row as it was before.
-  const { active } = await db.one(sql.type(z.object({ active: z.boolean() }))`
-    SELECT active FROM webhook_endpoints WHERE id = ${endpointId} FOR UPDATE`);
-  const { disabled_reason } = await db.one(
-    sql.type(z.object({ disabled_reason: z.string().nullable() }))`
-    WITH judged AS (
-      SELECT id, coalesce(${goneReason}, CASE WHEN failing_since
-        < now() - ${disableAfterMs} * interval '1 millisecond'
-        THEN 'nothing could be delivered for too long' END) AS reason
-      FROM webhook_endpoints WHERE id = ${endpointId})
-    UPDATE webhook_endpoints w SET failing_since = coalesce(w.failing_since, now()),
-      disabled_reason = CASE WHEN w.active THEN judged.reason ELSE w.disabled_reason END,
-      active = w.active AND judged.reason IS NULL
-    FROM judged WHERE w.id = judged.id
-    RETURNING w.disabled_reason`,
-  );
-  return active ? disabled_reason : null;
+  const { active, reason } = await db.one(sql.type(row)`
+    SELECT active, coalesce(${goneReason}, CASE WHEN failing_since
+      < now() - ${disableAfterMs} * interval '1 millisecond'
+      THEN 'nothing could be delivered for too long' END) AS reason
+    FROM webhook_endpoints WHERE id = ${endpointId} FOR UPDATE`);
+  await db.query(sql.typeAlias('none')`
+    UPDATE webhook_endpoints SET failing_since = coalesce(failing_since, now()),
+      active = active AND ${reason === null},
+      disabled_reason = CASE WHEN active THEN ${reason} ELSE disabled_reason END
+    WHERE id = ${endpointId}`);
+  return active ? reason : null;
 }
 
 /** Ends a delivery that is still open. */

@@ -42,7 +42,7 @@ const RETRY_AFTER_MAX_S = 30;
 /** Whoever asks without a pause costs two looks in this time, and no more. */
 const LOOK_EVERY_MS = 500;
 
-/** @param pause until the next look; a test's own. */
+/** @param pause waits for the next look; a test passes its own. */
 export function createTurns(
   { pool, policies, deployment }: Parts,
   pause: () => Promise<unknown> = () => sleep(LOOK_EVERY_MS),

@@ -35,7 +35,7 @@ const CARD = {
 /** Of M-Pesa's ten calls a second. */
 const MAX_UNFAIR = 50;
 const MAX_FAIR = 80;
-/** The deployment's own end, where a provider would take more: Stripe 25 a second. */
+/** Also where a provider would take more: Stripe 25 a second. */
 const MAX_OF_ALL = 100;
 const LIMITS = {
   fairness: 'ask',
@@ -179,7 +179,7 @@ test('so does a question about what was sent', async () => {
   );
 });
 
-test('no merchant has more waiting than the deployment’s own end', async () => {
+test('no merchant has more waiting than charges_max', async () => {
   await api.close();
   await open({ ...LIMITS, charges_max: 20 });
   await setFairness('on');
