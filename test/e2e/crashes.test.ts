@@ -99,7 +99,7 @@ beforeAll(async () => {
   plan.make(Object.fromEntries(CASES.map(({ amount, point }) => [amount, point])));
   const acting = Promise.all(CASES.map(act));
   for (let tries = 0; plan.readDone() === null; tries += 1) {
-    if (tries > 280) throw new Error('not all calls came to their points in time');
+    if (tries > 1_200) throw new Error('not all calls came to their points in time');
     await sleep(50);
   }
   while (shop.world.details().pids.worker !== undefined) await sleep(20);
