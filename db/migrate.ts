@@ -5,8 +5,8 @@ import pg from 'pg';
 const MIGRATIONS = fileURLToPath(new URL('./migrations', import.meta.url));
 
 /**
- * Brings a database to the newest schema. Safe to run by several processes at once (advisory lock)
- * and again after it was killed (one transaction for each file).
+ * Brings a database to the newest schema; there is no way down (ADR 0001). Safe to run by several
+ * processes at once (advisory lock) and again after it was killed (one transaction for each file).
  * @param databaseUrl the tables' owner, who may create roles too.
  */
 export async function migrate(databaseUrl: string): Promise<void> {

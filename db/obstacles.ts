@@ -14,7 +14,7 @@ export type Obstacle =
   | { readonly kind: 'switched_off'; readonly what: 'merchant' | 'provider' };
 
 const chargeRow = z.object({
-  late_ms: z.int().nullable(),
+  late_ms: z.int(),
   is_merchant_active: z.boolean(),
   is_provider_active: z.boolean(),
 });
@@ -33,9 +33,7 @@ export async function findObstacle(
   const configId = configIdOf(payment.credentials_ref);
   const row = await db.one(sql.type(chargeRow)`
     SELECT m.active AS is_merchant_active, coalesce(c.active, true) AS is_provider_active,
-      (extract(epoch FROM clock_timestamp()
-        - coalesce(a.due_at, CASE WHEN a.ordinal = 1 THEN p.created_at END)) * 1000)::bigint
-        AS late_ms
+      (extract(epoch FROM clock_timestamp() - a.due_at) * 1000)::bigint AS late_ms
     FROM payments p
     JOIN attempts a ON a.id = ${attemptId}
     JOIN merchants m ON m.id = p.merchant_id
@@ -47,7 +45,7 @@ export async function findObstacle(
     WHERE p.id = ${payment.id}`);
   if (!row.is_merchant_active) return { kind: 'switched_off', what: 'merchant' };
   if (!row.is_provider_active) return { kind: 'switched_off', what: 'provider' };
-  const isLate = row.late_ms !== null && row.late_ms > acceptWithinMs(payment.policy.charge);
+  const isLate = row.late_ms > acceptWithinMs(payment.policy.charge);
   return isLate ? { kind: 'too_late' } : null;
 }
 

@@ -137,7 +137,7 @@ export async function heldAgainstRefundReceipts(
   await lockReceipt(db, `refund ${account}`, receipt);
   const holder = await db.maybeOne(sql.typeAlias('id')`
     SELECT id FROM refunds
-    WHERE provider_receipt = ${receipt} AND NOT receipt_is_shared AND status = 'succeeded'
+    WHERE provider_receipt = ${receipt} AND status = 'succeeded'
       AND id <> ${refund.id}
       AND split_part(credentials_ref, '@', 1) = ${account}
     ORDER BY id LIMIT 1`);

@@ -66,8 +66,8 @@ const ELAPSED = sql.fragment`
 
 /**
  * Audit entries by which a status query brought a payment to its end. Their keys are those that
- * workflows give to what they asked for. In the words of the index `audit_entries_rescued`, since
- * only then it is used.
+ * workflows give to what they asked for. In the words of the index
+ * `audit_entries_resolved_by_polling`, since only then it is used.
  */
 export const BY_STATUS_QUERY = sql.fragment`action = 'payment.settled'
   AND to_status IN ('succeeded', 'failed', 'canceled')

@@ -81,13 +81,6 @@ describe('a charge is sent only so long after it was due', () => {
     );
   });
 
-  test('also one of an older version, by its creation', async () => {
-    const payment = await storePayment(pool);
-    await age(payment, '20 minutes');
-    await own('UPDATE attempts SET due_at = NULL WHERE payment_id = $1', [payment.id]);
-    expect(await dispatch(pool, payment)).toMatchObject({ kind: 'too_late' });
-  });
-
   test('what an earlier run sent is told before anything else, however long ago', async () => {
     const payment = await storePayment(pool);
     await dispatch(pool, payment);

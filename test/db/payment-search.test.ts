@@ -129,7 +129,7 @@ const SEARCHES: readonly (readonly [keyof PaymentFilter, Partial<PaymentFilter>,
   [
     'providerPaymentIds',
     { providerPaymentIds: ['ws_CO_17', 'pid_17'] },
-    'attempts_by_any_provider_id',
+    'attempts_by_provider_payment_id',
   ],
   ['emailHash', { emailHash: hashEmail(VAULT, 'asha@example.test') }, 'payments_by_any_email'],
   ['customerId', { customerId: 'cust-17' }, 'payments_by_customer'],

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
 import { findReceiptHolder } from '../../db/receipts.ts';
@@ -131,32 +129,6 @@ test.each([
   await storePaymentIn(pool, 'succeeded');
   for (const amountMinor of [100, 200]) await storeRefund(pool, first, { amountMinor });
   await expect(database.queryAsOwner(update)).rejects.toMatchObject({ code: '23505' });
-});
-
-test('rows that had one receipt before keep it, and all but the first are marked', async () => {
-  const run = (way: string) =>
-    database.queryAsOwner(
-      readFileSync(
-        join(import.meta.dirname, `../../db/migrations/0026_one-receipt.${way}.sql`),
-        'utf8',
-      ),
-    );
-  await run('down');
-  const [second, failed] = [
-    await storePaymentIn(pool, 'succeeded'),
-    await storePaymentIn(pool, 'failed'),
-  ];
-  await setReceipt(second, RECEIPT);
-  await setReceipt(failed, RECEIPT);
-  await run('up');
-  const rows = await database.queryAsOwner<{ id: string; receipt_is_shared: boolean }>(
-    'SELECT id, receipt_is_shared FROM payments WHERE provider_receipt IS NOT NULL ORDER BY id',
-  );
-  expect(rows.map((it) => [it.id, it.receipt_is_shared])).toEqual([
-    [first.id, false],
-    [second.id, true],
-    [failed.id, false],
-  ]);
 });
 
 describe('of refunds', () => {

@@ -42,7 +42,7 @@ test.each<readonly [string, string, RegExp]>([
   ['drops the guard', 'DROP TRIGGER audit_entries_append_only ON audit_entries', DENIED],
   [
     'replaces the guard',
-    'CREATE OR REPLACE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$',
+    'CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$',
     DENIED,
   ],
   [

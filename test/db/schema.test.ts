@@ -1,8 +1,12 @@
+import { DELIVERY_STATUSES } from '../../db/deliveries.ts';
 import { webhookEventRow } from '../../db/rows.ts';
 import { ROLES } from '../../domain/access.ts';
 import { ATTEMPT_STATUSES } from '../../domain/attempt-states.ts';
 import { CAPTURE_METHODS } from '../../domain/capture.ts';
+import { DECISIONS } from '../../domain/decision.ts';
 import { isClosed, PAYMENT_STATUSES } from '../../domain/payment-states.ts';
+import { ENVIRONMENTS } from '../../domain/provider.ts';
+import { REFUND_ORIGINS } from '../../domain/refund.ts';
 import { isRefundClosed, REFUND_STATUSES } from '../../domain/refund-states.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 
@@ -21,6 +25,11 @@ const CHECKS = [
   { name: 'payments_status_check', words: PAYMENT_STATUSES },
   { name: 'payments_capture_method_check', words: CAPTURE_METHODS },
   { name: 'attempts_status_check', words: ATTEMPT_STATUSES },
+  { name: 'refunds_status_check', words: REFUND_STATUSES },
+  { name: 'refunds_origin_check', words: REFUND_ORIGINS },
+  { name: 'provider_configs_environment_check', words: ENVIRONMENTS },
+  { name: 'deliveries_status_check', words: DELIVERY_STATUSES },
+  { name: 'decisions_decision_check', words: DECISIONS },
   { name: 'operators_role_check', words: ROLES },
   { name: 'webhook_events_status_check', words: webhookEventRow.shape.status.options },
 ] as const;

@@ -123,5 +123,5 @@ test('entries of status queries are found by their index', async () => {
   await database.queryAsOwner('SET enable_seqscan = off');
   const plan = await database.queryAsOwner(`
     EXPLAIN SELECT payment_id, to_status FROM audit_entries WHERE ${BY_STATUS_QUERY.sql}`);
-  expect(JSON.stringify(plan)).toContain('audit_entries_rescued');
+  expect(JSON.stringify(plan)).toContain('audit_entries_resolved_by_polling');
 });

@@ -1,1 +1,0 @@
-ALTER TABLE webhook_events DROP COLUMN replay_count;
