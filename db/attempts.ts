@@ -26,16 +26,6 @@ export type Charge = {
   readonly customer: Customer;
 };
 
-/** The provider's ids of a payment's attempts as they are kept, found by the payment's workflow. */
-export async function listProviderIds(
-  db: Connection,
-  workflowId: string,
-): Promise<readonly string[]> {
-  return await db.anyFirst(sql.type(z.object({ provider_payment_id: z.string() }))`
-    SELECT a.provider_payment_id FROM attempts a JOIN payments p ON p.id = a.payment_id
-    WHERE p.workflow_id = ${workflowId} AND a.provider_payment_id IS NOT NULL`);
-}
-
 /** How long ago an attempt was last dispatched, by the database's clock; null when it never was. */
 export async function findSentAgoMs(
   db: Connection,

@@ -91,7 +91,7 @@ export function rotateLogs(home: Home): void {
 /** The sandbox's keys, made on the first start. Losing them loses what they encrypted. */
 export function loadSecrets(home: Home): Secrets {
   const kept = fs.existsSync(home.secrets) ? readJson(home.secrets) : {};
-  // Homes of earlier versions lack some, or have a key without check digits.
+  // A home that an earlier version made lacks what was added since.
   const isKept = SECRETS.safeParse(kept).success;
   const read = SECRETS.safeParse(isKept ? kept : fill(kept));
   if (read.success) {
@@ -107,14 +107,13 @@ export function loadSecrets(home: Home): Secrets {
 
 function fill(kept: unknown): unknown {
   if (typeof kept !== 'object' || kept === null) return kept;
-  const { api_key, ...others } = { api_key: '', ...kept };
   return {
     data_keys: `sandbox-1:${randomBytes(32).toString('base64')}`,
     hash_key: randomBytes(32).toString('base64'),
     token_keys: `sandbox-1:${randomBytes(32).toString('base64')}`,
     operator_password: randomBytes(12).toString('base64url'),
-    ...others,
-    api_key: isApiKey(api_key) ? api_key : makeApiKey('test'),
+    api_key: makeApiKey('test'),
+    ...kept,
   };
 }
 

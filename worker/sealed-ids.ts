@@ -6,8 +6,7 @@ type Named = { readonly providerPaymentId: string | null };
 
 /**
  * A provider's client whose ids of payments are sealed on our side of it: activities take and give
- * tokens, the provider gets and gives what it knows. An id that is asked by comes back as it was
- * asked, since a workflow of before 0.3.0 holds it in clear and compares.
+ * tokens, the provider gets and gives what it knows.
  */
 export function withSealedIds(client: ProviderClient, ids: Ids): ProviderClient {
   const capture = client.capture?.bind(client);
@@ -17,16 +16,13 @@ export function withSealedIds(client: ProviderClient, ids: Ids): ProviderClient 
   const learnReceipt = client.learnReceipt?.bind(client);
   const listProviderRefunds = client.listProviderRefunds?.bind(client);
   return {
-    charge: async (request, context) => seal(ids, await client.charge(request, context), null),
-    lookup: async (request, signal) =>
-      seal(ids, await client.lookup(open(ids, request), signal), request),
+    charge: async (request, context) => seal(ids, await client.charge(request, context)),
+    lookup: async (request, signal) => seal(ids, await client.lookup(open(ids, request), signal)),
     ...(capture && {
-      capture: async (request, signal) =>
-        seal(ids, await capture(open(ids, request), signal), request),
+      capture: async (request, signal) => seal(ids, await capture(open(ids, request), signal)),
     }),
     ...(cancel && {
-      cancel: async (request, signal) =>
-        seal(ids, await cancel(open(ids, request), signal), request),
+      cancel: async (request, signal) => seal(ids, await cancel(open(ids, request), signal)),
     }),
     ...(refund && { refund: (request, context) => refund(open(ids, request), context) }),
     ...(lookupRefund && {
@@ -38,7 +34,7 @@ export function withSealedIds(client: ProviderClient, ids: Ids): ProviderClient 
     ...(listProviderRefunds && {
       listProviderRefunds: async (request, signal) => {
         const refunds = await listProviderRefunds(open(ids, request), signal);
-        return refunds.map((refund) => seal(ids, refund, request));
+        return refunds.map((refund) => seal(ids, refund));
       },
     }),
     close: () => client.close(),
@@ -50,10 +46,7 @@ function open<R extends Named>(ids: Ids, request: R): R {
   return id === null ? request : { ...request, providerPaymentId: ids.openId(id) };
 }
 
-function seal<R extends Named>(ids: Ids, result: R, request: Named | null): R {
+function seal<R extends Named>(ids: Ids, result: R): R {
   const { providerPaymentId: id } = result;
-  if (id === null) return result;
-  const asked = request?.providerPaymentId ?? null;
-  const isAsked = asked !== null && ids.openId(asked) === id;
-  return { ...result, providerPaymentId: isAsked ? asked : ids.sealId(id) };
+  return id === null ? result : { ...result, providerPaymentId: ids.sealId(id) };
 }

@@ -47,7 +47,7 @@ export async function listPage<T>(
   );
 }
 
-/** Sealed as well, where the provider's ids are personal; those of before 0.3.0 are in clear. */
+/** As it is, and sealed, which is what rows hold where the provider's ids are personal. */
 function spellingsOf({ vault }: ApiDeps, id: string | undefined): readonly string[] | null {
   return id === undefined ? null : [id, vault.sealId(id)];
 }

@@ -33,9 +33,7 @@ function isPageFile(name: string): name is keyof typeof FILES {
  * `validatorUrl` null: nothing is sent to a validator elsewhere. A key that is typed in is gone
  * with the page: what the browser stores is there for whoever uses it next.
  */
-const START = `// An earlier version of this page kept the key.
-localStorage.removeItem('authorized');
-window.ui = SwaggerUIBundle({
+const START = `window.ui = SwaggerUIBundle({
   url: '/openapi.json',
   dom_id: '#reference',
   deepLinking: true,

@@ -1,12 +1,10 @@
 import type { Log } from '../../config/log.ts';
-import { listProviderIds } from '../../db/attempts.ts';
 import { findPayerPhone } from '../../db/customers.ts';
 import type { Connection } from '../../db/pool.ts';
 import type { Vault } from '../../db/vault.ts';
 import { namesAnotherPhone } from '../../domain/payer-phone.ts';
 import { isStorable } from '../../domain/text.ts';
 import type { SealedWebhookEvent, Translation } from '../../domain/webhook-event.ts';
-import { hasPersonalIds } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Channel } from './channel.ts';
 import { malformedKey } from './keeping.ts';
@@ -71,25 +69,6 @@ function sealIds(vault: Vault, read: Translation): Translation {
   if (read.kind !== 'event' || read.event.providerPaymentId === null) return read;
   const providerPaymentId = vault.sealId(read.event.providerPaymentId);
   return { ...read, event: { ...read.event, providerPaymentId } };
-}
-
-/**
- * A payment of before 0.3.0 holds its id in clear, and so does its workflow, which compares: what
- * is said of that very id is told as it is known. Anything else stays as it is.
- */
-export async function asPaymentHolds(
-  db: Connection,
-  vault: Vault,
-  sealed: SealedWebhookEvent,
-): Promise<SealedWebhookEvent> {
-  const { event, provider, workflowId } = sealed;
-  if (!hasPersonalIds(provider) || workflowId === null || event === null) return sealed;
-  if (!('providerPaymentId' in event) || event.providerPaymentId === null) return sealed;
-  const providerPaymentId = vault.openId(event.providerPaymentId);
-  const held = await listProviderIds(db, workflowId);
-  return held.includes(providerPaymentId)
-    ? { ...sealed, event: { ...event, providerPaymentId } }
-    : sealed;
 }
 
 /**

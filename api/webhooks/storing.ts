@@ -7,7 +7,7 @@ import { isUnreadable, type SealedWebhookEvent } from '../../domain/webhook-even
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { malformedKey } from './keeping.ts';
-import { asPaymentHolds, comparePayer } from './reading.ts';
+import { comparePayer } from './reading.ts';
 
 const STORE_TRIES = 3;
 const STORE_PAUSE_MS = 300;
@@ -32,8 +32,7 @@ export async function storeCallback(
       if (isByToken && (await isTokenExpired(callbackPool, workflowId, lifeMs))) {
         throw new ExpiredToken();
       }
-      const told = await asPaymentHolds(callbackPool, vault, sealed);
-      const compared = await comparePayer(callbackPool, vault, told, payerPhone);
+      const compared = await comparePayer(callbackPool, vault, sealed, payerPhone);
       return await insertWebhookEvent(callbackPool, await inOneRow(callbackPool, compared));
     } catch (error) {
       if (error instanceof ExpiredToken) throw error;

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { sealCustomer } from '../../db/customers.ts';
 import { newId } from '../../db/ids.ts';
+import { record } from '../../db/record.ts';
 import { openBody } from '../../db/webhook-events.ts';
 import { hashOfPaymentWorkflowId, paymentWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { PROVIDERS } from '../../providers/index.ts';
-import { storePaymentIn, VAULT } from '../factories.ts';
+import { makeOutcome, makeRecord, storePaymentIn, VAULT } from '../factories.ts';
 import { listStored, makeStkCallback, PHONE, stkPath } from './callbacks.ts';
 import { openTestApi, type TestApi } from './server.ts';
 
@@ -185,8 +186,11 @@ test('with Temporal away it is acknowledged and waits in the database', async ()
 });
 
 test('what a closed payment says already is applied without any workflow', async () => {
+  const payment = await store('processing');
+  const outcome = makeOutcome('succeeded', { providerPaymentId: VAULT.sealId('ws_CO_1') });
+  await record(api.pool, makeRecord(payment, { event: 'succeeded', outcome }));
   api.engine.workflows = 'closed';
-  expect((await call(await store('succeeded'))).status).toBe(200);
+  expect((await call(payment)).status).toBe(200);
   expect(await listStored(api)).toMatchObject([{ status: 'applied', error: 'nothing new' }]);
   expect(api.engine.late).toEqual([]);
 });

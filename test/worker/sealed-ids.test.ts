@@ -110,18 +110,9 @@ it.each(Object.entries(CALLS))(
   },
 );
 
-it.each(Object.entries(CALLS))(
-  '%s by an id in clear answers with that one',
-  async (_name, call) => {
-    const { client, heard } = openProvider();
-    const answer = await call(withSealedIds(client, VAULT), ID);
-    expect([answer, heard]).toMatchObject([{ providerPaymentId: ID }, [ID]]);
-  },
-);
-
-it('another id than the one asked by is sealed in any case', async () => {
+it('another id than the one asked by is sealed as well', async () => {
   const { client } = openProvider('ws_CO_2');
-  const answer = await CALLS.lookup?.(withSealedIds(client, VAULT), ID);
+  const answer = await CALLS.lookup?.(withSealedIds(client, VAULT), TOKEN);
   expect(answer).toMatchObject({ providerPaymentId: VAULT.sealId('ws_CO_2') });
 });
 
@@ -140,11 +131,11 @@ it('learnReceipt asks by the id', async () => {
   expect(heard).toEqual([ID]);
 });
 
-it.each([TOKEN, ID])('listProviderRefunds asks by the id, and answers with %s', async (asked) => {
+it('listProviderRefunds asks by the id, and answers with the token', async () => {
   const { client, heard } = openProvider();
-  const request = { providerPaymentId: asked, timeoutMs: 1_000 };
+  const request = { providerPaymentId: TOKEN, timeoutMs: 1_000 };
   const listed = await withSealedIds(client, VAULT).listProviderRefunds?.(request, NEVER);
-  expect(listed).toMatchObject([{ providerRefundId: 're_1', providerPaymentId: asked }]);
+  expect(listed).toMatchObject([{ providerRefundId: 're_1', providerPaymentId: TOKEN }]);
   expect(heard).toEqual([ID]);
 });
 
