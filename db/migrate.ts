@@ -7,7 +7,7 @@ const MIGRATIONS = fileURLToPath(new URL('./migrations', import.meta.url));
 /**
  * Brings a database to the newest schema; there is no way down (ADR 0001). Safe to run by several
  * processes at once (advisory lock) and again after it was killed (one transaction for each file).
- * @param databaseUrl the tables' owner, who may create roles too.
+ * @param databaseUrl the tables' owner; who may create roles too, where the roles are not there.
  */
 export async function migrate(databaseUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl });
