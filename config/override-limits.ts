@@ -38,7 +38,6 @@ const LIMITS: Readonly<Record<string, Limit>> = {
   'refund.lookup_every_ms.$': { min: 10 * SECOND_MS, max: DAY_MS },
   'retry.by_code.*.after_ms': { min: 500, max: 30 * DAY_MS },
   'retry.by_provider_code.*.after_ms': { min: 500, max: 30 * DAY_MS },
-  'reattempt.after_ms.*': { min: 500, max: 30 * DAY_MS },
   'reattempt.max_attempts': { min: 1, max: 5 },
   'look_back_after_ms.*': { min: 60 * SECOND_MS, max: 30 * DAY_MS },
   confirm_callback_from_minor: { min: 0, max: 1_000_000_000_000 },
@@ -51,7 +50,6 @@ const ENTRIES_MAX: Readonly<Record<string, number>> = {
   'lookup.soft_codes': 20,
   'retry.by_code': 50,
   'retry.by_provider_code': 50,
-  'reattempt.after_ms': 50,
 };
 
 /** What of an override is out of bounds, with the place of each. */

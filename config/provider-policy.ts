@@ -61,7 +61,6 @@ export const providerPolicy: z.ZodType<ProviderPolicy> = z.strictObject({
   retry: z.exactOptional(retryRules),
   reattempt: z.strictObject({
     max_attempts: z.int().min(1).max(5),
-    after_ms: z.exactOptional(byCode(durationMs)),
     fallback: z.array(z.string()).max(4),
   }),
   rate_limit_per_second: z.number().positive().max(10_000),

@@ -60,8 +60,6 @@ export type ProviderPolicy = {
   readonly reattempt: {
     /** How many attempts a payment may have; with 1 no rule opens another one. */
     readonly max_attempts: number;
-    /** As `auto` was spelled before 0.3.0: the pause by either code. A rule's `auto` wins. */
-    readonly after_ms?: Readonly<Record<string, number>>;
     /** Which providers take the second attempt, the third …; then, or when empty, the same. */
     readonly fallback: readonly string[];
   };
@@ -116,16 +114,12 @@ export type Failed = {
 
 /** The one rule that holds for a failure. No policy makes a final decline worth another try. */
 export function retryRuleOf(
-  { retry, reattempt }: ProviderPolicy,
+  { retry }: ProviderPolicy,
   { code, providerCode, isFinal }: Failed,
 ): RetryRule {
   if (isFinal) return { who: 'nobody' };
   const own = providerCode === null ? undefined : entryOf(retry?.by_provider_code, providerCode);
-  const rule = own ?? retry?.by_code?.[code] ?? { who: FAILURES[code].who };
-  const codes = providerCode === null ? [code] : [providerCode, code];
-  const [formerMs] = codes.flatMap((it) => entryOf(reattempt?.after_ms, it) ?? []);
-  if (formerMs === undefined || rule.auto !== undefined) return rule;
-  return { ...rule, after_ms: formerMs, auto: true };
+  return own ?? retry?.by_code?.[code] ?? { who: FAILURES[code].who };
 }
 
 const ACCEPT_WITHIN_MS = 15 * 60_000;

@@ -33,7 +33,6 @@ const FIELDS: readonly (readonly [string, number, number])[] = [
   ['refund.lookup_every_ms.2', 10 * S, DAY],
   ['retry.by_code.declined.after_ms', 500, 30 * DAY],
   ['retry.by_provider_code.500.001.after_ms', 500, 30 * DAY],
-  ['reattempt.after_ms.declined', 500, 30 * DAY],
   ['reattempt.max_attempts', 1, 5],
   ['look_back_after_ms.0', 60 * S, 30 * DAY],
   ['confirm_callback_from_minor', 0, 1_000_000_000_000],
@@ -84,12 +83,10 @@ test('each number of a policy stands in the table', () => {
 const codes = (count: number) => Array.from({ length: count }, (_, nth) => `E${nth}`);
 const rules = (count: number) =>
   Object.fromEntries(codes(count).map((code) => [code, { who: 'payer' }]));
-const pauses = (count: number) => Object.fromEntries(codes(count).map((code) => [code, 500]));
 // biome-ignore format: table, one list a line: with so many entries, and what is most
 test.each<readonly [string, (count: number) => Record<string, unknown>, number]>([
   ['lookup.soft_codes', (count) => ({ lookup: { soft_codes: codes(count) } }), 20],
   ['retry.by_provider_code', (count) => ({ retry: { by_provider_code: rules(count) } }), 50],
-  ['reattempt.after_ms', (count) => ({ reattempt: { after_ms: pauses(count) } }), 50],
 ])('%s has an end', (path, over, most) => {
   expect(faultsOfOverride(over(most))).toEqual([]);
   expect(faultsOfOverride(over(most + 1))).toEqual([

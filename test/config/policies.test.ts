@@ -113,7 +113,10 @@ const FAULTY = [
     overlay: mpesa({ lookup: { windowMs: 1 } }),
     at: 'providers.mpesa.lookup.windowMs: is unknown',
   },
-  { overlay: mpesa({ reattempt: { after_ms: { 'a\u0000': 1 } } }), at: 'reattempt.after_ms' },
+  {
+    overlay: mpesa({ retry: { by_provider_code: { 'a\u0000': PAYER } } }),
+    at: 'retry.by_provider_code',
+  },
   { overlay: mpesa({ retry: { codes: {} } }), at: 'providers.mpesa.retry.codes: is unknown' },
   { overlay: mpesa(byCode({ insuficient_funds: PAYER })), at: `${BY_CODE}.insuficient_funds:` },
   { overlay: mpesa(byCode({ '1037': PAYER })), at: `${BY_CODE}.1037: is unknown` },

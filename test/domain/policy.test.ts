@@ -1,5 +1,5 @@
 import { FAILURE_CODES, FAILURES } from '../../domain/error.ts';
-import { type RetryRules, retryRuleOf, spellOut } from '../../domain/policy.ts';
+import { retryRuleOf, spellOut } from '../../domain/policy.ts';
 import { POLICY } from '../factories.ts';
 
 const OPEN = { code: 'card_refused', providerCode: 'do_not_honor', isFinal: false } as const;
@@ -7,9 +7,6 @@ const FINAL = { ...OPEN, isFinal: true };
 const PAYER = { who: 'payer' } as const;
 const LATER = { who: 'later', after_ms: 60_000 } as const;
 const AUTO = { who: 'later', after_ms: 5_000, auto: true } as const;
-const former = (after_ms: Readonly<Record<string, number>>) => ({
-  reattempt: { ...POLICY.reattempt, after_ms },
-});
 const ours = { retry: { by_code: { card_refused: LATER } } };
 const theirs = { retry: { by_provider_code: { do_not_honor: AUTO } } };
 const both = { retry: { ...ours.retry, ...theirs.retry } };
@@ -29,40 +26,8 @@ test.each([
   ],
   ['a final decline: no rule counts', both, FINAL, { who: 'nobody' }],
   ['a provider’s code that every object has', theirs, { ...OPEN, providerCode: 'toString' }, PAYER],
-  [
-    'the former spelling',
-    former({ card_refused: 300 }),
-    OPEN,
-    { ...PAYER, after_ms: 300, auto: true },
-  ],
-  [
-    'both codes in it',
-    former({ card_refused: 3, do_not_honor: 9 }),
-    OPEN,
-    { ...PAYER, after_ms: 9, auto: true },
-  ],
-  [
-    'it, with a code that every object has',
-    former({}),
-    { ...OPEN, providerCode: 'toString' },
-    PAYER,
-  ],
-  ['it, of a final decline', former({ card_refused: 300 }), FINAL, { who: 'nobody' }],
-  [
-    'it, beside a rule without auto',
-    { ...ours, ...former({ do_not_honor: 9 }) },
-    OPEN,
-    { ...LATER, after_ms: 9, auto: true },
-  ],
-  ['it, beside a rule that says auto', { ...theirs, ...former({ do_not_honor: 9 }) }, OPEN, AUTO],
 ] as const)('%s', (_what, changes, failed, expected) => {
   expect(retryRuleOf({ ...POLICY, ...changes }, failed)).toEqual(expected);
-});
-
-test('a rule that says no to auto ends what the former spelling asks for', () => {
-  const retry: RetryRules = { by_code: { card_refused: { ...PAYER, auto: false } } };
-  const policy = { ...POLICY, retry, ...former({ card_refused: 300 }) };
-  expect(retryRuleOf(policy, OPEN)).toEqual({ ...PAYER, auto: false });
 });
 
 test('spelled out, a policy says of each of our codes what holds', () => {

@@ -25,6 +25,7 @@ const CARD = {
   },
   rate_limit_per_second: 200,
 };
+const AGAIN = { who: 'payer', after_ms: 300, auto: true };
 const PROVIDERS = {
   mpesa: {
     charge: { timeout_ms: 2_500, deadline_ms: 60_000, max_sends: 3, resend_after_ms: [500] },
@@ -33,10 +34,15 @@ const PROVIDERS = {
     refund: { result_wait_ms: 7_000, lookup_every_ms: [2_500] },
     rate_limit_per_second: 100,
   },
-  stripe: { ...CARD, reattempt: { max_attempts: 2, after_ms: { try_again_later: 300 } } },
+  stripe: {
+    ...CARD,
+    retry: { by_provider_code: { try_again_later: AGAIN } },
+    reattempt: { max_attempts: 2 },
+  },
   cpay: {
     ...CARD,
-    reattempt: { max_attempts: 2, after_ms: { declined: 300 }, fallback: ['stripe'] },
+    retry: { by_code: { declined: AGAIN } },
+    reattempt: { max_attempts: 2, fallback: ['stripe'] },
   },
 };
 const POLICIES = {

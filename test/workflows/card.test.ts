@@ -234,9 +234,11 @@ describe('another attempt', () => {
       providerCode: code,
       failure: failure('card_refused', code),
     });
-  const policy = {
-    reattempt: { max_attempts: 2, after_ms: { try_again_later: 5_000 }, fallback: [] },
-  };
+  const again = { who: 'later', after_ms: 5_000, auto: true } as const;
+  const byTheirs = { by_provider_code: { try_again_later: again } };
+  const byOurs = { by_code: { card_refused: again } };
+  const reattempt = { max_attempts: 2, fallback: [] };
+  const policy = { retry: byTheirs, reattempt };
 
   it('is made after a failure that the policy names, with an id of its own', async () => {
     let sends = 0;
@@ -278,11 +280,11 @@ describe('another attempt', () => {
   });
 
   it.each([
-    ['the provider’s code', { try_again_later: 5_000 }, {}, 2],
-    ['our own', { card_refused: 5_000 }, {}, 2],
-    ['the provider’s code, of a decline that is final', { try_again_later: 1 }, FINAL, 1],
-    ['our own, of a decline that is final', { card_refused: 1 }, FINAL, 1],
-  ])('by %s', async (_what, after_ms, changes, expected) => {
+    ['the provider’s code', byTheirs, {}, 2],
+    ['our own', byOurs, {}, 2],
+    ['the provider’s code, of a decline that is final', byTheirs, FINAL, 1],
+    ['our own, of a decline that is final', byOurs, FINAL, 1],
+  ])('by %s', async (_what, retry, changes, expected) => {
     let sends = 0;
     const { handle } = await start(
       {
@@ -291,7 +293,7 @@ describe('another attempt', () => {
           return { ...declined('try_again_later', `pi_${sends}`), ...changes };
         },
       },
-      { reattempt: { max_attempts: 2, after_ms, fallback: [] } },
+      { retry, reattempt },
     );
     expect(await handle.result()).toEqual({ status: 'failed' });
     expect(sends).toBe(expected);

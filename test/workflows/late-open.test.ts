@@ -75,8 +75,11 @@ it('a wrong amount needs review', async () => {
 });
 
 it('a decline ends it, and opens no attempt that nobody here would send', async () => {
-  const reattempt = { max_attempts: 3, after_ms: { insufficient_funds: 1 }, fallback: [] };
+  const again = { who: 'payer', after_ms: 1, auto: true } as const;
+  const retry = { by_code: { insufficient_funds: again } };
+  const reattempt = { max_attempts: 3, fallback: [] };
   const { result, story } = await arrive(standing('processing'), outcome('declined'), null, {
+    retry,
     reattempt,
   });
   expect(result).toEqual({ status: 'failed' });

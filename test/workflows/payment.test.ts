@@ -215,8 +215,10 @@ describe('a payment', () => {
       tried += 1;
       return tried === 1 ? fails('unsent', false)() : outcome('succeeded');
     };
-    const reattempt = { max_attempts: 2, after_ms: { provider_unavailable: 1_000 }, fallback: [] };
-    const once = { charge: { ...SOON.charge, max_sends: 1 }, reattempt };
+    const again = { who: 'later', after_ms: 1_000, auto: true } as const;
+    const retry = { by_code: { provider_unavailable: again } };
+    const reattempt = { max_attempts: 2, fallback: [] };
+    const once = { charge: { ...SOON.charge, max_sends: 1 }, retry, reattempt };
     const { handle, story } = await start({ charge }, once);
     expect(await handle.result()).toEqual({ status: 'succeeded' });
     expect(actions(story)).toEqual(['payment.reattempt_planned', 'payment.settled']);

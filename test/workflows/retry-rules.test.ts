@@ -72,6 +72,6 @@ it('opens no attempt beyond the number that the policy allows, whatever the rule
 
 it('takes no code of a provider for a rule that nobody wrote', async () => {
   const named = { failure: failure('declined', 'constructor'), providerCode: 'constructor' };
-  const policy = { reattempt: { max_attempts: 2, after_ms: {}, fallback: [] } };
+  const policy = { retry: { by_provider_code: {} }, reattempt };
   expect(await declineAll(named, policy)).toEqual({ sends: 1, pauses: [] });
 });

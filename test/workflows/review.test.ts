@@ -204,9 +204,11 @@ it('money that came late to a second attempt is judged by the policy of that one
     await answered;
     return outcome('declined', second);
   };
-  const reattempt = { max_attempts: 2, after_ms: { '1': 1_000 }, fallback: ['mpesa'] };
+  const again = { who: 'payer', after_ms: 1_000, auto: true } as const;
+  const retry = { by_provider_code: { '1': again } };
+  const reattempt = { max_attempts: 2, fallback: ['mpesa'] };
   const script = { charge, lookup: () => outcome('succeeded', second) };
-  const { input, story } = stage.prepare(script, { reattempt });
+  const { input, story } = stage.prepare(script, { retry, reattempt });
   const { provider, policy } = input;
   const accepts = { ...policy, late_success: 'accept' } as const;
   const fallbacks = [{ provider, credentialsRef: 'env:other', policy: accepts }];

@@ -107,10 +107,12 @@ describe('a cancel while nobody can tell whether it was sent', () => {
 });
 
 describe('a send that another run claims between the last refusal and the next step', () => {
-  const reattempt = { max_attempts: 2, after_ms: { misconfigured: 1_000 }, fallback: [] };
+  const again = { who: 'merchant', after_ms: 1_000, auto: true } as const;
+  const retry = { by_code: { misconfigured: again } };
+  const reattempt = { max_attempts: 2, fallback: [] };
   // table
   it.each([
-    ['another attempt is not opened', { reattempt }],
+    ['another attempt is not opened', { retry, reattempt }],
     ['the payment has not failed', {}],
   ])('may be at the provider: %s', async (_what, over) => {
     const { handle, story } = await start(

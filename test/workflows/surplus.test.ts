@@ -153,7 +153,11 @@ describe('a workflow that is built anew', () => {
 });
 
 describe('while it is open', () => {
-  const policy = { reattempt: { max_attempts: 2, after_ms: { '1': 1_000 }, fallback: [] } };
+  const again = { who: 'payer', after_ms: 1_000, auto: true } as const;
+  const policy = {
+    retry: { by_provider_code: { '1': again } },
+    reattempt: { max_attempts: 2, fallback: [] },
+  };
 
   it('a former attempt’s money is surplus, and needs review; the own still counts', async () => {
     let sends = 0;

@@ -110,8 +110,10 @@ describe.each([
   });
 
   it('a decline ends it, though the policy allows another attempt', async () => {
-    const reattempt = { max_attempts: 3, after_ms: { insufficient_funds: 1 }, fallback: [] };
-    const payment = await store('processing', { policy: { ...POLICY, reattempt } });
+    const again = { who: 'payer', after_ms: 1, auto: true } as const;
+    const retry = { by_code: { insufficient_funds: again } };
+    const reattempt = { max_attempts: 3, fallback: [] };
+    const payment = await store('processing', { policy: { ...POLICY, retry, reattempt } });
     stage.provider.lookup = makeOutcome('declined');
     await lose(payment);
     await untilStatus(payment, 'failed');
