@@ -19,7 +19,7 @@ function findRootEntries(file: ReadFile): readonly Fault[] {
 
 const kebabCase = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)*$/;
 // Each has a reason outside this project: a reader expects it, or a tool orders by it.
-const namedByOthers = [/^README\.md$/, /^\d{4}_[a-z0-9]+([_-][a-z0-9]+)*\.(up\.|down\.)?sql$/];
+const namedByOthers = [/^README\.md$/, /^\d{4}_[a-z0-9]+([_-][a-z0-9]+)*\.sql$/];
 
 function isWellNamed(name: string): boolean {
   return kebabCase.test(name) || namedByOthers.some((pattern) => pattern.test(name));

@@ -74,7 +74,7 @@ export const violations: readonly Violation[] = [
   { rule: 'line-width', line: 2, path: 'api/app.ts', text: `export {};\n${wide('// ', 101)}` },
   { rule: 'line-width', line: 1, path: 'api/app.ts', text: `${wide('export const ', 95)} = 'ten';` },
   { rule: 'line-width', line: 5, path: 'api/app.ts', text: `// table\nconst rows = [\n  1,\n];\n${wide('// ', 101)}` },
-  { rule: 'line-width', line: 1, path: 'db/migrations/0001_base.up.sql', text: wide('-- ', 101) },
+  { rule: 'line-width', line: 1, path: 'db/migrations/0001_base.sql', text: wide('-- ', 101) },
   { rule: 'line-width', line: 2, path: 'db/rows.ts', text: `export const q = \`\n${wide('SELECT ', 101)}\`;` },
 
   { rule: 'root', line: 1, path: 'NOTES-DONE.md', text: 'All is done.' },
@@ -90,7 +90,7 @@ export const violations: readonly Violation[] = [
   { rule: 'words', line: 1, path: 'api/app.ts', text: 'export const PSPName = 1;' },
   { rule: 'words', line: 1, path: 'api/app.ts', text: "export const text = 'the processor said no';" },
   { rule: 'words', line: 1, path: 'db/rows.ts', text: 'export const tenantId = 1;' },
-  { rule: 'words', line: 1, path: 'db/migrations/0001_base.up.sql', text: 'CREATE TABLE tenants (id text);' },
+  { rule: 'words', line: 1, path: 'db/migrations/0001_base.sql', text: 'CREATE TABLE tenants (id text);' },
   { rule: 'words', line: 1, path: 'domain/payment-states.ts', text: "export const status = 'cancelled';" },
   { rule: 'words', line: 1, path: 'providers/cpay/map.ts', text: 'export const isCancelled = true;' },
   { rule: 'words', line: 1, path: 'providers/cpay/simulator.ts', text: 'export const fakeServer = 1;' },
@@ -136,7 +136,7 @@ export const violations: readonly Violation[] = [
   { rule: 'skipped-tests', line: 2, path: 'test/a.test.ts', text: "// reason: I want to see it\nit.only('pays', () => {});" },
   { rule: 'sql', line: 2, path: 'db/payments.ts', text: 'export const page = `SELECT id\nFROM payments OFFSET 10`;' },
   { rule: 'sql', line: 1, path: 'db/payments.ts', text: "export const total = 'SELECT count(*) FROM payments';" },
-  { rule: 'sql', line: 2, path: 'db/migrations/0001_base.up.sql', text: 'CREATE VIEW totals AS\nSELECT COUNT( * ) FROM payments;' },
+  { rule: 'sql', line: 2, path: 'db/migrations/0001_base.sql', text: 'CREATE VIEW totals AS\nSELECT COUNT( * ) FROM payments;' },
 ];
 
 /** Every rule respected by a hair. */
@@ -175,7 +175,7 @@ export const nearMisses: readonly NearMiss[] = [
 
   { rule: 'root', path: 'CHANGELOG.md', text: '# Changes' },
   { rule: 'root', path: 'docs/notes-done.md', text: '# Notes' },
-  { rule: 'file-names', path: 'db/migrations/0001_base.up.sql', text: 'SELECT 1;' },
+  { rule: 'file-names', path: 'db/migrations/0001_base.sql', text: 'SELECT 1;' },
   { rule: 'file-names', path: 'docs/decisions/0001-node-24.md', text: '# Node 24' },
   { rule: 'file-names', path: 'providers/mpesa/README.md', text: '# M-Pesa' },
 
@@ -209,6 +209,6 @@ export const nearMisses: readonly NearMiss[] = [
   { rule: 'skipped-tests', path: 'test/a.test.ts', text: "// reason: needs a live key\nit.skip('pays', () => {});" },
   { rule: 'skipped-tests', path: 'test/a.test.ts', text: "it('pays', () => {});\nexport const page = { skip: 1 }.skip;" },
   { rule: 'sql', path: 'db/payments.ts', text: "export const sum = 'SELECT count(id), byte_offset FROM payments';" },
-  { rule: 'sql', path: 'db/migrations/0001_base.up.sql', text: '-- Never OFFSET nor count(*).\nSELECT 1;' },
+  { rule: 'sql', path: 'db/migrations/0001_base.sql', text: '-- Never OFFSET nor count(*).\nSELECT 1;' },
   { rule: 'sql', path: 'api/page.ts', text: "export const text = 'offset';" },
 ];
