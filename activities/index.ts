@@ -1,4 +1,5 @@
 import type { DeliveryLimits } from '../domain/outgoing-event.ts';
+import { createCaptureAndCancel } from './capture-cancel.ts';
 import { createCharge } from './charge.ts';
 import { createDeliver } from './deliver.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -6,28 +7,27 @@ import { createLateSuccess } from './late-success.ts';
 import { createLookup } from './lookup.ts';
 import { createRecord } from './record.ts';
 import { createRefund } from './refund.ts';
-import { createSettlement } from './settlement.ts';
 import { createSweep } from './sweep.ts';
 
+export type { CaptureInput } from './capture-cancel.ts';
 export type { ChargeInput } from './charge.ts';
 export type { ActivityDeps } from './deps.ts';
 export type { LateSuccessInput } from './late-success.ts';
 export type { LookupInput, ReceiptInput, RefundLookupInput } from './lookup.ts';
 export type { RefundSendInput } from './refund.ts';
-export type { SettlementInput } from './settlement.ts';
 
 /** Calls to providers: on a task queue for each provider. */
 export function createProviderActivities(deps: ActivityDeps) {
   return {
     ...createCharge(deps),
     ...createLookup(deps),
-    ...createSettlement(deps),
+    ...createCaptureAndCancel(deps),
     ...createRefund(deps),
   };
 }
 
-/** Our own books: on the workflows' task queue. */
-export function createBookActivities(deps: ActivityDeps) {
+/** What writes to our own database: on the workflows' task queue. */
+export function createDatabaseActivities(deps: ActivityDeps) {
   return { ...createRecord(deps), ...createLateSuccess(deps), ...createSweep(deps) };
 }
 
@@ -37,5 +37,5 @@ export function createDeliveryActivities(deps: ActivityDeps, limits: DeliveryLim
 }
 
 export type Activities = ReturnType<typeof createProviderActivities> &
-  ReturnType<typeof createBookActivities> &
+  ReturnType<typeof createDatabaseActivities> &
   ReturnType<typeof createDeliveryActivities>;

@@ -4,7 +4,7 @@ import { insertRefund } from '../db/refunds.ts';
 import { refundWorkflowId } from '../domain/id.ts';
 import { refundInput } from '../domain/inputs.ts';
 import { capabilitiesOf } from '../providers/index.ts';
-import { refundStart } from '../workflows/messages.ts';
+import { refundStart } from '../temporal/start.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /** Which payment; the rest stands in its row. */

@@ -1,11 +1,12 @@
 import { countLookBack, type DueLookBack, dropLookBack } from '../db/look-back.ts';
 import { findPaymentByWorkflow } from '../db/payments.ts';
 import { findRefundByWorkflow } from '../db/refunds.ts';
-import { lateRefundInput, paymentInput } from '../domain/inputs.ts';
+import { reopenedInput, reopenedRefundInput } from '../domain/inputs.ts';
 import type { Payment } from '../domain/payment.ts';
 import { isUnpaid } from '../domain/payment-states.ts';
 import { capabilitiesOf } from '../providers/index.ts';
-import { lookBackAtPaymentStart, lookBackAtRefundStart } from '../workflows/messages.ts';
+import { paymentReopen, refundReopen } from '../temporal/start.ts';
+import { lookBackSignal } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
 
 type Temporal = Pick<ActivityDeps, 'pool' | 'temporal'>;
@@ -24,13 +25,14 @@ export async function lookBackAtPayment(
     await dropLookBack(pool, 'payments', due.id);
     return false;
   }
-  const input = paymentInput(payment, capabilitiesOf);
-  await temporal.workflow.signalWithStart('lateOutcome', lookBackAtPaymentStart(input, due.nth));
+  const input = reopenedInput(payment, capabilitiesOf, { nowMs: Date.now() });
+  const asked = lookBack(due.nth);
+  await temporal.workflow.signalWithStart('payment', { ...paymentReopen(input), ...asked });
   await countLookBack(pool, 'payments', due);
   return true;
 }
 
-/** The same for a refund that failed. */
+/** As `lookBackAtPayment`, for a refund that failed. */
 export async function lookBackAtRefund(
   { pool, temporal }: Temporal,
   due: DueLookBack,
@@ -41,10 +43,17 @@ export async function lookBackAtRefund(
     return false;
   }
   const { refund, payment } = found;
-  const input = lateRefundInput(refund, payment, capabilitiesOf(payment.provider));
-  await temporal.workflow.signalWithStart('lateRefund', lookBackAtRefundStart(input, due.nth));
+  const capabilities = capabilitiesOf(payment.provider);
+  const input = reopenedRefundInput(refund, payment, capabilities, { isSent: true });
+  const asked = lookBack(due.nth);
+  await temporal.workflow.signalWithStart('refund', { ...refundReopen(input), ...asked });
   await countLookBack(pool, 'refunds', due);
   return true;
+}
+
+function lookBack(nth: number) {
+  const signalArgs: [number] = [nth];
+  return { signal: lookBackSignal, signalArgs } as const;
 }
 
 function canAskAboutPayment({ status, provider, providerPaymentId }: Payment): boolean {

@@ -21,6 +21,8 @@ import type { SealedWebhookEvent } from '../domain/webhook-event.ts';
 import type { ActivityDeps } from './deps.ts';
 import { countMissing, countRefusal, countUnstoredCallback } from './metrics.ts';
 
+type ReattemptRequest = RecordRequest & { readonly route: Omit<Route, 'can'> };
+
 /** Of a row that no waiting mends: a person has to. */
 const STORE_PAUSE_MAX_MS = 5 * 60_000;
 
@@ -42,10 +44,8 @@ export function createRecord({ pool }: Pick<ActivityDeps, 'pool'>) {
       return result;
     },
 
-    /** Opens the next attempt of a payment. Results of earlier versions hold its id alone. */
-    async recordReattempt(
-      request: RecordRequest & { readonly route: Route },
-    ): Promise<Pick<Reattempt, 'attemptId'> & Partial<Reattempt>> {
+    /** Opens the next attempt of a payment. */
+    async recordReattempt(request: ReattemptRequest): Promise<Reattempt> {
       const reattempt = await recordReattempt(pool, request).catch(throwInOurWords);
       if (!reattempt.isOpened) tellRefusal('payment', request, reattempt.status);
       return reattempt;
@@ -69,7 +69,7 @@ export function createRecord({ pool }: Pick<ActivityDeps, 'pool'>) {
      * Stores a callback that came while the database could not store it. A row that the database
      * refuses as it is, is parked with its bytes alone, where operators look.
      */
-    async keepEvent(event: SealedWebhookEvent): Promise<void> {
+    async storeWebhookEvent(event: SealedWebhookEvent): Promise<void> {
       try {
         await insertWebhookEvent(pool, event).catch(async (error: unknown) => {
           if (!isDataFault(error)) throw error;

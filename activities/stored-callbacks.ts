@@ -4,10 +4,10 @@ import { findLatePayment, findLateRefund, isForWorkflow } from '../db/late-news.
 import type { Pool } from '../db/pool.ts';
 import type { WebhookEvent } from '../db/rows.ts';
 import { markDelivered, markWebhookEvent } from '../db/webhook-events.ts';
-import { lateInput, lateRefundInput } from '../domain/inputs.ts';
+import { reopenedByCallback, reopenedRefundInput } from '../domain/inputs.ts';
 import { deliveryIdOf, isAccountEvent, isRefundEvent } from '../domain/webhook-event.ts';
 import { capabilitiesOf } from '../providers/index.ts';
-import { type Delivery, deliverEvent, deliverRefundEvent } from '../workflows/delivery.ts';
+import { type Delivery, deliverEvent, deliverRefundEvent } from '../temporal/deliver-callback.ts';
 import type { ActivityDeps } from './deps.ts';
 
 type Temporal = Pick<ActivityDeps, 'pool' | 'temporal'>;
@@ -56,12 +56,14 @@ async function deliver(pool: Pool, temporal: Client, stored: WebhookEvent): Prom
     return await deliverRefundEvent(temporal, workflow_id, delivered, async () => {
       const found = await findLateRefund(pool, workflow_id, event);
       if (typeof found === 'string') return found;
-      return lateRefundInput(found.refund, found.payment, capabilitiesOf(provider));
+      const capabilities = capabilitiesOf(provider);
+      return reopenedRefundInput(found.refund, found.payment, capabilities, { isSent: true });
     });
   }
   const delivered = { eventId, event, unstored: null };
   return await deliverEvent(temporal, workflow_id, delivered, async () => {
     const payment = await findLatePayment(pool, workflow_id, event);
-    return typeof payment === 'string' ? payment : lateInput(payment, capabilitiesOf);
+    if (typeof payment === 'string') return payment;
+    return reopenedByCallback(payment, capabilitiesOf, Date.now());
   });
 }

@@ -14,8 +14,8 @@ import { refusalOf } from '../domain/server-refusal.ts';
 import type { SweepInput } from '../workflows/messages.ts';
 import type { ActivityDeps } from './deps.ts';
 import { lookBackAtPayment, lookBackAtRefund } from './look-back.ts';
+import { resumePayment, resumeRefund } from './resume.ts';
 import { deliverStored, retryMoney } from './stored-callbacks.ts';
-import { takeUpPayment, takeUpRefund } from './take-up.ts';
 
 /** How a round went, for its page in the Web UI. */
 export type Swept = { readonly seen: number; readonly mended: number; readonly failed: number };
@@ -37,11 +37,11 @@ export function createSweep(deps: ActivityDeps) {
       const until = Date.now() + ROUND_MS;
       const payments = SWEPT_PAYMENTS.map(async (status) => {
         const silent = await listSilentPayments(pool, status, unstarted_after_ms, batch);
-        return await visitEach(deps, { table: 'payments', items: silent, until }, takeUpPayment);
+        return await visitEach(deps, { table: 'payments', items: silent, until }, resumePayment);
       });
       const refunds = SWEPT_REFUNDS.map(async (status) => {
         const silent = await listSilentRefunds(pool, status, unstarted_after_ms, batch);
-        return await visitEach(deps, { table: 'refunds', items: silent, until }, takeUpRefund);
+        return await visitEach(deps, { table: 'refunds', items: silent, until }, resumeRefund);
       });
       const swept = sumOf(await Promise.all([...payments, ...refunds]));
       await markSweepRound(pool, 'unstarted');

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { endWithin } from '../temporal/within.ts';
 import type { ApiDeps } from './deps.ts';
 import { ApiError } from './errors.ts';
 import type { Incoming } from './operation.ts';
@@ -46,21 +46,6 @@ export function answerTimeOf(
     orElse: (work, known) => endWithin(untilMs(figureMs), work, () => known),
     headers: applied === '' ? {} : { 'Preference-Applied': applied },
   };
-}
-
-/** The result of the work; where it takes longer, that of `otherwise`, and the work goes on. */
-export async function endWithin<T>(
-  ms: number,
-  work: Promise<T>,
-  otherwise: () => T | Promise<T>,
-): Promise<T> {
-  const ended = new AbortController();
-  const over = sleep(ms, undefined, { signal: ended.signal });
-  try {
-    return await Promise.race([work, over.then(otherwise)]);
-  } finally {
-    ended.abort();
-  }
 }
 
 /** One preference: a token and its value, bare or quoted; parameters behind it are not ours. */

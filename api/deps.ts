@@ -6,7 +6,7 @@ import type { Pool } from '../db/pool.ts';
 import type { RateLimits } from '../db/rate-limits.ts';
 import type { Vault } from '../db/vault.ts';
 import type { Caller } from '../domain/access.ts';
-import type { Engine } from './engine.ts';
+import type { Engine } from '../temporal/engine.ts';
 import type { Deployment } from './health/deployment.ts';
 import type { ApiMetrics } from './metrics.ts';
 import type { Turns } from './payments/turns.ts';

@@ -1,37 +1,9 @@
-import type { Client } from '@temporalio/client';
 import { z } from 'zod';
 import type { WaitingFor } from '../domain/payment.ts';
 import type { ReviewGuide } from '../domain/review.ts';
+import { ACTIVITY_STATES, type Execution, type Executions } from '../temporal/describe.ts';
 import type { ApiDeps } from './deps.ts';
 import { textOrNull, timeOrNull, workflowShape } from './shape.ts';
-
-/** A payment's or a refund's workflow as Temporal sees it now. */
-export type Execution = {
-  readonly status: string;
-  readonly historyLength: number;
-  readonly activities: readonly PendingActivity[];
-};
-type PendingActivity = {
-  readonly type: string;
-  readonly attempt: number;
-  /** Null: no limit by count. */
-  readonly attemptsMax: number | null;
-  readonly lastError: string | null;
-  readonly nextTryAt: string | null;
-  /** `queued`: nobody has begun it, though nothing holds it back but its turn. */
-  readonly state: (typeof ACTIVITY_STATES)[number];
-};
-const ACTIVITY_STATES = ['queued', 'running', 'retrying'] as const;
-/** Where workflows are looked at. */
-export type Executions = {
-  /** Null when Temporal is away or no longer keeps the workflow. */
-  describe(workflowId: string): Promise<Execution | null>;
-  /** Its page in the Web UI; null when there is none. */
-  workflowUrl(workflowId: string): string | null;
-};
-
-/** The workflow that works on a payment or a refund; `execution` as `describe` told it. */
-export type Running = { readonly workflowId: string; readonly execution: Execution | null };
 
 /** What is shown of it, beside what our own row says. */
 export const runningShape = {
@@ -114,7 +86,7 @@ const CALLS: Readonly<Record<string, string>> = {
  */
 export async function explainTurn(
   { policies }: Pick<ApiDeps, 'policies'>,
-  { execution }: Running,
+  execution: Execution | null,
   findProvider: () => Promise<string>,
   countBefore: (() => Promise<string>) | null = null,
 ): Promise<string | null> {
@@ -127,24 +99,12 @@ export async function explainTurn(
   return `The ${call} waits for its turn at ${provider}, which takes ${perSecond} calls a second of all merchants together${before}.`;
 }
 
-/**
- * The workflow that works on it: its own, or the one that took what came late.
- * @param lateId of that one; null where there is nothing left to work on.
- */
-export async function findRunning(
+/** The only way from a workflow to who may see it. */
+export function presentWorkflow(
   engine: Executions,
   workflowId: string,
-  lateId: string | null,
-): Promise<Running> {
-  const execution = await engine.describe(workflowId);
-  const own = { workflowId, execution };
-  if (lateId === null || execution === null || execution.status === 'running') return own;
-  const late = await engine.describe(lateId);
-  return late?.status === 'running' ? { workflowId: lateId, execution: late } : own;
-}
-
-/** The only way from a workflow to who may see it. */
-export function presentRunning(engine: Executions, { workflowId, execution }: Running) {
+  execution: Execution | null,
+) {
   return {
     activities: (execution?.activities ?? []).map((activity) => ({
       type: activity.type,
@@ -161,47 +121,4 @@ export function presentRunning(engine: Executions, { workflowId, execution }: Ru
       history_length: execution?.historyLength ?? null,
     },
   };
-}
-
-/** Reads it from the server; no worker is needed for this. */
-export async function describeExecution(client: Client, workflowId: string): Promise<Execution> {
-  const { status, historyLength, raw } = await client.workflow.getHandle(workflowId).describe();
-  return {
-    status: status.name.toLowerCase(),
-    historyLength,
-    activities: (raw.pendingActivities ?? []).map((pending) => ({
-      type: pending.activityType?.name ?? 'unknown',
-      attempt: pending.attempt ?? 1,
-      // Temporal's 0 is no limit.
-      attemptsMax: pending.maximumAttempts || null,
-      lastError: pending.lastFailure?.message ?? null,
-      nextTryAt: toIso(pending.nextAttemptScheduleTime ?? pending.scheduledTime),
-      state: stateOf(pending),
-    })),
-  };
-}
-
-/** Of temporal.api.enums.v1.PendingActivityState. */
-const SCHEDULED = 1;
-
-function stateOf(pending: Pending): PendingActivity['state'] {
-  if (pending.state !== SCHEDULED) return 'running';
-  const due = toIso(pending.nextAttemptScheduleTime ?? pending.scheduledTime);
-  return due !== null && Date.parse(due) > Date.now() ? 'retrying' : 'queued';
-}
-
-type Pending = {
-  readonly state?: number | null;
-  readonly nextAttemptScheduleTime?: ProtoTime | null;
-  readonly scheduledTime?: ProtoTime | null;
-};
-type ProtoTime = {
-  readonly seconds?: { toString(): string } | null;
-  readonly nanos?: number | null;
-};
-
-function toIso(time: ProtoTime | null | undefined): string | null {
-  if (time?.seconds === null || time?.seconds === undefined) return null;
-  const ms = Number(time.seconds.toString()) * 1000 + Math.floor((time.nanos ?? 0) / 1e6);
-  return ms > 0 ? new Date(ms).toISOString() : null;
 }

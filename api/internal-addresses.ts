@@ -1,5 +1,5 @@
-import type { Engine } from './engine.ts';
-import type { Execution } from './execution.ts';
+import type { Execution } from '../temporal/describe.ts';
+import type { Engine } from '../temporal/engine.ts';
 
 /** What errors of the line and of PostgreSQL name after their code. */
 const NAMED = /\b(E[A-Z]{4,}|EAI_AGAIN) [^\s,;]+/g;

@@ -2,9 +2,10 @@ import { createServer } from 'node:http';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Log } from '../config/log.ts';
 import type { Pool } from '../db/pool.ts';
+import type { QueueFigures } from '../temporal/queues.ts';
 import { addFigures } from './figures.ts';
 import { createOtherVersions, type OtherVersions } from './other-versions.ts';
-import { addQueueGauges, type QueueFigures } from './provider-queues.ts';
+import { addQueueGauges } from './provider-queues.ts';
 
 /** What the API tells Prometheus. Labels are routes, statuses and names: nothing unbounded. */
 export type ApiMetrics = {

@@ -15,8 +15,8 @@ import {
   PROVIDER_NAMES,
   testMoneyOfOwn,
 } from '../providers/index.ts';
+import { createEngine } from '../temporal/engine.ts';
 import { createApp } from './app.ts';
-import { createEngine } from './engine.ts';
 import { watchDeployment } from './health/deployment.ts';
 import { openLive } from './live/server.ts';
 import { createApiMetrics, serveMetrics } from './metrics.ts';

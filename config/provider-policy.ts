@@ -34,7 +34,7 @@ export const providerPolicy: z.ZodType<ProviderPolicy> = z.strictObject({
   charge: z.strictObject({
     timeout_ms: durationMs,
     deadline_ms: durationMs,
-    accept_within_ms: z.exactOptional(durationMs),
+    accept_within_ms: durationMs,
     max_sends: z.int().min(1).max(10),
     resend_after_ms: scheduleMs,
   }),
@@ -52,7 +52,7 @@ export const providerPolicy: z.ZodType<ProviderPolicy> = z.strictObject({
   refund: z.strictObject({
     timeout_ms: durationMs,
     deadline_ms: durationMs,
-    accept_within_ms: z.exactOptional(durationMs),
+    accept_within_ms: durationMs,
     max_sends: z.int().min(1).max(10),
     resend_after_ms: scheduleMs,
     result_wait_ms: durationMs,

@@ -148,7 +148,7 @@ export type Reattempt = {
  */
 export function recordReattempt(
   pool: Pool,
-  given: RecordRequest & { readonly route: Route },
+  given: RecordRequest & { readonly route: Omit<Route, 'can'> },
 ): Promise<Reattempt> {
   const failed = makeStorable(given);
   return pool.transaction(async (db) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { acceptWithinMs, type ProviderPolicy } from '../domain/policy.ts';
+import type { ProviderPolicy } from '../domain/policy.ts';
 import type { Connection } from './pool.ts';
 import { configIdOf } from './provider-configs.ts';
 import type { paymentRow } from './rows.ts';
@@ -45,7 +45,7 @@ export async function findObstacle(
     WHERE p.id = ${payment.id}`);
   if (!row.is_merchant_active) return { kind: 'switched_off', what: 'merchant' };
   if (!row.is_provider_active) return { kind: 'switched_off', what: 'provider' };
-  const isLate = row.late_ms > acceptWithinMs(payment.policy.charge);
+  const isLate = row.late_ms > payment.policy.charge.accept_within_ms;
   return isLate ? { kind: 'too_late' } : null;
 }
 
@@ -72,5 +72,5 @@ export async function isRefundLate(
         THEN created_at + ${policy.refund.result_wait_ms} * interval '1 millisecond'
         ELSE created_at END) * 1000)::bigint AS late_ms
     FROM refunds r WHERE id = ${refund.id}`);
-  return row.late_ms > acceptWithinMs(policy.refund);
+  return row.late_ms > policy.refund.accept_within_ms;
 }

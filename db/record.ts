@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { takenMinor } from '../domain/capture.ts';
+import { capturedMinor } from '../domain/capture.ts';
 import { lostMinor } from '../domain/dispute.ts';
 import type { RecordRequest, RecordResult } from '../domain/payment-record.ts';
 import { isClosed, next, type PaymentStatus } from '../domain/payment-states.ts';
@@ -166,7 +166,7 @@ async function updatePayment(
   const isPaid = to === 'succeeded' || to === 'authorized';
   const failure = failureAfter(toPayment(payment), outcome, isPaid);
   const isTaken = to === 'succeeded' && payment.status !== 'succeeded';
-  const captured = isTaken ? takenMinor(payment.amount, outcome) : payment.amount_captured;
+  const captured = isTaken ? capturedMinor(payment.amount, outcome) : payment.amount_captured;
   // A dispute may be told of, and lost, before the money itself is.
   const disputed = isTaken
     ? lostMinor(payment.disputes, payment.currency, captured)

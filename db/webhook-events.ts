@@ -90,7 +90,7 @@ const storedRow = webhookEventRow.extend({ duplicate_count: z.int() });
 /** Whether a callback names a payment or refund that was sent to whoever proved it. */
 export async function isAboutOurs(
   db: Connection,
-  { provider, account = null, workflowId }: SealedWebhookEvent,
+  { provider, account, workflowId }: SealedWebhookEvent,
 ): Promise<boolean> {
   return await db.exists(sql.typeAlias('id')`
     SELECT a.id FROM attempts a

@@ -11,21 +11,20 @@ export type CaptureMethod = (typeof CAPTURE_METHODS)[number];
  */
 export function mismatchOf(
   outcome: Outcome,
-  expected: Money,
-  captureMethod: CaptureMethod = 'automatic',
+  expected: Money & { readonly captureMethod?: CaptureMethod },
 ): 'payer' | 'amount' | 'currency' | null {
   if (outcome.payerMismatch) return 'payer';
   if (outcome.money === null) return null;
   if (outcome.money.currency !== expected.currency) return 'currency';
   const { amountMinor } = outcome.money;
-  const mayBePart = captureMethod === 'manual' && outcome.kind === 'succeeded';
+  const mayBePart = expected.captureMethod === 'manual' && outcome.kind === 'succeeded';
   // A capture takes something: 0 is no success, and less than 0 is no amount.
   const isPart = Number.isSafeInteger(amountMinor) && amountMinor > 0;
   const isWithin = mayBePart && isPart && amountMinor <= expected.amountMinor;
   return isWithin || amountMinor === expected.amountMinor ? null : 'amount';
 }
 
-/** What a success took: what the provider names, else the whole. A capture may take less. */
-export function takenMinor(amountMinor: number, outcome: Outcome | null): number {
+/** What a success captured: what the provider names, else the whole. A capture may take less. */
+export function capturedMinor(amountMinor: number, outcome: Outcome | null): number {
   return outcome?.money?.amountMinor ?? amountMinor;
 }

@@ -12,7 +12,7 @@ export type Decision = {
   readonly receipt: string | null;
   /**
    * What was captured; needed where a capture may take a part, and where the provider told of
-   * another amount. Null for the whole, and absent in decisions of before 0.3.0.
+   * another amount. Null or absent for the whole.
    */
   readonly amountMinor?: number | null;
 };

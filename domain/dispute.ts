@@ -6,8 +6,8 @@ export type Dispute = {
   /** The bank only asks so far: no money was taken, and a refund is one of the answers. */
   readonly isInquiry?: boolean;
   readonly amountMinor: number;
-  /** The payer's bank may count in another one; absent in what was stored before 0.3.0. */
-  readonly currency?: string;
+  /** The payer's bank may count in another one. */
+  readonly currency: string;
   readonly reason: string;
 };
 
@@ -43,7 +43,7 @@ export function lostMinor(
   capturedMinor: number,
 ): number {
   const lost = disputes.filter(({ status }) => status === 'lost');
-  if (lost.some((it) => (it.currency ?? currency) !== currency)) return capturedMinor;
+  if (lost.some((it) => it.currency !== currency)) return capturedMinor;
   const sum = lost.reduce((total, { amountMinor }) => total + Math.max(amountMinor, 0), 0);
   return Math.min(sum, capturedMinor);
 }

@@ -79,13 +79,6 @@ export function hashOfPaymentWorkflowId(workflowId: string): string | null {
   return WORKFLOW_ID.exec(workflowId)?.[1] ?? null;
 }
 
-/** One workflow at a time takes what reaches a payment whose own workflow has closed. */
-export function lateOutcomeWorkflowId(paymentWorkflow: string): string {
-  const hash = hashOfPaymentWorkflowId(paymentWorkflow);
-  if (hash === null) throw new RangeError(`${paymentWorkflow} is no payment's workflow id`);
-  return `late-outcome-${hash}`;
-}
-
 export function refundWorkflowId(hash: string): string {
   const id = `refund-${hash}`;
   if (!REFUND_WORKFLOW_ID.test(id)) throw new RangeError('a workflow id takes 32 hex digits');
@@ -95,11 +88,4 @@ export function refundWorkflowId(hash: string): string {
 /** The hash in a refund's workflow id; null for any other id. */
 export function hashOfRefundWorkflowId(workflowId: string): string | null {
   return REFUND_WORKFLOW_ID.exec(workflowId)?.[1] ?? null;
-}
-
-/** One workflow at a time takes what reaches a refund whose own workflow has closed. */
-export function lateRefundWorkflowId(refundWorkflow: string): string {
-  const hash = hashOfRefundWorkflowId(refundWorkflow);
-  if (hash === null) throw new RangeError(`${refundWorkflow} is no refund's workflow id`);
-  return `late-refund-${hash}`;
 }

@@ -1,16 +1,12 @@
 import { hashOfPaymentWorkflowId } from './id.ts';
-import type {
-  Payment,
-  PaymentInput,
-  ProviderAbilities,
-  RecoveryInput,
-  Standing,
-} from './payment.ts';
+import type { Payment, PaymentInput, ProviderAbilities, Standing } from './payment.ts';
 import type { Capabilities } from './provider.ts';
 import { receiptNeedOf } from './provider.ts';
-import type { LateRefundInput, Refund, RefundInput, RefundRecoveryInput } from './refund.ts';
+import type { Refund, RefundInput } from './refund.ts';
 
-/** What workflows are started with; the same from the API and from the sweeper. */
+type CapabilitiesOf = (provider: string) => Capabilities;
+
+/** What a payment's workflow is started with; the same from the API and from the sweeper. */
 export function paymentInput(payment: Payment, capabilitiesOf: CapabilitiesOf): PaymentInput {
   if (hashOfPaymentWorkflowId(payment.workflowId) === null) {
     throw new Error(`${payment.id} has a malformed workflow id`);
@@ -32,17 +28,46 @@ export function paymentInput(payment: Payment, capabilitiesOf: CapabilitiesOf): 
       ...route,
       can: abilitiesOf(capabilitiesOf(route.provider)),
     })),
-    ...(payment.status === 'created' ? {} : { standing: standingOf(payment) }),
-    ...(payment.waitingFor === 'resume' ? { isPaused: true } : {}),
   };
 }
 
-function standingOf(payment: Payment): Standing {
-  const { status, reviewReason, providerPaymentId, earlierProviderIds } = payment;
-  return { status, reviewReason, providerPaymentId, earlierProviderIds };
+/** What else is known when a workflow is reopened. */
+export type ReopenedAt = {
+  /** The time, since this room has no clock. */
+  readonly nowMs: number;
+  /** What shows that the row is older than its runs; null where nothing does. */
+  readonly lostHistory?: string | null;
+};
+
+/** What a payment's workflow is reopened with, whose last run has closed. */
+export function reopenedInput(
+  payment: Payment,
+  capabilitiesOf: CapabilitiesOf,
+  { nowMs, lostHistory = null }: ReopenedAt,
+): PaymentInput {
+  const { status, reviewReason, providerPaymentId, earlierProviderIds, waitUntil } = payment;
+  const standing: Standing = {
+    status,
+    reviewReason,
+    providerPaymentId,
+    earlierProviderIds,
+    leftMs: waitUntil === null ? null : Math.max(Date.parse(waitUntil) - nowMs, 0),
+    isPaused: payment.waitingFor === 'resume',
+    lostHistory,
+  };
+  return { ...paymentInput(payment, capabilitiesOf), standing };
 }
 
-type CapabilitiesOf = (provider: string) => Capabilities;
+/** What it is reopened with by a callback that finds no open run. */
+export function reopenedByCallback(
+  payment: Payment,
+  capabilitiesOf: CapabilitiesOf,
+  nowMs: number,
+): PaymentInput {
+  // A callback about what was never sent shows that the row does not know all.
+  const lostHistory = payment.status === 'created' ? 'a callback came for it' : null;
+  return reopenedInput(payment, capabilitiesOf, { nowMs, lostHistory });
+}
 
 export function refundInput(
   refund: Refund,
@@ -67,42 +92,17 @@ export function refundInput(
   };
 }
 
-export function lateRefundInput(
+/** What a refund's workflow is reopened with, whose last run has closed. */
+export function reopenedRefundInput(
   refund: Refund,
   payment: Payment,
   capabilities: Capabilities,
-): LateRefundInput {
+  known: { readonly isSent: boolean; readonly lostHistory?: string | null },
+): RefundInput {
   const { status, reviewReason, providerRefundId } = refund;
-  const input = refundInput(refund, payment, capabilities);
-  return { ...input, status, reviewReason, providerRefundId };
-}
-
-/** What takes late news of a payment also needs where it stands, be it that it was never sent. */
-export function lateInput(payment: Payment, capabilitiesOf: CapabilitiesOf): PaymentInput {
-  return { ...paymentInput(payment, capabilitiesOf), standing: standingOf(payment) };
-}
-
-/** What a payment is recovered with. @param nowMs the time, since this room has no clock. */
-export function recoveryInput(
-  payment: Payment,
-  capabilitiesOf: CapabilitiesOf,
-  nowMs: number,
-): RecoveryInput {
-  const { reviewReason, waitUntil } = payment;
-  const leftMs = waitUntil === null ? null : Math.max(Date.parse(waitUntil) - nowMs, 0);
-  return { ...paymentInput(payment, capabilitiesOf), reviewReason, leftMs };
-}
-
-/** The same for a refund. */
-export function refundRecoveryInput(
-  refund: Refund,
-  payment: Payment,
-  capabilities: Capabilities,
-  isSent: boolean,
-): RefundRecoveryInput {
-  const { providerRefundId, reviewReason } = refund;
-  const late = lateRefundInput(refund, payment, capabilities);
-  return { ...late, providerRefundId, reviewReason, isSent };
+  const { isSent, lostHistory = null } = known;
+  const standing = { status, reviewReason, providerRefundId, isSent, lostHistory };
+  return { ...refundInput(refund, payment, capabilities), standing };
 }
 
 function abilitiesOf(capabilities: Capabilities): ProviderAbilities {

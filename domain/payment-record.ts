@@ -46,6 +46,28 @@ export type RecordRequest = {
     readonly note: string | null;
   } | null;
 };
+/** A step that only notes something; what a step does beside that is put over it. */
+export const NOTE_ONLY = {
+  actor: 'workflow',
+  event: null,
+  outcome: null,
+  nextAction: null,
+  providerPaymentId: null,
+  reviewReason: null,
+  waitingFor: null,
+  waitMs: null,
+  webhook: null,
+} as const satisfies Partial<RecordRequest>;
+
+/** What the provider reported of the payment, and how it came here. */
+export type Report = {
+  readonly outcome: Outcome;
+  /** Makes the entry unique in the payment's trail. */
+  readonly key: string;
+  readonly cause: string;
+  /** The stored callback that reported it; null for an answer. */
+  readonly eventId: string | null;
+};
 /** The first attempt's entries have plain keys; each later attempt has its own. */
 export function attemptKey(ordinal: number, key: string): string {
   return ordinal === 1 ? key : `${ordinal}/${key}`;
@@ -66,7 +88,7 @@ export const CANCELED_UNSENT = {
 
 export type RecordResult = {
   readonly status: PaymentStatus;
-  /** Why it is in review; absent where it is not, and in results of earlier versions. */
+  /** Why it is in review; absent where it is not. */
   readonly reviewReason?: ReviewReason;
   /** Whether this step changed the status, now or when it was recorded before. */
   readonly changed: boolean;

@@ -18,44 +18,42 @@ export type PaymentInput = {
   readonly amountMinor: number;
   readonly currency: Currency;
   readonly policy: ProviderPolicy;
-  /** Absent in workflows started before 0.2.0. */
-  readonly captureMethod?: CaptureMethod;
-  readonly can?: ProviderAbilities;
-  /** Of the attempt that is to be sent first; 1 unless the workflow is built anew. */
-  readonly attemptOrdinal?: number;
+  readonly captureMethod: CaptureMethod;
+  readonly can: ProviderAbilities;
+  /** Of the current attempt, from 1. */
+  readonly attemptOrdinal: number;
   /** Where later attempts go, from the second on. */
-  readonly fallbacks?: readonly Route[];
-  /** Absent for a new payment, and in workflows started before 0.3.0. */
+  readonly fallbacks: readonly Route[];
+  /** Set for a run of a payment that had one before: such a run never sends a charge. */
   readonly standing?: Standing;
-  /** Whether an operator holds it, who paused it in an earlier run. */
-  readonly isPaused?: boolean;
   /** Absent: those of `domain/run-limits.ts`. */
   readonly limits?: RunLimits;
 };
 
-/** Where a payment stood when its workflow was built anew, or was started for late news. */
+/** Where a payment stands when a run of its workflow is reopened, or goes on as a new run. */
 export type Standing = {
   readonly status: PaymentStatus;
-  /** Why it was in review; absent in workflows that were started without it. */
-  readonly reviewReason?: ReviewReason | null;
+  readonly reviewReason: ReviewReason | null;
   /** The provider's id of the current attempt. */
   readonly providerPaymentId: string | null;
   /** Its ids of the attempts before; they may be of another provider. */
   readonly earlierProviderIds: readonly string[];
-};
-
-/** What a payment is taken up with whose own workflow ended before it did. */
-export type RecoveryInput = PaymentInput & {
-  readonly reviewReason: ReviewReason | null;
   /** How long the wait that it was in still lasts; null when it had no end. */
   readonly leftMs: number | null;
-  /** What shows that its row is older than its workflow: then no row proves that it was unsent. */
-  readonly lostHistory?: string;
-  /** Set where a run that had become long goes on: nothing was lost, and nothing is said of it. */
-  readonly continued?: {
-    /** See `Book`. */
-    readonly ordinals: Readonly<Record<'capture' | 'cancel', number>>;
-  };
+  /** Whether an operator paused it. */
+  readonly isPaused: boolean;
+  /** What shows that its row is older than its runs: then no row proves that it was unsent. */
+  readonly lostHistory: string | null;
+  /** Set where a run that had become long goes on as a new one: nothing was lost. */
+  readonly continued?: Continued;
+};
+
+/** What a run hands to the one that continues it. */
+export type Continued = {
+  /** Whether the run before was a reopened one. */
+  readonly wasReopened: boolean;
+  /** Which of our keys the next capture or cancel goes by. */
+  readonly ordinals: Readonly<Record<'capture' | 'cancel', number>>;
 };
 
 /** Which provider takes an attempt, with whose credentials, by which policy. */
@@ -63,7 +61,7 @@ export type Route = {
   readonly provider: string;
   readonly credentialsRef: string;
   readonly policy: ProviderPolicy;
-  readonly can?: ProviderAbilities;
+  readonly can: ProviderAbilities;
 };
 
 /** What the provider's capabilities mean for a workflow; in its input, so that replays agree. */
@@ -72,7 +70,7 @@ export type ProviderAbilities = {
   readonly looks_up_by_our_id: boolean;
   readonly cancel: boolean;
   readonly capture: boolean;
-  /** What a refund is made by; absent where there are none, and in workflows before 0.3.0. */
+  /** What a refund is made by; absent where there are none. */
   readonly refund_needs?: 'provider_payment_id' | 'provider_receipt';
 };
 

@@ -14,9 +14,9 @@ export type ProviderPolicy = {
     readonly deadline_ms: number;
     /**
      * How long after it was due a send may still be made: the first from the payment's creation on,
-     * a later one from its planned time. Absent in older policies: then 15 minutes.
+     * a later one from its planned time.
      */
-    readonly accept_within_ms?: number;
+    readonly accept_within_ms: number;
     /** How often a charge may be sent, after proofs that the sends before did nothing. */
     readonly max_sends: number;
     /** Pause before the second send, the third …; the last repeats. A longer Retry-After counts. */
@@ -47,14 +47,14 @@ export type ProviderPolicy = {
     readonly timeout_ms: number;
     readonly deadline_ms: number;
     /** As `charge.accept_within_ms`, from the refund's creation on. */
-    readonly accept_within_ms?: number;
+    readonly accept_within_ms: number;
     readonly max_sends: number;
     readonly resend_after_ms: readonly number[];
     /** How long we wait for the result of a refund that the provider took, or for a receipt. */
     readonly result_wait_ms: number;
     readonly lookup_every_ms: readonly number[];
   };
-  /** What failures mean; absent in the policies of payments made before 0.3.0. */
+  /** What failures mean, where that is not what `FAILURES` says. */
   readonly retry?: RetryRules;
   /** New attempts under the same payment, after declines whose rule in `retry` says `auto`. */
   readonly reattempt: {
@@ -120,13 +120,6 @@ export function retryRuleOf(
   if (isFinal) return { who: 'nobody' };
   const own = providerCode === null ? undefined : entryOf(retry?.by_provider_code, providerCode);
   return own ?? retry?.by_code?.[code] ?? { who: FAILURES[code].who };
-}
-
-const ACCEPT_WITHIN_MS = 15 * 60_000;
-
-/** How late a charge or refund may be sent: nobody expects it any more after that. */
-export function acceptWithinMs(limits: { readonly accept_within_ms?: number }): number {
-  return limits.accept_within_ms ?? ACCEPT_WITHIN_MS;
 }
 
 /** How long after its dispatch a charge may still be paid. */

@@ -121,28 +121,22 @@ export type RefundInput = {
   readonly receiptToLearn?: { readonly takenMinor: number };
   readonly policy: ProviderPolicy;
   readonly can: ProviderAbilities & { readonly looks_up_refunds: 'sync' | 'async' | 'none' };
+  /** Set for a run of a refund that had one before: such a run never sends the refund. */
+  readonly standing?: RefundStanding;
   /** Absent: those of `domain/run-limits.ts`. */
   readonly limits?: RunLimits;
 };
 
-/** What takes late news of a refund also needs where the refund stands. */
-export type LateRefundInput = RefundInput & {
+/** Where a refund stands when a run of its workflow is reopened, or goes on as a new run. */
+export type RefundStanding = {
   readonly status: RefundStatus;
-  /** Why it is in review; absent in workflows started before 0.3.0. */
-  readonly reviewReason?: RefundReviewReason | null;
-  /** The provider's id of it; absent in workflows that were started without it. */
-  readonly providerRefundId?: string | null;
-};
-
-/** What a refund is taken up with whose own workflow ended before it did. */
-export type RefundRecoveryInput = LateRefundInput & {
-  readonly providerRefundId: string | null;
   readonly reviewReason: RefundReviewReason | null;
+  readonly providerRefundId: string | null;
   /** Whether it may have reached the provider. */
   readonly isSent: boolean;
-  /** See RecoveryInput. */
-  readonly lostHistory?: string;
-  /** True where a run that had become long goes on: nothing was lost, and nothing is said of it. */
+  /** See `Standing`. */
+  readonly lostHistory: string | null;
+  /** True where a run that had become long goes on as a new one: nothing was lost. */
   readonly isContinued?: true;
 };
 
@@ -225,7 +219,7 @@ export type RefundRecordResult = {
   /** The receipt was not learned: another payment has it. */
   readonly isReceiptTaken?: true;
   readonly status: RefundStatus;
-  /** Why it is in review; absent where it is not, and in results of earlier versions. */
+  /** Why it is in review; absent where it is not. */
   readonly reviewReason?: RefundReviewReason;
   readonly changed: boolean;
   readonly refused: boolean;

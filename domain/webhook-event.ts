@@ -44,9 +44,9 @@ export type SealedWebhookEvent = {
   readonly provider: string;
   /**
    * Whose signature proved it, as a credentials reference without its version; null where a token
-   * in the address did. Absent in events that were on their way before 0.3.0.
+   * in the address did.
    */
-  readonly account?: string | null;
+  readonly account: string | null;
   readonly eventKey: string;
   readonly status: 'received' | 'parked' | 'applied';
   readonly workflowId: string | null;

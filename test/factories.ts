@@ -27,6 +27,7 @@ export const POLICY: ProviderPolicy = {
   charge: {
     timeout_ms: 20_000,
     deadline_ms: 600_000,
+    accept_within_ms: 900_000,
     max_sends: 3,
     resend_after_ms: [15_000, 60_000],
   },
@@ -38,6 +39,7 @@ export const POLICY: ProviderPolicy = {
   refund: {
     timeout_ms: 1_000,
     deadline_ms: 60_000,
+    accept_within_ms: 900_000,
     max_sends: 3,
     resend_after_ms: [1_000],
     result_wait_ms: 30_000,

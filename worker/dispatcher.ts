@@ -11,7 +11,7 @@ import {
 } from '../db/delivery-turns.ts';
 import type { Pool } from '../db/pool.ts';
 import type { DeliveryLimits, DeliveryPolicy } from '../domain/outgoing-event.ts';
-import { deliveryStart } from '../workflows/messages.ts';
+import { deliveryStart } from '../temporal/start.ts';
 
 const PAUSE_MS = 500;
 /** More may wait for the places that become free. */
@@ -86,7 +86,7 @@ async function start(
   policy: DeliveryPolicy,
 ): Promise<'started' | 'ended'> {
   try {
-    await temporal.workflow.start('deliver', deliveryStart({ deliveryId, policy }, run));
+    await temporal.workflow.start('webhookDelivery', deliveryStart({ deliveryId, policy }, run));
     return 'started';
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) return 'ended';

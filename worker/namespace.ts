@@ -8,8 +8,8 @@ import {
   ScheduleOverlapPolicy,
 } from '@temporalio/client';
 import type { SweepPolicy } from '../config/policies.ts';
+import { SEARCH_ATTRIBUTES } from '../temporal/search-attributes.ts';
 import { SWEEP_SCHEDULE_ID, TASK_QUEUE } from '../workflows/messages.ts';
-import { SEARCH_ATTRIBUTES } from '../workflows/search-attributes.ts';
 
 /** Numbers of temporal.api.enums.v1.IndexedValueType, and their names on the command line. */
 const INDEXED_VALUE_TYPES = { KEYWORD: 2, INT: 3 } as const;

@@ -1,7 +1,7 @@
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import {
   type ActivityDeps,
-  createBookActivities,
+  createDatabaseActivities,
   createDeliveryActivities,
   createProviderActivities,
 } from '../activities/index.ts';
@@ -52,7 +52,7 @@ export async function createWorkers(options: WorkersOptions): Promise<readonly W
     ...common,
     taskQueue: TASK_QUEUE,
     workflowBundle: options.bundle,
-    activities: createBookActivities(deps),
+    activities: createDatabaseActivities(deps),
     stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
     maxCachedWorkflows: 500,
     maxConcurrentWorkflowTaskExecutions: WORKFLOW_TASKS_AT_ONCE,

@@ -1,10 +1,9 @@
-import { patched, sleep } from '@temporalio/workflow';
+import { sleep } from '@temporalio/workflow';
 import { isOutcome, type LookupResult, type Outcome } from '../domain/outcome.ts';
-import type { PaymentInput } from '../domain/payment.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import { promptLifeMs, scheduleAt, scheduleFrom } from '../domain/policy.ts';
-import type { Book } from './book.ts';
-import { type Asked, askedOf, lookup } from './lookup.ts';
+import { lookup } from './lookup.ts';
+import type { PaymentRun } from './payment-run.ts';
 
 /** What the status query makes of a callback's success. */
 export type Checked =
@@ -22,22 +21,18 @@ const BELIEVED = { kind: 'believed' } as const;
  * callbacks may be forged. A prompt that rings confirms nothing; but a query that tells nothing
  * after the prompt's life is over does not reject the callback.
  */
-export async function checkCallback(
-  input: PaymentInput,
-  book: Book,
-  outcome: Outcome,
-): Promise<Checked> {
-  const from = input.policy.confirm_callback_from_minor;
-  const asked = askedOf(book, outcome.providerPaymentId);
-  const isChecked = outcome.kind === 'succeeded' && from !== null && input.amountMinor >= from;
-  if (!isChecked || asked.providerPaymentId === null || isClosed(book.status())) return BELIEVED;
-  const sinceMs = book.outSinceMs() ?? Date.now();
-  const untilMs = sinceMs + promptLifeMs(input.policy) + CLOCKS_DIFFER_MS;
+export async function checkCallback(run: PaymentRun, outcome: Outcome): Promise<Checked> {
+  const { policy, amountMinor } = run.input;
+  const from = policy.confirm_callback_from_minor;
+  const askedId = run.providerPaymentId ?? outcome.providerPaymentId;
+  const isChecked = outcome.kind === 'succeeded' && from !== null && amountMinor >= from;
+  if (!isChecked || askedId === null || isClosed(run.status)) return BELIEVED;
+  const sinceMs = run.sentSinceMs ?? Date.now();
+  const untilMs = sinceMs + promptLifeMs(policy) + CLOCKS_DIFFER_MS;
   const isLast = Date.now() >= untilMs;
-  const answer = await askNow(input, asked, isLast);
+  const answer = await askNow(run, askedId, isLast);
   const isDefinite = answer !== null && isOutcome(answer);
-  if (isDefinite || isLast || !patched('confirm-callback')) return judge(outcome, answer);
-  return { kind: 'unconfirmed', untilMs };
+  return isDefinite || isLast ? judge(outcome, answer) : { kind: 'unconfirmed', untilMs };
 }
 
 /**
@@ -45,42 +40,46 @@ export async function checkCallback(
  * is over. Then `apply` is due, as a message is.
  */
 export function confirmLater(
-  input: PaymentInput,
-  book: Book,
+  run: PaymentRun,
   { outcome, untilMs }: { readonly outcome: Outcome; readonly untilMs: number },
   apply: (checked: Checked) => Promise<void>,
 ): void {
-  const confirmation: Book['confirmation'] = { apply: null };
-  book.confirmation = confirmation;
+  const confirmation: PaymentRun['confirmation'] = { apply: null };
+  run.confirmation = confirmation;
   const end = (answer: LookupResult | null) => {
     confirmation.apply = () => {
-      book.confirmation = null;
+      run.confirmation = null;
       return apply(judge(outcome, answer));
     };
   };
+  const askedId = run.providerPaymentId ?? outcome.providerPaymentId;
   // What ends the workflow ends the questions too.
-  askUntil(input, askedOf(book, outcome.providerPaymentId), untilMs).then(end, () => undefined);
+  askUntil(run, askedId, untilMs).then(end, () => undefined);
 }
 
 async function askUntil(
-  input: PaymentInput,
-  asked: Asked,
+  run: PaymentRun,
+  askedId: string | null,
   untilMs: number,
 ): Promise<LookupResult | null> {
-  const { every_ms } = input.policy.lookup;
+  const { every_ms } = run.input.policy.lookup;
   await sleep(Math.max(Math.min(scheduleAt(every_ms, 0), untilMs - Date.now()), 1));
   const leftMs = untilMs - Date.now();
   const everyMs = scheduleFrom(every_ms, 1);
-  const answer = leftMs > 0 ? await lookup(input, asked, leftMs, { everyMs }) : null;
+  const answer = leftMs > 0 ? await lookup(run.input, askedId, leftMs, { everyMs }) : null;
   if (answer !== null) return answer;
   await sleep(Math.max(untilMs - Date.now(), 1));
-  return await askNow(input, asked, true);
+  return await askNow(run, askedId, true);
 }
 
 /** One question. @param isLast whether the prompt is over: then no code is too early to count. */
-function askNow(input: PaymentInput, asked: Asked, isLast: boolean): Promise<LookupResult | null> {
+function askNow(
+  { input }: PaymentRun,
+  askedId: string | null,
+  isLast: boolean,
+): Promise<LookupResult | null> {
   const windowMs = input.policy.lookup.timeout_ms * 2;
-  return lookup(input, asked, windowMs, { isOnce: true, isPromptOver: isLast });
+  return lookup(input, askedId, windowMs, { isOnce: true, isPromptOver: isLast });
 }
 
 function judge(outcome: Outcome, answer: LookupResult | null): Checked {

@@ -12,54 +12,50 @@ import {
   type RefundRecordRequest,
   refundFailure,
 } from '../domain/refund.ts';
-import { callOf } from './provider-queue.ts';
-import { keepEvent } from './proxies.ts';
-import { failRefund, type RefundBook } from './refund-book.ts';
-import type { RefundDesk } from './refund-desk.ts';
-import { applyRefundEvent } from './refund-news.ts';
+import { callOf, storeWebhookEvent } from './activities.ts';
+import { applyRefundEvent } from './refund-outcome.ts';
+import type { RefundRun } from './refund-run.ts';
 
 type ToLearn = NonNullable<RefundInput['receiptToLearn']>;
-type Untold = {
+type Unknown = {
   readonly code: Extract<RefundFailureCode, 'receipt_unknown' | 'misconfigured'>;
   readonly providerCode: string | null;
   readonly why: string;
-  /** The callback that told so, where one did. */
+  /** The callback that reported so, if any. */
   readonly webhook: RefundRecordRequest['webhook'];
 };
-type Told = { readonly receipt: string } | Untold;
+type Learned = { readonly receipt: string } | Unknown;
 
 /**
  * Learns the receipt that the refund is made by. Without it the refund fails, and nothing was sent:
  * its money is free for another try or another way.
- * @returns what to send; null when the refund has ended.
+ * @returns whether the refund is to be sent; false when it has ended.
  */
-export async function learnReceipt(
-  input: RefundInput,
-  toLearn: ToLearn,
-  book: RefundBook,
-  desk: RefundDesk,
-): Promise<RefundInput | null> {
-  const answer = await askForReceipt(input);
+export async function learnReceipt(run: RefundRun, toLearn: ToLearn): Promise<boolean> {
+  const answer = await askForReceipt(run.input);
   if (answer.kind !== 'asked') {
     const code = answer.kind === 'misconfigured' ? 'misconfigured' : 'receipt_unknown';
     const { providerCode, message: why } = answer;
-    await fail(book, { code, providerCode, why, webhook: null });
-    return null;
+    await fail(run, { code, providerCode, why, webhook: null });
+    return false;
   }
-  const waitMs = input.policy.refund.result_wait_ms;
-  await book.write({
+  const waitMs = run.input.policy.refund.result_wait_ms;
+  await run.record({
     key: 'receipt-asked',
     action: 'refund.receipt_asked',
     cause: 'no callback told the payment’s receipt: the provider was asked for it',
     waitingFor: 'callback',
     waitMs,
   });
-  desk.isAnswerable = true;
-  const told = await awaitReceipt(input, { ...toLearn, ...answer.question, waitMs }, book, desk);
-  if (book.status() !== 'pending') return null;
-  if ('receipt' in told) return { ...input, providerReceipt: told.receipt };
-  await fail(book, told);
-  return null;
+  run.isAnswerable = true;
+  const learned = await awaitReceipt(run, { ...toLearn, ...answer.question, waitMs });
+  if (run.status !== 'pending') return false;
+  if (!('receipt' in learned)) {
+    await fail(run, learned);
+    return false;
+  }
+  run.input = { ...run.input, providerReceipt: learned.receipt };
+  return true;
 }
 
 /** Harmless, so Temporal asks again as long as a send may take. */
@@ -93,28 +89,24 @@ async function askForReceipt(input: RefundInput): Promise<ReceiptAnswer> {
 
 type Asked = ToLearn & ReceiptQuestion & { readonly waitMs: number };
 
-async function awaitReceipt(
-  input: RefundInput,
-  asked: Asked,
-  book: RefundBook,
-  desk: RefundDesk,
-): Promise<Told> {
+async function awaitReceipt(run: RefundRun, asked: Asked): Promise<Learned> {
+  const { inbox } = run;
   const until = Date.now() + asked.waitMs;
-  while (book.status() === 'pending' && Date.now() < until) {
-    await desk.newsWithin(until - Date.now(), 'wait for the receipt');
-    for (let news = desk.takeEvent(); news !== undefined; news = desk.takeEvent()) {
-      const { event, eventId, unstored } = news;
+  while (run.status === 'pending' && Date.now() < until) {
+    await inbox.waitForMessage(until - Date.now(), 'wait for the receipt');
+    for (let it = inbox.takeEvent(); it !== undefined; it = inbox.takeEvent()) {
+      const { event, eventId, unstored } = it;
       if (event.kind !== 'receipt') {
-        await applyRefundEvent(input, book, news);
+        await applyRefundEvent(run, it);
         // The answer was perhaps this one: the question moves nothing, so it is asked again.
-        if (book.unclear.takeAsk()) await askForReceipt(input);
+        if (run.unclear.takeAsk()) await askForReceipt(run.input);
         continue;
       }
-      if (unstored !== null) await keepEvent(unstored);
+      if (unstored !== null) await storeWebhookEvent(unstored);
       const doubt = receiptDoubt(event, asked, asked.takenMinor);
       const { receipt, providerCode } = event;
       if (doubt === null && receipt !== null) {
-        return await keepReceipt(book, receipt, event, eventId);
+        return await recordReceipt(run, receipt, event, eventId);
       }
       const code = event.isMisconfigured ? 'misconfigured' : 'receipt_unknown';
       const why = doubt ?? event.message;
@@ -126,30 +118,30 @@ async function awaitReceipt(
   return { code: 'receipt_unknown', providerCode: null, why, webhook: null };
 }
 
-async function keepReceipt(
-  book: RefundBook,
-  told: string,
+async function recordReceipt(
+  run: RefundRun,
+  receipt: string,
   { providerCode }: ReceiptEvent,
   eventId: string,
-): Promise<Told> {
-  const { paymentReceipt, isReceiptTaken } = await book.write({
+): Promise<Learned> {
+  const { paymentReceipt, isReceiptTaken } = await run.record({
     key: `event/${eventId}`,
     action: 'refund.receipt_learned',
     actor: 'provider',
     cause: 'the provider told the payment’s receipt',
-    paymentReceipt: told,
+    paymentReceipt: receipt,
     webhook: { eventId, status: 'applied', note: null },
   });
   const why = 'the receipt that the provider told is of another payment';
   if (isReceiptTaken) return { code: 'receipt_unknown', providerCode, why, webhook: null };
-  return { receipt: paymentReceipt ?? told };
+  return { receipt: paymentReceipt ?? receipt };
 }
 
-async function fail(book: RefundBook, { code, providerCode, why, webhook }: Untold): Promise<void> {
+async function fail(run: RefundRun, { code, providerCode, why, webhook }: Unknown): Promise<void> {
   const text =
     code === 'misconfigured'
       ? why
       : `It is refunded by the payment’s receipt, which no callback told; asked for it: ${why}. Nothing was sent. When its late callback comes, refund it anew; else do it in the provider’s portal.`;
   const failure = refundFailure(code, providerCode, text);
-  await failRefund(book, { key: 'no-receipt', cause: why, failure, webhook });
+  await run.fail({ key: 'no-receipt', cause: why, failure, webhook });
 }

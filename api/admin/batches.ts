@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { newId } from '../../db/ids.ts';
 import { CONTROL_ACTIONS } from '../../domain/control.ts';
-import type { Batch } from '../batches.ts';
+import type { Batch } from '../../temporal/batches.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { requireProvider } from '../require-provider.ts';

@@ -7,13 +7,13 @@ import {
   faultOfDecision,
 } from '../../domain/decision.ts';
 import type { Currency } from '../../domain/money.ts';
+import type { UpdateAnswer } from '../../temporal/updates.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { Reply } from '../operation.ts';
 import { requireDone } from '../payments/actions.ts';
 import { positiveAmount, text } from '../schema.ts';
 import { objectOf } from '../shape.ts';
-import type { UpdateAnswer } from '../updates.ts';
 import { needsSecond, notIndependent } from './two-operators.ts';
 
 /** What an operator says about a payment or refund in review. */

@@ -8,7 +8,7 @@ import type { Payment } from '../../domain/payment.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { recoveryOf, VERIFY_RULES, verifyPayment } from '../payments/actions.ts';
+import { reopeningOf, VERIFY_RULES, verifyPayment } from '../payments/actions.ts';
 import { showExecution } from '../payments/execution.ts';
 import { listPage } from '../payments/list.ts';
 import { presentAuditEntry, presentPayment } from '../payments/present.ts';
@@ -143,7 +143,7 @@ export const adminPaymentOperations: readonly Operation[] = [
         operatorId: caller.operatorId,
         faultOf: () => faultOfReceipt(deps, payment, body.receipt),
         carryOut: (decided) =>
-          deps.engine.decidePayment(payment.workflowId, decided, recoveryOf(deps, payment)),
+          deps.engine.decidePayment(payment.workflowId, decided, reopeningOf(deps, payment)),
         show: async () => presentAdminPayment(deps, await requireAnyPayment(deps, payment.id)),
       });
     },

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { findAnyRefund, findRefundByWorkflow } from '../../db/refunds.ts';
 import { listRefundsInReview } from '../../db/review-queue.ts';
 import { isId } from '../../domain/id.ts';
-import { refundRecoveryInput } from '../../domain/inputs.ts';
+import { reopenedRefundInput } from '../../domain/inputs.ts';
 import type { Refund } from '../../domain/refund.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -91,19 +91,20 @@ export const adminRefundOperations: readonly Operation[] = [
         payment: null,
         operatorId: caller.operatorId,
         carryOut: (decided) =>
-          deps.engine.decideRefund(refund.workflowId, decided, () => loadRecovery(deps, refund)),
+          deps.engine.decideRefund(refund.workflowId, decided, () => loadReopening(deps, refund)),
         show: async () => presentRefund(await requireAnyRefund(deps, refund.id), deps.engine),
       });
     },
   }),
 ];
 
-/** What a refund in review is recovered with whose workflow is gone. */
-async function loadRecovery({ pool }: ApiDeps, { workflowId }: Refund) {
+/** What a refund in review is reopened with whose workflow has no open run. */
+async function loadReopening({ pool }: ApiDeps, { workflowId }: Refund) {
   const found = await findRefundByWorkflow(pool, workflowId);
   if (found?.refund.status !== 'needs_review') return null;
   const { refund, payment } = found;
-  return refundRecoveryInput(refund, payment, capabilitiesOf(payment.provider), true);
+  const capabilities = capabilitiesOf(payment.provider);
+  return reopenedRefundInput(refund, payment, capabilities, { isSent: true });
 }
 
 async function requireAnyRefund({ pool }: ApiDeps, id: string): Promise<Refund> {

@@ -5,9 +5,9 @@ import { createWarningLog, type Warning } from '../../config/warnings.ts';
 import { findDatabaseRisks } from '../../db/deployment.ts';
 import type { Pool } from '../../db/pool.ts';
 import { findSweepAge } from '../../db/sweep-rounds.ts';
+import type { Engine } from '../../temporal/engine.ts';
+import type { Fairness } from '../../temporal/fairness.ts';
 import { SWEEP_SCHEDULE_ID } from '../../workflows/messages.ts';
-import type { Engine } from '../engine.ts';
-import type { Fairness } from '../fairness.ts';
 
 /** How the deployment around this process is. */
 export type DeploymentState = {

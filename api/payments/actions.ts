@@ -1,14 +1,14 @@
 import { cancelUnsent } from '../../db/cancel-unsent.ts';
 import { findAnyPayment } from '../../db/payments.ts';
-import { recoveryInput } from '../../domain/inputs.ts';
+import { reopenedInput } from '../../domain/inputs.ts';
 import { formatMoney } from '../../domain/money.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { isClosed, type PaymentStatus } from '../../domain/payment-states.ts';
 import type { RefundStatus } from '../../domain/refund-states.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
+import type { LoadReopening, UpdateAnswer } from '../../temporal/updates.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError, faulty, isProblemCode } from '../errors.ts';
-import type { LoadRecovery, UpdateAnswer } from '../updates.ts';
 import { refuseStep } from './limits.ts';
 
 /**
@@ -22,7 +22,7 @@ export async function cancelPayment(deps: ApiDeps, payment: Payment): Promise<vo
     void deps.engine.cancelPayment(payment.workflowId, async () => null);
     return;
   }
-  const answer = await deps.engine.cancelPayment(payment.workflowId, recoveryOf(deps, payment));
+  const answer = await deps.engine.cancelPayment(payment.workflowId, reopeningOf(deps, payment));
   const standing = await reread(deps, payment, answer);
   if (standing.status !== 'canceled') requireDone('canceled', standing, answer);
 }
@@ -51,7 +51,7 @@ export async function capturePayment(
   const answer = await deps.engine.capturePayment(
     payment.workflowId,
     amountMinor,
-    recoveryOf(deps, payment),
+    reopeningOf(deps, payment),
   );
   const standing = await reread(deps, payment, answer);
   if (!isCapturedBy(standing, amountMinor)) requireDone('captured', standing, answer);
@@ -77,7 +77,7 @@ export async function verifyPayment(deps: ApiDeps, payment: Payment): Promise<Ve
     const detail = `it is ${payment.status}: the provider is not asked on request any more. If the payer was charged all the same, a late callback or our own question some minutes and a day after the end brings the payment to review; before that, look for it in the provider’s portal`;
     throw new ApiError('payment_closed', detail);
   }
-  const answer = await deps.engine.verifyPayment(payment.workflowId, recoveryOf(deps, payment));
+  const answer = await deps.engine.verifyPayment(payment.workflowId, reopeningOf(deps, payment));
   const standing = await reread(deps, payment, answer);
   if (!HAS_ENDED.includes(standing.status)) requireDone('verified', standing, answer);
   const ended = `it was ${standing.status} before the provider was asked`;
@@ -90,15 +90,15 @@ export type Verification = { readonly asked: boolean; readonly reason: string };
 const NOTHING_TO_ASK = 'it has succeeded: there is nothing to ask';
 
 /**
- * What a payment is recovered with whose workflow is gone. One that was not sent yet is not: its
- * workflow is started by its first request or by the sweeper.
+ * What a payment is reopened with whose workflow has no open run. One that was not sent yet is not:
+ * its workflow is started by its first request or by the sweeper.
  */
-export function recoveryOf({ pool }: ApiDeps, { id }: Payment): LoadRecovery {
+export function reopeningOf({ pool }: ApiDeps, { id }: Payment): LoadReopening {
   return async () => {
     const payment = await findAnyPayment(pool, id);
     const isOpen = payment !== null && !isClosed(payment.status);
     if (!isOpen || payment.status === 'created') return null;
-    return recoveryInput(payment, capabilitiesOf, Date.now());
+    return reopenedInput(payment, capabilitiesOf, { nowMs: Date.now() });
   };
 }
 

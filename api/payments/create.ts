@@ -9,7 +9,7 @@ import {
 import { insertWithinPhoneLimit } from '../../db/phone-limits.ts';
 import type { Vault } from '../../db/vault.ts';
 import { paymentWorkflowId } from '../../domain/id.ts';
-import { paymentInput } from '../../domain/inputs.ts';
+import { paymentInput, reopenedInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { type Provider, ringsPhones } from '../../domain/provider.ts';
 import { capabilitiesOf, PROVIDER_NAMES } from '../../providers/index.ts';
@@ -159,7 +159,11 @@ export function startPayment(
   payment: Payment,
   waitMs: number,
 ): Promise<boolean> {
-  return engine.startPayment(paymentInput(payment, capabilitiesOf), waitMs);
+  const input =
+    payment.status === 'created'
+      ? paymentInput(payment, capabilitiesOf)
+      : reopenedInput(payment, capabilitiesOf, { nowMs: Date.now() });
+  return engine.startPayment(input, waitMs);
 }
 
 function workflowIdOf(vault: Vault, merchantId: string, idempotencyKey: string): string {

@@ -1,13 +1,11 @@
 import type { z } from 'zod';
 import { findUnclearCause } from '../../db/audit.ts';
 import { countWaitingBefore } from '../../db/waiting-charges.ts';
-import { lateOutcomeWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
-import { isClosed } from '../../domain/payment-states.ts';
 import { spellOut } from '../../domain/policy.ts';
 import { REVIEWS, type ReviewGuide } from '../../domain/review.ts';
 import type { ApiDeps } from '../deps.ts';
-import { explainTurn, explainWait, findRunning, presentRunning } from '../execution.ts';
+import { explainTurn, explainWait, presentWorkflow } from '../execution.ts';
 import type { executionShape } from './shape.ts';
 
 const COUNTED_MAX = 1_000;
@@ -19,8 +17,7 @@ export async function showExecution(
 ): Promise<z.input<typeof executionShape>> {
   const { pool, engine } = deps;
   const { workflowId, status, provider } = payment;
-  const lateId = isClosed(status) ? null : lateOutcomeWorkflowId(workflowId);
-  const running = await findRunning(engine, workflowId, lateId);
+  const execution = await engine.describe(workflowId);
   const isOverdue = payment.waitUntil !== null && Date.parse(payment.waitUntil) < Date.now();
   const asks = payment.waitingFor === 'callback' && isOverdue;
   const waitingFor = asks ? 'lookup' : payment.waitingFor;
@@ -28,7 +25,7 @@ export async function showExecution(
   const isPast = asks || (isOverdue && waitingFor === 'review');
   const turn = await explainTurn(
     deps,
-    running,
+    execution,
     () => Promise.resolve(provider),
     () => tellBefore(pool, payment),
   );
@@ -44,7 +41,7 @@ export async function showExecution(
     waiting_for: waitingFor,
     explanation: explanation.filter((it) => it !== null).join(' '),
     wait_until: isPast ? null : payment.waitUntil,
-    ...presentRunning(engine, running),
+    ...presentWorkflow(engine, workflowId, execution),
     policy: spellOut(payment.policy),
   };
 }

@@ -73,7 +73,7 @@ function refundStatusOf({ amountRefundedMinor, amountCapturedMinor }: Payment) {
 }
 
 function presentDispute(dispute: Dispute) {
-  const { providerDisputeId, status, amountMinor, currency = null, reason } = dispute;
+  const { providerDisputeId, status, amountMinor, currency, reason } = dispute;
   const is_inquiry = dispute.isInquiry === true;
   return { id: providerDisputeId, status, is_inquiry, amount: amountMinor, currency, reason };
 }

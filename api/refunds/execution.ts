@@ -1,12 +1,11 @@
 import type { z } from 'zod';
 import { findUnclearCause } from '../../db/audit.ts';
 import { findAnyPayment } from '../../db/payments.ts';
-import { lateRefundWorkflowId } from '../../domain/id.ts';
 import type { Refund } from '../../domain/refund.ts';
 import { isRefundClosed } from '../../domain/refund-states.ts';
 import { REFUND_REVIEWS } from '../../domain/review.ts';
 import type { ApiDeps } from '../deps.ts';
-import { explainTurn, explainWait, findRunning, presentRunning } from '../execution.ts';
+import { explainTurn, explainWait, presentWorkflow } from '../execution.ts';
 import type { refundExecutionShape } from './shape.ts';
 
 /** Why a refund is where it is, and what comes next. */
@@ -17,9 +16,8 @@ export async function showRefundExecution(
   const { pool, engine } = deps;
   const { workflowId, status, waitingFor, paymentId, reviewReason } = refund;
   const guide = reviewReason === null ? null : REFUND_REVIEWS[reviewReason];
-  const lateId = isRefundClosed(status) ? null : lateRefundWorkflowId(workflowId);
-  const running = await findRunning(engine, workflowId, lateId);
-  const turn = await explainTurn(deps, running, async () => {
+  const execution = await engine.describe(workflowId);
+  const turn = await explainTurn(deps, execution, async () => {
     const payment = await findAnyPayment(pool, paymentId);
     return payment?.provider ?? 'the provider';
   });
@@ -36,7 +34,7 @@ export async function showRefundExecution(
     waiting_for: waitingFor,
     explanation: explanation.filter((it) => it !== null).join(' '),
     wait_until: refund.waitUntil,
-    ...presentRunning(engine, running),
+    ...presentWorkflow(engine, workflowId, execution),
   };
 }
 

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { formatMoney } from '../../domain/money.ts';
 import { REFUND_FAILURES, type Refund } from '../../domain/refund.ts';
 import { isRefundClosed } from '../../domain/refund-states.ts';
-import type { Engine } from '../engine.ts';
+import type { Engine } from '../../temporal/engine.ts';
 import type { refundShape } from './shape.ts';
 
 export function presentRefund(refund: Refund, engine: Engine): z.input<typeof refundShape> {

@@ -2,7 +2,7 @@ import { recordAccountEvent } from '../../db/account-events.ts';
 import { findLatePayment, findLateRefund, isForWorkflow } from '../../db/late-news.ts';
 import type { WebhookEvent } from '../../db/rows.ts';
 import { awaitDelivery, markDelivered, markWebhookEvent } from '../../db/webhook-events.ts';
-import { lateInput, lateRefundInput } from '../../domain/inputs.ts';
+import { reopenedByCallback, reopenedRefundInput } from '../../domain/inputs.ts';
 import {
   isAccountEvent,
   isRefundEvent,
@@ -11,7 +11,7 @@ import {
   type StoredEvent,
 } from '../../domain/webhook-event.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
-import type { Delivery } from '../../workflows/delivery.ts';
+import type { Delivery } from '../../temporal/deliver-callback.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { Callback, Channel } from './channel.ts';
@@ -59,7 +59,7 @@ export async function takeCallback(
 /** It is told once: the merchant or we have to set the endpoint's version, and nothing is lost. */
 function tellOtherVersion(
   { metrics, log }: ApiDeps,
-  { provider, account = null }: SealedWebhookEvent,
+  { provider, account }: SealedWebhookEvent,
   version: string | undefined,
 ): void {
   if (version === undefined || account === null) return;
@@ -97,7 +97,7 @@ async function handToTemporal(deps: ApiDeps, sealed: SealedWebhookEvent): Promis
       event !== null &&
       workflowId !== null &&
       (await deliver(deps, { id, event, workflowId, unstored: sealed }, UNKNOWN)) === 'delivered';
-    if (!isSignalled) await deps.engine.keepCallback(sealed);
+    if (!isSignalled) await deps.engine.storeCallback(sealed);
     return { event_id: id, payment_id: null, workflow_id: workflowId, fate: 'kept_by_temporal' };
   } catch (error) {
     deps.log.error({ err: error, event_id: id }, 'a callback could be kept nowhere');
@@ -182,13 +182,15 @@ async function passToWhom(
       payment: async () => {
         if (isRefundEvent(event)) return 'unknown';
         const payment = await findLatePayment(callbackPool, workflowId, event);
-        return typeof payment === 'string' ? payment : lateInput(payment, capabilitiesOf);
+        if (typeof payment === 'string') return payment;
+        return reopenedByCallback(payment, capabilitiesOf, Date.now());
       },
       refund: async () => {
         if (!isRefundEvent(event)) return 'unknown';
         const found = await findLateRefund(callbackPool, workflowId, event);
         if (typeof found === 'string') return found;
-        return lateRefundInput(found.refund, found.payment, capabilities);
+        const { refund, payment } = found;
+        return reopenedRefundInput(refund, payment, capabilities, { isSent: true });
       },
     },
   );

@@ -55,7 +55,7 @@ export class ExpiredToken extends ApiError {
 
 /** What an account signs of nobody’s payment, and nobody can read, has one row for all. */
 async function inOneRow(db: Connection, sealed: SealedWebhookEvent): Promise<SealedWebhookEvent> {
-  const { account = null, event, workflowId } = sealed;
+  const { account, event, workflowId } = sealed;
   if (account === null || workflowId === null || !isUnreadable(event)) return sealed;
   if (await isAboutOurs(db, sealed)) return sealed;
   return { ...sealed, eventKey: `${account}:${malformedKey(null)}` };

@@ -72,7 +72,7 @@ describe('a callback that Temporal holds', () => {
       `ALTER TABLE webhook_events ADD CONSTRAINT of_this_test CHECK (${rule}) NOT VALID`,
     );
   const keep = (event: SealedWebhookEvent, attempt = 1) =>
-    new MockActivityEnvironment({ attempt }).run(() => pen().keepEvent(event));
+    new MockActivityEnvironment({ attempt }).run(() => pen().storeWebhookEvent(event));
   const listRows = () =>
     database.queryAsOwner<{ status: string; body_cipher: Buffer; event: unknown; error: string }>(
       'SELECT * FROM webhook_events',
@@ -114,7 +114,7 @@ describe('a callback that Temporal holds', () => {
     );
     const readOnly = await database.openAnotherPool();
     const keeping = new MockActivityEnvironment().run(() =>
-      createRecord({ pool: readOnly }).keepEvent(makeWebhookEvent()),
+      createRecord({ pool: readOnly }).storeWebhookEvent(makeWebhookEvent()),
     );
     const { error, history } = await thrownBy(keeping);
     expect(error).toMatchObject({ type: 'not_written', nonRetryable: false });

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
+import { createCaptureAndCancel } from '../../activities/capture-cancel.ts';
 import { createLookup } from '../../activities/lookup.ts';
-import { createSettlement } from '../../activities/settlement.ts';
 import { newId } from '../../db/ids.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import { openCredentials, referTo, saveProviderConfig } from '../../db/provider-configs.ts';
@@ -88,7 +88,7 @@ async function run(
 ): Promise<unknown> {
   const hold = earlierHold ?? (await openHold());
   const deps = { pool: database.pool, clientFor, refundCallbackUrls: () => ({}) };
-  const activities = { ...createSettlement(deps), ...createLookup(deps) };
+  const activities = { ...createCaptureAndCancel(deps), ...createLookup(deps) };
   const asked = { provider: 'cpay', credentialsRef, timeoutMs: 5_000, everyMs: [60_000] };
   const money = { ...hold, amountMinor: 10_000, currency: 'KES', ...asked } as const;
   const refund = { refundId: newId('refund'), workflowId: 'refund-1', providerRefundId: null };

@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { createSettlement, type SettlementInput } from '../../activities/settlement.ts';
+import { type CaptureInput, createCaptureAndCancel } from '../../activities/capture-cancel.ts';
 import { ProviderError, type ProviderErrorKind } from '../../domain/error.ts';
 import type { CaptureRequest, ProviderClient } from '../../domain/provider.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const INPUT: SettlementInput = {
+const INPUT: CaptureInput = {
   paymentId: 'pay_1',
   workflowId: 'payment-1',
   attemptOrdinal: 2,
@@ -39,7 +39,7 @@ async function capture(attempt: number, fails: ProviderErrorKind | null, input =
     },
     close: () => Promise.resolve(),
   } satisfies ProviderClient;
-  const { capture: run } = createSettlement({
+  const { capture: run } = createCaptureAndCancel({
     pool: database.pool,
     clientFor: () => Promise.resolve(client),
   });

@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { answerTimeOf } from '../../api/answer-time.ts';
 import type { ApiDeps } from '../../api/deps.ts';
-import { createEngine } from '../../api/engine.ts';
 import { createLog } from '../../config/log.ts';
 import { readPolicies } from '../../config/policies.ts';
 import type { Pool } from '../../db/pool.ts';
 import { paymentInput } from '../../domain/inputs.ts';
 import { capabilitiesOf, POLICY_DEFAULTS } from '../../providers/index.ts';
 import { pickPort } from '../../sandbox/ports.ts';
+import { createEngine } from '../../temporal/engine.ts';
 import { storePaymentIn } from '../factories.ts';
 import { openTestApi, type TestApi } from './server.ts';
 

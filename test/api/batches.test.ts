@@ -1,5 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
-import { createEngine } from '../../api/engine.ts';
+import { createEngine } from '../../temporal/engine.ts';
 import { keepLog } from '../kept-log.ts';
 import { temporalAddress } from '../temporal.ts';
 

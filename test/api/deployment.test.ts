@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
-import { createEngine } from '../../api/engine.ts';
 import { watchDeployment } from '../../api/health/deployment.ts';
 import { createLog } from '../../config/log.ts';
 import { readPolicies } from '../../config/policies.ts';
@@ -10,6 +9,7 @@ import { type DatabaseSettings, risksOf } from '../../db/deployment.ts';
 import { markSweepRound } from '../../db/sweep-rounds.ts';
 import { paymentInput } from '../../domain/inputs.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
+import { createEngine } from '../../temporal/engine.ts';
 import { storePaymentIn } from '../factories.ts';
 import { keepLog } from '../kept-log.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
@@ -185,7 +185,9 @@ test('a start that Temporal refuses says in the log what the namespace lacks', a
     'search_attributes_missing',
     'schedule_missing',
   ]);
-  expect(missing[0]?.detail).toContain('PaymentId, MerchantId, Provider, Currency, AmountMinor');
+  expect(missing[0]?.detail).toContain(
+    'PaymentId, MerchantId, Provider, Currency, AmountMinor, WaitingFor',
+  );
   const payment = await storePaymentIn(api.pool, 'created');
   expect(await engine.startPayment(paymentInput(payment, capabilitiesOf), 10_000)).toBe(false);
   expect(lines()).toEqual([

@@ -1,19 +1,19 @@
-import type { Batches } from '../../api/batches.ts';
-import type { Engine } from '../../api/engine.ts';
-import type { Execution } from '../../api/execution.ts';
-import type { Fairness } from '../../api/fairness.ts';
-import type { UpdateAnswer } from '../../api/updates.ts';
 import type { Warning } from '../../config/warnings.ts';
 import type { Control } from '../../domain/control.ts';
 import type { Decision } from '../../domain/decision.ts';
 import type { PaymentInput } from '../../domain/payment.ts';
-import type { LateRefundInput, RefundInput } from '../../domain/refund.ts';
+import type { RefundInput } from '../../domain/refund.ts';
 import type {
   DeliveredEvent,
   DeliveredRefundEvent,
   SealedWebhookEvent,
 } from '../../domain/webhook-event.ts';
-import type { Delivery, LoadLate } from '../../workflows/delivery.ts';
+import type { Batches } from '../../temporal/batches.ts';
+import type { Delivery, LoadReopened } from '../../temporal/deliver-callback.ts';
+import type { Execution } from '../../temporal/describe.ts';
+import type { Engine } from '../../temporal/engine.ts';
+import type { Fairness } from '../../temporal/fairness.ts';
+import type { UpdateAnswer } from '../../temporal/updates.ts';
 
 /** `runs`: each workflow is open. `closed`: each has ended. `away`: Temporal does not answer. */
 export type Workflows = 'runs' | 'closed' | 'away';
@@ -41,7 +41,7 @@ export type ScriptedEngine = Engine & {
     readonly event: DeliveredRefundEvent;
   }[];
   /** What was started to take late news. */
-  readonly late: (PaymentInput | LateRefundInput)[];
+  readonly late: (PaymentInput | RefundInput)[];
   readonly updates: (readonly [name: string, workflowId: string, amountMinor?: number])[];
   readonly decided: { readonly workflowId: string; readonly decision: Decision }[];
   /** Callbacks that no running workflow could take. */
@@ -113,16 +113,16 @@ export function createScriptedEngine(): ScriptedEngine {
       engine.decided.push({ workflowId, decision });
       return Promise.resolve(engine.update);
     },
-    deliver(workflowId, event, loadLate) {
+    deliver(workflowId, event, load) {
       engine.delivered.push({ workflowId, event });
-      return deliver(engine, loadLate);
+      return deliver(engine, load);
     },
-    deliverRefund(workflowId, event, loadLate) {
+    deliverRefund(workflowId, event, load) {
       engine.deliveredRefunds.push({ workflowId, event });
-      return deliver(engine, loadLate);
+      return deliver(engine, load);
     },
     ...createScriptedBatches(() => engine),
-    keepCallback(event) {
+    storeCallback(event) {
       if (engine.workflows === 'away') return Promise.reject(new Error('Temporal is away'));
       engine.held.push(event);
       return Promise.resolve();
@@ -150,13 +150,13 @@ function answer(
   return Promise.resolve(engine.update);
 }
 
-async function deliver<I extends PaymentInput | LateRefundInput>(
+async function deliver<I extends PaymentInput | RefundInput>(
   engine: ScriptedEngine,
-  loadLate: LoadLate<I>,
+  load: LoadReopened<I>,
 ): Promise<Delivery> {
   if (engine.workflows === 'away') throw new Error('Temporal is away');
   if (engine.workflows === 'runs') return 'delivered';
-  const late = await loadLate();
+  const late = await load();
   if (typeof late === 'string') return late;
   engine.late.push(late);
   return 'delivered';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
-import { createFairnessCheck, readAnswer } from '../../api/fairness.ts';
+import { createFairnessCheck, readAnswer } from '../../temporal/fairness.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
 
 /** Whether Temporal lets merchants take turns, as the API learns it. */

@@ -1,8 +1,8 @@
 import { nextActionOf } from '../../api/payments/next-action.ts';
-import type { UpdateAnswer } from '../../api/updates.ts';
 import { makeApiKey } from '../../db/api-key.ts';
 import { ensureApiKey } from '../../db/merchants.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
+import type { UpdateAnswer } from '../../temporal/updates.ts';
 import { MERCHANT, makeOutcome, recordEvent, storePaymentIn } from '../factories.ts';
 import { openTestApi, type Send, type TestApi } from './server.ts';
 import { takePaymentsIn } from './takers.ts';

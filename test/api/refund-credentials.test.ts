@@ -1,5 +1,5 @@
 import { findRefundByWorkflow } from '../../db/refunds.ts';
-import { lateRefundInput, refundInput, refundRecoveryInput } from '../../domain/inputs.ts';
+import { refundInput, reopenedRefundInput } from '../../domain/inputs.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import { TEST_CERTIFICATE } from '../../providers/mpesa/simulator/test-key.ts';
 import { storePaymentIn } from '../factories.ts';
@@ -71,10 +71,9 @@ test('a refund keeps what it began with, whoever starts or recovers it', async (
   const can = capabilitiesOf('mpesa');
   const inputs = [
     refundInput(row, paid, can),
-    lateRefundInput(row, paid, can),
-    refundRecoveryInput(row, paid, can, true),
+    reopenedRefundInput(row, paid, can, { isSent: true }),
   ];
-  expect(inputs.map(({ credentialsRef }) => credentialsRef)).toEqual([second, second, second]);
+  expect(inputs.map(({ credentialsRef }) => credentialsRef)).toEqual([second, second]);
 });
 
 test('another account gives nothing back of this one', async () => {

@@ -1,7 +1,7 @@
 import { findLatePayment, findLateRefund } from '../../db/late-news.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import { recordRefund } from '../../db/record-refund.ts';
-import { lateRefundInput, paymentInput } from '../../domain/inputs.ts';
+import { reopenedInput, reopenedRefundInput } from '../../domain/inputs.ts';
 import { refundFailed, refundFailure } from '../../domain/refund.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
@@ -26,7 +26,8 @@ test('of a payment in review it is told why', async () => {
   const found = await findLatePayment(database.pool, workflowId, makeOutcome('declined'));
   if (typeof found === 'string') throw new Error(`it was ${found}`);
   const standing = { status: 'needs_review', reviewReason: 'no_answer' };
-  expect(paymentInput(found, capabilitiesOf)).toMatchObject({ standing });
+  const input = reopenedInput(found, capabilitiesOf, { nowMs: Date.now() });
+  expect(input).toMatchObject({ standing });
 });
 
 test('of a refund in review it is told why', async () => {
@@ -45,6 +46,9 @@ test('of a refund in review it is told why', async () => {
   const failed = refundFailed(refundFailure('declined'));
   const found = await findLateRefund(database.pool, refund.workflowId, failed);
   if (typeof found === 'string') throw new Error(`it was ${found}`);
-  const input = lateRefundInput(found.refund, found.payment, capabilitiesOf('mpesa'));
-  expect(input).toMatchObject({ status: 'needs_review', reviewReason: 'no_answer' });
+  const capabilities = capabilitiesOf('mpesa');
+  const known = { isSent: true };
+  const input = reopenedRefundInput(found.refund, found.payment, capabilities, known);
+  const standing = { status: 'needs_review', reviewReason: 'no_answer' };
+  expect(input).toMatchObject({ standing });
 });

@@ -218,6 +218,7 @@ test('a dispute is shown on its payment, and a late "open" does not undo its end
     providerPaymentId: payment.providerPaymentId ?? '',
     status: 'open',
     amountMinor: 10_000,
+    currency: 'KES',
     reason: 'fraudulent',
   } as const;
   const found = { eventId: 'evt_1', provider: payment.provider, account: null, dispute };

@@ -6,7 +6,7 @@ import type { Pool } from '../../db/pool.ts';
 import { record } from '../../db/record.ts';
 import { listOpenSurplus, resolveSurplus } from '../../db/surplus.ts';
 import { insertWebhookEvent } from '../../db/webhook-events.ts';
-import { paymentInput } from '../../domain/inputs.ts';
+import { reopenedInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
@@ -130,7 +130,8 @@ test('a payment knows the ids of the attempts before, and so does its workflow',
   await recordReattempt(pool, { ...failed, route: { provider, credentialsRef, policy } });
   const second = await reread(pool, payment);
   expect(second.earlierProviderIds).toEqual(['pi_1']);
-  expect(paymentInput(second, capabilitiesOf).standing).toEqual({
+  const reopened = reopenedInput(second, capabilitiesOf, { nowMs: Date.now() });
+  expect(reopened.standing).toMatchObject({
     status: 'processing',
     reviewReason: null,
     providerPaymentId: null,

@@ -230,6 +230,7 @@ const DISPUTE = {
   providerPaymentId: 'pi_1',
   status: 'open',
   amountMinor: 10_000,
+  currency: 'KES',
   reason: 'fraudulent',
 } as const;
 const parkDispute = async (age: string) => {

@@ -5,7 +5,6 @@ import {
   ID_PREFIXES,
   type IdKind,
   isId,
-  lateOutcomeWorkflowId,
   makeId,
   paymentWorkflowId,
 } from '../../domain/id.ts';
@@ -108,16 +107,9 @@ test('a workflow id gives back the hash it was made of', () => {
   );
 });
 
-test('a late outcome has one workflow id for each payment, and it is no payment’s', () => {
-  const late = lateOutcomeWorkflowId(paymentWorkflowId(HASH));
-  expect(late).toBe(`late-outcome-${HASH}`);
-  expect(hashOfPaymentWorkflowId(late)).toBeNull();
-});
-
 const NO_HASHES = ['', 'order-1', HASH.slice(1), `${HASH}0`, HASH.toUpperCase(), `${HASH}\n`];
 
 test.each(NO_HASHES)('%j makes no workflow id', (text) => {
   expect(() => paymentWorkflowId(text)).toThrow(RangeError);
   expect(hashOfPaymentWorkflowId(`payment-${text}`)).toBeNull();
-  expect(() => lateOutcomeWorkflowId(`payment-${text}`)).toThrow(RangeError);
 });

@@ -155,7 +155,7 @@ const CAPTURES = [
 test.each(CAPTURES)('a payment captured by hand: %s with %s: %s', (kind, amountMinor, mismatch) => {
   const outcome = makeOutcome(kind, { money: { amountMinor, currency: 'KES' } });
   const expected = { amountMinor: 10_000, currency: 'KES' } as const;
-  expect(mismatchOf(outcome, expected, 'manual')).toBe(mismatch);
+  expect(mismatchOf(outcome, { ...expected, captureMethod: 'manual' })).toBe(mismatch);
 });
 
 test('an amount is believed only when it is the very same', () => {

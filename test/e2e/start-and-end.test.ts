@@ -61,7 +61,7 @@ test('a callback that comes before PostgreSQL is kept by Temporal', async () => 
   const connection = await Connection.connect({ address });
   const { workflow } = new Client({ connection });
   const { type, status } = await workflow.getHandle(`callback-${id}`).describe();
-  expect([type, status.name]).toEqual(['keep', 'RUNNING']);
+  expect([type, status.name]).toEqual(['storeCallback', 'RUNNING']);
   await workflow.getHandle(`callback-${id}`).terminate();
   await connection.close();
 }, 60_000);

@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SWEEP_SCHEDULE_ID } from '../../workflows/messages.ts';
 import { payByCard, readCardBook } from './cards.ts';
+import { openOperatorIn } from './operators.ts';
 import { openShop, type PaymentBody, type Shop } from './shop.ts';
 
 /** What the sweeper finds when a workflow has ended before its payment did. */
@@ -67,6 +70,68 @@ it.concurrent('a hold whose workflow was terminated can still be captured, once'
   expect(taken.map(({ amountMinor }) => amountMinor)).toEqual([3_000]);
 }, 120_000);
 
+async function listRuns(query: string): Promise<readonly string[]> {
+  const runs: string[] = [];
+  for await (const { runId } of shop.temporal.workflow.list({ query })) runs.push(runId);
+  return runs;
+}
+/** @param view one of docs/deployment.md. */
+const untilListed = ({ workflow }: PaymentBody, view: string) =>
+  until(
+    async () => (await listRuns(`${view} AND WorkflowId = '${workflow.id}'`))[0] ?? null,
+    `it is in the view ${view}`,
+  );
+
+/** Starts a new run of the workflow from the end of its first task, as an operator does. */
+async function reset({ workflow: { id: workflowId } }: PaymentBody, runId: string) {
+  const { workflow, workflowService } = shop.temporal;
+  const { events } = await workflow.getHandle(workflowId, runId).fetchHistory();
+  const firstTask = events?.find((event) => event.workflowTaskCompletedEventAttributes);
+  await workflowService.resetWorkflowExecution({
+    namespace: shop.world.details().temporal_namespace,
+    workflowExecution: { workflowId, runId },
+    reason: 'a test',
+    workflowTaskFinishEventId: firstTask?.eventId ?? null,
+    requestId: randomUUID(),
+  });
+}
+
+it('whoever reopens a payment at the same moment, there is one open run', async () => {
+  await shop.control('stripe', 'PATCH', 'settings', { webhook: 'send' });
+  const { body } = await payByCard(shop, 'stripe', { capture_method: 'manual' });
+  await shop.until(body.id, ['authorized']);
+  const { id: workflowId } = body.workflow;
+  const first = await shop.temporal.workflow.getHandle(workflowId).describe();
+  const operator = await openOperatorIn(shop);
+  const event = await until(async () => {
+    const query = 'SELECT id FROM webhook_events WHERE payment_id = $1 LIMIT 1';
+    return (await shop.db.query(query, [body.id])).rows[0] ?? null;
+  }, 'a callback of it is stored');
+  const listOpen = () => listRuns(`WorkflowId = '${workflowId}' AND ExecutionStatus = 'Running'`);
+  await untilListed(body, `WaitingFor = 'capture' AND ExecutionStatus = 'Running'`);
+  const replay = `admin/webhook-events/${event.id}/replay`;
+  for (let round = 0; round < 3; round += 1) {
+    await terminate(body);
+    await age(body);
+    await Promise.all([
+      shop.temporal.schedule.getHandle(SWEEP_SCHEDULE_ID).trigger(),
+      shop.send('POST', `payments/${body.id}/verify`, {}),
+      operator('POST', replay, { reason: 'the run was lost' }),
+      reset(body, first.runId),
+    ]);
+    const open = await until(async () => {
+      const found = await listOpen();
+      return found.length > 0 ? found : null;
+    }, 'one opens it');
+    expect(open).toHaveLength(1);
+  }
+  const captured = await shop.send('POST', `payments/${body.id}/capture`, { amount: 3_000 });
+  expect([captured.status, captured.body.status]).toEqual([200, 'succeeded']);
+  const { taken } = await readCardBook(shop, 'stripe', body.id);
+  expect(taken.map(({ amountMinor }) => amountMinor)).toEqual([3_000]);
+  expect(await listOpen()).toEqual([]);
+}, 120_000);
+
 it('each round of the sweeper has an end, so that none holds up the next for ever', async () => {
   const ends: number[] = [];
   const query = `WorkflowType = 'sweep'`;
@@ -81,6 +146,7 @@ it('each round of the sweeper has an end, so that none holds up the next for eve
 // The last: a round that is lost with Temporal holds the next one up for a while.
 it('a late success in review holds nothing up: what was kept meanwhile is delivered', async () => {
   const reviewed = await makeLateSuccess();
+  await untilListed(reviewed, `WaitingFor STARTS_WITH 'review_' AND ExecutionStatus = 'Running'`);
   await age(reviewed);
   const phone = shop.phone();
   const { body } = await shop.pay(phone);

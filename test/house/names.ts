@@ -4,7 +4,7 @@ import type { ReadFile, Rule } from './rule.ts';
 // Everything that may stand at the top; a newcomer reads this list as the map.
 // biome-ignore format: table, grouped by kind
 const rootEntries: ReadonlySet<string> = new Set([
-  'domain', 'config', 'workflows', 'activities', 'providers', 'db', 'api', 'worker', 'client', 'sandbox', 'bench',
+  'domain', 'config', 'workflows', 'temporal', 'activities', 'providers', 'db', 'api', 'worker', 'client', 'sandbox', 'bench',
   'web', 'cli', 'docs', 'scripts', 'test', '.ci',
   'README.md', 'CHANGELOG.md', 'STYLE.md', 'LICENSE',
   'package.json', 'package-lock.json', 'tsconfig.json', 'biome.json', 'knip.json',

@@ -1,10 +1,10 @@
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { createOutageLog } from '../../config/outage-log.ts';
+import { SEARCH_ATTRIBUTES } from '../../temporal/search-attributes.ts';
 import { ensureNamespace, type NamespaceParts } from '../../worker/namespace.ts';
 import { createWatch } from '../../worker/watch.ts';
 import { SWEEP_SCHEDULE_ID } from '../../workflows/messages.ts';
-import { SEARCH_ATTRIBUTES } from '../../workflows/search-attributes.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { keepLog } from '../kept-log.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
@@ -66,12 +66,16 @@ test('what is lost while the worker runs comes back without a restart', async ()
   const { log, outage, isAdded } = openLog();
   const watch = createWatch(parts, { pool: database.pool, own: [] }, { log, outage }, 20);
   await watch.look();
-  await until(async () => (await hasSchedule()) && (await listAttributes()).length === 5);
+  await until(
+    async () => (await hasSchedule()) && (await listAttributes()).length === NAMES.length,
+  );
   const ending = new AbortController();
   const running = watch.run(ending.signal);
   await handle.delete();
   await operator.removeSearchAttributes({ namespace, searchAttributes: NAMES.slice(0, 2) });
-  await until(async () => (await hasSchedule()) && (await listAttributes()).length === 5);
+  await until(
+    async () => (await hasSchedule()) && (await listAttributes()).length === NAMES.length,
+  );
   await until(() => isAdded(SWEEP_SCHEDULE_ID));
   await until(() => isAdded('PaymentId'));
   ending.abort();
@@ -107,7 +111,7 @@ test.each([7, 12])(
     const [attributes, schedule] = faults;
     expect(attributes?.code).toBe('search_attributes_missing');
     expect(attributes?.detail).toContain(
-      `temporal operator search-attribute create --namespace refused-${code} --name PaymentId --type Keyword --name MerchantId --type Keyword --name Provider --type Keyword --name Currency --type Keyword --name AmountMinor --type Int`,
+      `temporal operator search-attribute create --namespace refused-${code} --name PaymentId --type Keyword --name MerchantId --type Keyword --name Provider --type Keyword --name Currency --type Keyword --name AmountMinor --type Int --name WaitingFor --type Keyword`,
     );
     expect(schedule?.code).toBe('schedule_missing');
     expect(schedule?.detail).toContain('temporal schedule create --namespace');

@@ -3,12 +3,12 @@ import { failure, ProviderError } from '../../domain/error.ts';
 import type { ChargeResult } from '../../domain/outcome.ts';
 import type { PaymentInput } from '../../domain/payment.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
+import { paymentStart } from '../../temporal/start.ts';
 import {
   cancelUpdate,
   captureUpdate,
   FIRST_STATE_UPDATE_ID,
   firstStateUpdate,
-  paymentStart,
   providerEventSignal,
   verifyUpdate,
 } from '../../workflows/messages.ts';
@@ -166,7 +166,7 @@ describe('a held payment', () => {
 
   it.each([
     ['canceled', 'canceled', 'payment.callback_unclear'],
-    ['authorized', 'needs_review', 'payment.settled'],
+    ['authorized', 'needs_review', 'payment.late_outcome'],
   ] as const)(
     'that is told of again while it is let go is asked about: %s',
     async (said, status, action) => {

@@ -1,7 +1,16 @@
 import type { LookupResult } from '../../domain/outcome.ts';
 import { policy } from '../../providers/mpesa/policy.ts';
-import { lateOutcomeStart, paymentStart, providerEventSignal } from '../../workflows/messages.ts';
-import { delivered, openStage, outcome, PENDING, STANDING, type Stage } from './stage.ts';
+import { paymentStart } from '../../temporal/start.ts';
+import { providerEventSignal } from '../../workflows/messages.ts';
+import {
+  delivered,
+  lateEvent,
+  openStage,
+  outcome,
+  PENDING,
+  STANDING,
+  type Stage,
+} from './stage.ts';
 import { untilIdle } from './test-server.ts';
 
 /** From an amount on, a callback of success counts when the status query says so too. */
@@ -94,8 +103,10 @@ it('of a payment that lost its workflow as well', async () => {
     CONFIRMED,
   );
   story.status = 'processing';
-  const start = lateOutcomeStart({ ...input, standing: STANDING }, SUCCESS);
-  const handle = await stage.env.client.workflow.signalWithStart('lateOutcome', start);
-  expect(await handle.result()).toEqual({ status: 'needs_review' });
-  expect(story.entries.at(-1)?.reviewReason).toBe('contradiction');
+  const start = lateEvent({ ...input, standing: STANDING }, SUCCESS);
+  const handle = await stage.env.client.workflow.signalWithStart('payment', start);
+  while (story.status === 'processing') await stage.env.sleep('1s');
+  expect(story.status).toBe('needs_review');
+  expect(story.entries.map(({ reviewReason }) => reviewReason)).toContain('contradiction');
+  await handle.terminate();
 });

@@ -3,13 +3,12 @@ import type { ControlAction } from '../../domain/control.ts';
 import { ProviderError } from '../../domain/error.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
 import { policy } from '../../providers/mpesa/policy.ts';
+import { paymentReopen, paymentStart } from '../../temporal/start.ts';
 import {
   cancelUpdate,
   captureUpdate,
   controlSignal,
-  paymentStart,
   providerEventSignal,
-  recoveryStart,
   verifyUpdate,
 } from '../../workflows/messages.ts';
 import {
@@ -177,8 +176,8 @@ test('a payment whose run is lost while it is paused stays paused', async () => 
     lookup: () => outcome('declined'),
   });
   story.status = 'processing';
-  const found = { ...input, standing: STANDING, isPaused: true, reviewReason: null, leftMs: null };
-  const handle = await stage.env.client.workflow.start('recoverPayment', recoveryStart(found));
+  const found = { ...input, standing: { ...STANDING, isPaused: true } };
+  const handle = await stage.env.client.workflow.start('payment', paymentReopen(found));
   await stage.env.sleep('3d');
   expect([story.questions, story.status]).toEqual([0, 'processing']);
   await handle.signal(controlSignal, { action: 'resume', by: 'opr_1', reason: 'it is back' });

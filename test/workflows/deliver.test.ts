@@ -5,8 +5,9 @@ import { readPolicies } from '../../config/policies.ts';
 import { insertTestDelivery, resendDelivery } from '../../db/deliveries.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import type { Pool } from '../../db/pool.ts';
+import { deliveryStart } from '../../temporal/start.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
-import { DELIVERY_TASK_QUEUE, deliveryStart } from '../../workflows/messages.ts';
+import { DELIVERY_TASK_QUEUE } from '../../workflows/messages.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { MERCHANT, storeEndpoint, VAULT } from '../factories.ts';
 import { type Hook, openHook, saying } from '../hook.ts';
@@ -76,7 +77,10 @@ async function startWorkers(pool: Pool): Promise<readonly Worker[]> {
 
 /** Runs one delivery to its end; as many days as that takes are over in a moment. */
 async function runToEnd(deliveryId: string, run: number) {
-  await env.client.workflow.execute('deliver', deliveryStart({ deliveryId, policy: POLICY }, run));
+  await env.client.workflow.execute(
+    'webhookDelivery',
+    deliveryStart({ deliveryId, policy: POLICY }, run),
+  );
   const [row] = await database.queryAsOwner<Row>(
     'SELECT id, status, attempt_count FROM deliveries WHERE id = $1',
     [deliveryId],

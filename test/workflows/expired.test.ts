@@ -3,8 +3,9 @@ import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { RecordRequest } from '../../domain/payment-record.ts';
 import { policy } from '../../providers/mpesa/policy.ts';
+import { paymentStart } from '../../temporal/start.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
-import { paymentStart, TASK_QUEUE } from '../../workflows/messages.ts';
+import { TASK_QUEUE } from '../../workflows/messages.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
 import { makePaymentInput } from './stage.ts';
 

@@ -2,7 +2,8 @@ import { ProviderError } from '../../domain/error.ts';
 import type { Outcome } from '../../domain/outcome.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
 import { policy as mpesa } from '../../providers/mpesa/policy.ts';
-import { paymentStart, providerEventSignal } from '../../workflows/messages.ts';
+import { paymentStart } from '../../temporal/start.ts';
+import { providerEventSignal } from '../../workflows/messages.ts';
 import {
   chargeFailure,
   delivered,

@@ -3,11 +3,11 @@ import { type WorkflowHandle, WorkflowUpdateFailedError } from '@temporalio/clie
 import { ProviderError, type ProviderErrorKind } from '../../domain/error.ts';
 import type { ChargeResult, LookupResult } from '../../domain/outcome.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
+import { paymentStart } from '../../temporal/start.ts';
 import {
   cancelUpdate,
   captureUpdate,
   decideUpdate,
-  paymentStart,
   providerEventSignal,
 } from '../../workflows/messages.ts';
 import {

@@ -3,10 +3,17 @@ import type { ReviewReason, Standing } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
 import type { DeliveredEvent } from '../../domain/webhook-event.ts';
-import { lateOutcomeStart } from '../../workflows/messages.ts';
-import { delivered, openStage, outcome, PENDING, type Stage } from './stage.ts';
+import {
+  delivered,
+  lateEvent,
+  openStage,
+  outcome,
+  PENDING,
+  STANDING,
+  type Stage,
+} from './stage.ts';
 
-/** Callbacks of a payment whose own workflow was lost before the payment's end. */
+/** Callbacks of a payment whose run was lost before the payment's end: they reopen it. */
 let stage: Stage;
 beforeAll(async () => {
   stage = await openStage();
@@ -14,13 +21,11 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 const standing = (status: PaymentStatus, reviewReason: ReviewReason | null = null): Standing => ({
+  ...STANDING,
   status,
   reviewReason,
-  providerPaymentId: outcome('succeeded').providerPaymentId,
-  earlierProviderIds: [],
 });
 
-/** Its run ends: what is left open is the sweeper's to recover. */
 async function arrive(
   stands: Standing,
   event: DeliveredEvent['event'],
@@ -30,60 +35,87 @@ async function arrive(
   const script = { charge: () => PENDING, lookup: () => answer };
   const { input, story } = stage.prepare(script, policy, { standing: stands });
   story.status = stands.status;
-  const start = lateOutcomeStart(input, delivered(event));
-  const handle = await stage.env.client.workflow.signalWithStart('lateOutcome', start);
-  return { result: await handle.result(), story };
+  const start = lateEvent(input, delivered(event));
+  const handle = await stage.env.client.workflow.signalWithStart('payment', start);
+  return { handle, story };
 }
 
 const UNPRICED = outcome('succeeded', { money: null });
 
 // table
 it.each([
-  ['says nothing', null],
-  ['says that it was declined', outcome('declined')],
-])('a success that names no amount takes nothing while the provider %s', async (_what, answer) => {
-  const { result, story } = await arrive(standing('processing'), UNPRICED, answer);
-  expect(result).toEqual({ status: 'processing' });
-  expect(story.entries).toMatchObject([
-    { action: 'payment.callback_unclear', event: null, outcome: null, waitingFor: 'lookup' },
-  ]);
-});
+  ['says nothing', null, 'needs_review'],
+  ['says that it was declined', outcome('declined'), 'failed'],
+  ['says that it was paid', UNPRICED, 'succeeded'],
+] as const)(
+  'a success that names no amount, where the provider %s, is %s by that',
+  async (_what, answer, status) => {
+    const { handle, story } = await arrive(standing('processing'), UNPRICED, answer);
+    while (story.status === 'processing') await stage.env.sleep('1m');
+    expect(story.status).toBe(status);
+    expect(story.entries.slice(0, 2)).toMatchObject([
+      { action: 'payment.recovered' },
+      { action: 'payment.callback_unclear', event: null, outcome: null, waitingFor: 'lookup' },
+    ]);
+    expect(story.sends).toBe(0);
+    await handle.terminate().catch(() => undefined);
+  },
+);
 
-it('a success of the right amount counts', async () => {
-  const { result } = await arrive(standing('processing'), outcome('succeeded'));
-  expect(result).toEqual({ status: 'succeeded' });
+it('a success of the right amount counts, and nobody is asked', async () => {
+  const { handle, story } = await arrive(standing('processing'), outcome('succeeded'));
+  expect(await handle.result()).toEqual({ status: 'succeeded' });
+  expect([story.sends, story.questions]).toEqual([0, 0]);
 });
 
 it('a success that the policy’s check contradicts needs review', async () => {
   const policy = { confirm_callback_from_minor: 5_000 };
-  const stands = standing('processing');
-  const { result, story } = await arrive(stands, outcome('succeeded'), outcome('declined'), policy);
-  expect(result).toEqual({ status: 'needs_review' });
-  expect(story.entries).toMatchObject([
-    { reviewReason: 'contradiction', webhook: { status: 'parked' } },
-  ]);
+  const said = outcome('declined');
+  const { handle, story } = await arrive(
+    standing('processing'),
+    outcome('succeeded'),
+    said,
+    policy,
+  );
+  while (story.status === 'processing') await stage.env.sleep('1s');
+  expect(story.entries[1]).toMatchObject({
+    reviewReason: 'contradiction',
+    webhook: { status: 'parked' },
+  });
+  await handle.terminate();
 });
 
-it('a wrong amount needs review', async () => {
+it('a wrong amount needs review, and a person can decide', async () => {
   const wrong = outcome('succeeded', { money: { amountMinor: 5, currency: 'KES' } });
-  const { result, story } = await arrive(standing('processing'), wrong);
-  expect(result).toEqual({ status: 'needs_review' });
-  // Its wait is over, so that the sweeper takes it up and a person can decide.
-  expect(story.entries).toMatchObject([
-    { reviewReason: 'amount_mismatch', outcome: null, waitingFor: 'review', waitMs: 0 },
-  ]);
+  const { handle, story } = await arrive(standing('processing'), wrong);
+  while (story.status === 'processing') await stage.env.sleep('1s');
+  expect(story.entries[1]).toMatchObject({
+    reviewReason: 'amount_mismatch',
+    outcome: null,
+    waitingFor: 'review',
+  });
+  expect((await handle.describe()).status.name).toBe('RUNNING');
+  await handle.terminate();
 });
 
 it('a decline ends it, and opens no attempt that nobody here would send', async () => {
-  const again = { who: 'payer', after_ms: 1, auto: true } as const;
-  const retry = { by_code: { insufficient_funds: again } };
+  const retry = { by_code: { insufficient_funds: { who: 'payer', auto: true } } } as const;
   const reattempt = { max_attempts: 3, fallback: [] };
-  const { result, story } = await arrive(standing('processing'), outcome('declined'), null, {
+  const { handle, story } = await arrive(standing('processing'), outcome('declined'), null, {
     retry,
     reattempt,
   });
-  expect(result).toEqual({ status: 'failed' });
-  expect(story.entries.map(({ event }) => event)).toEqual(['declined']);
+  expect(await handle.result()).toEqual({ status: 'failed' });
+  expect(story.entries.map(({ event }) => event)).toEqual([null, 'declined']);
+});
+
+it('of what was never sent sends nothing, and a person looks', async () => {
+  const lostHistory = 'a callback came for it';
+  const noise = { ...outcome('declined'), kind: 'pending', message: 'busy' } as const;
+  const { handle, story } = await arrive({ ...standing('created'), lostHistory }, noise);
+  while (story.status === 'created') await stage.env.sleep('1s');
+  expect([story.status, story.sends]).toEqual(['needs_review', 0]);
+  await handle.terminate();
 });
 
 // table
@@ -95,6 +127,8 @@ it.each([
   ['amount_mismatch', 'declined', 'needs_review'],
   ['contradiction', 'declined', 'needs_review'],
 ] as const)('in review for %s, %s makes it %s', async (reason, kind, status) => {
-  const { result } = await arrive(standing('needs_review', reason), outcome(kind));
-  expect(result).toEqual({ status });
+  const { handle, story } = await arrive(standing('needs_review', reason), outcome(kind));
+  while (story.entries.length < 2) await stage.env.sleep('1s');
+  expect(story.status).toBe(status);
+  await handle.terminate().catch(() => undefined);
 });

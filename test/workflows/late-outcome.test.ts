@@ -4,13 +4,14 @@ import type { PaymentInput } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
 import type { DeliveredEvent } from '../../domain/webhook-event.ts';
-import { decideUpdate, lateOutcomeStart, providerEventSignal } from '../../workflows/messages.ts';
+import { decideUpdate, providerEventSignal } from '../../workflows/messages.ts';
 import {
   delivered,
+  lateEvent,
   openStage,
   outcome,
   PENDING,
-  PROVIDER_PAYMENT_ID,
+  STANDING,
   type Stage,
 } from './stage.ts';
 
@@ -30,8 +31,8 @@ async function arrive(
   const script = { charge: () => PENDING, lookup: () => answer };
   const { input, story } = stage.prepare(script, policy, changes);
   story.status = status;
-  const start = lateOutcomeStart(input, event);
-  const handle = await stage.env.client.workflow.signalWithStart('lateOutcome', start);
+  const start = lateEvent(input, event, status);
+  const handle = await stage.env.client.workflow.signalWithStart('payment', start);
   return { input, handle, story };
 }
 
@@ -78,8 +79,8 @@ describe('a callback after the payment’s workflow has closed', () => {
     const failed = { ...by, decision: 'failed' } as const;
     expect(await first.handle.executeUpdate(decideUpdate, { args: [failed] })).toBe('failed');
     await first.handle.result();
-    const start = lateOutcomeStart(first.input, delivered(success));
-    const again = await stage.env.client.workflow.signalWithStart('lateOutcome', start);
+    const start = lateEvent(first.input, delivered(success));
+    const again = await stage.env.client.workflow.signalWithStart('payment', start);
     await stage.env.sleep('1h');
     expect(first.story.status).toBe('needs_review');
     const paid = { ...by, decision: 'succeeded' } as const;
@@ -239,8 +240,7 @@ describe('a callback after the payment’s workflow has closed', () => {
 
   it('is parked when another amount is told of a payment that has succeeded', async () => {
     const wrong = outcome('succeeded', { money: { amountMinor: 5, currency: 'KES' } });
-    const stands = { providerPaymentId: PROVIDER_PAYMENT_ID, earlierProviderIds: [] };
-    const standing = { status: 'succeeded', ...stands } as const;
+    const standing = { ...STANDING, status: 'succeeded' } as const;
     const { handle, story } = await arrive('succeeded', delivered(wrong), null, {}, { standing });
     expect(await handle.result()).toEqual({ status: 'succeeded' });
     expect(story.entries).toMatchObject([{ event: null, webhook: { status: 'parked' } }]);

@@ -5,7 +5,8 @@ import { attemptReference } from '../../domain/id.ts';
 import { paymentInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
-import { controlSignal, paymentStart } from '../../workflows/messages.ts';
+import { paymentStart } from '../../temporal/start.ts';
+import { controlSignal } from '../../workflows/messages.ts';
 import {
   MERCHANT,
   POLICY,

@@ -5,7 +5,6 @@ import { DefaultLogger } from '@temporalio/worker';
 import { createSweep } from '../../activities/sweep.ts';
 import { recordRefund } from '../../db/record-refund.ts';
 import { recordRefundDispatch } from '../../db/refund-dispatch.ts';
-import { lateOutcomeWorkflowId, lateRefundWorkflowId } from '../../domain/id.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { refundFailed, refundFailure } from '../../domain/refund.ts';
@@ -59,7 +58,7 @@ const makeDue = ({ id }: { id: string }, table = 'payments') =>
 async function lookBack(payment: Payment): Promise<Payment> {
   await makeDue(payment);
   await stage.sweep();
-  const id = lateOutcomeWorkflowId(payment.workflowId);
+  const id = payment.workflowId;
   const handle = stage.temporal.workflow.getHandle(id);
   for (let tries = 0; tries < 800; tries += 1) {
     const { status } = await reread(stage.pool, payment);
@@ -81,7 +80,7 @@ it.each(['failed', 'canceled'] as const)('a payment that %s is asked about, twic
   expect((await lookBack(payment)).status).toBe(to);
   expect(await dueOf(payment)).toEqual({ after_ms: null, count: 2 });
   expect(stage.asksOf(payment)).toBe(2);
-  const late = stage.temporal.workflow.getHandle(lateOutcomeWorkflowId(payment.workflowId));
+  const late = stage.temporal.workflow.getHandle(payment.workflowId);
   expect((await late.describe()).historyLength).toBeLessThanOrEqual(12);
   // Nothing found leaves no trace.
   expect(await stage.actionsOf(payment)).toEqual(story);
@@ -217,5 +216,5 @@ it('a refund that failed after it was sent is asked about, and may be found', as
     await sleep(25);
   }
   expect(await statusOf()).toEqual({ status: 'needs_review', review_reason: 'late_success' });
-  await stage.env.client.workflow.getHandle(lateRefundWorkflowId(workflowId)).terminate();
+  await stage.env.client.workflow.getHandle(workflowId).terminate();
 });

@@ -1,23 +1,24 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import type { Inconclusive } from '../../domain/outcome.ts';
 import type { RefundInput, RefundResult } from '../../domain/refund.ts';
-import {
-  controlSignal,
-  lateOutcomeStart,
-  paymentStart,
-  providerEventSignal,
-  recoveryStart,
-  refundEventSignal,
-  refundRecoveryStart,
-  refundStart,
-} from '../../workflows/messages.ts';
+import { paymentReopen, paymentStart, refundReopen, refundStart } from '../../temporal/start.ts';
+import { controlSignal, providerEventSignal, refundEventSignal } from '../../workflows/messages.ts';
 import {
   PENDING as ACCEPTED,
   delivered as deliveredRefund,
   openRefundStage,
+  REFUND_STANDING,
   type RefundStage,
 } from './refund-stage.ts';
-import { delivered, openStage, outcome, PENDING, STANDING, type Stage } from './stage.ts';
+import {
+  delivered,
+  lateEvent,
+  openStage,
+  outcome,
+  PENDING,
+  STANDING,
+  type Stage,
+} from './stage.ts';
 
 /**
  * The policy's schedule counts from question to question. Messages that settle nothing neither
@@ -58,17 +59,14 @@ type Asked = {
   readonly sleep: (ms: number) => Promise<void>;
 };
 
-async function askPayment(kind: 'payment' | 'recoverPayment', beforeMs: number): Promise<Asked> {
+async function askPayment(kind: 'payment' | 'reopened', beforeMs: number): Promise<Asked> {
   const { input, story } = payments.prepare({ charge: () => PENDING, lookup: () => null });
   const { workflow } = payments.env.client;
-  if (kind === 'recoverPayment') story.status = 'processing';
+  if (kind === 'reopened') story.status = 'processing';
   const handle =
     kind === 'payment'
       ? await workflow.start('payment', paymentStart(input))
-      : await workflow.start(
-          'recoverPayment',
-          recoveryStart({ ...input, standing: STANDING, reviewReason: null, leftMs: null }),
-        );
+      : await workflow.start('payment', paymentReopen({ ...input, standing: STANDING }));
   await payments.env.sleep(beforeMs);
   return {
     handle,
@@ -79,17 +77,17 @@ async function askPayment(kind: 'payment' | 'recoverPayment', beforeMs: number):
   };
 }
 
-async function askRefund(kind: 'refund' | 'recoverRefund', beforeMs: number): Promise<Asked> {
+async function askRefund(kind: 'refund' | 'reopened', beforeMs: number): Promise<Asked> {
   const script = { refund: () => ACCEPTED, lookupRefund: () => null };
   const { input, story } = refunds.prepare(script, {}, ASYNC);
   const { workflow } = refunds.env.client;
-  const recovered = { providerRefundId: 're_1', reviewReason: null, isSent: true } as const;
+  const recovered = { status: 'pending', providerRefundId: 're_1' } as const;
   const handle =
     kind === 'refund'
       ? await workflow.start('refund', refundStart(input))
       : await workflow.start(
-          'recoverRefund',
-          refundRecoveryStart({ ...input, status: 'pending', ...recovered }),
+          'refund',
+          refundReopen({ ...input, standing: { ...REFUND_STANDING, ...recovered } }),
         );
   await refunds.env.sleep(beforeMs);
   return {
@@ -111,13 +109,13 @@ const LOOPS = [
   { loop: 'a payment that waits for its callback', open: () => askPayment('payment', 2 * SECOND_MS), tellMs: 1 * SECOND_MS, most: 1 },
   { loop: 'a payment that is asked about', open: () => askPayment('payment', 35 * SECOND_MS), tellMs: 1 * SECOND_MS, most: 2 },
   { loop: 'a payment in review', open: () => askPayment('payment', 20 * MINUTE_MS), tellMs: 10 * MINUTE_MS, most: 4 },
-  { loop: 'a recovered payment', open: () => askPayment('recoverPayment', 1 * SECOND_MS), tellMs: 1 * SECOND_MS, most: 2 },
-  { loop: 'a recovered payment in review', open: () => askPayment('recoverPayment', 20 * MINUTE_MS), tellMs: 10 * MINUTE_MS, most: 4 },
+  { loop: 'a recovered payment', open: () => askPayment('reopened', 1 * SECOND_MS), tellMs: 1 * SECOND_MS, most: 2 },
+  { loop: 'a recovered payment in review', open: () => askPayment('reopened', 20 * MINUTE_MS), tellMs: 10 * MINUTE_MS, most: 4 },
   { loop: 'a refund that waits for its result', open: () => askRefund('refund', 2 * SECOND_MS), tellMs: 2 * SECOND_MS, most: 1 },
   { loop: 'a refund that is asked about', open: () => askRefund('refund', 61 * SECOND_MS), tellMs: 1 * SECOND_MS, most: 1 },
   { loop: 'a refund in review', open: () => askRefund('refund', 40 * MINUTE_MS), tellMs: 10 * MINUTE_MS, most: 2 },
-  { loop: 'a recovered refund', open: () => askRefund('recoverRefund', 1 * SECOND_MS), tellMs: 1 * SECOND_MS, most: 1 },
-  { loop: 'a recovered refund in review', open: () => askRefund('recoverRefund', 40 * MINUTE_MS), tellMs: 10 * MINUTE_MS, most: 2 },
+  { loop: 'a recovered refund', open: () => askRefund('reopened', 1 * SECOND_MS), tellMs: 1 * SECOND_MS, most: 1 },
+  { loop: 'a recovered refund in review', open: () => askRefund('reopened', 40 * MINUTE_MS), tellMs: 10 * MINUTE_MS, most: 2 },
 ] as const;
 
 const MESSAGES = 20;
@@ -170,8 +168,8 @@ it('late money is asked about when it comes, not for each time that it is told a
   const { input, story } = payments.prepare({ charge: () => PENDING, lookup: () => success });
   story.status = 'failed';
   const { workflow } = payments.env.client;
-  const first = lateOutcomeStart(input, delivered(success));
-  const handle = await workflow.signalWithStart('lateOutcome', first);
+  const first = lateEvent(input, delivered(success));
+  const handle = await workflow.signalWithStart('payment', first);
   for (let nth = 0; nth < MESSAGES; nth += 1) {
     await handle.signal(providerEventSignal, delivered(success));
     await payments.env.sleep(SECOND_MS);

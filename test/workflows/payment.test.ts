@@ -2,12 +2,8 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ProviderError } from '../../domain/error.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
 import { policy } from '../../providers/mpesa/policy.ts';
-import {
-  cancelUpdate,
-  decideUpdate,
-  paymentStart,
-  providerEventSignal,
-} from '../../workflows/messages.ts';
+import { paymentStart } from '../../temporal/start.ts';
+import { cancelUpdate, decideUpdate, providerEventSignal } from '../../workflows/messages.ts';
 import {
   chargeFailure,
   delivered,
@@ -342,6 +338,7 @@ describe('a payment', () => {
     const unstored = {
       id: event.eventId,
       provider: 'mpesa',
+      account: null,
       eventKey: 'k',
       status: 'received',
       workflowId: handle.workflowId,

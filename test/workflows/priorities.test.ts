@@ -1,5 +1,6 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import { captureUpdate, paymentStart, refundStart } from '../../workflows/messages.ts';
+import { paymentStart, refundStart } from '../../temporal/start.ts';
+import { captureUpdate } from '../../workflows/messages.ts';
 import {
   ASKS,
   openRefundStage,

@@ -9,16 +9,12 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import { notYet } from '../../activities/failure.ts';
-import { findQueueFigures } from '../../api/provider-queues.ts';
 import type { RecordResult } from '../../domain/payment-record.ts';
 import { policy } from '../../providers/mpesa/policy.ts';
+import { findQueueFigures } from '../../temporal/queues.ts';
+import { paymentReopen, paymentStart } from '../../temporal/start.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
-import {
-  paymentStart,
-  providerTaskQueue,
-  recoveryStart,
-  TASK_QUEUE,
-} from '../../workflows/messages.ts';
+import { providerTaskQueue, TASK_QUEUE } from '../../workflows/messages.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
 import { makePaymentInput, STANDING } from './stage.ts';
 import { addSearchAttributesTo } from './test-server.ts';
@@ -77,9 +73,8 @@ it('a charge is not behind 200 look-ups of another merchant', async () => {
   try {
     await runWorkflows();
     const asked = Array.from({ length: LOOKUPS }, () => makeInput('mer_busy'));
-    const lost = { reviewReason: null, leftMs: null, standing: STANDING };
     for (const input of asked) {
-      await workflow.start('recoverPayment', recoveryStart({ ...input, ...lost }));
+      await workflow.start('payment', paymentReopen({ ...input, standing: STANDING }));
     }
     const last = workflow.getHandle(asked.at(-1)?.workflowId ?? '');
     const isScheduled = async (handle: typeof last, name: string) =>

@@ -1,6 +1,7 @@
 import type { ReceiptAnswer, ReceiptEvent } from '../../domain/receipt.ts';
 import type { RefundInput, RefundNews, RefundResult } from '../../domain/refund.ts';
-import { refundEventSignal, refundStart } from '../../workflows/messages.ts';
+import { refundStart } from '../../temporal/start.ts';
+import { refundEventSignal } from '../../workflows/messages.ts';
 import { openRefundStage, type RefundScript, type RefundStage } from './refund-stage.ts';
 
 /** A refund of a payment that no callback told the receipt of. */

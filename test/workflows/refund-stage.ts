@@ -12,13 +12,17 @@ import {
   type RefundRecordResult,
   type RefundResult,
   type RefundReviewReason,
+  type RefundStanding,
   refundFailure,
 } from '../../domain/refund.ts';
 import { nextRefund, type RefundStatus } from '../../domain/refund-states.ts';
+import type { DeliveredRefundEvent } from '../../domain/webhook-event.ts';
 import { policy as defaultPolicy } from '../../providers/mpesa/policy.ts';
+import { refundReopen } from '../../temporal/start.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
-import { providerTaskQueue, TASK_QUEUE } from '../../workflows/messages.ts';
+import { providerTaskQueue, refundEventSignal, TASK_QUEUE } from '../../workflows/messages.ts';
 import { openTestServer } from './test-server.ts';
+import { showTrail } from './watchdog.ts';
 
 /** What the scripted provider does for one refund. */
 export type RefundScript = {
@@ -80,6 +84,7 @@ export async function openRefundStage(): Promise<RefundStage> {
         questions: 0,
         receipts: [],
       };
+      showTrail(story.entries, () => story.status);
       // Providers are asked about its workflow alone.
       for (const id of [input.refundId, input.workflowId]) parts.set(id, { script, story });
       return { input, story };
@@ -204,6 +209,22 @@ export function outcome(kind: RefundOutcome['kind'], changes: Partial<RefundOutc
     providerCode: null,
     ...changes,
   } satisfies RefundOutcome;
+}
+
+/** Where a refund stands that has ended, or whose run was lost. */
+export const REFUND_STANDING: RefundStanding = {
+  status: 'failed',
+  reviewReason: null,
+  providerRefundId: null,
+  isSent: true,
+  lostHistory: null,
+};
+
+/** Reopens a refund that has ended, with a callback; by its standing, if it has one. */
+export function lateRefundEvent(input: RefundInput, event: DeliveredRefundEvent) {
+  const standing = input.standing ?? REFUND_STANDING;
+  const signalArgs: [DeliveredRefundEvent] = [event];
+  return { ...refundReopen({ ...input, standing }), signal: refundEventSignal, signalArgs };
 }
 
 let events = 0;

@@ -4,17 +4,17 @@ import type { ProviderPolicy } from '../../domain/policy.ts';
 import type { RefundInput, RefundResult } from '../../domain/refund.ts';
 import { RUN_LIMITS } from '../../domain/run-limits.ts';
 import { policy } from '../../providers/mpesa/policy.ts';
+import { refundStart } from '../../temporal/start.ts';
 import {
   decideRefundUpdate,
   FIRST_STATE_UPDATE_ID,
   firstRefundStateUpdate,
-  lateRefundStart,
   refundEventSignal,
-  refundStart,
 } from '../../workflows/messages.ts';
 import {
   ASKS,
   delivered,
+  lateRefundEvent,
   openRefundStage,
   outcome,
   PENDING,
@@ -280,21 +280,21 @@ it('comes to review twice in one run, and is decided and asked about each time',
 
 // table
 it.each([
-  ['in review', 'no_answer', 'refund'],
-  ['with late money', 'late_success', 'lateRefund'],
+  ['in review', 'no_answer', 'new'],
+  ['with late money', 'late_success', 'reopened'],
 ] as const)('a refund %s goes on in a new run before this one is full', async (...it) => {
-  const [, reason, type] = it;
+  const [, reason, kind] = it;
   const script = { refund: fails('ambiguous'), lookupRefund: () => null };
   const limits = { ...RUN_LIMITS, signals: 3, events: 80 };
   const soon = { refund: { ...policy.refund, result_wait_ms: 1_000, lookup_every_ms: [500] } };
   const { input, story } = stage.prepare(script, soon, { ...ASKS, limits });
   const success = delivered(outcome('succeeded'));
-  const late = lateRefundStart({ ...input, status: 'failed' }, success);
-  if (type === 'lateRefund') {
+  const late = lateRefundEvent(input, success);
+  if (kind === 'reopened') {
     story.status = 'failed';
-    await stage.env.client.workflow.signalWithStart('lateRefund', late);
+    await stage.env.client.workflow.signalWithStart('refund', late);
   } else await stage.env.client.workflow.start('refund', refundStart(input));
-  const { workflowId } = type === 'lateRefund' ? late : input;
+  const { workflowId } = input;
   const handle = stage.env.client.workflow.getHandle(workflowId);
   const { runId } = await handle.describe();
   while (story.status !== 'needs_review') await stage.env.sleep('1s');

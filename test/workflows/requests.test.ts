@@ -1,15 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createEngine, type Engine } from '../../api/engine.ts';
 import { createLog } from '../../config/log.ts';
 import { newId } from '../../db/ids.ts';
 import { findRefundByWorkflow } from '../../db/refunds.ts';
-import { lateOutcomeWorkflowId } from '../../domain/id.ts';
-import { paymentInput, recoveryInput, refundRecoveryInput } from '../../domain/inputs.ts';
+import { reopenedInput, reopenedRefundInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
-import { lateOutcomeStart } from '../../workflows/messages.ts';
+import { createEngine, type Engine } from '../../temporal/engine.ts';
 import { freeReceipts, makeOutcome, reread, storePaymentIn, storeRefund } from '../factories.ts';
+import { lateEvent } from './stage.ts';
 import { openSweepStage, type SweepStage } from './sweep-stage.ts';
 
 /** What callers ask of a payment or refund whose own workflow is gone, as the API asks it. */
@@ -26,7 +25,7 @@ afterAll(() => stage.close());
 const store = (status: PaymentStatus) =>
   storePaymentIn(stage.pool, status, { provider: 'stripe', credentialsRef: 'env:stripe' });
 const load = (payment: Payment) => async () =>
-  recoveryInput(await reread(stage.pool, payment), capabilitiesOf, Date.now());
+  reopenedInput(await reread(stage.pool, payment), capabilitiesOf, { nowMs: Date.now() });
 const statusOf = async (payment: Payment) => (await reread(stage.pool, payment)).status;
 const BY_PERSON = { by: 'ops', reason: 'seen in the statement', receipt: null } as const;
 
@@ -79,7 +78,8 @@ it('a decision recovers the refund that it is about at once', async () => {
   const answer = await engine.decideRefund(workflowId, decision, async () => {
     const found = await findRefundByWorkflow(stage.pool, workflowId);
     if (found === null) throw new Error('it is gone');
-    return refundRecoveryInput(found.refund, found.payment, capabilitiesOf('stripe'), true);
+    const { refund, payment } = found;
+    return reopenedRefundInput(refund, payment, capabilitiesOf('stripe'), { isSent: true });
   });
   expect(answer).toEqual({ kind: 'done' });
   expect(await stage.own('SELECT status FROM refunds WHERE id = $1', [id])).toEqual([
@@ -91,12 +91,9 @@ describe('late money in review, which its own workflow holds', () => {
   async function storeLate(): Promise<Payment> {
     const payment = await store('failed');
     stage.provider.lookup = makeOutcome('succeeded');
-    const input = paymentInput(await reread(stage.pool, payment), capabilitiesOf);
+    const input = await load(payment)();
     const delivered = { eventId: newId('event'), event: makeOutcome('succeeded'), unstored: null };
-    await stage.temporal.workflow.signalWithStart(
-      'lateOutcome',
-      lateOutcomeStart(input, delivered),
-    );
+    await stage.temporal.workflow.signalWithStart('payment', lateEvent(input, delivered));
     while ((await statusOf(payment)) !== 'needs_review') await sleep(20);
     return payment;
   }
@@ -121,7 +118,7 @@ describe('late money in review, which its own workflow holds', () => {
     };
     expect(await cancel()).toMatchObject(refusal);
     // With the run that held it gone as well.
-    await stage.temporal.workflow.getHandle(lateOutcomeWorkflowId(payment.workflowId)).cancel();
+    await stage.temporal.workflow.getHandle(payment.workflowId).cancel();
     expect(await cancel()).toMatchObject(refusal);
     expect(stage.provider.settled).not.toContain('cancel ws_CO_1');
   });

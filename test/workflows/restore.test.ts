@@ -7,7 +7,7 @@ import { paymentInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
-import { paymentStart } from '../../workflows/messages.ts';
+import { paymentStart } from '../../temporal/start.ts';
 import {
   freeReceipts,
   makeNewPayment,

@@ -1,7 +1,7 @@
 import { failure } from '../../domain/error.ts';
 import type { Outcome } from '../../domain/outcome.ts';
 import type { ProviderPolicy, RetryRules } from '../../domain/policy.ts';
-import { paymentStart } from '../../workflows/messages.ts';
+import { paymentStart } from '../../temporal/start.ts';
 import { openStage, outcome, type Stage } from './stage.ts';
 
 /** Which failures the engine tries again by itself, and after which pause. */

@@ -3,16 +3,12 @@ import type { Decision } from '../../domain/decision.ts';
 import { ProviderError } from '../../domain/error.ts';
 import type { LookupResult } from '../../domain/outcome.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
-import {
-  decideUpdate,
-  lateOutcomeStart,
-  paymentStart,
-  providerEventSignal,
-  verifyUpdate,
-} from '../../workflows/messages.ts';
+import { paymentStart } from '../../temporal/start.ts';
+import { decideUpdate, providerEventSignal, verifyUpdate } from '../../workflows/messages.ts';
 import {
   chargeFailure,
   delivered,
+  lateEvent,
   openStage,
   outcome,
   PENDING,
@@ -209,9 +205,9 @@ it('money that came late to a second attempt is judged by the policy of that one
   const reattempt = { max_attempts: 2, fallback: ['mpesa'] };
   const script = { charge, lookup: () => outcome('succeeded', second) };
   const { input, story } = stage.prepare(script, { retry, reattempt });
-  const { provider, policy } = input;
+  const { provider, policy, can } = input;
   const accepts = { ...policy, late_success: 'accept' } as const;
-  const fallbacks = [{ provider, credentialsRef: 'env:other', policy: accepts }];
+  const fallbacks = [{ provider, can, credentialsRef: 'env:other', policy: accepts }];
   const begun = paymentStart({ ...input, fallbacks });
   const handle = await stage.env.client.workflow.start('payment', begun);
   while (story.sends < 2) await stage.env.sleep('1s');
@@ -241,8 +237,8 @@ it('for late money is not ended by a word that tells of none', async () => {
   const success = outcome('succeeded');
   const { input, story } = stage.prepare({ charge: () => PENDING, lookup: () => success });
   Object.assign(story, { status: 'canceled' });
-  const first = lateOutcomeStart(input, delivered(success));
-  const handle = await stage.env.client.workflow.signalWithStart('lateOutcome', first);
+  const first = lateEvent(input, delivered(success), 'canceled');
+  const handle = await stage.env.client.workflow.signalWithStart('payment', first);
   while (story.status !== 'needs_review') await stage.env.sleep('1s');
   await handle.signal(providerEventSignal, delivered(outcome('declined')));
   await handle.signal(providerEventSignal, delivered(outcome('canceled')));

@@ -4,23 +4,24 @@ import type { PaymentInput } from '../../domain/payment.ts';
 import type { RecordRequest } from '../../domain/payment-record.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
 import { policy } from '../../providers/mpesa/policy.ts';
+import { paymentStart } from '../../temporal/start.ts';
 import {
   cancelUpdate,
   captureUpdate,
   decideUpdate,
-  lateOutcomeStart,
-  paymentStart,
   providerEventSignal,
 } from '../../workflows/messages.ts';
 import {
   CAN,
   chargeFailure,
   delivered,
+  lateEvent,
   openStage,
   outcome,
   PENDING,
   PROVIDER_PAYMENT_ID,
   type Script,
+  STANDING,
   type Stage,
   type Story,
 } from './stage.ts';
@@ -154,12 +155,12 @@ describe('a commit whose reply is lost', () => {
       { late_success },
       {
         can: { ...CAN, refund_needs: 'provider_payment_id' },
-        standing: { status: 'failed', providerPaymentId: null, earlierProviderIds: [] },
+        standing: { ...STANDING, status: 'failed', providerPaymentId: null },
       },
     );
     story.status = 'failed';
-    const begin = lateOutcomeStart(input, delivered(success));
-    const handle = await stage.env.client.workflow.signalWithStart('lateOutcome', begin);
+    const begin = lateEvent(input, delivered(success));
+    const handle = await stage.env.client.workflow.signalWithStart('payment', begin);
     expect(await handle.result()).toEqual({ status });
     expect(story.givenBack).toBe(givenBack);
   });

@@ -5,13 +5,12 @@ import type { LookupResult } from '../../domain/outcome.ts';
 import type { PaymentInput } from '../../domain/payment.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
 import { RUN_LIMITS, type RunLimits } from '../../domain/run-limits.ts';
+import { paymentStart } from '../../temporal/start.ts';
 import {
   cancelUpdate,
   captureUpdate,
   controlSignal,
   decideUpdate,
-  lateOutcomeStart,
-  paymentStart,
   providerEventSignal,
   verifyUpdate,
 } from '../../workflows/messages.ts';
@@ -19,6 +18,7 @@ import {
   CAN,
   chargeFailure,
   delivered,
+  lateEvent,
   openStage,
   outcome,
   PROVIDER_PAYMENT_ID,
@@ -175,7 +175,7 @@ it('a review of months stays far from the limit of events, and asks at its pace'
   const first = await runOf(handle);
   await stage.env.sleep('30d');
   const { runId, type } = await runOf(handle);
-  expect([runId === first.runId, type]).toEqual([false, 'recoverPayment']);
+  expect([runId === first.runId, type]).toEqual([false, 'payment']);
   expect((await handle.describe()).historyLength).toBeLessThan(140);
   // Four questions a day, and some more in the first hours of each run.
   expect(story.questions).toBeLessThan(30 * 4 * 2);
@@ -192,15 +192,15 @@ it('late money goes on waiting for its decision', async () => {
     { limits },
   );
   Object.assign(story, { status: 'canceled' });
-  const start = lateOutcomeStart(input, delivered(success));
-  await stage.env.client.workflow.signalWithStart('lateOutcome', start);
+  const start = lateEvent(input, delivered(success), 'canceled');
+  await stage.env.client.workflow.signalWithStart('payment', start);
   const handle = stage.env.client.workflow.getHandle(start.workflowId);
   const first = await runOf(handle);
   for (let round = 0; round < 4; round += 1) {
     await handle.signal(providerEventSignal, delivered(outcome('declined')));
   }
   while ((await runOf(handle)).runId === first.runId) await sleep(20);
-  expect((await runOf(handle)).type).toBe('lateOutcome');
+  expect((await runOf(handle)).type).toBe('payment');
   expect(story.status).toBe('needs_review');
   expect(await handle.executeUpdate(decideUpdate, { args: [DECISION] })).toBe('failed');
 });

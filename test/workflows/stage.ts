@@ -4,21 +4,23 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { notYet, sendFailure } from '../../activities/failure.ts';
 import type {
+  CaptureInput,
   ChargeInput,
   LateSuccessInput,
   LookupInput,
-  SettlementInput,
 } from '../../activities/index.ts';
 import type { ChargeResult, LookupResult, Outcome } from '../../domain/outcome.ts';
-import type { PaymentInput } from '../../domain/payment.ts';
+import type { PaymentInput, Standing } from '../../domain/payment.ts';
 import type { RecordRequest, RecordResult } from '../../domain/payment-record.ts';
 import { next, type PaymentStatus } from '../../domain/payment-states.ts';
 import { type ProviderPolicy, scheduleAt } from '../../domain/policy.ts';
 import type { DeliveredEvent } from '../../domain/webhook-event.ts';
 import { policy as defaultPolicy } from '../../providers/mpesa/policy.ts';
+import { paymentReopen } from '../../temporal/start.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
-import { providerTaskQueue, TASK_QUEUE } from '../../workflows/messages.ts';
+import { providerEventSignal, providerTaskQueue, TASK_QUEUE } from '../../workflows/messages.ts';
 import { openTestServer } from './test-server.ts';
+import { showTrail } from './watchdog.ts';
 
 export const PROVIDER_PAYMENT_ID = 'ws_CO_1';
 
@@ -31,11 +33,23 @@ export const CAN = {
 } as const;
 
 /** Where the row of a payment stands that waits for its callback. */
-export const STANDING = {
+export const STANDING: Standing = {
   status: 'processing',
+  reviewReason: null,
   providerPaymentId: PROVIDER_PAYMENT_ID,
   earlierProviderIds: [],
-} as const;
+  leftMs: null,
+  isPaused: false,
+  lostHistory: null,
+};
+
+/** Reopens a payment that has ended, with a callback; by its standing, if it has one. */
+export function lateEvent(input: PaymentInput, event: DeliveredEvent, status?: PaymentStatus) {
+  const ended: Standing = { ...STANDING, status: status ?? 'failed', providerPaymentId: null };
+  const standing = input.standing ?? ended;
+  const signalArgs: [DeliveredEvent] = [event];
+  return { ...paymentReopen({ ...input, standing }), signal: providerEventSignal, signalArgs };
+}
 
 /** What the scripted provider does for one payment. */
 export type Script = {
@@ -108,6 +122,7 @@ export async function openStage(): Promise<Stage> {
         givenBack: 0,
       };
       scripts.set(input.paymentId, { script, story });
+      showTrail(story.entries, () => story.status);
       return { input, story };
     },
     async close() {
@@ -148,7 +163,7 @@ async function startWorkers(
         refundLateSuccess: ({ paymentId }: LateSuccessInput) => {
           find(paymentId).story.givenBack += 1;
         },
-        keepEvent: (event: { id: string }) => {
+        storeWebhookEvent: (event: { id: string }) => {
           for (const { story } of scripts.values()) story.kept.push(event.id);
         },
       },
@@ -158,8 +173,8 @@ async function startWorkers(
       taskQueue: providerTaskQueue('mpesa'),
       activities: {
         charge: (input: ChargeInput) => chargeBy(find(input.paymentId), input),
-        capture: (input: SettlementInput) => settle(find(input.paymentId), 'capture', input),
-        cancel: (input: SettlementInput) => settle(find(input.paymentId), 'cancel', input),
+        capture: (input: CaptureInput) => settle(find(input.paymentId), 'capture', input),
+        cancel: (input: CaptureInput) => settle(find(input.paymentId), 'cancel', input),
         lookup: (input: LookupInput) => {
           const { script, story } = find(input.paymentId);
           story.questions += 1;
@@ -203,7 +218,7 @@ function wasDispatched({ details }: ApplicationFailure): boolean {
 function settle(
   { script, story }: Part,
   step: 'capture' | 'cancel',
-  input: SettlementInput,
+  input: CaptureInput,
 ): Promise<LookupResult> | LookupResult {
   const key = input.ordinal === undefined ? '' : `, key ${input.ordinal}`;
   story.settlements.push(`${step} ${input.amountMinor}${key}`);
@@ -261,9 +276,14 @@ export function makePaymentInput(
     amountMinor: 10_000,
     currency: 'KES',
     policy,
+    captureMethod: 'automatic',
+    can: { ...CAN, dedupes_by_our_id: false, looks_up_by_our_id: false, ...NO_CAPTURE },
+    attemptOrdinal: 1,
+    fallbacks: [],
     ...changes,
   };
 }
+const NO_CAPTURE = { capture: false, cancel: false };
 
 const UNDECIDED: LookupResult = {
   kind: 'pending',

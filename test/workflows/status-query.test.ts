@@ -1,6 +1,7 @@
 import { BY_STATUS_QUERY } from '../../db/statistics.ts';
 import type { RecordRequest } from '../../domain/payment-record.ts';
-import { paymentStart, providerEventSignal, verifyUpdate } from '../../workflows/messages.ts';
+import { paymentStart } from '../../temporal/start.ts';
+import { providerEventSignal, verifyUpdate } from '../../workflows/messages.ts';
 import {
   delivered,
   openStage,

@@ -1,18 +1,16 @@
 import type { Standing } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
-import {
-  decideUpdate,
-  lateOutcomeStart,
-  paymentStart,
-  providerEventSignal,
-} from '../../workflows/messages.ts';
+import { paymentStart } from '../../temporal/start.ts';
+import { decideUpdate, providerEventSignal } from '../../workflows/messages.ts';
 import {
   delivered,
+  lateEvent,
   openStage,
   outcome,
   PENDING,
   type Script,
+  STANDING,
   type Stage,
   type Story,
 } from './stage.ts';
@@ -25,6 +23,7 @@ afterAll(() => stage.close());
 
 /** Two attempts were made: the first failed as pi_1, the second is pi_2. */
 const standing = (status: PaymentStatus, own: string | null = 'pi_2'): Standing => ({
+  ...STANDING,
   status,
   providerPaymentId: own,
   earlierProviderIds: ['pi_1'],
@@ -49,8 +48,8 @@ async function arrive(
   const script = { charge: () => PENDING, lookup: () => outcome('succeeded') };
   const { input, story } = stage.prepare(script, policy, { standing: standing(status) });
   story.status = status;
-  const start = lateOutcomeStart(input, event);
-  const handle = await stage.env.client.workflow.signalWithStart('lateOutcome', start);
+  const start = lateEvent(input, event);
+  const handle = await stage.env.client.workflow.signalWithStart('payment', start);
   return { handle, story };
 }
 

@@ -4,7 +4,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import {
   type ActivityDeps,
-  createBookActivities,
+  createDatabaseActivities,
   createProviderActivities,
 } from '../../activities/index.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
@@ -17,7 +17,8 @@ import type { RefundResult } from '../../domain/refund.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
 import { providerTaskQueue, type SweepInput, TASK_QUEUE } from '../../workflows/messages.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { listEntries, MERCHANT, VAULT } from '../factories.ts';
+import { listEntries, MERCHANT, POLICY, VAULT } from '../factories.ts';
+import { STANDING } from './stage.ts';
 import { openTestServer } from './test-server.ts';
 
 /** What the scripted provider says, and what it was told: by workflow, or by attempt. */
@@ -98,8 +99,9 @@ export async function openSweepStage(): Promise<SweepStage> {
       await temporal.workflow.execute('sweep', start);
     },
     async endRun(workflowId) {
-      const start = { workflowId, taskQueue: TASK_QUEUE, args: [{}] };
-      const handle = await temporal.workflow.start('lateOutcome', start);
+      const args = [{ workflowId, policy: POLICY, standing: { ...STANDING, status: 'failed' } }];
+      const start = { workflowId, taskQueue: TASK_QUEUE, args };
+      const handle = await temporal.workflow.start('payment', start);
       // Not terminated: with a task that nobody took the time of the test server stands still.
       await handle.cancel();
       await handle.result().catch((error: unknown) => {
@@ -188,7 +190,7 @@ async function createWorkers(env: TestWorkflowEnvironment, deps: ActivityDeps) {
       ...common,
       taskQueue: TASK_QUEUE,
       workflowBundle: await loadWorkflowBundle(),
-      activities: createBookActivities(deps),
+      activities: createDatabaseActivities(deps),
     }),
     ...['stripe', 'mpesa'].map((provider) =>
       Worker.create({

@@ -1,15 +1,9 @@
 import { insertWebhookEvent } from '../../db/webhook-events.ts';
-import { lateOutcomeWorkflowId } from '../../domain/id.ts';
-import { paymentInput } from '../../domain/inputs.ts';
+import { reopenedInput } from '../../domain/inputs.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
-import {
-  captureUpdate,
-  decideRefundUpdate,
-  decideUpdate,
-  lateOutcomeStart,
-} from '../../workflows/messages.ts';
+import { captureUpdate, decideRefundUpdate, decideUpdate } from '../../workflows/messages.ts';
 import {
   freeReceipts,
   makeOutcome,
@@ -20,6 +14,7 @@ import {
   storePaymentIn,
   storeRefund,
 } from '../factories.ts';
+import { lateEvent } from './stage.ts';
 import { openSweepStage, type SweepStage } from './sweep-stage.ts';
 import { untilIdle } from './test-server.ts';
 
@@ -69,9 +64,10 @@ it('leaves a review alone that its late workflow holds, and goes on with the res
   await stage.endRun(reviewed.workflowId);
   const success = makeOutcome('succeeded', { receipt: 'UJ7LATE000' });
   const late = { eventId: 'evt_late', event: success, unstored: null };
-  const input = paymentInput(reviewed, capabilitiesOf);
-  const start = lateOutcomeStart(input, late);
-  await stage.temporal.workflow.signalWithStart('lateOutcome', start);
+  const ended = await reread(stage.pool, reviewed);
+  const input = reopenedInput(ended, capabilitiesOf, { nowMs: Date.now() });
+  const start = lateEvent(input, late);
+  await stage.temporal.workflow.signalWithStart('payment', start);
   await stage.env.sleep('1 minute');
   await untilStatus(reviewed, 'needs_review');
   const unstarted = await storePayment(stage.pool, OF_STRIPE);
@@ -85,7 +81,7 @@ it('leaves a review alone that its late workflow holds, and goes on with the res
   expect(await fate()).toEqual({ status: 'applied' });
   expect(await statusOf(reviewed)).toBe('needs_review');
   expect(await stage.actionsOf(reviewed)).not.toContain('payment.recovered');
-  const holder = stage.temporal.workflow.getHandle(lateOutcomeWorkflowId(reviewed.workflowId));
+  const holder = stage.temporal.workflow.getHandle(reviewed.workflowId);
   const decision = { ...BY_PERSON, decision: 'succeeded' } as const;
   expect(await holder.executeUpdate(decideUpdate, { args: [decision] })).toBe('succeeded');
 });
@@ -226,6 +222,7 @@ it('a dispute that overtook its payment is recorded once the payment is known', 
     providerPaymentId: 'pi_7',
     status: 'open',
     amountMinor: 10_000,
+    currency: 'KES',
     reason: 'fraudulent',
   } as const;
   const changes = { provider: 'stripe', account: 'env:stripe', event: dispute };

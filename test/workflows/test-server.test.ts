@@ -1,4 +1,5 @@
-import { controlSignal, paymentStart, recoveryStart } from '../../workflows/messages.ts';
+import { paymentReopen, paymentStart } from '../../temporal/start.ts';
+import { controlSignal } from '../../workflows/messages.ts';
 import { openStage, outcome, PENDING, STANDING, type Stage } from './stage.ts';
 import { pendingTimersMs, untilIdle } from './test-server.ts';
 
@@ -20,8 +21,8 @@ it('a message that comes while a timer fires is heard', async () => {
     },
   });
   story.status = 'processing';
-  const paused = { ...input, standing: STANDING, isPaused: true, reviewReason: null, leftMs: null };
-  const handle = await stage.env.client.workflow.start('recoverPayment', recoveryStart(paused));
+  const paused = { ...input, standing: { ...STANDING, isPaused: true } };
+  const handle = await stage.env.client.workflow.start('payment', paymentReopen(paused));
   await untilIdle(handle);
   const [dueMs = 0] = await pendingTimersMs(handle);
   await stage.env.sleep(dueMs - (await stage.env.currentTimeMs()) - 200);

@@ -1,24 +1,37 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { WorkflowClientInterceptor, WorkflowHandle } from '@temporalio/client';
 import { optionalTsToMs as toMs } from '@temporalio/common/lib/time.js';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime } from '@temporalio/worker';
-import { SEARCH_ATTRIBUTES } from '../../workflows/search-attributes.ts';
+import { SEARCH_ATTRIBUTES } from '../../temporal/search-attributes.ts';
+import { createRecorder } from './recorder.ts';
+import { installWatchdog, updateWatch, watch } from './watchdog.ts';
+
+const QUIET_SERVER = fileURLToPath(new URL('./quiet-test-server.sh', import.meta.url));
 
 let isRuntimeInstalled = false;
 
 /** A time-skipping server that knows our search attributes; its client takes care of its faults. */
 export async function openTestServer(): Promise<TestWorkflowEnvironment> {
   // Once for a test file, however many servers it opens.
-  if (!isRuntimeInstalled) Runtime.install({ logger: new DefaultLogger('ERROR') });
+  if (!isRuntimeInstalled) installWatchdog();
   isRuntimeInstalled = true;
+  const recorder = createRecorder();
   const env: TestWorkflowEnvironment = await TestWorkflowEnvironment.createTimeSkipping({
     server: {
-      executable: { type: 'existing-path', path: process.env.MALIPO_TEST_SERVER_PATH ?? '' },
+      executable: { type: 'existing-path', path: QUIET_SERVER },
     },
-    client: { interceptors: { workflow: [takeCare(() => env)] } },
+    client: {
+      interceptors: { workflow: [takeCare(() => env), updateWatch, recorder.interceptor] },
+    },
   });
   await addSearchAttributesTo(env.connection, 'default');
+  watch(env);
+  const teardown = env.teardown.bind(env);
+  env.teardown = async () => {
+    await recorder.write(env.client);
+    await teardown();
+  };
   return env;
 }
 

@@ -1,13 +1,16 @@
 import type { Inconclusive, LookupResult } from '../../domain/outcome.ts';
 import type { ProviderPolicy } from '../../domain/policy.ts';
-import { lateOutcomeStart, paymentStart, providerEventSignal } from '../../workflows/messages.ts';
+import { paymentStart } from '../../temporal/start.ts';
+import { providerEventSignal } from '../../workflows/messages.ts';
 import {
   delivered,
+  lateEvent,
   openStage,
   outcome,
   PENDING,
   PROVIDER_PAYMENT_ID,
   type Script,
+  STANDING,
   type Stage,
   type Story,
 } from './stage.ts';
@@ -106,9 +109,9 @@ it('after a failure one that could not be read is asked about: it may tell of mo
   const script = { charge: () => PENDING, lookup: () => outcome('succeeded', { money: null }) };
   const { input, story } = stage.prepare(script);
   story.status = 'failed';
-  const standing = { status: 'failed', providerPaymentId: 'p', earlierProviderIds: [] } as const;
-  const begun = lateOutcomeStart({ ...input, standing }, delivered(UNREADABLE, 'evt_1'));
-  const handle = await stage.env.client.workflow.signalWithStart('lateOutcome', begun);
+  const standing = { ...STANDING, status: 'failed', providerPaymentId: 'p' } as const;
+  const begun = lateEvent({ ...input, standing }, delivered(UNREADABLE, 'evt_1'));
+  const handle = await stage.env.client.workflow.signalWithStart('payment', begun);
   while (story.status === 'failed') await stage.env.sleep('1s');
   expect(story.status).toBe('needs_review');
   expect(story.entries).toMatchObject([
