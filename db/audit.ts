@@ -88,15 +88,22 @@ export async function listAudit(db: Connection, paymentId: string): Promise<read
     FROM audit_entries WHERE payment_id = ${paymentId} ORDER BY seq`);
 }
 
+/** Before a payment's first entry there is the hash of its id. */
+export const FIRST_PREVIOUS_HASH = sql.fragment`sha256(convert_to(payment_id, 'UTF8'))`;
+
+/** The hash of an entry, by its columns and the hash before it, as the trigger makes it. */
+export const hashAfter = (previousHash: ReturnType<typeof sql.fragment>) => sql.fragment`
+  sha256(${previousHash} || convert_to(concat_ws(E'\x1f', id, payment_id, seq, key, action,
+    coalesce(from_status, '-'), coalesce(to_status, '-'), actor, cause, details::text,
+    to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')), 'UTF8'))`;
+
 /** The entries of these payments whose hash does not follow from the entry before. */
 const brokenIn = (payments: ReturnType<typeof sql.fragment>) => sql.fragment`
   SELECT payment_id, seq FROM (
     SELECT payment_id, seq, hash, previous_hash,
-      lag(hash, 1, sha256(convert_to(payment_id, 'UTF8'))) OVER w AS before,
+      lag(hash, 1, ${FIRST_PREVIOUS_HASH}) OVER w AS before,
       row_number() OVER w AS place,
-      sha256(previous_hash || convert_to(concat_ws(E'\x1f', id, payment_id, seq, key, action,
-        coalesce(from_status, '-'), coalesce(to_status, '-'), actor, cause, details::text,
-        to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')), 'UTF8')) AS recomputed
+      ${hashAfter(sql.fragment`previous_hash`)} AS recomputed
     FROM audit_entries WHERE payment_id IN (${payments})
     WINDOW w AS (PARTITION BY payment_id ORDER BY seq)) chain
   WHERE previous_hash <> before OR hash <> recomputed OR place <> seq`;

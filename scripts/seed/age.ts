@@ -1,66 +1,90 @@
+import { FIRST_PREVIOUS_HASH, hashAfter, verifyTrails } from '../../db/audit.ts';
 import type { Connection, Pool } from '../../db/pool.ts';
 import { sql } from '../../db/sql.ts';
-import type { PlannedPayment } from './plan.ts';
 
-const secondsOf = (ms: number) => sql.fragment`to_timestamp(${ms / 1000}::double precision)`;
-
-/** True when the payment is there with its story, and its times are in the past. */
-export async function isAged(db: Connection, { id, createdMs }: PlannedPayment): Promise<boolean> {
-  return await db.exists(sql.typeAlias('none')`
-    SELECT FROM payments WHERE id = ${id} AND created_at <= ${secondsOf(createdMs)}`);
-}
+/** By what a row is found, and its times. What is yet to come (wait_until) stays with its workflow. */
+// table
+const TIMES = {
+  payments: ['id', 'created_at', 'updated_at', 'completed_at'],
+  attempts: ['id', 'created_at', 'dispatched_at', 'settled_at'],
+  refunds: ['id', 'created_at', 'updated_at', 'dispatched_at', 'completed_at'],
+  webhook_events: ['id', 'received_at', 'delivered_at', 'applied_at'],
+  audit_entries: ['payment_id', 'at'],
+  outgoing_events: ['id', 'created_at'],
+  deliveries: ['id', 'created_at', 'updated_at'],
+  delivery_attempts: ['delivery_id', 'at'],
+  merchants: ['id', 'created_at'],
+  api_keys: ['id', 'created_at'],
+  webhook_endpoints: ['id', 'created_at'],
+  webhook_secrets: ['endpoint_id', 'created_at'],
+} as const;
 
 /**
- * Puts a payment and what belongs to it where its story has it in time, all or nothing. The audit
- * trail stays as its trigger wrote it: nobody may say when an entry was made, neither do we.
+ * Moves the payments of these shops into the past, each with its whole trail by one interval, so that
+ * order and distances inside stay; and the shops to the day before. All or nothing. Only the tables'
+ * owner can: the trigger that keeps audit entries as they were is off meanwhile.
+ * @param atMs in the order in which the payments were made.
  */
-export function ageStory(owner: Pool, payment: PlannedPayment): Promise<void> {
-  const { id, createdMs, endedMs, refund } = payment;
-  const sentMs = createdMs + 300;
-  const toldMs = payment.ending.status === 'created' ? createdMs : endedMs;
+export function ageTrails(
+  owner: Pool,
+  shops: readonly string[],
+  atMs: readonly number[],
+): Promise<void> {
   return owner.transaction(async (db) => {
+    // The engine locks a payment before its trail: nobody is in between.
     await db.query(sql.typeAlias('none')`
-      UPDATE payments SET created_at = ${secondsOf(createdMs)},
-        updated_at = ${secondsOf(refund?.endedMs ?? toldMs)},
-        completed_at = CASE WHEN completed_at IS NOT NULL THEN ${secondsOf(endedMs)} END
-      WHERE id = ${id}`);
+      LOCK TABLE payments, refunds, webhook_events, audit_entries IN EXCLUSIVE MODE`);
     await db.query(sql.typeAlias('none')`
-      UPDATE attempts SET created_at = ${secondsOf(createdMs)},
-        dispatched_at = CASE WHEN dispatched_at IS NOT NULL THEN ${secondsOf(sentMs)} END,
-        settled_at = CASE WHEN settled_at IS NOT NULL THEN ${secondsOf(endedMs)} END
-      WHERE payment_id = ${id}`);
-    await db.query(sql.typeAlias('none')`
-      UPDATE webhook_events SET received_at = ${secondsOf(endedMs - 60)},
-        delivered_at = ${secondsOf(endedMs - 40)},
-        applied_at = CASE WHEN applied_at IS NOT NULL THEN ${secondsOf(endedMs)} END
-      WHERE payment_id = ${id}`);
-    if (refund !== null) {
+      CREATE TEMPORARY TABLE moved ON COMMIT DROP AS
+      WITH time AS (
+        SELECT to_timestamp(ms / 1000) AS at, row_number() OVER (ORDER BY ms) AS place
+        FROM unnest(${sql.array([...atMs], 'float8')}) AS ms),
+      shop AS (
+        SELECT id, created_at - (SELECT min(at) FROM time) + interval '1 day' AS by
+        FROM merchants WHERE name = ANY(${sql.array([...shops], 'text')})),
+      payment AS (
+        SELECT id, created_at, row_number() OVER (ORDER BY id) AS place FROM payments
+        WHERE merchant_id IN (SELECT id FROM shop) AND starts_with(idempotency_key, 'seed-')),
+      shift AS (SELECT id AS payment_id, created_at - at AS by FROM payment JOIN time USING (place)),
+      event AS (SELECT id AS event_id, by FROM outgoing_events JOIN shift USING (payment_id))
+      SELECT payment_id AS id, by FROM shift
+      UNION ALL SELECT id, by FROM attempts JOIN shift USING (payment_id)
+      UNION ALL SELECT id, by FROM refunds JOIN shift USING (payment_id)
+      UNION ALL SELECT id, by FROM webhook_events JOIN shift USING (payment_id)
+      UNION ALL SELECT event_id, by FROM event
+      UNION ALL SELECT id, by FROM deliveries JOIN event USING (event_id)
+      UNION ALL SELECT id, by FROM shop
+      UNION ALL SELECT k.id, by FROM api_keys k JOIN shop ON shop.id = merchant_id
+      UNION ALL SELECT w.id, by FROM webhook_endpoints w JOIN shop ON shop.id = merchant_id`);
+    const trigger = sql.fragment`TRIGGER audit_entries_append_only`;
+    await db.query(sql.typeAlias('none')`ALTER TABLE audit_entries DISABLE ${trigger}`);
+    for (const [table, [key, ...columns]] of Object.entries(TIMES)) {
+      const nameOf = (column: string) => sql.identifier([table, column]);
+      const moves = columns.map((it) => sql.fragment`${sql.identifier([it])} = ${nameOf(it)} - by`);
       await db.query(sql.typeAlias('none')`
-        UPDATE refunds SET created_at = ${secondsOf(refund.createdMs)},
-          dispatched_at = ${secondsOf(refund.createdMs + 300)},
-          updated_at = ${secondsOf(refund.endedMs)},
-          completed_at = CASE WHEN completed_at IS NOT NULL THEN ${secondsOf(refund.endedMs)} END
-        WHERE id = ${refund.id}`);
+        UPDATE ${sql.identifier([table])} SET ${sql.join(moves, sql.fragment`, `)}
+        FROM moved WHERE moved.id = ${nameOf(key)}`);
     }
-    await ageEvents(db, payment);
+    // So long after its end nobody asks the provider again.
+    await db.query(sql.typeAlias('none')`
+      UPDATE payments SET look_back_at = NULL FROM moved WHERE moved.id = payments.id`);
+    await chainAgain(db);
+    await db.query(sql.typeAlias('none')`ALTER TABLE audit_entries ENABLE ${trigger}`);
   });
 }
 
-async function ageEvents(db: Connection, payment: PlannedPayment): Promise<void> {
-  const { id, createdMs, endedMs, refund } = payment;
+/** Gives the entries the hashes that follow from their new times. */
+async function chainAgain(db: Connection): Promise<void> {
   await db.query(sql.typeAlias('none')`
-    UPDATE outgoing_events SET created_at = CASE
-      WHEN type = 'payment.created' THEN ${secondsOf(createdMs)}
-      WHEN type = 'payment.processing' THEN ${secondsOf(createdMs + 300)}
-      WHEN type = 'payment.updated' AND refund_id IS NULL THEN ${secondsOf(createdMs + 900)}
-      WHEN type = 'refund.created' THEN ${secondsOf(refund?.createdMs ?? endedMs)}
-      WHEN refund_id IS NOT NULL THEN ${secondsOf(refund?.endedMs ?? endedMs)}
-      ELSE ${secondsOf(endedMs)} END
-    WHERE payment_id = ${id}`);
-}
-
-/** True when this login may do what {@link ageStory} does. */
-export async function mayAge(db: Connection): Promise<boolean> {
-  return await db.exists(sql.typeAlias('none')`
-    SELECT WHERE has_table_privilege(session_user, 'outgoing_events', 'UPDATE')`);
+    WITH RECURSIVE chain AS (
+      SELECT payment_id, 1 AS place, ${FIRST_PREVIOUS_HASH} AS before,
+        ${hashAfter(FIRST_PREVIOUS_HASH)} AS link
+      FROM audit_entries WHERE seq = 1 AND payment_id IN (SELECT id FROM moved)
+      UNION ALL
+      SELECT payment_id, seq, link, ${hashAfter(sql.fragment`link`)}
+      FROM chain JOIN audit_entries USING (payment_id) WHERE seq = place + 1)
+    UPDATE audit_entries a SET previous_hash = before, hash = link
+    FROM chain WHERE chain.payment_id = a.payment_id AND place = seq`);
+  const { faults } = await verifyTrails(db, null, 100_000);
+  if (faults.length > 0) throw new Error('the trails do not verify; nothing was moved');
 }
