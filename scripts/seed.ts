@@ -15,9 +15,9 @@ import { PAYMENTS_LEAST, planPayments, SHOPS } from './seed/plan.ts';
 import { type Control, playAll } from './seed/traffic.ts';
 
 const USAGE = `Usage: npm run seed [-- --payments NUMBER --days NUMBER --seed NUMBER]
-Fills the sandbox that runs (of MALIPO_HOME, else .malipo) with 300 payments of the last 30 days, or
-as asked, ${PAYMENTS_LEAST} at least. They are made over the API and paid at the simulators; then the tables' owner
-moves each with its trail into the past. Temporal's histories keep their true time.`;
+Fills the sandbox that runs (of MALIPO_HOME, else .malipo) with 300 payments of the last 30 days,
+or as asked, at least ${PAYMENTS_LEAST}. They are made over the API and paid at the simulators; then
+the tables' owner moves each with its trail into the past. Temporal's histories keep their time.`;
 /** So long ago is the last payment: nothing moves into the future. */
 const LATEST_MS = 120_000;
 const REST_WITHIN_MS = 180_000;
@@ -66,7 +66,7 @@ async function openShops(at: Sandbox, known: ReadonlyMap<string, string>) {
   const shops = new Map<string, Malipo>();
   for (const name of NAMES) {
     const id = known.get(name) ?? (await call(url, { name }, first)).id;
-    // What two operators agreed on they do once: a run after one that was cut off names another key.
+    // Two operators agree once on the same: a run after one that was cut off names another key.
     const asked = { name: `Web shop ${new Date().toISOString()}` };
     await call(`${url}/${id}/api-keys`, asked, first);
     const { key: apiKey = '' } = await call(`${url}/${id}/api-keys`, asked, second);
@@ -105,7 +105,8 @@ async function awaitRest(pool: Pool, open: readonly string[]): Promise<void> {
   const isMoving = () =>
     pool.exists(sql.typeAlias('none')`
       SELECT FROM merchants m WHERE name = ANY(${sql.array(NAMES, 'text')}) AND (
-        EXISTS (SELECT FROM payments WHERE merchant_id = m.id AND status IN ('created', 'processing')
+        EXISTS (SELECT FROM payments WHERE merchant_id = m.id
+          AND status IN ('created', 'processing')
           AND idempotency_key <> ALL(${sql.array([...open], 'text')}))
         OR EXISTS (SELECT FROM refunds WHERE merchant_id = m.id AND status = 'pending')
         OR EXISTS (SELECT FROM deliveries d JOIN webhook_endpoints e ON e.id = endpoint_id

@@ -2,7 +2,7 @@ import { FIRST_PREVIOUS_HASH, hashAfter, verifyTrails } from '../../db/audit.ts'
 import type { Connection, Pool } from '../../db/pool.ts';
 import { sql } from '../../db/sql.ts';
 
-/** By what a row is found, and its times. What is yet to come (wait_until) stays with its workflow. */
+/** By what a row is found, and its times. What is to come (wait_until) stays: a workflow waits. */
 // table
 const TIMES = {
   payments: ['id', 'created_at', 'updated_at', 'completed_at'],
@@ -20,9 +20,9 @@ const TIMES = {
 } as const;
 
 /**
- * Moves the payments of these shops into the past, each with its whole trail by one interval, so that
- * order and distances inside stay; and the shops to the day before. All or nothing. Only the tables'
- * owner can: the trigger that keeps audit entries as they were is off meanwhile.
+ * Moves the payments of these shops into the past, each with its trail by one interval, so that the
+ * order and distances inside stay; and the shops to the day before. All or nothing. Only the owner
+ * of the tables can: the trigger that keeps audit entries as they were is off meanwhile.
  * @param atMs in the order in which the payments were made.
  */
 export function ageTrails(
@@ -45,7 +45,8 @@ export function ageTrails(
       payment AS (
         SELECT id, created_at, row_number() OVER (ORDER BY id) AS place FROM payments
         WHERE merchant_id IN (SELECT id FROM shop) AND starts_with(idempotency_key, 'seed-')),
-      shift AS (SELECT id AS payment_id, created_at - at AS by FROM payment JOIN time USING (place)),
+      shift AS (
+        SELECT id AS payment_id, created_at - at AS by FROM payment JOIN time USING (place)),
       event AS (SELECT id AS event_id, by FROM outgoing_events JOIN shift USING (payment_id))
       SELECT payment_id AS id, by FROM shift
       UNION ALL SELECT id, by FROM attempts JOIN shift USING (payment_id)

@@ -22,7 +22,7 @@ export type Step =
   | 'twice';
 
 /**
- * What happens and how often. What a simulator goes by comes first: a phone's last digits, a card, an
+ * What happens and how often. First what a simulator goes by: a phone's last digits, a card, an
  * amount's last digits (providers/<name>/README.md). Then the weight, 0 for what happens once; the
  * step; and how many minutes ago at most, where it stays open or waits for a person.
  */
@@ -64,7 +64,7 @@ export type Planned = {
 };
 type Asked = { readonly seed: number; readonly payments: number; readonly days: number };
 
-/** Sold less at night and on Sundays, more from week to week; busiest at noon and in the evening. */
+/** Sold less at night and on Sundays, more from week to week; most at noon and in the evening. */
 // table
 const HOURS = [1, 1, 1, 1, 1, 2, 4, 6, 7, 8, 9, 11, 13, 12, 9, 8, 9, 11, 13, 14, 11, 8, 5, 2];
 const HOUR_MS = 3_600_000;
@@ -75,7 +75,7 @@ const LAST = ['Kamau', 'Odhiambo', 'Wafula', 'Chebet', 'Hassan', 'Musyoka', 'Gat
 /** A customer comes again only after all others: no phone rings twice at the same time. */
 const CUSTOMERS = 160;
 
-/** In order of time. The same plans the same; the first ones, before the order, are one of each kind. */
+/** In order of time, at least one of each kind. The same seed and end plan the same. */
 export function planPayments(asked: Asked, endMs: number): readonly Planned[] {
   const chosen = Array.from({ length: asked.payments }, (_, nth) => {
     const draw = createDraw(`${asked.seed}/${nth}`);
