@@ -27,14 +27,15 @@ COPY config ./config
 COPY db ./db
 COPY providers ./providers
 COPY workflows ./workflows
+COPY temporal ./temporal
 COPY activities ./activities
 COPY api ./api
 COPY worker ./worker
 COPY scripts ./scripts
 # The image is read-only when it runs, so the workflows are bundled now. A checkout made under a
 # strict umask is readable by its owner only, who is not the one it runs as.
-RUN chmod -R a+rX LICENSE package.json activities api config db domain providers scripts worker \
-    workflows \
+RUN chmod -R a+rX LICENSE package.json activities api config db domain providers scripts temporal \
+    worker workflows \
   && node scripts/bundle.ts
 USER node
 EXPOSE 8080

@@ -22,7 +22,7 @@ export type LookupInput = {
   readonly providerPaymentId: string | null;
   readonly timeoutMs: number;
   /** Pause before the second question, the third …; the last one repeats. */
-  readonly everyMs: readonly number[];
+  readonly pollIntervalMs: readonly number[];
   /** Any answer ends it; only a question that was not answered is asked again. */
   readonly isOnce?: boolean;
   /** See the policy's `lookup.soft_codes`. */
@@ -36,7 +36,7 @@ export type RefundLookupInput = {
   readonly providerPaymentId: string | null;
   readonly providerRefundId: string | null;
   readonly timeoutMs: number;
-  readonly everyMs: readonly number[];
+  readonly pollIntervalMs: readonly number[];
   /** As in `LookupInput`. */
   readonly isOnce?: boolean;
 };
@@ -55,7 +55,7 @@ export function createLookup(
 ) {
   const turns = new Turns(QUESTIONS_AT_ONCE);
   const ask = <R extends { readonly kind: string }>(
-    input: Pick<LookupInput, 'provider' | 'everyMs'>,
+    input: Pick<LookupInput, 'provider' | 'pollIntervalMs'>,
     isDefinite: (answer: R) => boolean,
     question: (signal: AbortSignal) => Promise<R>,
   ) => askInTurn(turns, input, isDefinite, question);
@@ -131,12 +131,12 @@ function notYetSaid({ providerPaymentId, providerCode }: LookupResult): LookupRe
 
 async function askInTurn<R extends { readonly kind: string }>(
   turns: Turns,
-  { provider, everyMs }: Pick<LookupInput, 'provider' | 'everyMs'>,
+  { provider, pollIntervalMs }: Pick<LookupInput, 'provider' | 'pollIntervalMs'>,
   isDefinite: (answer: R) => boolean,
   question: (signal: AbortSignal) => Promise<R>,
 ): Promise<R> {
   const { info, cancellationSignal } = Context.current();
-  const nextMs = scheduleAt(everyMs, info.attempt - 1);
+  const nextMs = scheduleAt(pollIntervalMs, info.attempt - 1);
   try {
     const answer = await turns.take(provider, () => question(cancellationSignal));
     if (answer === null) throw notYet('many others are asked about first', NO_TURN_PAUSE_MS);

@@ -1,12 +1,12 @@
 import { activityInfo, log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { isDatabaseAway, isDataFault, sqlStateOf } from '../db/away.ts';
 import { type Reattempt, recordReattempt } from '../db/dispatch.ts';
 import { MissingRow } from '../db/missing-row.ts';
 import { record } from '../db/record.ts';
 import { recordRefund } from '../db/record-refund.ts';
 import { restorePayment } from '../db/restore.ts';
 import { restoreRefund } from '../db/restore-refund.ts';
+import { isDatabaseUnavailable, isDataFault, sqlStateOf } from '../db/unavailable.ts';
 import { insertUnreadEvent, insertWebhookEvent } from '../db/webhook-events.ts';
 import type { Route } from '../domain/payment.ts';
 import type { RecordRequest, RecordResult } from '../domain/payment-record.ts';
@@ -87,7 +87,7 @@ function tellUnstored({ id, provider }: SealedWebhookEvent, error: unknown): App
   const reason = wordsOf(error);
   countUnstoredCallback(provider);
   log.warn('a callback is not stored yet', { eventId: id, provider, reason });
-  if (isDatabaseAway(error)) return notWritten(reason);
+  if (isDatabaseUnavailable(error)) return notWritten(reason);
   const pauseMs = 1_000 * 2 ** Math.min(activityInfo().attempt, 16);
   return notWritten(reason, Math.min(pauseMs, STORE_PAUSE_MAX_MS));
 }

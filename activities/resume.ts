@@ -7,7 +7,7 @@ import {
 } from '@temporalio/client';
 import { findPaymentByWorkflow } from '../db/payments.ts';
 import { findRefundByWorkflow } from '../db/refunds.ts';
-import type { Silent } from '../db/sweep.ts';
+import type { Overdue } from '../db/sweep.ts';
 import { paymentInput, refundInput, reopenedInput, reopenedRefundInput } from '../domain/inputs.ts';
 import { isClosed } from '../domain/payment-states.ts';
 import { isRefundClosed } from '../domain/refund-states.ts';
@@ -27,12 +27,12 @@ type Temporal = Pick<ActivityDeps, 'pool' | 'temporal'>;
  */
 export async function resumePayment(
   { pool, temporal }: Temporal,
-  silent: Silent,
+  overdue: Overdue,
 ): Promise<boolean> {
-  const { id, workflow_id } = silent;
+  const { id, workflow_id } = overdue;
   const run = await findRun(temporal, workflow_id, id, paymentIdOf);
   if (run.kind === 'open') {
-    if (run.isOfAnother && !silent.is_sent) await tellOfRow(temporal, silent);
+    if (run.isOfAnother && !overdue.is_sent) await tellOfRow(temporal, overdue);
     return false;
   }
   // Read only now: what ended between the list and here has closed its row before its run.
@@ -54,7 +54,7 @@ export async function resumePayment(
  * The run was started for a row that is gone, and may wait for days before it notices. An event
  * that says nothing is written down all the same, so it looks for its row, and finds this one.
  */
-async function tellOfRow(temporal: Client, { id, workflow_id }: Silent): Promise<void> {
+async function tellOfRow(temporal: Client, { id, workflow_id }: Overdue): Promise<void> {
   const nothing = { providerPaymentId: null, providerCode: null, message: 'its row is another' };
   await temporal.workflow.getHandle(workflow_id).signal(providerEventSignal, {
     eventId: `row/${id}`,
@@ -64,8 +64,11 @@ async function tellOfRow(temporal: Client, { id, workflow_id }: Silent): Promise
 }
 
 /** As `resumePayment`, for a refund. */
-export async function resumeRefund({ pool, temporal }: Temporal, silent: Silent): Promise<boolean> {
-  const { id, workflow_id, is_sent } = silent;
+export async function resumeRefund(
+  { pool, temporal }: Temporal,
+  overdue: Overdue,
+): Promise<boolean> {
+  const { id, workflow_id, is_sent } = overdue;
   const run = await findRun(temporal, workflow_id, id, refundIdOf);
   if (run.kind === 'open') return false;
   const found = await findRefundByWorkflow(pool, workflow_id);

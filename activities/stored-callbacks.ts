@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { recordAccountEvent } from '../db/account-events.ts';
-import { findLatePayment, findLateRefund, isForWorkflow } from '../db/late-news.ts';
+import { findLatePayment, findLateRefund, isForWorkflow } from '../db/late-events.ts';
 import type { Pool } from '../db/pool.ts';
 import type { WebhookEvent } from '../db/rows.ts';
 import { markDelivered, markWebhookEvent } from '../db/webhook-events.ts';

@@ -1,9 +1,9 @@
 import { log } from '@temporalio/activity';
 import { listDueLookBacks, postponeLookBack } from '../db/look-back.ts';
 import {
+  listOverduePayments,
+  listOverdueRefunds,
   listParkedMoney,
-  listSilentPayments,
-  listSilentRefunds,
   markSwept,
   SWEPT_PAYMENTS,
   SWEPT_REFUNDS,
@@ -36,12 +36,12 @@ export function createSweep(deps: ActivityDeps) {
     async sweepUnstarted({ unstarted_after_ms, batch }: SweepInput): Promise<Swept> {
       const until = Date.now() + ROUND_MS;
       const payments = SWEPT_PAYMENTS.map(async (status) => {
-        const silent = await listSilentPayments(pool, status, unstarted_after_ms, batch);
-        return await visitEach(deps, { table: 'payments', items: silent, until }, resumePayment);
+        const overdue = await listOverduePayments(pool, status, unstarted_after_ms, batch);
+        return await visitEach(deps, { table: 'payments', items: overdue, until }, resumePayment);
       });
       const refunds = SWEPT_REFUNDS.map(async (status) => {
-        const silent = await listSilentRefunds(pool, status, unstarted_after_ms, batch);
-        return await visitEach(deps, { table: 'refunds', items: silent, until }, resumeRefund);
+        const overdue = await listOverdueRefunds(pool, status, unstarted_after_ms, batch);
+        return await visitEach(deps, { table: 'refunds', items: overdue, until }, resumeRefund);
       });
       const swept = sumOf(await Promise.all([...payments, ...refunds]));
       await markSweepRound(pool, 'unstarted');

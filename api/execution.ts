@@ -3,15 +3,15 @@ import type { WaitingFor } from '../domain/payment.ts';
 import type { ReviewGuide } from '../domain/review.ts';
 import { ACTIVITY_STATES, type Execution, type Executions } from '../temporal/describe.ts';
 import type { ApiDeps } from './deps.ts';
-import { textOrNull, timeOrNull, workflowShape } from './shape.ts';
+import { stringOf, textOrNull, timeOrNull, workflowResponse } from './response.ts';
 
 /** What is shown of it, beside what our own row says. */
-export const runningShape = {
+export const runningResponse = {
   activities: z
     .array(
       z
         .strictObject({
-          type: z.string().describe('What is done, such as `charge` or `lookup`'),
+          type: stringOf('What is done, such as `charge` or `lookup`', 'lookup'),
           attempt: z.int().describe('Which try it is, from 1 on'),
           attempts_max: z.int().nullable().describe('How many tries at most; null: no limit'),
           last_error: textOrNull.describe('Why the last try failed; null when none has'),
@@ -27,10 +27,13 @@ export const runningShape = {
     .describe('What its workflow does right now; empty while it only waits'),
   workflow: z
     .strictObject({
-      id: workflowShape.shape.id,
-      url: workflowShape.shape.url,
-      status: z.string().describe('As Temporal says; `unknown` when it could not be asked'),
-      history_length: z.int().nullable().describe('How many events its history has'),
+      id: workflowResponse.shape.id,
+      url: workflowResponse.shape.url,
+      status: stringOf('As Temporal says; `unknown` when it could not be asked', 'running'),
+      history_length: z
+        .int()
+        .nullable()
+        .meta({ description: 'How many events its history has', example: 23 }),
     })
     .meta({ id: 'RunningWorkflow' })
     .describe('The Temporal workflow that works on it'),

@@ -2,8 +2,8 @@ import { createServer } from 'node:http';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Log } from '../config/log.ts';
 import type { Pool } from '../db/pool.ts';
-import type { QueueFigures } from '../temporal/queues.ts';
-import { addFigures } from './figures.ts';
+import type { QueueMetrics } from '../temporal/queues.ts';
+import { addBusinessMetrics } from './business-metrics.ts';
 import { createOtherVersions, type OtherVersions } from './other-versions.ts';
 import { addQueueGauges } from './provider-queues.ts';
 
@@ -20,15 +20,15 @@ export type ApiMetrics = {
   /** From now on this is asked how much waits for clients of the live feed. */
   watchLiveUnread(countBytes: () => number): void;
   /** And this, what waits in the providers' queues. */
-  watchQueues(find: () => Promise<readonly QueueFigures[]>): void;
+  watchQueues(find: () => Promise<readonly QueueMetrics[]>): void;
 };
 
 const SECONDS = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 /** However often somebody asks, the database is asked this often. */
-const FIGURES_EVERY_MS = 15_000;
+const METRICS_EVERY_MS = 15_000;
 
-/** @param figuresEveryMs shorter in tests. */
-export function createApiMetrics(pool: Pool, figuresEveryMs = FIGURES_EVERY_MS): ApiMetrics {
+/** @param metricsEveryMs shorter in tests. */
+export function createApiMetrics(pool: Pool, metricsEveryMs = METRICS_EVERY_MS): ApiMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'malipo_api_' });
   const registers = [registry];
@@ -46,7 +46,7 @@ export function createApiMetrics(pool: Pool, figuresEveryMs = FIGURES_EVERY_MS):
     registers,
   });
   const acts = new Counter({
-    name: 'malipo_sensitive_acts_total',
+    name: 'malipo_sensitive_activity_total',
     help: 'What operators asked for that all admins are told of, by operation and outcome',
     labelNames: ['action', 'outcome'],
     registers,
@@ -65,8 +65,8 @@ export function createApiMetrics(pool: Pool, figuresEveryMs = FIGURES_EVERY_MS):
       this.set(countUnread());
     },
   });
-  const watchQueues = addQueueGauges(registry, figuresEveryMs);
-  addFigures(registry, pool, figuresEveryMs);
+  const watchQueues = addQueueGauges(registry, metricsEveryMs);
+  addBusinessMetrics(registry, pool, metricsEveryMs);
   return {
     registry,
     countRequest: (route, method, status, seconds) =>

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { parse as parseQuery } from 'node:querystring';
 import Router, { type RouterContext } from '@koa/router';
-import { keepRefused, runSeen } from './acts.ts';
+import { keepRefused, runSeen } from './activity-log.ts';
 import type { ApiDeps, ApiState } from './deps.ts';
 import { ApiError } from './errors.ts';
 import { withoutAddresses } from './internal-addresses.ts';

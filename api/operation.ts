@@ -73,7 +73,7 @@ type Description<A extends Access> = {
   /** Waits for a workflow, within the figure of `answerTimeOf`, and takes `Prefer: wait`. */
   readonly isWaiting?: true;
   /** A reading that is kept like an operator's act: it shows what is personal, or very much. */
-  readonly isSeen?: true;
+  readonly audited?: true;
   readonly answers: Readonly<Record<number, Answer>>;
   /** Beyond those that follow from the rest of the declaration. */
   readonly problems?: readonly ProblemCode[];

@@ -1,5 +1,5 @@
 import { accountOperations } from './admin/accounts.ts';
-import { actOperations } from './admin/acts.ts';
+import { activityOperations } from './admin/activity-log.ts';
 import { auditOperations } from './admin/audit.ts';
 import { batchOperations } from './admin/batches.ts';
 import { deliveryOperations } from './admin/deliveries.ts';
@@ -11,7 +11,7 @@ import { adminProviderConfigOperations } from './admin/provider-configs.ts';
 import { providerOperations } from './admin/providers.ts';
 import { adminRefundOperations } from './admin/refunds.ts';
 import { statisticsOperations } from './admin/statistics.ts';
-import { surplusOperations } from './admin/surplus.ts';
+import { unmatchedReceiptOperations } from './admin/unmatched-receipts.ts';
 import { webhookEventOperations } from './admin/webhook-events.ts';
 import { apiKeyOperations } from './api-keys/routes.ts';
 import { eventOperations } from './events/routes.ts';
@@ -38,7 +38,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...sessionOperations,
   ...adminPaymentOperations,
   ...adminRefundOperations,
-  ...surplusOperations,
+  ...unmatchedReceiptOperations,
   ...webhookEventOperations,
   ...deliveryOperations,
   ...overviewOperations,
@@ -49,7 +49,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...accountOperations,
   ...operatorOperations,
   ...auditOperations,
-  ...actOperations,
+  ...activityOperations,
   ...proposalOperations,
   ...createReferenceOperations(() => OPERATIONS),
 ];

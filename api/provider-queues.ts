@@ -1,14 +1,14 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { QueueFigures } from '../temporal/queues.ts';
+import type { QueueMetrics } from '../temporal/queues.ts';
 
 /**
  * Shows them, and nothing where there is nothing to be had.
  * @returns what is told how to find them.
  */
 export function addQueueGauges(registry: Registry, everyMs: number) {
-  let find: () => Promise<readonly QueueFigures[]> = () => Promise.resolve([]);
+  let find: () => Promise<readonly QueueMetrics[]> = () => Promise.resolve([]);
   let askedMs = 0;
-  let asking: Promise<readonly QueueFigures[]> = Promise.resolve([]);
+  let asking: Promise<readonly QueueMetrics[]> = Promise.resolve([]);
   // Each gauge is read for itself, so both wait for the one question.
   const ask = () => {
     if (Date.now() - askedMs < everyMs) return asking;

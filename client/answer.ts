@@ -58,8 +58,8 @@ function judge(status: number, problem: Problem | null): Verdict {
 /**
  * Nothing has left when the connection did not come about. The system's own errors tell by the call
  * that failed; a code tells nothing, since a connection that stands may report a refusal too. This
- * is a copy of `domain/lost-line.ts`, which merchants do not get (ADR 0014); one test holds both to
- * one table.
+ * is a copy of `domain/network-error.ts`, which merchants do not get (ADR 0014); one test holds
+ * both to one table.
  */
 const CONNECTING: ReadonlySet<string> = new Set(['connect', 'getaddrinfo']);
 const NEVER_CONNECTED: ReadonlySet<string> = new Set([

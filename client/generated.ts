@@ -205,7 +205,7 @@ export type Payment = {
     reason: string;
   }[];
   /** Money that came beside its own: the payer may have paid twice */
-  surplus: {
+  unmatched_receipts: {
     /** The name of the provider that has this money */
     provider: string;
     /**
@@ -277,7 +277,9 @@ export type AuditEntry = {
     | 'payment.provider_accepted'
     | 'payment.action_required'
     | 'payment.answer_lost'
-    | 'payment.settled'
+    | 'payment.authorized'
+    | 'payment.succeeded'
+    | 'payment.failed'
     | 'payment.canceled'
     | 'payment.review_needed'
     | 'payment.callback_unclear'
@@ -290,11 +292,11 @@ export type AuditEntry = {
     | 'payment.capture_refused'
     | 'payment.cancel_refused'
     | 'payment.disputed'
-    | 'payment.recovered'
+    | 'payment.reopened'
     | 'payment.paused'
     | 'payment.resumed'
-    | 'payment.surplus_found'
-    | 'payment.surplus_resolved'
+    | 'payment.unmatched_receipt_found'
+    | 'payment.unmatched_receipt_resolved'
     | 'refund.created'
     | 'refund.made_at_provider'
     | 'refund.receipt_asked'
@@ -303,7 +305,8 @@ export type AuditEntry = {
     | 'refund.provider_accepted'
     | 'refund.answer_lost'
     | 'refund.resend_planned'
-    | 'refund.settled'
+    | 'refund.succeeded'
+    | 'refund.failed'
     | 'refund.taken_back'
     | 'refund.over_refunded'
     | 'refund.review_needed'
@@ -311,7 +314,7 @@ export type AuditEntry = {
     | 'refund.callback_refused'
     | 'refund.decided'
     | 'refund.outcome_noted'
-    | 'refund.recovered'
+    | 'refund.reopened'
     | 'refund.transition_refused';
   /** The status before; null where the status did not change */
   from: string | null;
@@ -674,7 +677,7 @@ export type MalipoEvent = {
    * - `payment.canceled`: It was canceled, and no money was taken
    * - `payment.needs_review`: Nobody can say yet; a person decides
    * - `payment.disputed`: The payer’s bank asks for the money back, or has decided about it
-   * - `payment.surplus`: Money came beside it: the payer may have paid twice
+   * - `payment.unmatched_receipt`: Money came beside it: the payer may have paid twice
    * - `payment.updated`: What it waits for, or what is known of it, changed
    * - `refund.created`: A refund was stored, its money reserved
    * - `refund.pending`: It is on its way again
@@ -695,7 +698,7 @@ export type MalipoEvent = {
     | 'payment.canceled'
     | 'payment.needs_review'
     | 'payment.disputed'
-    | 'payment.surplus'
+    | 'payment.unmatched_receipt'
     | 'payment.updated'
     | 'refund.created'
     | 'refund.pending'
@@ -732,7 +735,7 @@ export type DeliveredEvent = {
    * - `payment.canceled`: It was canceled, and no money was taken
    * - `payment.needs_review`: Nobody can say yet; a person decides
    * - `payment.disputed`: The payer’s bank asks for the money back, or has decided about it
-   * - `payment.surplus`: Money came beside it: the payer may have paid twice
+   * - `payment.unmatched_receipt`: Money came beside it: the payer may have paid twice
    * - `payment.updated`: What it waits for, or what is known of it, changed
    * - `refund.created`: A refund was stored, its money reserved
    * - `refund.pending`: It is on its way again
@@ -753,7 +756,7 @@ export type DeliveredEvent = {
     | 'payment.canceled'
     | 'payment.needs_review'
     | 'payment.disputed'
-    | 'payment.surplus'
+    | 'payment.unmatched_receipt'
     | 'payment.updated'
     | 'refund.created'
     | 'refund.pending'
@@ -791,7 +794,7 @@ export type Delivery = {
    * - `payment.canceled`: It was canceled, and no money was taken
    * - `payment.needs_review`: Nobody can say yet; a person decides
    * - `payment.disputed`: The payer’s bank asks for the money back, or has decided about it
-   * - `payment.surplus`: Money came beside it: the payer may have paid twice
+   * - `payment.unmatched_receipt`: Money came beside it: the payer may have paid twice
    * - `payment.updated`: What it waits for, or what is known of it, changed
    * - `refund.created`: A refund was stored, its money reserved
    * - `refund.pending`: It is on its way again
@@ -812,7 +815,7 @@ export type Delivery = {
     | 'payment.canceled'
     | 'payment.needs_review'
     | 'payment.disputed'
-    | 'payment.surplus'
+    | 'payment.unmatched_receipt'
     | 'payment.updated'
     | 'refund.created'
     | 'refund.pending'
@@ -1065,9 +1068,9 @@ export type PutProviderConfig = {
   credentials: Record<string, string>;
   /**
    * Laid over the provider’s policy, such as {"callback_wait_ms": 45000}. Each number has a least
-   * and a greatest value, such as 60000 and 2592000000 for review.ask_every_ms, and the whole takes
-   * at most 4 KB; a refusal names place and limits. Without rate_limit_per_second, which is the
-   * deployment’s: all merchants share one queue
+   * and a greatest value, such as 60000 and 2592000000 for review.poll_interval_ms, and the whole
+   * takes at most 4 KB; a refusal names place and limits. Without rate_limit_per_second, which is
+   * the deployment’s: all merchants share one queue
    */
   policy_override?: Record<string, unknown> | undefined;
 };
@@ -1092,7 +1095,7 @@ export type CreateWebhookEndpoint = {
     | 'payment.canceled'
     | 'payment.needs_review'
     | 'payment.disputed'
-    | 'payment.surplus'
+    | 'payment.unmatched_receipt'
     | 'refund.created'
     | 'refund.pending'
     | 'refund.succeeded'
@@ -1117,7 +1120,7 @@ export type UpdateWebhookEndpoint = {
     | 'payment.canceled'
     | 'payment.needs_review'
     | 'payment.disputed'
-    | 'payment.surplus'
+    | 'payment.unmatched_receipt'
     | 'refund.created'
     | 'refund.pending'
     | 'refund.succeeded'

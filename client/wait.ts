@@ -5,14 +5,14 @@ export type WaitOptions = RequestOptions & {
   /** Default: two minutes. */
   readonly timeoutMs?: number;
   /** Between two looks; default: a second. */
-  readonly everyMs?: number;
+  readonly pollIntervalMs?: number;
 };
 
 /** Looks until `isWaiting` says no or time is over. @returns what was seen last. */
 export async function waitWhile<T>(
   look: () => Promise<T>,
   isWaiting: (seen: T) => boolean,
-  { timeoutMs = 120_000, everyMs = 1_000, signal }: WaitOptions,
+  { timeoutMs = 120_000, pollIntervalMs = 1_000, signal }: WaitOptions,
 ): Promise<T> {
   const endMs = performance.now() + timeoutMs;
   for (;;) {
@@ -20,6 +20,6 @@ export async function waitWhile<T>(
     const leftMs = endMs - performance.now();
     if (!isWaiting(seen) || leftMs <= 0) return seen;
     // When the caller gives up meanwhile, the next look says so.
-    await sleep(Math.min(everyMs, leftMs), undefined, { signal }).catch(() => undefined);
+    await sleep(Math.min(pollIntervalMs, leftMs), undefined, { signal }).catch(() => undefined);
   }
 }

@@ -81,7 +81,7 @@ const policies = z.strictObject({
     }),
   }),
   sweep: z.strictObject({
-    every_ms: durationMs.min(1000),
+    interval_ms: durationMs.min(1000),
     unstarted_after_ms: durationMs,
     undelivered_after_ms: durationMs,
     batch: z.int().min(1).max(1000),

@@ -41,12 +41,12 @@ export const providerPolicy: z.ZodType<ProviderPolicy> = z.strictObject({
   callback_wait_ms: durationMs,
   lookup: z.strictObject({
     timeout_ms: durationMs,
-    every_ms: scheduleMs,
+    poll_interval_ms: scheduleMs,
     window_ms: durationMs,
     prompt_life_ms: z.exactOptional(durationMs),
     soft_codes: z.exactOptional(z.array(z.string().regex(CODE, 'is no code')).max(20)),
   }),
-  review: z.strictObject({ ask_every_ms: scheduleMs }),
+  review: z.strictObject({ poll_interval_ms: scheduleMs }),
   payer_action: z.strictObject({ expires_after_ms: durationMs }),
   authorization: z.strictObject({ expires_after_ms: durationMs }),
   refund: z.strictObject({
@@ -56,7 +56,7 @@ export const providerPolicy: z.ZodType<ProviderPolicy> = z.strictObject({
     max_sends: z.int().min(1).max(10),
     resend_after_ms: scheduleMs,
     result_wait_ms: durationMs,
-    lookup_every_ms: scheduleMs,
+    poll_interval_ms: scheduleMs,
   }),
   retry: z.exactOptional(retryRules),
   reattempt: z.strictObject({

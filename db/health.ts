@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { isDatabaseAway, sqlStateOf } from './away.ts';
 import type { Pool } from './pool.ts';
 import { findSetupError } from './session.ts';
 import { sql } from './sql.ts';
+import { isDatabaseUnavailable, sqlStateOf } from './unavailable.ts';
 
 export const DATABASE_FAULTS = [
   'database_away',
@@ -13,7 +13,7 @@ export const DATABASE_FAULTS = [
 type DatabaseFault = (typeof DATABASE_FAULTS)[number];
 
 /**
- * What waiting does not mend, by PostgreSQL's code. Most of it shows when a connection is opened,
+ * What waiting does not remedy, by PostgreSQL's code. Most of it shows when a connection is opened,
  * and there it looks as if nobody answered.
  */
 const FAULTS: ReadonlyMap<string, DatabaseFault> = new Map([
@@ -43,6 +43,6 @@ export async function findDatabaseFault(pool: Pool): Promise<DatabaseFault | nul
   } catch (error) {
     if (findSetupError(error) !== null) return 'database_misconfigured';
     const known = FAULTS.get(sqlStateOf(error) ?? '');
-    return known ?? (isDatabaseAway(error) ? 'database_away' : 'database_refused');
+    return known ?? (isDatabaseUnavailable(error) ? 'database_away' : 'database_refused');
   }
 }

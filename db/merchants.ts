@@ -2,11 +2,11 @@ import { timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { isScope, SCOPE_NAMES, type Scope } from '../domain/access.ts';
 import { hashApiKey, hintOf } from './api-key.ts';
-import { isReadOnly } from './away.ts';
 import { newId } from './ids.ts';
 import { notifyAccessChanged } from './listener.ts';
 import type { Connection } from './pool.ts';
 import { sql } from './sql.ts';
+import { isReadOnly } from './unavailable.ts';
 
 const scopes = z.array(z.string()).transform((names) => names.filter(isScope));
 const authenticationRow = z.object({

@@ -205,7 +205,7 @@ function placeAsked(filter: PaymentFilter) {
 }
 
 /**
- * Payments that are silent for longer than they said they would be, oldest first; those in review
+ * Payments that are overdue for longer than they said they would be, oldest first; those in review
  * have a queue of their own, and those that an operator holds are so on purpose. The caller asks
  * Temporal what their workflows do.
  * @param afterId goes on after this one of an earlier page.

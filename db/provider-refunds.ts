@@ -160,7 +160,7 @@ async function settle(db: Connection, found: FoundRefund, paymentId: string, row
     refundId: row.id,
     paymentId,
     key: eventId === null ? `${row.id}/asked/${result.kind}/${row.status}` : `event/${eventId}`,
-    action: isTakenBack(row.status, result.kind) ? 'refund.taken_back' : 'refund.settled',
+    action: isTakenBack(row.status, result.kind) ? 'refund.taken_back' : `refund.${result.kind}`,
     actor: 'provider',
     cause: `made at the provider: ${result.kind}`,
     event: result.kind,

@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { failureAfter } from '../domain/failure-fields.ts';
 import type { Refund, RefundRecordRequest, RefundRecordResult } from '../domain/refund.ts';
 import { isRefundClosed, nextRefund } from '../domain/refund-states.ts';
 import { reasonAfter } from '../domain/review.ts';
-import { failureAfter } from '../domain/shown-failure.ts';
 import { makeStorable } from '../domain/text.ts';
 import { appendAudit, findRecordedStep } from './audit.ts';
 import { lookBackOfRefund } from './look-back.ts';
@@ -43,7 +43,7 @@ export async function applyRefundRecord(
   if (await mayBeSentBeyond(db, told)) {
     return { ...standingOf(refund), changed: false, refused: false, mayBeAtProvider: true };
   }
-  if (told.isSilent === true) return await recordSilently(db, refund, told);
+  if (told.isWithoutAuditEntry === true) return await recordWithoutAuditEntry(db, refund, told);
   const learned = await keepReceipt(db, told);
   const held = await heldAgainstRefundReceipts(db, refund, told);
   const request = learned.isReceiptTaken ? notLearned(told) : held === 'refused' ? told : held;
@@ -86,7 +86,7 @@ async function mayBeSentBeyond(
 }
 
 /** What tells nothing new is no step of the story; the provider's id of the refund may be. */
-async function recordSilently(
+async function recordWithoutAuditEntry(
   db: Connection,
   refund: Refund,
   { providerRefundId, webhook, paymentId }: RefundRecordRequest,

@@ -1,12 +1,12 @@
 import type { z } from 'zod';
 import { capturedMinor } from '../domain/capture.ts';
 import { lostMinor } from '../domain/dispute.ts';
+import { failureAfter } from '../domain/failure-fields.ts';
 import type { RecordRequest, RecordResult } from '../domain/payment-record.ts';
 import { isClosed, next, type PaymentStatus } from '../domain/payment-states.ts';
 import { reasonAfter } from '../domain/review.ts';
-import { failureAfter } from '../domain/shown-failure.ts';
-import { addSurplus, type Surplus } from '../domain/surplus.ts';
 import { makeStorable } from '../domain/text.ts';
+import { addUnmatchedReceipt, type UnmatchedReceipt } from '../domain/unmatched-receipt.ts';
 import { eventIdOf } from '../domain/webhook-event.ts';
 import { appendAudit, findRecordedStep } from './audit.ts';
 import { lookBackOfPayment } from './look-back.ts';
@@ -44,7 +44,7 @@ export async function applyRecord(
   if (await mayBeSentBeyond(db, told)) {
     return { ...standingOf(payment), changed: false, refused: false, mayBeAtProvider: true };
   }
-  if (told.isSilent === true) return await recordSilently(db, payment, told);
+  if (told.isWithoutAuditEntry === true) return await recordWithoutAuditEntry(db, payment, told);
   const asked = await heldAgainstReceipts(db, payment, told);
   if (asked === 'refused') return await refuse(db, payment, told);
   const transition =
@@ -116,7 +116,7 @@ export async function lockPayment(db: Connection, id: string): Promise<PaymentRo
 }
 
 /** That a provider is at it is no step of the story; its id of the payment may still be news. */
-async function recordSilently(
+async function recordWithoutAuditEntry(
   db: Connection,
   payment: PaymentRow,
   request: RecordRequest,
@@ -171,7 +171,7 @@ async function updatePayment(
   const disputed = isTaken
     ? lostMinor(payment.disputes, payment.currency, captured)
     : payment.amount_disputed;
-  const surplus = await surplusAfter(db, payment, request);
+  const unmatchedReceipts = await unmatchedReceiptsAfter(db, payment, request);
   const wait = waitAfter(isClosed(to), payment.waiting_for, request);
   const reason = reasonAfter(to, request.reviewReason, payment.review_reason);
   await db.query(sql.typeAlias('none')`
@@ -188,7 +188,7 @@ async function updatePayment(
       failure_message = ${failure.failureMessage},
       failure_is_final = ${failure.isFailureFinal},
       review_reason = ${reason},
-      surplus = ${sql.jsonb(surplus)},
+      unmatched_receipts = ${sql.jsonb(unmatchedReceipts)},
       waiting_for = ${wait.for},
       wait_until = ${wait.until},
       look_back_at = ${lookBackOfPayment({
@@ -202,15 +202,20 @@ async function updatePayment(
   return reason;
 }
 
-async function surplusAfter(
+async function unmatchedReceiptsAfter(
   db: Connection,
   payment: PaymentRow,
-  { surplus, webhook }: RecordRequest,
-): Promise<readonly Surplus[]> {
-  if (surplus === undefined || webhook === null) return payment.surplus;
+  { unmatchedReceipt, webhook }: RecordRequest,
+): Promise<readonly UnmatchedReceipt[]> {
+  if (unmatchedReceipt === undefined || webhook === null) return payment.unmatched_receipts;
   const provider = (await findEventProvider(db, webhook.eventId)) ?? payment.provider;
   const eventId = eventIdOf(webhook.eventId);
-  return addSurplus(payment.surplus, { ...surplus, provider, eventId, status: 'open' });
+  return addUnmatchedReceipt(payment.unmatched_receipts, {
+    ...unmatchedReceipt,
+    provider,
+    eventId,
+    status: 'open',
+  });
 }
 
 function nextActionOf(payment: PaymentRow, to: PaymentStatus, request: RecordRequest) {
@@ -226,7 +231,7 @@ function detailsOf(request: RecordRequest): Record<string, string | number> {
     receipt: outcome?.receipt ?? null,
     provider_code: outcome?.providerCode ?? null,
     failure_code: outcome?.failure?.code ?? null,
-    reported_amount: (outcome ?? request.surplus)?.money?.amountMinor ?? null,
+    reported_amount: (outcome ?? request.unmatchedReceipt)?.money?.amountMinor ?? null,
     review_reason: request.reviewReason,
     waiting_for: request.waitingFor,
     wait_ms: request.waitMs,

@@ -145,7 +145,7 @@ export async function findRefundByWorkflow(
   return { refund: toRefund(row), payment: toPayment(payment) };
 }
 
-/** Refunds that are silent for longer than they said they would be; else as `listStuck`. */
+/** Refunds that are overdue for longer than they said they would be; else as `listStuck`. */
 export async function listStuckRefunds(
   db: Connection,
   graceMs: number,

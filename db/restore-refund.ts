@@ -75,7 +75,7 @@ async function sendToReview(
   await appendAudit(db, {
     paymentId,
     key: `${refundId}/restored`,
-    action: 'refund.recovered',
+    action: 'refund.reopened',
     from: status,
     to,
     actor: 'workflow',

@@ -125,7 +125,7 @@ async function sendToReview(
   await appendAudit(db, {
     paymentId,
     key: `restored/${attemptId}`,
-    action: 'payment.recovered',
+    action: 'payment.reopened',
     from: status,
     to,
     actor: 'workflow',

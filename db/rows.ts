@@ -16,7 +16,7 @@ import {
   type RefundFailureCode,
 } from '../domain/refund.ts';
 import { REFUND_STATUSES } from '../domain/refund-states.ts';
-import type { Surplus } from '../domain/surplus.ts';
+import type { UnmatchedReceipt } from '../domain/unmatched-receipt.ts';
 import type { StoredEvent } from '../domain/webhook-event.ts';
 
 /** Rows as PostgreSQL gives them, and their turning into the domain's words. */
@@ -35,7 +35,9 @@ const refundFailureCode = z.custom<RefundFailureCode>(
   (text) => typeof text === 'string' && isRefundFailureCode(text),
 );
 const dispute = z.custom<Dispute>((value) => typeof value === 'object' && value !== null);
-const surplus = z.custom<Surplus>((value) => typeof value === 'object' && value !== null);
+const unmatchedReceipt = z.custom<UnmatchedReceipt>(
+  (value) => typeof value === 'object' && value !== null,
+);
 
 export const paymentRow = z.object({
   id: z.string(),
@@ -75,7 +77,7 @@ export const paymentRow = z.object({
   provider_receipt: textOrNull,
   review_reason: z.enum(REVIEW_REASONS).nullable(),
   disputes: z.array(dispute),
-  surplus: z.array(surplus),
+  unmatched_receipts: z.array(unmatchedReceipt),
   waiting_for: z.enum(WAITING_FOR).nullable(),
   wait_until: textOrNull,
   policy,
@@ -126,7 +128,7 @@ export function toPayment(row: z.infer<typeof paymentRow>): Payment {
     providerReceipt: row.provider_receipt,
     reviewReason: row.review_reason,
     disputes: row.disputes,
-    surplus: row.surplus,
+    unmatchedReceipts: row.unmatched_receipts,
     waitingFor: row.waiting_for,
     waitUntil: row.wait_until,
     policy: row.policy,

@@ -20,7 +20,7 @@ const groupRow = z.object({
   amount: z.int(),
   amount_refunded: z.int(),
   ...elapsed,
-  poll_rescued: z.int(),
+  resolved_by_polling: z.int(),
 });
 export type StatisticsGroup = z.infer<typeof groupRow>;
 
@@ -33,7 +33,7 @@ const summaryRow = z.object({
   open: z.int(),
   needs_review: z.int(),
   ...elapsed,
-  poll_rescued: z.int(),
+  resolved_by_polling: z.int(),
   failures: z.array(z.object({ code: failureCode, payments: z.int() })),
 });
 export type ProviderSummary = z.infer<typeof summaryRow>;
@@ -69,17 +69,18 @@ const ELAPSED = sql.fragment`
  * workflows give to what they asked for. In the words of the index
  * `audit_entries_resolved_by_polling`, since only then it is used.
  */
-export const BY_STATUS_QUERY = sql.fragment`action = 'payment.settled'
+export const BY_STATUS_QUERY = sql.fragment`
+  action IN ('payment.succeeded', 'payment.failed', 'payment.canceled')
   AND to_status IN ('succeeded', 'failed', 'canceled')
   AND key ~ '(^|/)(lookup|review|verify)(/|$)' AND from_status <> to_status`;
 
 /** Payments that are where a status query brought them: the callback never came, or came later. */
-function countRescued({ from, before }: Window) {
+function countByPolling({ from, before }: Window) {
   return sql.fragment`count(p.id) FILTER (WHERE (p.id, p.status) IN (
     SELECT payment_id, to_status FROM audit_entries
     WHERE ${BY_STATUS_QUERY}
       AND payment_id >= ${idsFrom('payment', from, -DAY_MS)}
-      AND payment_id < ${idsFrom('payment', before, DAY_MS)})) AS poll_rescued`;
+      AND payment_id < ${idsFrom('payment', before, DAY_MS)})) AS resolved_by_polling`;
 }
 
 /** More groups than this fill no answer: whoever asked takes another step or window. */
@@ -96,7 +97,7 @@ export async function summarizePayments(
   return await db.any(sql.type(groupRow)`
     SELECT date_trunc(${asked.step}, p.created_at, 'UTC') AS at, p.provider, p.currency, p.status,
       p.failure_code, count(p.id) AS payments, sum(p.amount)::bigint AS amount,
-      sum(p.amount_refunded)::bigint AS amount_refunded, ${ELAPSED}, ${countRescued(asked)}
+      sum(p.amount_refunded)::bigint AS amount_refunded, ${ELAPSED}, ${countByPolling(asked)}
     FROM payments p WHERE ${isWithin(asked)}
     GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
     LIMIT ${STATISTICS_GROUPS_MAX + 1}`);
@@ -119,7 +120,7 @@ export async function summarizeProviders(
     SELECT p.provider, count(p.id) AS payments, ${counted('succeeded')} AS succeeded,
       ${counted('failed')} AS failed, ${counted('canceled')} AS canceled,
       count(p.id) FILTER (WHERE p.status = ANY(${sql.array(OPEN, 'text')})) AS open,
-      ${counted('needs_review')} AS needs_review, ${ELAPSED}, ${countRescued(asked)},
+      ${counted('needs_review')} AS needs_review, ${ELAPSED}, ${countByPolling(asked)},
       coalesce((SELECT jsonb_agg(jsonb_build_object('code', f.code, 'payments', f.payments)
           ORDER BY f.place)
         FROM failures f WHERE f.provider = p.provider AND f.place <= ${FAILURES_SHOWN}),

@@ -6,8 +6,8 @@ import type { WebhookEvent } from './rows.ts';
 import { SILENT_SINCE, sql } from './sql.ts';
 
 /** What may have lost its workflow. Only ids: a row that cannot be read holds no other up. */
-const silentRow = z.object({ id: z.string(), workflow_id: z.string(), is_sent: z.boolean() });
-export type Silent = z.infer<typeof silentRow>;
+const overdueRow = z.object({ id: z.string(), workflow_id: z.string(), is_sent: z.boolean() });
+export type Overdue = z.infer<typeof overdueRow>;
 
 /**
  * Each status has a queue of its own, and what was looked at goes to its end: no number of quiet
@@ -26,15 +26,15 @@ export const SWEPT_REFUNDS = ['pending', 'needs_review'] as const satisfies read
 const SEEN_LATELY = sql.fragment`coalesce(swept_at > now() - interval '1 minute', false)`;
 
 /**
- * Open payments that are silent for longer than they said they would be, the longest unseen first.
+ * Open payments that are overdue for longer than they said they would be, the longest unseen first.
  * One that may wait for days is looked at each hour all the same.
  */
-export async function listSilentPayments(
+export async function listOverduePayments(
   db: Connection,
   status: (typeof SWEPT_PAYMENTS)[number],
   graceMs: number,
   limit: number,
-): Promise<readonly Silent[]> {
+): Promise<readonly Overdue[]> {
   const grace = sql.fragment`${graceMs} * interval '1 millisecond'`;
   const isDue =
     status === 'created'
@@ -42,7 +42,7 @@ export async function listSilentPayments(
       : sql.fragment`NOT ${SEEN_LATELY}
           AND (coalesce(swept_at, updated_at) < now() - interval '1 hour'
             OR ${SILENT_SINCE} < now() - ${grace})`;
-  return await db.any(sql.type(silentRow)`
+  return await db.any(sql.type(overdueRow)`
     SELECT id, workflow_id, status <> 'created' AS is_sent FROM payments
     WHERE status = ${status} AND ${isDue}
     ORDER BY coalesce(swept_at, updated_at) LIMIT ${limit}`);
@@ -52,13 +52,13 @@ export async function listSilentPayments(
  * Open refunds, likewise; those that nobody took up yet are waited for no longer than payments, and
  * one in review, which may wait for days, is looked at each hour all the same.
  */
-export async function listSilentRefunds(
+export async function listOverdueRefunds(
   db: Connection,
   status: (typeof SWEPT_REFUNDS)[number],
   graceMs: number,
   limit: number,
-): Promise<readonly Silent[]> {
-  return await db.any(sql.type(silentRow)`
+): Promise<readonly Overdue[]> {
+  return await db.any(sql.type(overdueRow)`
     SELECT id, workflow_id, dispatched_at IS NOT NULL AS is_sent FROM refunds
     WHERE status = ${status} AND (status = 'pending' OR NOT ${SEEN_LATELY})
       AND (CASE WHEN dispatched_at IS NULL AND waiting_for IS NULL THEN updated_at

@@ -86,7 +86,7 @@ export function refundInput(
     currency: refund.currency,
     providerPaymentId: payment.providerPaymentId,
     providerReceipt: payment.providerReceipt,
-    ...(isToLearn ? { receiptToLearn: { takenMinor: payment.amountCapturedMinor } } : {}),
+    ...(isToLearn ? { receiptToLearn: { capturedMinor: payment.amountCapturedMinor } } : {}),
     policy: payment.policy,
     can: { ...abilitiesOf(capabilities), looks_up_refunds: capabilities.looks_up_refunds },
   };

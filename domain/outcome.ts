@@ -66,6 +66,14 @@ export function isMoney({ kind }: Outcome): boolean {
   return kind === 'succeeded' || kind === 'authorized';
 }
 
+/** What an outcome is recorded as. */
+export const OUTCOME_ACTIONS = {
+  succeeded: 'payment.succeeded',
+  authorized: 'payment.authorized',
+  declined: 'payment.failed',
+  canceled: 'payment.canceled',
+} as const satisfies Record<Outcome['kind'], string>;
+
 /** Which event of the payment table an outcome is. */
 export const OUTCOME_EVENTS = {
   succeeded: 'succeeded',

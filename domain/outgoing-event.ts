@@ -17,7 +17,7 @@ export const EVENT_TYPES = {
   'payment.canceled': 'It was canceled, and no money was taken',
   'payment.needs_review': 'Nobody can say yet; a person decides',
   'payment.disputed': 'The payer’s bank asks for the money back, or has decided about it',
-  'payment.surplus': 'Money came beside it: the payer may have paid twice',
+  'payment.unmatched_receipt': 'Money came beside it: the payer may have paid twice',
   'payment.updated': 'What it waits for, or what is known of it, changed',
   'refund.created': 'A refund was stored, its money reserved',
   'refund.pending': 'It is on its way again',
@@ -29,7 +29,7 @@ export const EVENT_TYPES = {
   'endpoint.disabled': 'Another endpoint of yours was switched off: see disabled_reason',
 } as const satisfies Record<
   | `endpoint.${'test' | 'disabled'}`
-  | `payment.${PaymentStatus | 'disputed' | 'surplus' | 'updated'}`
+  | `payment.${PaymentStatus | 'disputed' | 'unmatched_receipt' | 'updated'}`
   | `refund.${RefundStatus | 'created' | 'updated'}`,
   string
 >;

@@ -2,7 +2,7 @@ import { failure } from './error.ts';
 import { type NextAction, type Outcome, unpaid } from './outcome.ts';
 import type { ReviewReason, WaitingFor } from './payment.ts';
 import type { PaymentEvent, PaymentStatus } from './payment-states.ts';
-import type { SurplusReport } from './surplus.ts';
+import type { UnmatchedReceiptReport } from './unmatched-receipt.ts';
 
 /** Who did it. */
 export const ACTORS = ['merchant', 'workflow', 'provider', 'operator', 'sweeper'] as const;
@@ -34,9 +34,9 @@ export type RecordRequest = {
    */
   readonly provenUnsent?: number;
   /** Money that the callback tells of, beside the payment's own. */
-  readonly surplus?: SurplusReport;
+  readonly unmatchedReceipt?: UnmatchedReceiptReport;
   /** True for what is no step of the story: the callback's fate and the provider's id, no entry. */
-  readonly isSilent?: boolean;
+  readonly isWithoutAuditEntry?: boolean;
   /** Whether the run that writes this sent the charge, or may have, whatever the row remembers. */
   readonly mayBeAtProvider?: boolean;
   /** The stored callback this comes from, and what becomes of it. */
@@ -105,7 +105,9 @@ export const AUDIT_ACTIONS = [
   'payment.provider_accepted',
   'payment.action_required',
   'payment.answer_lost',
-  'payment.settled',
+  'payment.authorized',
+  'payment.succeeded',
+  'payment.failed',
   'payment.canceled',
   'payment.review_needed',
   'payment.callback_unclear',
@@ -118,11 +120,11 @@ export const AUDIT_ACTIONS = [
   'payment.capture_refused',
   'payment.cancel_refused',
   'payment.disputed',
-  'payment.recovered',
+  'payment.reopened',
   'payment.paused',
   'payment.resumed',
-  'payment.surplus_found',
-  'payment.surplus_resolved',
+  'payment.unmatched_receipt_found',
+  'payment.unmatched_receipt_resolved',
   'refund.created',
   'refund.made_at_provider',
   'refund.receipt_asked',
@@ -131,7 +133,8 @@ export const AUDIT_ACTIONS = [
   'refund.provider_accepted',
   'refund.answer_lost',
   'refund.resend_planned',
-  'refund.settled',
+  'refund.succeeded',
+  'refund.failed',
   'refund.taken_back',
   'refund.over_refunded',
   'refund.review_needed',
@@ -139,7 +142,7 @@ export const AUDIT_ACTIONS = [
   'refund.callback_refused',
   'refund.decided',
   'refund.outcome_noted',
-  'refund.recovered',
+  'refund.reopened',
   'refund.transition_refused',
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];

@@ -5,7 +5,7 @@ import type { Currency } from './money.ts';
 import type { PaymentStatus } from './payment-states.ts';
 import type { ProviderPolicy } from './policy.ts';
 import type { RunLimits } from './run-limits.ts';
-import type { Surplus } from './surplus.ts';
+import type { UnmatchedReceipt } from './unmatched-receipt.ts';
 
 /** What a payment's workflow is started with. No secret and no personal data: see ADR 0003. */
 export type PaymentInput = {
@@ -119,7 +119,7 @@ export type Payment = {
   /** In the order in which we heard of them. */
   readonly disputes: readonly Dispute[];
   /** Money that came beside the payment's own. */
-  readonly surplus: readonly Surplus[];
+  readonly unmatchedReceipts: readonly UnmatchedReceipt[];
   readonly waitingFor: WaitingFor | null;
   readonly waitUntil: string | null;
   readonly policy: ProviderPolicy;

@@ -27,7 +27,7 @@ export type ProviderPolicy = {
   readonly lookup: {
     readonly timeout_ms: number;
     /** Pause before the second question, the third …; the last one repeats. */
-    readonly every_ms: readonly number[];
+    readonly poll_interval_ms: readonly number[];
     /** After this long of `pending` or no answer the payment needs review. */
     readonly window_ms: number;
     /** How long after its dispatch a payer may still pay; absent where an answer counts at once. */
@@ -37,7 +37,7 @@ export type ProviderPolicy = {
   };
   readonly review: {
     /** How often a payment in review asks the provider again; the last one repeats. */
-    readonly ask_every_ms: readonly number[];
+    readonly poll_interval_ms: readonly number[];
   };
   /** How long the payer has for an action elsewhere (3-D Secure); then the charge is let go. */
   readonly payer_action: { readonly expires_after_ms: number };
@@ -52,7 +52,7 @@ export type ProviderPolicy = {
     readonly resend_after_ms: readonly number[];
     /** How long we wait for the result of a refund that the provider took, or for a receipt. */
     readonly result_wait_ms: number;
-    readonly lookup_every_ms: readonly number[];
+    readonly poll_interval_ms: readonly number[];
   };
   /** What failures mean, where that is not what `FAILURES` says. */
   readonly retry?: RetryRules;

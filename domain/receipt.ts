@@ -41,14 +41,14 @@ export type ReceiptEvent = {
  * Why the told receipt must not be used; null when it is the payment's. A wrong one would give back
  * somebody else's money, so an amount has to be told, and all else that is told has to agree.
  */
-export function receiptDoubt(
+export function receiptMismatch(
   event: ReceiptEvent,
   question: ReceiptQuestion,
-  takenMinor: number,
+  capturedMinor: number,
 ): string | null {
   const { receipt, amountMinor, conversation, receiver } = event;
   if (receipt === null) return event.message;
-  if (amountMinor !== takenMinor) return 'what the provider told is about another amount';
+  if (amountMinor !== capturedMinor) return 'what the provider told is about another amount';
   if (conversation !== null && conversation !== question.conversation) {
     return 'what the provider told is about another payment';
   }

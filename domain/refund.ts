@@ -118,7 +118,7 @@ export type RefundInput = {
   readonly providerPaymentId: string | null;
   readonly providerReceipt: string | null;
   /** Set when the receipt is to be learned first, of a payment that took so much. */
-  readonly receiptToLearn?: { readonly takenMinor: number };
+  readonly receiptToLearn?: { readonly capturedMinor: number };
   readonly policy: ProviderPolicy;
   readonly can: ProviderAbilities & { readonly looks_up_refunds: 'sync' | 'async' | 'none' };
   /** Set for a run of a refund that had one before: such a run never sends the refund. */
@@ -208,7 +208,7 @@ export type RefundRecordRequest = {
   readonly waitingFor: WaitingFor | null;
   readonly waitMs: number | null;
   /** As in `RecordRequest`: no entry, only the callback's fate and the provider's id. */
-  readonly isSilent?: boolean;
+  readonly isWithoutAuditEntry?: boolean;
   readonly webhook: RecordRequest['webhook'];
   /** Of the refund's sends; as for payments. */
   readonly provenUnsent?: RecordRequest['provenUnsent'];

@@ -7,7 +7,7 @@ import { seed } from './seed.ts';
 import * as services from './services.ts';
 import { listPostgresVariables } from './shell-settings.ts';
 import { knock } from './temporal.ts';
-import { describeMisses, MEND_CLI, resolveTemporalCli } from './temporal-binaries.ts';
+import { CLI_REMEDY, describeMisses, resolveTemporalCli } from './temporal-binaries.ts';
 import { DEFAULT_PORTS, type WorldOptions } from './world-options.ts';
 
 /** @returns the address of Malipo's database, as its owner. */
@@ -39,7 +39,7 @@ export async function runMigrations(
     if (appDatabaseUrl !== undefined) return appDatabaseUrl;
     return await ensureAppLogin(ownerUrl, databaseUrl === undefined ? null : secrets.token_keys);
   } catch (error) {
-    throw new StartFailure('The database', describeError(error), mendDatabase(context));
+    throw new StartFailure('The database', describeError(error), DATABASE_REMEDY(context));
   }
 }
 
@@ -56,11 +56,15 @@ export async function runSeed(
       operatorPassword: secrets.operator_password,
     });
   } catch (error) {
-    throw new StartFailure('The sandbox’s merchant', describeError(error), mendDatabase(context));
+    throw new StartFailure(
+      'The sandbox’s merchant',
+      describeError(error),
+      DATABASE_REMEDY(context),
+    );
   }
 }
 
-function mendDatabase({ options, home }: BootContext): string {
+function DATABASE_REMEDY({ options, home }: BootContext): string {
   if (options.databaseUrl === undefined) {
     return (
       `read ${home.logsDir}/postgres.log and run again; if the data are of another version of ` +
@@ -90,8 +94,8 @@ export async function bootTemporal(context: BootContext): Promise<TemporalPlace>
   }
   const cli = await resolveTemporalCli({ say, signal: options.signal, home: home.root });
   if (!cli.ok) {
-    const mend = `${MEND_CLI}; or set TEMPORAL_ADDRESS to a Temporal server of your own`;
-    throw new StartFailure('Temporal', `there is no Temporal CLI:${describeMisses(cli)}`, mend);
+    const remedy = `${CLI_REMEDY}; or set TEMPORAL_ADDRESS to a Temporal server of your own`;
+    throw new StartFailure('Temporal', `there is no Temporal CLI:${describeMisses(cli)}`, remedy);
   }
   return withFreePorts(context, 'Temporal', async (isFirst) => {
     const preferred = (name: 'temporal' | 'temporal_ui') =>

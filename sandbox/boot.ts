@@ -172,7 +172,7 @@ async function refusePort(port: number): Promise<StartFailure> {
   }
   const by = describeListener(port);
   const reason = `port ${port} is taken${by === null ? '' : ` by ${by}`}`;
-  const mend =
+  const remedy =
     'end that program, name another port, or leave out --port: any free one is taken then';
-  return new StartFailure('The API', reason, mend);
+  return new StartFailure('The API', reason, remedy);
 }

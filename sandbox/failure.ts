@@ -4,14 +4,14 @@ import { types } from 'node:util';
 export class StartFailure extends Error {
   readonly part: string;
   readonly reason: string;
-  readonly mend: string;
+  readonly remedy: string;
 
-  constructor(part: string, reason: string, mend: string) {
-    super(`${part} did not start: ${reason}\n  To mend it: ${mend}`);
+  constructor(part: string, reason: string, remedy: string) {
+    super(`${part} did not start: ${reason}\n  To mend it: ${remedy}`);
     this.name = 'StartFailure';
     this.part = part;
     this.reason = reason;
-    this.mend = mend;
+    this.remedy = remedy;
   }
 }
 
@@ -21,10 +21,10 @@ export class AlreadyRuns extends StartFailure {
 
   constructor(home: string, holderPid: number) {
     const reason = `another one runs on ${home} (process ${holderPid})`;
-    const mend =
+    const remedy =
       `use that one (\`npm start -- --json\` prints where it is), end it (kill ${holderPid}), or ` +
       'give this one its own folder by MALIPO_HOME';
-    super('The sandbox', reason, mend);
+    super('The sandbox', reason, remedy);
     this.name = 'AlreadyRuns';
     this.holderPid = holderPid;
   }
@@ -66,7 +66,8 @@ export function explainFileError(error: unknown): unknown {
   if (!types.isNativeError(error) || error instanceof StartFailure) return error;
   const { code, path, syscall } = error as NodeJS.ErrnoException;
   if (path === undefined || code === undefined || syscall?.startsWith('spawn')) return error;
-  const mend = code === 'ENOENT' && syscall === 'mkdir' ? FILE_REMEDIES.EROFS : FILE_REMEDIES[code];
-  if (mend === undefined) return error;
-  return new StartFailure('The sandbox', error.message, mend);
+  const remedy =
+    code === 'ENOENT' && syscall === 'mkdir' ? FILE_REMEDIES.EROFS : FILE_REMEDIES[code];
+  if (remedy === undefined) return error;
+  return new StartFailure('The sandbox', error.message, remedy);
 }

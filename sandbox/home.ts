@@ -63,7 +63,8 @@ export function openHome(root: string): Home {
 }
 
 /**
- * Forgets everything: payments, workflows, simulator books, keys, ports. The caller holds the lock.
+ * Forgets everything: payments, workflows, simulator ledgers, keys, ports. The caller holds the
+ * lock.
  */
 export function resetHome(home: Home): void {
   removePostgresData(home.postgresDir);
@@ -99,10 +100,10 @@ export function loadSecrets(home: Home): Secrets {
     return read.data;
   }
   const reason = `${home.secrets} cannot be read: ${z.prettifyError(read.error)}`;
-  const mend =
+  const remedy =
     'restore it: it is the key to the data; or set MALIPO_HOME to another folder; or, which loses ' +
     'all sandbox data, `npm start -- --reset`';
-  throw new StartFailure('The sandbox', reason, mend);
+  throw new StartFailure('The sandbox', reason, remedy);
 }
 
 function fill(kept: unknown): unknown {

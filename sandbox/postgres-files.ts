@@ -69,10 +69,10 @@ export function initializeCluster(files: PostgresFiles): void {
   if (made.status !== 0) {
     const reason = made.error?.message ?? (made.stderr || made.stdout).trim();
     const isUnknownUser = reason.includes('could not look up effective user ID');
-    const mend = isUnknownUser
+    const remedy = isUnknownUser
       ? `run as a user listed in /etc/passwd; or ${OWN_DATABASE}`
       : findRemedy(reason, OWN_DATABASE);
-    throw new StartFailure('PostgreSQL', `initdb failed: ${reason}`, mend);
+    throw new StartFailure('PostgreSQL', `initdb failed: ${reason}`, remedy);
   }
   fs.rmSync(files.dataDir, { recursive: true, force: true });
   fs.renameSync(draft, files.dataDir);
@@ -104,8 +104,8 @@ function linkLibraries(native: string): void {
       fs.symlinkSync(join(dirname(path), '..', '..', String(source)), path);
     } catch (error) {
       if (fs.existsSync(path)) continue;
-      const mend = `run \`npm start\` once as the owner of node_modules; or ${OWN_DATABASE}`;
-      throw new StartFailure('PostgreSQL', describeError(error), mend);
+      const remedy = `run \`npm start\` once as the owner of node_modules; or ${OWN_DATABASE}`;
+      throw new StartFailure('PostgreSQL', describeError(error), remedy);
     }
   }
 }
@@ -143,13 +143,13 @@ function locateFallback(dataDir: string): string {
  * by an earlier one that failed.
  * @param mend what helps where it cannot be made.
  */
-function makeShared(folder: string, mend: string): void {
+function makeShared(folder: string, remedy: string): void {
   try {
     fs.mkdirSync(folder, { recursive: true });
     fs.chmodSync(folder, 0o755);
   } catch (error) {
     const reason = `it may not run as root, and ${describeError(error)}`;
-    throw new StartFailure('PostgreSQL', reason, `${mend}; or ${OWN_DATABASE}`);
+    throw new StartFailure('PostgreSQL', reason, `${remedy}; or ${OWN_DATABASE}`);
   }
 }
 

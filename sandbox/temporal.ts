@@ -44,8 +44,8 @@ const READY_LIMIT_MS = 60_000;
 export async function startTemporal(options: TemporalOptions): Promise<RunningTemporal> {
   // Another server on the port would answer in the place of ours.
   if ((await pickPort(options.port)).wasTaken) {
-    const mend = 'end the program that listens there, or choose another port';
-    throw new StartFailure('Temporal', `port ${options.port} is taken`, mend);
+    const remedy = 'end the program that listens there, or choose another port';
+    throw new StartFailure('Temporal', `port ${options.port} is taken`, remedy);
   }
   if (options.dbPath !== null) fs.mkdirSync(dirname(options.dbPath), { recursive: true });
   const server = await launch({

@@ -11,7 +11,7 @@ import { hashPassword } from '../db/password.ts';
 import { openPool, type Pool } from '../db/pool.ts';
 import { ROLES, SCOPE_NAMES } from '../domain/access.ts';
 import { describeIssue } from '../domain/fault-words.ts';
-import { keepAct } from './act.ts';
+import { storeActivity } from './activity.ts';
 import { Refusal, runToExitCode } from './refusal.ts';
 import { verifyAudit } from './verify-audit.ts';
 
@@ -135,7 +135,7 @@ async function run(): Promise<number> {
   const databaseUrl = readDatabaseUrl();
   const pool = await openPool({ databaseUrl, size: 1, statementTimeoutMs: 10_000 });
   try {
-    return await keepAct(pool, what, values, async () => {
+    return await storeActivity(pool, what, values, async () => {
       if (act === undefined) return await verifyAudit(pool);
       console.log(await act(pool, { ...values }));
       return 0;

@@ -1,41 +1,41 @@
 import type { z } from 'zod';
 import {
-  apiKeyShape,
+  apiKeyResponse,
   createApiKeyBody,
   listApiKeysQuery,
-  newApiKeyShape,
+  newApiKeyResponse,
   revokeApiKeyQuery,
-  revokedApiKeyShape,
-} from '../api/api-keys/shape.ts';
-import { problemShape } from '../api/errors.ts';
-import { deliveredEventShape, eventShape } from '../api/events/present.ts';
+  revokedApiKeyResponse,
+} from '../api/api-keys/response.ts';
+import { problemResponse } from '../api/errors.ts';
+import { deliveredEventResponse, eventResponse } from '../api/events/present.ts';
 import { listDeliveriesQuery, listEventsQuery } from '../api/events/schema.ts';
+import {
+  auditEntryResponse,
+  executionResponse,
+  paymentResponse,
+  verifiedPaymentResponse,
+} from '../api/payments/response.ts';
 import {
   capturePaymentBody,
   createPaymentBody,
   listPaymentsQuery,
 } from '../api/payments/schema.ts';
-import {
-  auditEntryShape,
-  executionShape,
-  paymentShape,
-  verifiedPaymentShape,
-} from '../api/payments/shape.ts';
-import { configShape, patchConfigBody, putConfigBody } from '../api/provider-configs/schema.ts';
+import { configResponse, patchConfigBody, putConfigBody } from '../api/provider-configs/schema.ts';
+import { refundExecutionResponse, refundResponse } from '../api/refunds/response.ts';
 import { createRefundBody } from '../api/refunds/schema.ts';
-import { refundExecutionShape, refundShape } from '../api/refunds/shape.ts';
 import { pageQuery } from '../api/schema.ts';
 import {
-  createdEndpointShape,
+  createdEndpointResponse,
   createEndpointBody,
-  deliveryShape,
-  deliveryWithAttemptsShape,
-  endpointShape,
-  newEndpointShape,
-  recoveryShape,
-  testDeliveryShape,
+  deliveryResponse,
+  deliveryWithAttemptsResponse,
+  endpointResponse,
+  newEndpointResponse,
+  recoveryResponse,
+  testDeliveryResponse,
   updateEndpointBody,
-} from '../api/webhook-endpoints/shape.ts';
+} from '../api/webhook-endpoints/response.ts';
 import { makeComment, renderType, type Side } from './render-type.ts';
 
 type Source = {
@@ -53,26 +53,26 @@ const PAYMENT_STATUSES = { status: "readonly Payment['status'][]" };
 /** Every type of the client that the API decides. A base stands above what extends it. */
 // biome-ignore format: table, one row per line
 const SOURCES: readonly Source[] = [
-  { name: 'Payment', schema: paymentShape, side: 'answer' },
-  { name: 'VerifiedPayment', schema: verifiedPaymentShape, side: 'answer', comment: 'With `verification`: whether the provider was asked.' },
-  { name: 'AuditEntry', schema: auditEntryShape, side: 'answer' },
-  { name: 'Execution', schema: executionShape, side: 'answer' },
-  { name: 'Refund', schema: refundShape, side: 'answer' },
-  { name: 'RefundExecution', schema: refundExecutionShape, side: 'answer' },
-  { name: 'ProviderConfig', schema: configShape, side: 'answer' },
-  { name: 'WebhookEndpoint', schema: endpointShape, side: 'answer' },
-  { name: 'NewWebhookEndpoint', schema: createdEndpointShape, side: 'answer', comment: 'Its secret is told this once; null where the endpoint was there before.' },
-  { name: 'WebhookEndpointWithSecret', schema: newEndpointShape, side: 'answer' },
-  { name: 'MalipoEvent', schema: eventShape, side: 'answer' },
-  { name: 'DeliveredEvent', schema: deliveredEventShape, side: 'answer', comment: 'An event as it is POSTed to an endpoint.' },
-  { name: 'Delivery', schema: deliveryShape, side: 'answer' },
-  { name: 'DeliveryWithAttempts', schema: deliveryWithAttemptsShape, side: 'answer' },
-  { name: 'ApiKey', schema: apiKeyShape, side: 'answer' },
-  { name: 'NewApiKey', schema: newApiKeyShape, side: 'answer', comment: 'The key itself is told this once.' },
-  { name: 'RevokedApiKey', schema: revokedApiKeyShape, side: 'answer' },
-  { name: 'Problem', schema: problemShape, side: 'answer' },
-  { name: 'TestDelivery', schema: testDeliveryShape, side: 'answer' },
-  { name: 'Recovery', schema: recoveryShape, side: 'answer' },
+  { name: 'Payment', schema: paymentResponse, side: 'answer' },
+  { name: 'VerifiedPayment', schema: verifiedPaymentResponse, side: 'answer', comment: 'With `verification`: whether the provider was asked.' },
+  { name: 'AuditEntry', schema: auditEntryResponse, side: 'answer' },
+  { name: 'Execution', schema: executionResponse, side: 'answer' },
+  { name: 'Refund', schema: refundResponse, side: 'answer' },
+  { name: 'RefundExecution', schema: refundExecutionResponse, side: 'answer' },
+  { name: 'ProviderConfig', schema: configResponse, side: 'answer' },
+  { name: 'WebhookEndpoint', schema: endpointResponse, side: 'answer' },
+  { name: 'NewWebhookEndpoint', schema: createdEndpointResponse, side: 'answer', comment: 'Its secret is told this once; null where the endpoint was there before.' },
+  { name: 'WebhookEndpointWithSecret', schema: newEndpointResponse, side: 'answer' },
+  { name: 'MalipoEvent', schema: eventResponse, side: 'answer' },
+  { name: 'DeliveredEvent', schema: deliveredEventResponse, side: 'answer', comment: 'An event as it is POSTed to an endpoint.' },
+  { name: 'Delivery', schema: deliveryResponse, side: 'answer' },
+  { name: 'DeliveryWithAttempts', schema: deliveryWithAttemptsResponse, side: 'answer' },
+  { name: 'ApiKey', schema: apiKeyResponse, side: 'answer' },
+  { name: 'NewApiKey', schema: newApiKeyResponse, side: 'answer', comment: 'The key itself is told this once.' },
+  { name: 'RevokedApiKey', schema: revokedApiKeyResponse, side: 'answer' },
+  { name: 'Problem', schema: problemResponse, side: 'answer' },
+  { name: 'TestDelivery', schema: testDeliveryResponse, side: 'answer' },
+  { name: 'Recovery', schema: recoveryResponse, side: 'answer' },
   { name: 'CreatePayment', schema: createPaymentBody, side: 'body' },
   { name: 'CapturePayment', schema: capturePaymentBody, side: 'body' },
   { name: 'CreateRefund', schema: createRefundBody, side: 'body' },

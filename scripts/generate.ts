@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { LIVE_ACCESS } from '../api/live/caller.ts';
+import { LIVE_ACCESS } from '../api/live/authenticate.ts';
 import { OPERATIONS } from '../api/operations.ts';
 import { describeApi } from '../api/reference/openapi.ts';
 import { describeCollection } from '../api/reference/postman.ts';

@@ -53,7 +53,7 @@ export async function runNpm(root, args, { packages, tellEveryMs = TELL_EVERY_MS
   );
 }
 
-function tellProgress(root, packages, everyMs) {
+function tellProgress(root, packages, pollIntervalMs) {
   const startedMs = performance.now();
   const tell = () => {
     const present = packages.filter((path) => existsSync(join(root, path, 'package.json'))).length;
@@ -61,7 +61,7 @@ function tellProgress(root, packages, everyMs) {
     const line = `  ${present} of ${packages.length} packages, ${seconds} s`;
     process.stderr.write(process.stderr.isTTY ? `\r${line}` : `${line}\n`);
   };
-  const timer = setInterval(tell, everyMs);
+  const timer = setInterval(tell, pollIntervalMs);
   return () => {
     clearInterval(timer);
     if (process.stderr.isTTY) process.stderr.write('\n');

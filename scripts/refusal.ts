@@ -1,8 +1,8 @@
 import { SettingsError } from '../config/settings-error.ts';
-import { isDatabaseAway } from '../db/away.ts';
 import { findSetupError } from '../db/session.ts';
+import { isDatabaseUnavailable } from '../db/unavailable.ts';
 
-/** Something that the person at the keyboard can mend: told in words, without a stack. */
+/** Something that the person at the keyboard can remedy: told in words, without a stack. */
 export class Refusal extends Error {}
 
 /**
@@ -24,7 +24,7 @@ function describe(error: unknown): string | null {
   if (error instanceof Refusal || error instanceof SettingsError) return error.message;
   const setup = findSetupError(error);
   if (setup !== null) return setup.message;
-  if (!isDatabaseAway(error) || !(error instanceof Error)) return null;
+  if (!isDatabaseUnavailable(error) || !(error instanceof Error)) return null;
   return `the database of DATABASE_URL cannot be used: ${causeOf(error).message}`;
 }
 

@@ -1,9 +1,9 @@
 import { readEnv } from '../config/env.ts';
 import { openPool, type Pool } from '../db/pool.ts';
-import { countByKey, resealTable, SEALED_TABLES } from '../db/reseal.ts';
+import { countByKey, reencryptTable, SEALED_TABLES } from '../db/re-encrypt.ts';
 import { createVault, type Vault } from '../db/vault.ts';
 import { PROVIDER_NAMES } from '../providers/index.ts';
-import { keepAct } from './act.ts';
+import { storeActivity } from './activity.ts';
 import { runToExitCode } from './refusal.ts';
 
 /**
@@ -16,10 +16,10 @@ const STATEMENT_TIMEOUT_MS = 30_000;
 /** By key id, how much each table still has of it. */
 type Left = ReadonlyMap<string, Readonly<Record<string, number>>>;
 
-async function resealAll(pool: Pool, vault: Vault): Promise<readonly string[]> {
+async function reencryptAll(pool: Pool, vault: Vault): Promise<readonly string[]> {
   const damaged: string[] = [];
   for (const sealed of SEALED_TABLES) {
-    const done = await resealTable(pool, vault, sealed);
+    const done = await reencryptTable(pool, vault, sealed);
     console.log(`${sealed.table}: ${done.rows} sealed anew with ${vault.keyId}`);
     damaged.push(...done.damaged);
   }
@@ -43,10 +43,10 @@ function report({ keyIds, keyId }: Vault, left: Left, damaged: readonly string[]
     const counts = Object.entries(tables);
     const total = counts.reduce((sum, [, count]) => sum + count, 0);
     const where = counts.map(([table, count]) => `${table} ${count}`).join(', ');
-    const mend = keyIds.includes(id)
+    const remedy = keyIds.includes(id)
       ? `keep it; start every API and worker with ${keyId} first, then run this again`
       : 'it is missing: put it back into MALIPO_DATA_KEYS, behind the others, and run this again';
-    console.error(`${id} sealed ${total} (${where}): ${mend}`);
+    console.error(`${id} sealed ${total} (${where}): ${remedy}`);
   }
   for (const id of keyIds.filter((it) => it !== keyId && !left.has(it))) {
     console.log(
@@ -63,8 +63,8 @@ async function rotate(): Promise<number> {
   const pool = await openPool(options);
   try {
     const vault = createVault(dataKeys, hashKey);
-    return await keepAct(pool, 'rotate-keys', {}, async () => {
-      const damaged = await resealAll(pool, vault);
+    return await storeActivity(pool, 'rotate-keys', {}, async () => {
+      const damaged = await reencryptAll(pool, vault);
       return report(vault, await countLeft(pool, vault), damaged);
     });
   } finally {

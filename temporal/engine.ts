@@ -24,7 +24,7 @@ import {
 import { describeExecution, type Executions } from './describe.ts';
 import { createFairnessCheck, type Fairness } from './fairness.ts';
 import { findNamespaceWarnings } from './namespace.ts';
-import { findQueueFigures, type QueueFigures } from './queues.ts';
+import { findQueueMetrics, type QueueMetrics } from './queues.ts';
 import { paymentStart, refundStart, storeCallbackStart } from './start.ts';
 import { createUpdates, type Updates } from './updates.ts';
 import { endWithin, type Within } from './within.ts';
@@ -60,7 +60,7 @@ export type Engine = Batches &
     /** Whether merchants take turns at a provider. Throws when Temporal is away. */
     findFairness(): Promise<Fairness>;
     /** What waits in the providers' queues. Throws when Temporal is away. */
-    findQueues(providers: readonly string[]): Promise<readonly QueueFigures[]>;
+    findQueues(providers: readonly string[]): Promise<readonly QueueMetrics[]>;
     /** Resolves when no call goes on any more: only then its connection may be closed. */
     untilIdle(): Promise<void>;
   };
@@ -117,7 +117,7 @@ export function createEngine(
       ),
     findNamespaceWarnings: findLacking,
     findQueues: (providers) =>
-      within(DESCRIBE_TIMEOUT_MS, () => findQueueFigures(connection, namespace, providers)),
+      within(DESCRIBE_TIMEOUT_MS, () => findQueueMetrics(connection, namespace, providers)),
     findFairness: () => within(DESCRIBE_TIMEOUT_MS, checkFairness),
     untilIdle: async () => {
       while (going.size > 0) await Promise.all(going);

@@ -2,7 +2,7 @@ import type { Connection } from '@temporalio/client';
 import { CALL_PRIORITIES, providerTaskQueue } from '../workflows/messages.ts';
 
 /** What waits in the queue of a provider, by kind of call; Temporal counts it roughly. */
-export type QueueFigures = {
+export type QueueMetrics = {
   readonly provider: string;
   readonly call: string;
   readonly waiting: number;
@@ -12,11 +12,11 @@ export type QueueFigures = {
 const ACTIVITY_QUEUE = 2;
 
 /** Throws where Temporal does not answer. */
-export async function findQueueFigures(
+export async function findQueueMetrics(
   { workflowService }: Connection,
   namespace: string,
   providers: readonly string[],
-): Promise<readonly QueueFigures[]> {
+): Promise<readonly QueueMetrics[]> {
   const found = providers.map(async (provider) => {
     const { statsByPriorityKey: stats } = await workflowService.describeTaskQueue({
       namespace,

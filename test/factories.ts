@@ -32,8 +32,8 @@ export const POLICY: ProviderPolicy = {
     resend_after_ms: [15_000, 60_000],
   },
   callback_wait_ms: 30_000,
-  lookup: { timeout_ms: 15_000, every_ms: [15_000, 60_000], window_ms: 600_000 },
-  review: { ask_every_ms: [3_600_000] },
+  lookup: { timeout_ms: 15_000, poll_interval_ms: [15_000, 60_000], window_ms: 600_000 },
+  review: { poll_interval_ms: [3_600_000] },
   payer_action: { expires_after_ms: 30 * 60_000 },
   authorization: { expires_after_ms: 3_600_000 },
   refund: {
@@ -43,7 +43,7 @@ export const POLICY: ProviderPolicy = {
     max_sends: 3,
     resend_after_ms: [1_000],
     result_wait_ms: 30_000,
-    lookup_every_ms: [5_000, 10_000],
+    poll_interval_ms: [5_000, 10_000],
   },
   reattempt: { max_attempts: 1, fallback: [] },
   rate_limit_per_second: 10,
@@ -107,7 +107,7 @@ export function makeInconclusive(kind: Inconclusive['kind']): Inconclusive {
   return { kind, providerPaymentId: 'ws_CO_1', providerCode: '4999', message: 'in progress' };
 }
 
-/** A bare note in a payment's book; give it an event to change the status. */
+/** A bare note in a payment's ledger; give it an event to change the status. */
 export function makeRecord(
   { id, attemptId }: Pick<Payment, 'id' | 'attemptId'>,
   changes: Partial<RecordRequest> = {},
@@ -116,7 +116,7 @@ export function makeRecord(
     paymentId: id,
     attemptId,
     key: `note/${randomBytes(6).toString('hex')}`,
-    action: 'payment.settled',
+    action: 'payment.succeeded',
     actor: 'workflow',
     cause: 'a test',
     event: null,
@@ -226,7 +226,7 @@ export function makeRefundRecord(
     refundId: id,
     paymentId,
     key: `${id}/settled`,
-    action: 'refund.settled',
+    action: 'refund.succeeded',
     actor: 'provider',
     cause: 'a test',
     event: null,

@@ -13,8 +13,8 @@ import type { Running } from '../sandbox/process.ts';
 import { dropPostgresVariables, reachLoopbackDirectly } from '../sandbox/shell-settings.ts';
 import { type RunningTemporal, startTemporal } from '../sandbox/temporal.ts';
 import {
+  CLI_REMEDY,
   describeMisses,
-  MEND_CLI,
   resolveTemporalCli,
   resolveTestServer,
 } from '../sandbox/temporal-binaries.ts';
@@ -123,7 +123,7 @@ async function startTestTemporal(folder: string): Promise<RunningTemporal> {
     resolveTestServer({ say, home }),
   ]);
   if (!cli.ok) {
-    throw new StartFailure('Temporal', `no Temporal CLI:${describeMisses(cli)}`, MEND_CLI);
+    throw new StartFailure('Temporal', `no Temporal CLI:${describeMisses(cli)}`, CLI_REMEDY);
   }
   process.env.MALIPO_TEST_TEMPORAL_CLI = cli.path;
   if (testServer.ok) process.env.MALIPO_TEST_SERVER_PATH = testServer.path;

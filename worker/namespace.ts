@@ -150,9 +150,9 @@ async function updateSweepSchedule(
     return true;
   } catch (error) {
     if (!isRefused(error)) throw error;
-    const { every_ms, ...input } = parts.policy;
+    const { interval_ms, ...input } = parts.policy;
     const intervals = spec.intervals?.map(({ every }) => every);
-    return isDeepStrictEqual([intervals, action.args], [[every_ms], [input]]);
+    return isDeepStrictEqual([intervals, action.args], [[interval_ms], [input]]);
   }
 }
 
@@ -168,8 +168,8 @@ function outdatedFault(parts: NamespaceParts): NamespaceFault {
 }
 
 function commandOf(verb: 'create' | 'update', { namespace, policy }: NamespaceParts): string {
-  const { every_ms, ...input } = policy;
-  return `temporal schedule ${verb} --namespace ${namespace} --schedule-id ${SWEEP_SCHEDULE_ID} --interval ${every_ms / 1000}s --overlap-policy Skip --workflow-id sweep --type sweep --task-queue ${TASK_QUEUE} --execution-timeout 3m --input '${JSON.stringify(input)}'`;
+  const { interval_ms, ...input } = policy;
+  return `temporal schedule ${verb} --namespace ${namespace} --schedule-id ${SWEEP_SCHEDULE_ID} --interval ${interval_ms / 1000}s --overlap-policy Skip --workflow-id sweep --type sweep --task-queue ${TASK_QUEUE} --execution-timeout 3m --input '${JSON.stringify(input)}'`;
 }
 
 async function createSweepSchedule(parts: NamespaceParts): Promise<NamespaceState> {
@@ -186,10 +186,10 @@ async function createSweepSchedule(parts: NamespaceParts): Promise<NamespaceStat
 }
 
 function scheduleOf({ policy }: NamespaceParts) {
-  const { every_ms, ...input } = policy;
+  const { interval_ms, ...input } = policy;
   return {
-    spec: { intervals: [{ every: every_ms }] },
-    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: every_ms },
+    spec: { intervals: [{ every: interval_ms }] },
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: interval_ms },
     action: {
       type: 'startWorkflow' as const,
       workflowType: 'sweep',

@@ -34,8 +34,8 @@ const WORKFLOW_TASKS_AT_ONCE = 4;
 const POLLERS = { type: 'autoscaling', minimum: 1, initial: 2, maximum: 10 } as const;
 
 /**
- * One worker for payments' workflows and our own books, one for webhooks with workflows and places
- * of its own, and one for each provider, whose queue the server limits to the policy's rate.
+ * One worker for payments' workflows and our own database, one for webhooks with workflows and
+ * places of its own, and one for each provider, whose queue the server limits to the policy's rate.
  */
 export async function createWorkers(options: WorkersOptions): Promise<readonly Worker[]> {
   const { connection, namespace, deps } = options;
@@ -48,7 +48,7 @@ export async function createWorkers(options: WorkersOptions): Promise<readonly W
     shutdownGraceTime: SHUTDOWN_GRACE_MS,
     shutdownForceTime: SHUTDOWN_FORCE_MS,
   };
-  const books = Worker.create({
+  const records = Worker.create({
     ...common,
     taskQueue: TASK_QUEUE,
     workflowBundle: options.bundle,
@@ -84,5 +84,5 @@ export async function createWorkers(options: WorkersOptions): Promise<readonly W
     workflowTaskPollerBehavior: POLLERS,
     activityTaskPollerBehavior: POLLERS,
   });
-  return await Promise.all([books, deliveries, ...providers]);
+  return await Promise.all([records, deliveries, ...providers]);
 }

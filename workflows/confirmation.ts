@@ -62,11 +62,11 @@ async function askUntil(
   askedId: string | null,
   untilMs: number,
 ): Promise<LookupResult | null> {
-  const { every_ms } = run.input.policy.lookup;
-  await sleep(Math.max(Math.min(scheduleAt(every_ms, 0), untilMs - Date.now()), 1));
+  const { poll_interval_ms } = run.input.policy.lookup;
+  await sleep(Math.max(Math.min(scheduleAt(poll_interval_ms, 0), untilMs - Date.now()), 1));
   const leftMs = untilMs - Date.now();
-  const everyMs = scheduleFrom(every_ms, 1);
-  const answer = leftMs > 0 ? await lookup(run.input, askedId, leftMs, { everyMs }) : null;
+  const pollIntervalMs = scheduleFrom(poll_interval_ms, 1);
+  const answer = leftMs > 0 ? await lookup(run.input, askedId, leftMs, { pollIntervalMs }) : null;
   if (answer !== null) return answer;
   await sleep(Math.max(untilMs - Date.now(), 1));
   return await askNow(run, askedId, true);

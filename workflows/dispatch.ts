@@ -94,7 +94,12 @@ function isToBeSent({ status }: PaymentRun): boolean {
 /** The row stopped the send: where it stands is read, and nothing is recorded. */
 async function isStopped(run: PaymentRun): Promise<boolean> {
   const cause = 'the payment was not to be sent any more';
-  await run.record({ key: 'stopped', action: 'payment.outcome_noted', cause, isSilent: true });
+  await run.record({
+    key: 'stopped',
+    action: 'payment.outcome_noted',
+    cause,
+    isWithoutAuditEntry: true,
+  });
   if (isToBeSent(run)) return false;
   run.markSent();
   return true;
@@ -167,7 +172,7 @@ async function giveUp(run: PaymentRun, refused: SendFailure): Promise<void> {
   const wasSent = provenUnsent > 0 || run.status === 'processing';
   const recorded = await run.sendToReview({
     key: 'refused',
-    action: 'payment.settled',
+    action: 'payment.failed',
     cause: message,
     event: isProven && wasSent ? 'declined' : 'gave_up',
     outcome,

@@ -2,7 +2,7 @@ import { isMoney, isOutcome, type Outcome, type ProviderEvent } from '../domain/
 import { isClosed, type PaymentStatus } from '../domain/payment-states.ts';
 import { scheduleAt } from '../domain/policy.ts';
 import { isLateMoney } from '../domain/review.ts';
-import type { SurplusReport } from '../domain/surplus.ts';
+import type { UnmatchedReceiptReport } from '../domain/unmatched-receipt.ts';
 import { type DeliveredEvent, isUnreadable } from '../domain/webhook-event.ts';
 import { storeWebhookEvent } from './activities.ts';
 import { applyLateEvent } from './late-money.ts';
@@ -47,7 +47,7 @@ async function noteUnclear(
     cause: note,
     providerPaymentId: event.providerPaymentId,
     waitingFor: isAwaited ? 'lookup' : null,
-    isSilent: event.kind === 'pending' || isRepeated || (isParked && !isCounted),
+    isWithoutAuditEntry: event.kind === 'pending' || isRepeated || (isParked && !isCounted),
     webhook: { eventId, status: isParked ? 'parked' : 'applied', note },
   });
 }
@@ -66,15 +66,15 @@ async function applyForeignEvent(
   owner: Owner,
 ): Promise<void> {
   const key = `event/${eventId}`;
-  const surplus = surplusOf(event);
-  if (surplus !== null) {
+  const unmatchedReceipt = unmatchedReceiptOf(event);
+  if (unmatchedReceipt !== null) {
     await run.record({
       key,
-      action: 'payment.surplus_found',
+      action: 'payment.unmatched_receipt_found',
       actor: 'provider',
       cause: `${event.kind}, ${WHOSE[owner]}`,
-      surplus,
-      webhook: { eventId, status: 'applied', note: 'surplus' },
+      unmatchedReceipt,
+      webhook: { eventId, status: 'applied', note: 'unmatched receipt' },
       ...reviewOf(run, owner),
     });
     return;
@@ -95,7 +95,7 @@ const WHOSE = {
   unknown: 'under an id of the provider that nobody knows',
 } as const satisfies Record<Owner, string>;
 
-function surplusOf(event: ProviderEvent): SurplusReport | null {
+function unmatchedReceiptOf(event: ProviderEvent): UnmatchedReceiptReport | null {
   if (event.kind !== 'succeeded' && event.kind !== 'authorized') return null;
   const { kind, providerPaymentId, receipt, money } = event;
   return providerPaymentId === null ? null : { kind, providerPaymentId, receipt, money };
@@ -124,6 +124,6 @@ function reviewOf(run: PaymentRun, owner: Owner): Partial<Entry> {
     : {
         ...review,
         waitingFor: 'review',
-        waitMs: scheduleAt(run.input.policy.review.ask_every_ms, 0),
+        waitMs: scheduleAt(run.input.policy.review.poll_interval_ms, 0),
       };
 }

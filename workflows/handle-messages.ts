@@ -120,8 +120,8 @@ const CONTROLS = {
     // The trail says that nobody is asked.
     if (run.isPaused) return;
     // Batches that follow each other ask no faster than the policy lets us.
-    const everyMs = scheduleAt(run.input.policy.lookup.every_ms, 0);
-    if (run.lookedUpMs !== null && Date.now() - run.lookedUpMs < everyMs) return;
+    const pollIntervalMs = scheduleAt(run.input.policy.lookup.poll_interval_ms, 0);
+    if (run.lookedUpMs !== null && Date.now() - run.lookedUpMs < pollIntervalMs) return;
     const command = { amountMinor: null, by, isAnswered: false, refusal: null };
     await handleCommand(run, { kind: 'verify', ...command });
     run.lookedUpMs = Date.now();

@@ -77,14 +77,14 @@ export async function applyLateOutcome(run: PaymentRun, report: Report): Promise
   const cause = `late ${report.cause}: ${outcome.kind}; ${check.text}`;
   const note = noteOf(run, outcome, check);
   if (note !== null) {
-    const isSilent = run.noted.has(cause);
+    const isWithoutAuditEntry = run.noted.has(cause);
     run.noted.add(cause);
     await run.record({
       key,
       action: 'payment.callback_unclear',
       actor: 'provider',
       cause,
-      isSilent,
+      isWithoutAuditEntry,
       webhook: appliedBy(eventId, note),
     });
     return;

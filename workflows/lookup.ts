@@ -16,7 +16,7 @@ import type { UnclearNotes } from './run.ts';
 
 export type LookupOptions = {
   /** In place of the policy's schedule. */
-  readonly everyMs?: readonly number[];
+  readonly pollIntervalMs?: readonly number[];
   /** Any answer ends it, also one that is not definite. */
   readonly isOnce?: boolean;
   /** No code of the provider's is too early to count. */
@@ -42,7 +42,7 @@ export async function lookup(
   windowMs: number,
   how: LookupOptions = {},
 ): Promise<LookupResult | null> {
-  const { timeout_ms, every_ms, soft_codes, prompt_life_ms } = input.policy.lookup;
+  const { timeout_ms, poll_interval_ms, soft_codes, prompt_life_ms } = input.policy.lookup;
   const isSoft = soft_codes && prompt_life_ms && how.isPromptOver !== true;
   const summary = `ask ${input.provider} for the outcome`;
   const activities = proxyActivities<Pick<Activities, 'lookup'>>(
@@ -57,7 +57,7 @@ export async function lookup(
     attemptOrdinal,
     providerPaymentId,
     timeoutMs: timeout_ms,
-    everyMs: how.everyMs ?? every_ms,
+    pollIntervalMs: how.pollIntervalMs ?? poll_interval_ms,
     ...(how.isOnce === true ? { isOnce: true } : {}),
     ...(isSoft ? { softCodes: soft_codes, promptLifeMs: prompt_life_ms } : {}),
   };
@@ -71,7 +71,7 @@ export async function lookupRefund(
   windowMs: number,
   how: Omit<LookupOptions, 'isPromptOver'> = {},
 ): Promise<RefundResult | null> {
-  const { timeout_ms, lookup_every_ms } = input.policy.refund;
+  const { timeout_ms, poll_interval_ms } = input.policy.refund;
   const summary = `ask ${input.provider} about the refund`;
   const activities = proxyActivities<Pick<Activities, 'lookupRefund'>>(
     questionOptions(input, how, timeout_ms, Math.max(windowMs, 1), summary),
@@ -84,7 +84,7 @@ export async function lookupRefund(
     providerPaymentId,
     providerRefundId,
     timeoutMs: timeout_ms,
-    everyMs: how.everyMs ?? lookup_every_ms,
+    pollIntervalMs: how.pollIntervalMs ?? poll_interval_ms,
     ...(how.isOnce === true ? { isOnce: true } : {}),
   };
   return await answerOf(activities.lookupRefund(question));
@@ -194,7 +194,7 @@ export async function askWhileWanted<T>(
 }
 
 /** Asks with this schedule for so long; null when that time ended without an answer. */
-type Ask<T> = (everyMs: readonly number[], windowMs: number) => Promise<T | null>;
+type Ask<T> = (pollIntervalMs: readonly number[], windowMs: number) => Promise<T | null>;
 
 /**
  * Asks until an answer is conclusive or the time is over. An answer that changes nothing is
@@ -215,8 +215,8 @@ export async function askAtPace<T>(
     const windowMs = untilMs() - Date.now();
     if (!isAsked || windowMs <= 0) continue;
     const begunMs = Date.now();
-    const everyMs = scheduleFrom(schedule, asked);
-    const answer = await askWhileWanted(asker, () => ask(everyMs, windowMs));
+    const pollIntervalMs = scheduleFrom(schedule, asked);
+    const answer = await askWhileWanted(asker, () => ask(pollIntervalMs, windowMs));
     if (answer === null) return false;
     if (answer !== undefined) {
       await apply(answer);
@@ -224,7 +224,7 @@ export async function askAtPace<T>(
       asker.unclear.takeAsk();
     }
     if (asker.inbox.hasMessages()) await asker.handleMessages();
-    asked += questionsWithin(everyMs, Date.now() - begunMs);
+    asked += questionsWithin(pollIntervalMs, Date.now() - begunMs);
     pauseMs = scheduleAt(schedule, asked - 1);
   }
   return true;

@@ -3,6 +3,7 @@ import {
   isMoney,
   isOutcome,
   type LookupResult,
+  OUTCOME_ACTIONS,
   OUTCOME_EVENTS,
   type Outcome,
 } from '../domain/outcome.ts';
@@ -60,7 +61,7 @@ export async function applyOutcome(
   const isAuthorized = outcome.kind === 'authorized';
   await run.record({
     key,
-    action: 'payment.settled',
+    action: OUTCOME_ACTIONS[outcome.kind],
     actor: 'provider',
     cause: report.cause,
     event: OUTCOME_EVENTS[outcome.kind],
@@ -98,7 +99,7 @@ async function noteInReview(run: PaymentRun, report: Report): Promise<void> {
     action: 'payment.outcome_noted',
     actor: 'provider',
     cause: noted,
-    isSilent: isRepeated,
+    isWithoutAuditEntry: isRepeated,
     webhook: eventId === null ? null : { eventId, status: 'parked', note: text },
   });
 }

@@ -156,7 +156,7 @@ export class PaymentRun {
     if (result.changed && result.status === 'succeeded') {
       this.capturedMinor = capturedMinor(this.input.amountMinor, step.outcome);
     }
-    if (step.isSilent !== true) this.#show(step);
+    if (step.isWithoutAuditEntry !== true) this.#show(step);
     return result;
   }
 
@@ -195,7 +195,7 @@ export class PaymentRun {
       event: 'gave_up',
       reviewReason: this.hasLostHistory ? 'history_lost' : 'no_answer',
       waitingFor: 'review',
-      waitMs: scheduleAt(this.input.policy.review.ask_every_ms, 0),
+      waitMs: scheduleAt(this.input.policy.review.poll_interval_ms, 0),
       ...entry,
     });
   }

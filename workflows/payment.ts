@@ -67,12 +67,9 @@ function isOpen(status: PaymentStatus): status is keyof typeof STAGES {
 async function begin(run: PaymentRun): Promise<void> {
   const { standing } = run.input;
   if (isOpen(run.status) && run.continued === null) {
-    await run.record({
-      key: run.numbered('start'),
-      action: 'payment.recovered',
-      actor: 'sweeper',
-      cause: reopenedCause(standing?.lostHistory ?? null),
-    });
+    const cause = reopenedCause(standing?.lostHistory ?? null);
+    const entry = { action: 'payment.reopened', actor: 'sweeper', cause } as const;
+    await run.record({ key: run.numbered('start'), ...entry });
   }
   await untilReopened(isOpen(run.status), run.inbox);
   await handleMessages(run);
@@ -87,7 +84,7 @@ async function judgeUnsent(run: PaymentRun): Promise<void> {
   const key = run.numbered('unsent');
   const cause = 'Its workflow was ended before anything was sent.';
   const outcome = neverSent(cause);
-  const unsent = { action: 'payment.settled', cause, outcome, mayBeAtProvider: false } as const;
+  const unsent = { action: 'payment.failed', cause, outcome, mayBeAtProvider: false } as const;
   const unknown = { cause: `${lostHistory}: it may have been sent` };
   await run.sendToReview({ key, ...(lostHistory === null ? unsent : unknown) });
 }
@@ -101,7 +98,7 @@ async function awaitOutcome(run: PaymentRun): Promise<void> {
   const key = run.numbered('gave-up');
   // What this run may have sent is never reported as unsent, whatever the row remembers.
   const isUnsent = run.status === 'created' && !run.mayBeSent;
-  const unsent = { action: 'payment.settled', outcome: neverSent(UNSENT), cause: UNSENT } as const;
+  const unsent = { action: 'payment.failed', outcome: neverSent(UNSENT), cause: UNSENT } as const;
   const cause = run.unclear.causeOr(NO_OUTCOME);
   await run.sendToReview({ key, cause, ...(isUnsent ? unsent : {}) });
 }
@@ -129,9 +126,7 @@ async function awaitCallback(run: PaymentRun): Promise<void> {
   }
 }
 
-/**
- * Without an id that the provider knows there is nothing to ask by; then only messages can tell.
- */
+/** Without an id to ask by only messages can tell. */
 async function askProvider(run: PaymentRun, untilMs: number): Promise<void> {
   let until = untilMs;
   const { policy } = run.input;
@@ -140,8 +135,8 @@ async function askProvider(run: PaymentRun, untilMs: number): Promise<void> {
     return until;
   };
   const asker = askerOf(run, () => isAwaited(run) && canAsk(run));
-  const ask = (everyMs: readonly number[], windowMs: number) =>
-    lookup(run.input, run.providerPaymentId, windowMs, { everyMs });
+  const ask = (pollIntervalMs: readonly number[], windowMs: number) =>
+    lookup(run.input, run.providerPaymentId, windowMs, { pollIntervalMs });
   while (isAwaited(run)) {
     await continueIfLong(run);
     if (run.isPaused) {
@@ -158,7 +153,8 @@ async function askProvider(run: PaymentRun, untilMs: number): Promise<void> {
       await handleMessages(run);
       continue;
     }
-    const isAnswered = await askAtPace(asker, policy.lookup.every_ms, deadline, ask, async (it) => {
+    const pace = policy.lookup.poll_interval_ms;
+    const isAnswered = await askAtPace(asker, pace, deadline, ask, async (it) => {
       await applyAnswer(run, it, 'lookup');
       if (isUnknownResult(it)) run.unclear.note(it);
     });
@@ -191,7 +187,7 @@ async function awaitCapture(run: PaymentRun): Promise<void> {
     const restMs = until - Date.now();
     if (asker.isWanted() && restMs <= 0) return await expire(run, 'authorization_expired');
     // A reopened run asks from time to time: what was reported before it was perhaps lost.
-    const pauseMs = run.hasLostHistory ? scheduleAt(review.ask_every_ms, round) : restMs;
+    const pauseMs = run.hasLostHistory ? scheduleAt(review.poll_interval_ms, round) : restMs;
     await waitWhileWanted(asker, Math.min(pauseMs, restMs), 'wait for a capture');
   }
 }
@@ -220,14 +216,14 @@ const MONTH_MS = 30 * 24 * 3_600_000;
 
 /** Nobody knows: a person's decision, a late callback or a late answer will tell. */
 async function awaitReview(run: PaymentRun): Promise<void> {
-  const { ask_every_ms } = run.input.policy.review;
+  const { poll_interval_ms } = run.input.policy.review;
   const asker = askerOf(run, () => run.status === 'needs_review');
   // What the database forgot, the provider may know.
   const first = isAskedAtOnce(run) || run.reviewReason === 'history_lost' ? -1 : 0;
   for (let round = first; asker.isWanted(); round += 1) {
     // No answer of the provider's ends a review of late money.
     const isLate = isLateMoney(run.reviewReason);
-    const waitMs = isLate ? MONTH_MS : round < 0 ? 0 : scheduleAt(ask_every_ms, round);
+    const waitMs = isLate ? MONTH_MS : round < 0 ? 0 : scheduleAt(poll_interval_ms, round);
     if (waitMs > 0 && !(await waitWhileWanted(asker, waitMs, 'in review'))) return;
     if (!isLate) await askOnce(run, asker, 'review');
   }

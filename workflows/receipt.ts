@@ -4,7 +4,7 @@ import {
   type ReceiptAnswer,
   type ReceiptEvent,
   type ReceiptQuestion,
-  receiptDoubt,
+  receiptMismatch,
 } from '../domain/receipt.ts';
 import {
   type RefundFailureCode,
@@ -76,7 +76,7 @@ async function askForReceipt(input: RefundInput): Promise<ReceiptAnswer> {
     credentialsRef,
     providerPaymentId,
     timeoutMs: timeout_ms,
-    everyMs: resend_after_ms,
+    pollIntervalMs: resend_after_ms,
   };
   try {
     return await activities.learnReceipt(question);
@@ -103,7 +103,7 @@ async function awaitReceipt(run: RefundRun, asked: Asked): Promise<Learned> {
         continue;
       }
       if (unstored !== null) await storeWebhookEvent(unstored);
-      const doubt = receiptDoubt(event, asked, asked.takenMinor);
+      const doubt = receiptMismatch(event, asked, asked.capturedMinor);
       const { receipt, providerCode } = event;
       if (doubt === null && receipt !== null) {
         return await recordReceipt(run, receipt, event, eventId);

@@ -88,14 +88,14 @@ export async function applyRefundEvent(
     return await applyRefundOutcome(run, { outcome: event, key, cause: 'callback', eventId });
   }
   if (event.kind !== 'receipt') run.unclear.note(event);
-  const isSilent = run.noted.has(event.message);
+  const isWithoutAuditEntry = run.noted.has(event.message);
   run.noted.add(event.message);
   await run.record({
     key,
     action: 'refund.callback_unclear',
     actor: 'provider',
     cause: event.message,
-    isSilent,
+    isWithoutAuditEntry,
     providerRefundId: event.kind === 'receipt' ? null : event.providerRefundId,
     waitingFor: run.status === 'needs_review' ? 'review' : 'callback',
     waitMs: run.input.policy.refund.result_wait_ms,
@@ -151,7 +151,7 @@ export async function applyRefundOutcome(run: RefundRun, report: Report): Promis
   const isTakenBack = run.status === 'succeeded' && outcome.kind === 'failed';
   await run.record({
     key,
-    action: isTakenBack ? 'refund.taken_back' : 'refund.settled',
+    action: isTakenBack ? 'refund.taken_back' : `refund.${outcome.kind}`,
     actor: 'provider',
     cause,
     event: outcome.kind,
@@ -175,7 +175,7 @@ async function noteInReview(run: RefundRun, report: Report): Promise<void> {
     cause: noted,
     event: null,
     reviewReason: null,
-    isSilent: isRepeated,
+    isWithoutAuditEntry: isRepeated,
     webhook: eventId === null ? null : { eventId, status: 'parked', note: text },
   });
 }

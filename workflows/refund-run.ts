@@ -107,7 +107,7 @@ export class RefundRun {
       result.reviewReason ?? step.reviewReason,
       this.reviewReason,
     );
-    if (step.isSilent !== true) setCurrentDetails(detailsOf(this.status, step));
+    if (step.isWithoutAuditEntry !== true) setCurrentDetails(detailsOf(this.status, step));
     return result;
   }
 
@@ -118,7 +118,7 @@ export class RefundRun {
       event: 'gave_up',
       reviewReason: 'no_answer',
       waitingFor: 'review',
-      waitMs: scheduleAt(this.input.policy.review.ask_every_ms, 0),
+      waitMs: scheduleAt(this.input.policy.review.poll_interval_ms, 0),
       ...entry,
     });
   }
@@ -131,7 +131,7 @@ export class RefundRun {
     const { failure, ...more } = failed;
     return await this.record({
       ...more,
-      action: 'refund.settled',
+      action: 'refund.failed',
       actor: more.webhook === null ? 'workflow' : 'provider',
       event: 'failed',
       outcome: refundFailed(failure),

@@ -51,7 +51,7 @@ async function begin(run: RefundRun): Promise<void> {
   if (isOpen && standing?.isContinued !== true) {
     await run.record({
       key: run.numbered('start'),
-      action: 'refund.recovered',
+      action: 'refund.reopened',
       actor: 'sweeper',
       cause: reopenedCause(standing?.lostHistory ?? null),
       providerRefundId: run.providerRefundId,
@@ -138,18 +138,18 @@ async function giveUp(run: RefundRun, refused: SendFailure): Promise<void> {
 
 async function awaitResult(run: RefundRun): Promise<void> {
   const { policy, standing } = run.input;
-  const { result_wait_ms, lookup_every_ms } = policy.refund;
+  const { result_wait_ms, poll_interval_ms } = policy.refund;
   const untilMs = deadlineOf(result_wait_ms, run.unclear, policy);
   const asker = refundAskerOf(run, () => run.status === 'pending');
-  const ask = (everyMs: readonly number[], windowMs: number) =>
-    lookupRefund(run.input, run.providerRefundId, windowMs, { everyMs });
+  const ask = (pollIntervalMs: readonly number[], windowMs: number) =>
+    lookupRefund(run.input, run.providerRefundId, windowMs, { pollIntervalMs });
   const isSent = standing?.isSent !== false;
   // A reopened run asks at once: nobody knows how long the refund has waited already.
-  const firstMs = run.isReopened ? 0 : Math.min(scheduleAt(lookup_every_ms, 0), result_wait_ms);
+  const firstMs = run.isReopened ? 0 : Math.min(scheduleAt(poll_interval_ms, 0), result_wait_ms);
   if (isSent && (await waitWhileWanted(asker, firstMs, 'wait for the result'))) {
     if (!canAsk(run)) await waitUntil(asker, untilMs, 'wait for the result');
     else {
-      await askAtPace(asker, lookup_every_ms, untilMs, ask, (answer) =>
+      await askAtPace(asker, poll_interval_ms, untilMs, ask, (answer) =>
         applyAnswer(run, answer, 'lookup'),
       );
     }
@@ -178,7 +178,7 @@ async function awaitReview(run: RefundRun): Promise<void> {
   const isAskedAtOnce = standing !== undefined && standing.isContinued !== true;
   for (let round = isAskedAtOnce ? -1 : 0; asker.isWanted(); round += 1) {
     const isAsked = canAsk(run) && !isLateMoney(run.reviewReason);
-    const waitMs = !isAsked ? MONTH_MS : round < 0 ? 0 : scheduleAt(review.ask_every_ms, round);
+    const waitMs = !isAsked ? MONTH_MS : round < 0 ? 0 : scheduleAt(review.poll_interval_ms, round);
     if (waitMs > 0 && !(await waitWhileWanted(asker, waitMs, 'in review'))) return;
     if (!isAsked) continue;
     const windowMs = lookup.timeout_ms * 2;

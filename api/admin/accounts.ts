@@ -11,21 +11,21 @@ import {
 import { SCOPE_NAMES } from '../../domain/access.ts';
 import { isId } from '../../domain/id.ts';
 import {
-  apiKeyShape,
+  apiKeyResponse,
   createApiKey,
   createApiKeyBody,
   listApiKeysQuery,
-  newApiKeyShape,
+  newApiKeyResponse,
   presentApiKey,
   presentRevocation,
   revokeApiKeyQuery,
-  revokedApiKeyShape,
-} from '../api-keys/shape.ts';
+  revokedApiKeyResponse,
+} from '../api-keys/response.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
+import { createdAt, findPage, idOf, objectOf, pageOf, stringOf } from '../response.ts';
 import { pageQuery, text } from '../schema.ts';
-import { createdAt, findPage, idOf, objectOf, pageOf } from '../shape.ts';
 import { awaitingSecond, MONEY_SCOPES, WHO_KNOWS_A_PASSWORD, withSecond } from './two-operators.ts';
 
 const tag = 'Operators';
@@ -34,16 +34,16 @@ const ruling = { kind: 'operator', role: 'admin' } as const;
 const one = '/api/v1/admin/merchants/{id}';
 
 const merchantName = text(200).describe('The merchant’s name, 200 characters at most');
-const merchantShape = z
+const merchantResponse = z
   .strictObject({
     id: idOf('merchant'),
     object: objectOf('merchant'),
-    name: z.string().describe('The merchant’s name'),
-    active: z.boolean().describe('Whether its API keys work'),
+    name: stringOf('The merchant’s name', 'Duka la Mama Njeri'),
+    active: z.boolean().meta({ description: 'Whether its API keys work', example: true }),
     created_at: createdAt,
   })
   .meta({ id: 'Merchant' });
-const answers = { 200: { description: 'The merchant', schema: merchantShape } };
+const answers = { 200: { description: 'The merchant', schema: merchantResponse } };
 
 /** Merchants and their keys, for operators. */
 export const accountOperations: readonly Operation[] = [
@@ -55,7 +55,7 @@ export const accountOperations: readonly Operation[] = [
     summary: 'List merchants, newest first',
     access: viewing,
     query: pageQuery,
-    answers: { 200: { description: 'A page of merchants', schema: pageOf(merchantShape) } },
+    answers: { 200: { description: 'A page of merchants', schema: pageOf(merchantResponse) } },
     async handle({ pool }, { query }) {
       const list = (limit: number, beforeId: string | null) => listMerchants(pool, beforeId, limit);
       return { status: 200, body: await findPage('merchant', query, list, presentMerchant) };
@@ -69,7 +69,7 @@ export const accountOperations: readonly Operation[] = [
     summary: 'Create a merchant',
     access: ruling,
     body: z.strictObject({ name: merchantName }).meta({ example: { name: 'Duka' } }),
-    answers: { 201: { description: 'The merchant', schema: merchantShape } },
+    answers: { 201: { description: 'The merchant', schema: merchantResponse } },
     async handle(deps, { body }) {
       const id = newId('merchant');
       await ensureMerchant(deps.pool, { id, name: body.name });
@@ -118,7 +118,7 @@ export const accountOperations: readonly Operation[] = [
     description: '`created_by` tells which key or operator made which.',
     access: viewing,
     query: listApiKeysQuery,
-    answers: { 200: { description: 'A page of keys', schema: pageOf(apiKeyShape) } },
+    answers: { 200: { description: 'A page of keys', schema: pageOf(apiKeyResponse) } },
     async handle(deps, { param, query }) {
       const { id } = await requireMerchant(deps, param('id'));
       const isLiveOnly = query.status === 'live';
@@ -137,7 +137,7 @@ export const accountOperations: readonly Operation[] = [
     access: ruling,
     body: createApiKeyBody,
     answers: {
-      201: { description: 'The key, told once', schema: newApiKeyShape },
+      201: { description: 'The key, told once', schema: newApiKeyResponse },
       202: awaitingSecond,
     },
     problems: ['limit_reached', 'already_agreed'],
@@ -162,7 +162,7 @@ export const accountOperations: readonly Operation[] = [
     summary: 'Revoke a merchant’s API key, and the keys that were made with it',
     access: ruling,
     query: revokeApiKeyQuery,
-    answers: { 200: { description: 'The revoked key', schema: revokedApiKeyShape } },
+    answers: { 200: { description: 'The revoked key', schema: revokedApiKeyResponse } },
     async handle(deps, { param, query }) {
       const { id: merchantId } = await requireMerchant(deps, param('id'));
       const id = param('key_id');
@@ -188,6 +188,6 @@ function presentMerchant({
   name,
   active,
   created_at,
-}: Merchant): z.input<typeof merchantShape> {
+}: Merchant): z.input<typeof merchantResponse> {
   return { id, object: 'merchant', name, active, created_at };
 }

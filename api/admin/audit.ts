@@ -3,22 +3,22 @@ import { type FoundAuditEntry, searchAudit } from '../../db/audit-search.ts';
 import { ACTORS, AUDIT_ACTIONS } from '../../domain/payment-record.ts';
 import { declare, type Operation } from '../operation.ts';
 import { presentAuditEntry } from '../payments/present.ts';
-import { auditEntryShape } from '../payments/shape.ts';
+import { auditEntryResponse } from '../payments/response.ts';
+import { EXAMPLE_HASH, findPage, idOf, pageOf, stringOf } from '../response.ts';
 import { moment, pageQuery, text } from '../schema.ts';
-import { findPage, idOf, pageOf } from '../shape.ts';
 import { readWindow, WINDOW_RULE } from '../window.ts';
 import { EXPORT_FORMATS, exportAnswer, exportRows } from './export.ts';
 
 const tag = 'Operators';
 
-const foundEntryShape = auditEntryShape
+const foundEntryResponse = auditEntryResponse
   .extend({
     payment_id: idOf('payment', 'The payment that it is about'),
     merchant_id: idOf('merchant', 'Whose payment it is'),
-    hash: z.string().meta({
-      description:
-        'The next entry of the payment builds on it: kept elsewhere, it proves the trail',
-    }),
+    hash: stringOf(
+      'The next entry of the payment builds on it: kept elsewhere, it proves the trail',
+      `${EXAMPLE_HASH}${EXAMPLE_HASH}`,
+    ),
   })
   .meta({ id: 'FoundAuditEntry' });
 
@@ -56,7 +56,7 @@ export const auditOperations: readonly Operation[] = [
     summary: 'Search the audit entries of all payments, newest first',
     access: { kind: 'operator', role: 'viewer' },
     query: auditFilters.extend(pageQuery.shape),
-    answers: { 200: { description: 'A page of entries', schema: pageOf(foundEntryShape) } },
+    answers: { 200: { description: 'A page of entries', schema: pageOf(foundEntryResponse) } },
     async handle({ pool }, { query }) {
       const { from = null, before = null } = query;
       const filter = { ...readFilter(query), from, before };
@@ -73,7 +73,7 @@ export const auditOperations: readonly Operation[] = [
     summary: 'Export audit entries as CSV or as lines of JSON',
     description: `With the filters of the search. ${WINDOW_RULE}`,
     access: { kind: 'operator', role: 'operator' },
-    isSeen: true,
+    audited: true,
     query: auditFilters.extend({ format: z.enum(EXPORT_FORMATS).default('csv') }),
     answers: { 200: exportAnswer },
     async handle(deps, { query }) {
@@ -99,7 +99,7 @@ function readFilter(query: z.output<typeof auditFilters>) {
   };
 }
 
-function presentFound(entry: FoundAuditEntry): z.input<typeof foundEntryShape> {
+function presentFound(entry: FoundAuditEntry): z.input<typeof foundEntryResponse> {
   const { payment_id, merchant_id, hash } = entry;
   return { ...presentAuditEntry(entry), payment_id, merchant_id, hash };
 }

@@ -5,17 +5,19 @@ import type { Batch } from '../../temporal/batches.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { requireProvider } from '../require-provider.ts';
+import { idOf, objectOf } from '../response.ts';
 import { text } from '../schema.ts';
-import { idOf, objectOf } from '../shape.ts';
 
 const tag = 'Operators';
-const batchShape = z
+const batchResponse = z
   .strictObject({
     id: idOf('batch'),
     object: objectOf('batch'),
     status: z.enum(['running', 'completed', 'failed']).describe('How far it is'),
-    payments: z.int().meta({ description: 'How many it is for, as far as Temporal knows by now' }),
-    done: z.int().describe('How many payments were told'),
+    payments: z
+      .int()
+      .meta({ description: 'How many it is for, as far as Temporal knows by now', example: 42 }),
+    done: z.int().meta({ description: 'How many payments were told', example: 17 }),
     failed: z.int().describe('How many payments could not be told'),
   })
   .meta({ id: 'Batch' });
@@ -39,7 +41,7 @@ export const batchOperations: readonly Operation[] = [
         reason: text(200).meta({ description: 'Kept in every payment’s trail' }),
       })
       .meta({ example: { action: 'look_up', reason: 'the provider is back' } }),
-    answers: { 202: { description: 'It has begun', schema: batchShape } },
+    answers: { 202: { description: 'It has begun', schema: batchResponse } },
     async handle({ engine }, { param, body, caller }) {
       const provider = requireProvider(param('provider'));
       const id = newId('batch');
@@ -60,7 +62,7 @@ export const batchOperations: readonly Operation[] = [
     tag,
     summary: 'See how far a batch is',
     access: { kind: 'operator', role: 'viewer' },
-    answers: { 200: { description: 'The batch', schema: batchShape } },
+    answers: { 200: { description: 'The batch', schema: batchResponse } },
     async handle({ engine }, { param }) {
       const batch = await engine.findBatch(param('id'));
       if (batch === 'unknown') throw new ApiError('not_found', 'no batch has this id');
@@ -87,6 +89,6 @@ function away(detail: string): ApiError {
   return new ApiError('temporarily_unavailable', detail);
 }
 
-function presentBatch(id: string, batch: Batch): z.input<typeof batchShape> {
+function presentBatch(id: string, batch: Batch): z.input<typeof batchResponse> {
   return { id, object: 'batch', ...batch };
 }

@@ -12,8 +12,8 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { Reply } from '../operation.ts';
 import { requireDone } from '../payments/actions.ts';
+import { exampleId, objectOf, stringOf } from '../response.ts';
 import { positiveAmount, text } from '../schema.ts';
-import { objectOf } from '../shape.ts';
 import { needsSecond, notIndependent } from './two-operators.ts';
 
 /** What an operator says about a payment or refund in review. */
@@ -35,10 +35,10 @@ export const paymentDecisionBody = decisionBody
   })
   .meta({ example: { decision: 'succeeded', reason: 'the portal shows it', amount: 5_000 } });
 
-export const awaitingShape = z
+export const awaitingResponse = z
   .strictObject({
     object: objectOf('decision'),
-    subject_id: z.string().describe('The id of the payment or refund that it is about'),
+    subject_id: stringOf('The id of the payment or refund that it is about', exampleId('payment')),
     decision: z.enum(DECISIONS).describe('What you decided'),
     status: z
       .literal('awaiting_second_operator')

@@ -11,14 +11,14 @@ import { isId } from '../../domain/id.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
+import { findPage, idOf, pageOf, stringOf } from '../response.ts';
 import { pageQuery, text } from '../schema.ts';
-import { findPage, idOf, pageOf } from '../shape.ts';
 import {
-  deliveryShape,
-  deliveryWithAttemptsShape,
+  deliveryResponse,
+  deliveryWithAttemptsResponse,
   presentAttempts,
   presentDelivery,
-} from '../webhook-endpoints/shape.ts';
+} from '../webhook-endpoints/response.ts';
 
 const tag = 'Operators';
 const viewing = { kind: 'operator', role: 'viewer' } as const;
@@ -26,11 +26,13 @@ const one = '/api/v1/admin/deliveries/{id}';
 
 const forOperators = {
   merchant_id: idOf('merchant', 'Whose endpoint it goes to'),
-  endpoint_host: z.string().meta({ description: 'No more of its address: paths may hold tokens' }),
-  endpoint_active: z.boolean().describe('Whether the endpoint gets events now'),
+  endpoint_host: stringOf('No more of its address: paths may hold tokens', 'shop.example.com'),
+  endpoint_active: z
+    .boolean()
+    .meta({ description: 'Whether the endpoint gets events now', example: true }),
 };
-const adminDeliveryShape = deliveryShape.extend(forOperators).meta({ id: 'AdminDelivery' });
-const adminDeliveryWithAttemptsShape = deliveryWithAttemptsShape
+const adminDeliveryResponse = deliveryResponse.extend(forOperators).meta({ id: 'AdminDelivery' });
+const adminDeliveryWithAttemptsResponse = deliveryWithAttemptsResponse
   .extend(forOperators)
   .meta({ id: 'AdminDeliveryWithAttempts' });
 
@@ -49,7 +51,7 @@ export const deliveryOperations: readonly Operation[] = [
       endpoint_id: text(100).optional(),
       merchant_id: text(100).optional(),
     }),
-    answers: { 200: { description: 'A page', schema: pageOf(adminDeliveryShape) } },
+    answers: { 200: { description: 'A page', schema: pageOf(adminDeliveryResponse) } },
     async handle({ pool }, { query }) {
       const filter = {
         merchantId: query.merchant_id ?? null,
@@ -68,7 +70,7 @@ export const deliveryOperations: readonly Operation[] = [
     tag,
     summary: 'See any delivery with its tries',
     access: viewing,
-    answers: { 200: { description: 'The delivery', schema: adminDeliveryWithAttemptsShape } },
+    answers: { 200: { description: 'The delivery', schema: adminDeliveryWithAttemptsResponse } },
     handle: async (deps, { param }) => await showDelivery(deps, param('id'), 200),
   }),
   declare({
@@ -80,7 +82,9 @@ export const deliveryOperations: readonly Operation[] = [
     description:
       'With the same `webhook-id`. One that is still being tried stays as it is; one to an endpoint that is switched off is canceled again.',
     access: { kind: 'operator', role: 'operator' },
-    answers: { 202: { description: 'It is on its way', schema: adminDeliveryWithAttemptsShape } },
+    answers: {
+      202: { description: 'It is on its way', schema: adminDeliveryWithAttemptsResponse },
+    },
     async handle(deps, { param }) {
       const { id } = await requireDelivery(deps, param('id'));
       await resendDelivery(deps.pool, id);
@@ -101,7 +105,7 @@ async function showDelivery(deps: ApiDeps, id: string, status: number) {
   return { status, body: { ...presentAttempts(delivery, attempts), ...tellOperators(delivery) } };
 }
 
-function presentAny(delivery: Delivery): z.input<typeof adminDeliveryShape> {
+function presentAny(delivery: Delivery): z.input<typeof adminDeliveryResponse> {
   return { ...presentDelivery(delivery), ...tellOperators(delivery) };
 }
 

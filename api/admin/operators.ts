@@ -10,33 +10,35 @@ import { ROLES } from '../../domain/access.ts';
 import { isId } from '../../domain/id.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { pageQuery, newPassword as password, text } from '../schema.ts';
 import {
   createdAt,
   findPage,
   idOf,
   objectOf,
   pageOf,
+  stringOf,
   textOrNull,
   time,
   timeOrNull,
-} from '../shape.ts';
+} from '../response.ts';
+import { pageQuery, newPassword as password, text } from '../schema.ts';
 import { WHO_KNOWS_A_PASSWORD } from './two-operators.ts';
 
 const tag = 'Operators';
 const ruling = { kind: 'operator', role: 'admin' } as const;
 
-const role = z
-  .enum(ROLES)
-  .describe('What the operator may do: `viewer` reads, `operator` acts as well, `admin` all');
-const operatorShape = z
+const role = z.enum(ROLES).meta({
+  description: 'What the operator may do: `viewer` reads, `operator` acts as well, `admin` all',
+  example: 'operator',
+});
+const operatorResponse = z
   .strictObject({
     id: idOf('operator'),
     object: objectOf('operator'),
-    email: z.string().describe('The e-mail address to sign in with'),
-    name: z.string().describe('The operator’s name'),
+    email: stringOf('The e-mail address to sign in with', 'you@example.com'),
+    name: stringOf('The operator’s name', 'A colleague'),
     role,
-    active: z.boolean().describe('Whether the operator can sign in'),
+    active: z.boolean().meta({ description: 'Whether the operator can sign in', example: true }),
     last_signed_in_at: timeOrNull.describe('When the operator last signed in; null: not yet'),
     password_set_by: textOrNull.meta({
       description:
@@ -57,7 +59,7 @@ export const operatorOperations: readonly Operation[] = [
     summary: 'List operators, newest first',
     access: ruling,
     query: pageQuery,
-    answers: { 200: { description: 'A page of operators', schema: pageOf(operatorShape) } },
+    answers: { 200: { description: 'A page of operators', schema: pageOf(operatorResponse) } },
     async handle({ pool }, { query }) {
       const list = (limit: number, beforeId: string | null) => listOperators(pool, beforeId, limit);
       return { status: 200, body: await findPage('operator', query, list, presentOperator) };
@@ -85,7 +87,7 @@ export const operatorOperations: readonly Operation[] = [
           password: 'a long pass phrase',
         },
       }),
-    answers: { 201: { description: 'The operator', schema: operatorShape } },
+    answers: { 201: { description: 'The operator', schema: operatorResponse } },
     problems: ['email_taken'],
     async handle({ pool }, { body, caller }) {
       const { password: plain, ...next } = body;
@@ -112,7 +114,7 @@ export const operatorOperations: readonly Operation[] = [
         password: password.optional(),
       })
       .meta({ example: { role: 'operator' } }),
-    answers: { 200: { description: 'The operator', schema: operatorShape } },
+    answers: { 200: { description: 'The operator', schema: operatorResponse } },
     async handle({ pool }, { param, body, caller }) {
       const id = param('id');
       if (id === caller.operatorId && (body.active === false || body.role !== undefined)) {
@@ -134,6 +136,6 @@ export const operatorOperations: readonly Operation[] = [
   }),
 ];
 
-function presentOperator(operator: Operator): z.input<typeof operatorShape> {
+function presentOperator(operator: Operator): z.input<typeof operatorResponse> {
   return { object: 'operator', ...operator };
 }

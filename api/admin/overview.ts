@@ -4,11 +4,11 @@ import { listStuckRefunds } from '../../db/refunds.ts';
 import { spellOut } from '../../domain/policy.ts';
 import { declare, type Operation } from '../operation.ts';
 import { showExecution } from '../payments/execution.ts';
-import { executionShape } from '../payments/shape.ts';
+import { executionResponse } from '../payments/response.ts';
 import { showRefundExecution } from '../refunds/execution.ts';
-import { refundExecutionShape } from '../refunds/shape.ts';
+import { refundExecutionResponse } from '../refunds/response.ts';
+import { findPage, pageOf } from '../response.ts';
 import { pageQuery } from '../schema.ts';
-import { findPage, pageOf } from '../shape.ts';
 
 const tag = 'Operators';
 const access = { kind: 'operator', role: 'viewer' } as const;
@@ -21,11 +21,11 @@ export const overviewOperations: readonly Operation[] = [
     method: 'get',
     path: '/api/v1/admin/stuck',
     tag,
-    summary: 'List payments that are silent for longer than they said, and why, oldest first',
+    summary: 'List payments that are overdue for longer than they said, and why, oldest first',
     description: 'Those in review are not among them: they have a queue of their own.',
     access,
     query: pageQuery,
-    answers: { 200: { description: 'A page', schema: pageOf(executionShape) } },
+    answers: { 200: { description: 'A page', schema: pageOf(executionResponse) } },
     async handle(deps, { query }) {
       const body = await findPage(
         'payment',
@@ -44,7 +44,7 @@ export const overviewOperations: readonly Operation[] = [
     summary: 'The same of refunds',
     access,
     query: pageQuery,
-    answers: { 200: { description: 'A page', schema: pageOf(refundExecutionShape) } },
+    answers: { 200: { description: 'A page', schema: pageOf(refundExecutionResponse) } },
     async handle(deps, { query }) {
       const body = await findPage(
         'refund',

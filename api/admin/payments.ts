@@ -12,10 +12,15 @@ import { reopeningOf, VERIFY_RULES, verifyPayment } from '../payments/actions.ts
 import { showExecution } from '../payments/execution.ts';
 import { listPage } from '../payments/list.ts';
 import { presentAuditEntry, presentPayment } from '../payments/present.ts';
+import {
+  auditEntryResponse,
+  executionResponse,
+  paymentResponse,
+  verification,
+} from '../payments/response.ts';
 import { searchPaymentsQuery } from '../payments/schema.ts';
-import { auditEntryShape, executionShape, paymentShape, verification } from '../payments/shape.ts';
-import { idOf, pageOf, presentWholeList, wholeListOf } from '../shape.ts';
-import { awaitingShape, decide, paymentDecisionBody } from './decide.ts';
+import { idOf, pageOf, presentWholeList, wholeListOf } from '../response.ts';
+import { awaitingResponse, decide, paymentDecisionBody } from './decide.ts';
 import { presentQueue, queueQuery } from './queue.ts';
 import { WHO_KNOWS_A_PASSWORD } from './two-operators.ts';
 
@@ -25,13 +30,15 @@ const acting = { kind: 'operator', role: 'operator' } as const;
 const one = '/api/v1/admin/payments/{id}';
 
 /** A payment as operators see it. */
-export const adminPaymentShape = paymentShape
+export const adminPaymentResponse = paymentResponse
   .extend({ merchant_id: idOf('merchant', 'Whose payment it is') })
   .meta({ id: 'AdminPayment' });
-const adminVerifiedPaymentShape = adminPaymentShape
+const adminVerifiedPaymentResponse = adminPaymentResponse
   .extend({ verification })
   .meta({ id: 'AdminVerifiedPayment' });
-const answers = { 200: { description: 'The payment as it stands now', schema: adminPaymentShape } };
+const answers = {
+  200: { description: 'The payment as it stands now', schema: adminPaymentResponse },
+};
 
 /** Payments over all merchants, and what operators decide about them. */
 export const adminPaymentOperations: readonly Operation[] = [
@@ -43,7 +50,7 @@ export const adminPaymentOperations: readonly Operation[] = [
     summary: 'Search payments of all merchants, newest first',
     access: viewing,
     query: searchPaymentsQuery,
-    answers: { 200: { description: 'A page', schema: pageOf(adminPaymentShape) } },
+    answers: { 200: { description: 'A page', schema: pageOf(adminPaymentResponse) } },
     async handle(deps, { query }) {
       const { merchant_id, reference, ...filter } = query;
       const present = (payment: Payment) => presentAdminPayment(deps, payment);
@@ -60,8 +67,8 @@ export const adminPaymentOperations: readonly Operation[] = [
     tag,
     summary: 'List payments that wait for a decision, oldest first',
     access: viewing,
-    query: queueQuery(paymentShape.shape.review_reason),
-    answers: { 200: { description: 'A page', schema: pageOf(adminPaymentShape) } },
+    query: queueQuery(paymentResponse.shape.review_reason),
+    answers: { 200: { description: 'A page', schema: pageOf(adminPaymentResponse) } },
     async handle(deps, { query }) {
       const body = await presentQueue('payment', query, {
         list: (filter) => listPaymentsInReview(deps.pool, filter),
@@ -90,7 +97,7 @@ export const adminPaymentOperations: readonly Operation[] = [
     tag,
     summary: 'See all that happened to any payment',
     access: viewing,
-    answers: { 200: { description: 'Oldest first', schema: wholeListOf(auditEntryShape) } },
+    answers: { 200: { description: 'Oldest first', schema: wholeListOf(auditEntryResponse) } },
     async handle(deps, { param }) {
       const entries = await listAudit(deps.pool, (await requireAnyPayment(deps, param('id'))).id);
       return { status: 200, body: presentWholeList(entries.map(presentAuditEntry)) };
@@ -103,7 +110,7 @@ export const adminPaymentOperations: readonly Operation[] = [
     tag,
     summary: 'See why any payment waits, and what comes next',
     access: viewing,
-    answers: { 200: { description: 'The running workflow', schema: executionShape } },
+    answers: { 200: { description: 'The running workflow', schema: executionResponse } },
     async handle(deps, { param }) {
       const payment = await requireAnyPayment(deps, param('id'));
       return { status: 200, body: await showExecution(deps, payment) };
@@ -117,7 +124,7 @@ export const adminPaymentOperations: readonly Operation[] = [
     summary: 'Ask the provider about any payment now',
     description: VERIFY_RULES,
     access: acting,
-    answers: { 200: { ...answers[200], schema: adminVerifiedPaymentShape } },
+    answers: { 200: { ...answers[200], schema: adminVerifiedPaymentResponse } },
     problems: ['not_sent', 'paused', 'payment_closed'],
     async handle(deps, { param }) {
       const told = await verifyPayment(deps, await requireAnyPayment(deps, param('id')));
@@ -134,7 +141,7 @@ export const adminPaymentOperations: readonly Operation[] = [
     description: `For what nobody but a person can say. From the amount on that \`api.two_operators_from_minor\` names for the currency, it takes two operators: the first one’s word waits a day for the same word of another. They do not count as two where one person may be both: where one of them, or one third, counts as knowing the passwords of both, or where one has an account here and the other a token of an external issuer. ${WHO_KNOWS_A_PASSWORD}`,
     access: acting,
     body: paymentDecisionBody,
-    answers: { ...answers, 202: { description: 'A second is needed', schema: awaitingShape } },
+    answers: { ...answers, 202: { description: 'A second is needed', schema: awaitingResponse } },
     problems: ['not_in_review', 'invalid_decision', 'payment_closed'],
     async handle(deps, { param, body, caller }) {
       const payment = await requireAnyPayment(deps, param('id'));
@@ -173,6 +180,6 @@ export async function requireAnyPayment({ pool }: ApiDeps, id: string): Promise<
 export function presentAdminPayment(
   deps: ApiDeps,
   payment: Payment,
-): z.input<typeof adminPaymentShape> {
+): z.input<typeof adminPaymentResponse> {
   return { ...presentPayment(payment, deps), merchant_id: payment.merchantId };
 }

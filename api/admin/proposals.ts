@@ -1,8 +1,8 @@
 import { listProposals, type Proposal } from '../../db/proposals.ts';
 import { declare, type Operation } from '../operation.ts';
+import { findPage, pageOf } from '../response.ts';
 import { pageQuery } from '../schema.ts';
-import { findPage, pageOf } from '../shape.ts';
-import { presentProposal, proposalShape } from './two-operators.ts';
+import { presentProposal, proposalResponse } from './two-operators.ts';
 
 /** What waits for a second operator. */
 export const proposalOperations: readonly Operation[] = [
@@ -16,7 +16,7 @@ export const proposalOperations: readonly Operation[] = [
       'Decisions, keys and default accounts that one operator asked for in the last day. The second one sends the same request to where the first one did.',
     access: { kind: 'operator', role: 'viewer' },
     query: pageQuery,
-    answers: { 200: { description: 'A page', schema: pageOf(proposalShape) } },
+    answers: { 200: { description: 'A page', schema: pageOf(proposalResponse) } },
     async handle({ pool }, { query }) {
       const list = (limit: number, beforeId: string | null) => listProposals(pool, beforeId, limit);
       return { status: 200, body: await findPage('decision', query, list, present) };

@@ -11,10 +11,10 @@ import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { presentConfig } from '../provider-configs/present.ts';
 import { prepareConfig } from '../provider-configs/save.ts';
-import { configShape, patchConfigBody, putConfigBody } from '../provider-configs/schema.ts';
+import { configResponse, patchConfigBody, putConfigBody } from '../provider-configs/schema.ts';
 import { requireProvider } from '../require-provider.ts';
+import { exampleId, findPage, pageOf, stringOrNullOf } from '../response.ts';
 import { pageQuery, text } from '../schema.ts';
-import { findPage, pageOf, textOrNull } from '../shape.ts';
 import { awaitingSecond, WHO_KNOWS_A_PASSWORD, withSecond } from './two-operators.ts';
 
 const tag = 'Operators';
@@ -23,13 +23,13 @@ const ruling = { kind: 'operator', role: 'admin' } as const;
 const list = '/api/v1/admin/provider-configs';
 const one = `${list}/{provider}` as const;
 
-const adminConfigShape = configShape
+const adminConfigResponse = configResponse
   .extend({
-    merchant_id: textOrNull.meta({ description: 'Whose it is; null: the default' }),
+    merchant_id: stringOrNullOf('Whose it is; null: the default', exampleId('merchant')),
   })
   .meta({ id: 'AdminProviderConfig' });
 const answers = {
-  200: { description: 'The default, secrets masked', schema: adminConfigShape },
+  200: { description: 'The default, secrets masked', schema: adminConfigResponse },
 };
 
 /** All merchants' accounts at the providers, and the default of those that have none. */
@@ -43,7 +43,7 @@ export const adminProviderConfigOperations: readonly Operation[] = [
     description: 'Secrets are masked, as merchants see them.',
     access: viewing,
     query: pageQuery.extend({ merchant_id: text(100).optional() }),
-    answers: { 200: { description: 'A page of them', schema: pageOf(adminConfigShape) } },
+    answers: { 200: { description: 'A page of them', schema: pageOf(adminConfigResponse) } },
     async handle({ pool }, { query }) {
       const merchantId = query.merchant_id ?? null;
       const listAll = (limit: number, beforeId: string | null) =>
@@ -103,6 +103,6 @@ export const adminProviderConfigOperations: readonly Operation[] = [
   }),
 ];
 
-function present(config: ProviderConfig): z.input<typeof adminConfigShape> {
+function present(config: ProviderConfig): z.input<typeof adminConfigResponse> {
   return { ...presentConfig(config), merchant_id: config.merchant_id };
 }

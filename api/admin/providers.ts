@@ -3,8 +3,8 @@ import type { Provider } from '../../domain/provider.ts';
 import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
 import { declare, type Operation } from '../operation.ts';
 import type { OtherVersion } from '../other-versions.ts';
-import { providerName } from '../payments/shape.ts';
-import { minorOf, objectOf, presentWholeList, wholeListOf } from '../shape.ts';
+import { providerName } from '../payments/response.ts';
+import { minorOf, objectOf, presentWholeList, wholeListOf } from '../response.ts';
 
 const amounts = z
   .strictObject({
@@ -13,21 +13,30 @@ const amounts = z
     step_minor: minorOf('What each amount must be a multiple of'),
   })
   .meta({ id: 'ProviderAmounts' });
-const providerShape = z
+const providerResponse = z
   .strictObject({
     object: objectOf('provider'),
     name: providerName,
-    environments: z.array(z.string()).describe('Where its accounts may be'),
-    amounts: z.record(z.string(), amounts).meta({ description: 'By currency, in minor units' }),
-    needs: z.array(z.string()).describe('Which fields of a payment it cannot do without'),
+    environments: z.array(z.string()).meta({
+      description: 'Where its accounts may be',
+      example: ['simulator', 'sandbox', 'production'],
+    }),
+    amounts: z.record(z.string(), amounts).meta({
+      description: 'By currency, in minor units',
+      example: { KES: { min_minor: 100, max_minor: 25_000_000, step_minor: 100 } },
+    }),
+    needs: z
+      .array(z.string())
+      .meta({ description: 'Which fields of a payment it cannot do without', example: ['phone'] }),
     capture: z.boolean().describe('Whether it can hold money, to be captured later'),
     cancel: z.boolean().describe('Whether a payment can be canceled after it was sent'),
-    refund: z
-      .enum(['sync', 'async', 'none'])
-      .describe('`async`: the result of a refund comes later, by a callback'),
+    refund: z.enum(['sync', 'async', 'none']).meta({
+      description: '`async`: the result of a refund comes later, by a callback',
+      example: 'async',
+    }),
     callback_proof: z
       .enum(['signature', 'token'])
-      .describe('What proves that a callback is the provider’s'),
+      .meta({ description: 'What proves that a callback is the provider’s', example: 'token' }),
     takes_our_key: z
       .boolean()
       .describe('Whether it takes an idempotency key, so that a charge may be sent again'),
@@ -43,6 +52,7 @@ const providerShape = z
       .meta({
         description:
           'Versions of the provider’s API, other than ours, in which events came since this process started. Set the version of the account’s webhook endpoint to the one that providers/<name>/README.md names',
+        example: [],
       }),
   })
   .meta({ id: 'Provider' });
@@ -56,7 +66,7 @@ export const providerOperations: readonly Operation[] = [
     tag: 'Operators',
     summary: 'List providers and what they can do',
     access: { kind: 'operator', role: 'viewer' },
-    answers: { 200: { description: 'All of them', schema: wholeListOf(providerShape) } },
+    answers: { 200: { description: 'All of them', schema: wholeListOf(providerResponse) } },
     handle: ({ metrics }) => {
       const providers = PROVIDER_NAMES.map((name) =>
         presentProvider(PROVIDERS[name], metrics.otherVersions.list(name)),
@@ -69,7 +79,7 @@ export const providerOperations: readonly Operation[] = [
 function presentProvider(
   { name, baseUrls, capabilities }: Provider,
   otherVersions: readonly OtherVersion[],
-): z.input<typeof providerShape> {
+): z.input<typeof providerResponse> {
   return {
     object: 'provider',
     name,

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import type { QueueFilter } from '../../db/review-queue.ts';
 import type { IdKind } from '../../domain/id.ts';
+import { findPage } from '../response.ts';
 import { pageQuery, text } from '../schema.ts';
-import { findPage } from '../shape.ts';
 
 /** How a queue is asked for. @param reviewReason as the shape of what is queued has it. */
 export function queueQuery<T extends z.ZodType<string>>(reviewReason: z.ZodNullable<T>) {

@@ -10,15 +10,15 @@ import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { showRefundExecution } from '../refunds/execution.ts';
 import { presentRefund } from '../refunds/present.ts';
-import { refundExecutionShape, refundShape } from '../refunds/shape.ts';
-import { pageOf } from '../shape.ts';
-import { awaitingShape, decide, decisionBody } from './decide.ts';
+import { refundExecutionResponse, refundResponse } from '../refunds/response.ts';
+import { pageOf } from '../response.ts';
+import { awaitingResponse, decide, decisionBody } from './decide.ts';
 import { presentQueue, queueQuery } from './queue.ts';
 
 const tag = 'Operators';
 const viewing = { kind: 'operator', role: 'viewer' } as const;
 const one = '/api/v1/admin/refunds/{id}';
-const answers = { 200: { description: 'The refund as it stands now', schema: refundShape } };
+const answers = { 200: { description: 'The refund as it stands now', schema: refundResponse } };
 
 /** The same for refunds as for payments: a refund can only have succeeded or failed. */
 const refundDecisionBody = decisionBody
@@ -38,8 +38,8 @@ export const adminRefundOperations: readonly Operation[] = [
     tag,
     summary: 'List refunds that wait for a decision, oldest first',
     access: viewing,
-    query: queueQuery(refundShape.shape.review_reason),
-    answers: { 200: { description: 'A page', schema: pageOf(refundShape) } },
+    query: queueQuery(refundResponse.shape.review_reason),
+    answers: { 200: { description: 'A page', schema: pageOf(refundResponse) } },
     async handle({ pool, engine }, { query }) {
       const body = await presentQueue('refund', query, {
         list: (filter) => listRefundsInReview(pool, filter),
@@ -68,7 +68,7 @@ export const adminRefundOperations: readonly Operation[] = [
     tag,
     summary: 'See why any refund waits, and what comes next',
     access: viewing,
-    answers: { 200: { description: 'The running workflow', schema: refundExecutionShape } },
+    answers: { 200: { description: 'The running workflow', schema: refundExecutionResponse } },
     async handle(deps, { param }) {
       const refund = await requireAnyRefund(deps, param('id'));
       return { status: 200, body: await showRefundExecution(deps, refund) };
@@ -83,7 +83,7 @@ export const adminRefundOperations: readonly Operation[] = [
     description: 'From the policy’s amount on it takes two operators, as for payments.',
     access: { kind: 'operator', role: 'operator' },
     body: refundDecisionBody,
-    answers: { ...answers, 202: { description: 'A second is needed', schema: awaitingShape } },
+    answers: { ...answers, 202: { description: 'A second is needed', schema: awaitingResponse } },
     problems: ['not_in_review', 'invalid_decision', 'payment_closed'],
     async handle(deps, { param, body, caller }) {
       const refund = await requireAnyRefund(deps, param('id'));

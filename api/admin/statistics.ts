@@ -10,8 +10,7 @@ import {
 import { FAILURES } from '../../domain/error.ts';
 import { type ApiError, faulty } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { paymentStatus, providerName } from '../payments/shape.ts';
-import { moment, text } from '../schema.ts';
+import { paymentStatus, providerName } from '../payments/response.ts';
 import {
   currencyName,
   minorOf,
@@ -20,22 +19,26 @@ import {
   presentWholeList,
   time,
   wholeListOf,
-} from '../shape.ts';
+} from '../response.ts';
+import { moment, text } from '../schema.ts';
 import { readWindow, WINDOW_RULE } from '../window.ts';
 
 const tag = 'Operators';
 const access = { kind: 'operator', role: 'viewer' } as const;
 
 const elapsed = {
-  median_ms: z.int().nullable().meta({ description: 'From creation to the end' }),
-  p95_ms: z.int().nullable().meta({ description: 'In 95 of 100 it took no longer' }),
+  median_ms: z.int().nullable().meta({ description: 'From creation to the end', example: 9_200 }),
+  p95_ms: z
+    .int()
+    .nullable()
+    .meta({ description: 'In 95 of 100 it took no longer', example: 41_000 }),
 };
-const pollRescued = z
+const resolvedByPolling = z
   .int()
   .meta({ description: 'Brought to their end by a status query, since the callback stayed away' });
 const share = z.number().min(0).max(1).nullable();
 
-const groupShape = z
+const groupResponse = z
   .strictObject({
     at: time.meta({ description: 'The begin of the step' }),
     provider: providerName,
@@ -44,13 +47,13 @@ const groupShape = z
     failure_code: namesOf(FAILURES).nullable().describe('Why they failed; null: they did not'),
     payments: z.int().describe('How many payments the group has'),
     amount: minorOf('The sum of what was asked for'),
-    amount_refunded: minorOf('The sum of what was given back'),
+    amount_refunded: minorOf('The sum of what was given back', 0),
     ...elapsed,
-    poll_rescued: pollRescued,
+    resolved_by_polling: resolvedByPolling,
   })
   .meta({ id: 'StatisticsGroup' });
 
-const summaryShape = z
+const summaryResponse = z
   .strictObject({
     object: objectOf('provider_summary'),
     provider: providerName,
@@ -60,10 +63,16 @@ const summaryShape = z
     canceled: z.int().describe('How many of them were canceled'),
     open: z.int().meta({ description: 'Neither ended nor in review' }),
     needs_review: z.int().describe('How many of them wait for a decision'),
-    success_rate: share.meta({ description: 'Of those that ended; null while none has' }),
+    success_rate: share.meta({
+      description: 'Of those that ended; null while none has',
+      example: 0.97,
+    }),
     ...elapsed,
-    poll_rescued: pollRescued,
-    poll_rescued_share: share.meta({ description: 'Of those that ended; null while none has' }),
+    resolved_by_polling: resolvedByPolling,
+    resolved_by_polling_share: share.meta({
+      description: 'Of those that ended; null while none has',
+      example: 0.02,
+    }),
     failures: z
       .array(
         z
@@ -95,7 +104,7 @@ export const statisticsOperations: readonly Operation[] = [
     description: `${description} More than ${STATISTICS_GROUPS_MAX} groups are refused: they take a longer step or a shorter window.`,
     access,
     query: windowQuery.extend({ step: z.enum(STATISTICS_STEPS).default('day') }),
-    answers: { 200: { description: 'The groups', schema: wholeListOf(groupShape) } },
+    answers: { 200: { description: 'The groups', schema: wholeListOf(groupResponse) } },
     async handle({ pool }, { query }) {
       const groups = await summarizePayments(pool, { ...readAsked(query), step: query.step });
       if (groups.length > STATISTICS_GROUPS_MAX) throw tooMany();
@@ -112,7 +121,7 @@ export const statisticsOperations: readonly Operation[] = [
     access,
     query: windowQuery,
     answers: {
-      200: { description: 'Those that had payments', schema: wholeListOf(summaryShape) },
+      200: { description: 'Those that had payments', schema: wholeListOf(summaryResponse) },
     },
     async handle({ pool }, { query }) {
       const summaries = await summarizeProviders(pool, readAsked(query));
@@ -131,17 +140,17 @@ function readAsked({ created_from, created_before, merchant_id }: z.output<typeo
   return { ...window, merchantId: merchant_id ?? null };
 }
 
-function presentGroup(group: StatisticsGroup): z.input<typeof groupShape> {
+function presentGroup(group: StatisticsGroup): z.input<typeof groupResponse> {
   return group;
 }
 
-function presentSummary(summary: ProviderSummary): z.input<typeof summaryShape> {
+function presentSummary(summary: ProviderSummary): z.input<typeof summaryResponse> {
   const ended = summary.succeeded + summary.failed + summary.canceled;
   return {
     object: 'provider_summary',
     ...summary,
     success_rate: shareOf(summary.succeeded, ended),
-    poll_rescued_share: shareOf(summary.poll_rescued, ended),
+    resolved_by_polling_share: shareOf(summary.resolved_by_polling, ended),
   };
 }
 

@@ -7,7 +7,7 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import type { Reply } from '../operation.ts';
 import { fingerprintOf } from '../payments/fingerprint.ts';
-import { idOf, objectOf, time } from '../shape.ts';
+import { exampleId, idOf, objectOf, stringOf, time } from '../response.ts';
 
 /** When one operator is not enough. */
 type Second = 'never' | 'always' | 'for_money_scopes' | 'from_amount';
@@ -31,7 +31,7 @@ export const OPERATOR_ACTIONS = {
   adminPatchProviderConfig: { second: 'never', isSensitive: true },
   adminRevokeApiKey: { second: 'never', isSensitive: true },
   // Moves no money: it tells what was done in the provider's portal.
-  adminResolveSurplus: { second: 'never', isSensitive: true },
+  adminResolveUnmatchedReceipt: { second: 'never', isSensitive: true },
   // Moves no money by itself: the payment's table judges a callback anew.
   adminReplayWebhookEvent: { second: 'never', isSensitive: true },
   adminResolveWebhookEvent: { second: 'never', isSensitive: true },
@@ -85,28 +85,28 @@ export function needsSecond(policies: Policies, action: OperatorAction, about: A
 export const WHO_KNOWS_A_PASSWORD = `Who ever set an operator’s password counts as knowing it until the operator sets its own, and then for ${KNOWN_HOURS} hours more, or ${KNOWN_DAYS} days where the payment, refund or merchant that it is about is older than that password; what \`npm run admin\` set counts as known to everybody.`;
 
 const STATUS = 'awaiting_second_operator';
-export const proposalShape = z
+export const proposalResponse = z
   .strictObject({
     id: idOf('decision'),
     object: objectOf('proposal'),
-    action: z.string().meta({ description: 'The operation, by its id in this reference' }),
-    subject_id: z.string().meta({ description: 'What it is about: a payment, a merchant …' }),
+    action: stringOf('The operation, by its id in this reference', 'adminDecidePayment'),
+    subject_id: stringOf('What it is about: a payment, a merchant …', exampleId('payment')),
     status: z.literal(STATUS).describe('Where it stands: it waits for another operator'),
-    proposed_by: z.string().describe('The id of the operator who asked first'),
+    proposed_by: stringOf('The id of the operator who asked first', exampleId('operator')),
     request_summary: z
       .record(z.string(), z.unknown())
       .meta({ description: 'What was asked, without secrets', example: { name: 'Web shop' } }),
-    next_step: z.string().meta({
-      description: 'What has to happen now',
-      example: 'another operator sends the same request before expires_at',
-    }),
+    next_step: stringOf(
+      'What has to happen now',
+      'another operator sends the same request before expires_at',
+    ),
     created_at: time.describe('When it was asked first, in UTC'),
     expires_at: time.describe('Until when another operator may agree, in UTC'),
   })
   .meta({ id: 'Proposal' });
 export const awaitingSecond = {
   description: 'A second admin is needed: it waits a day for the same request of another',
-  schema: proposalShape,
+  schema: proposalResponse,
 };
 
 const NEXT_STEP =
@@ -120,7 +120,7 @@ export function presentProposal(proposal: {
   readonly operatorId: string;
   readonly summary: Readonly<Record<string, unknown>>;
   readonly createdAt: string;
-}): z.input<typeof proposalShape> {
+}): z.input<typeof proposalResponse> {
   const expiresMs = Date.parse(proposal.createdAt) + OPEN_HOURS * 3_600_000;
   return {
     id: proposal.id,

@@ -14,18 +14,22 @@ import { isProviderName, PROVIDER_NAMES } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { providerName } from '../payments/shape.ts';
-import { pageQuery, text } from '../schema.ts';
+import { providerName } from '../payments/response.ts';
 import {
+  EXAMPLE_WORKFLOW,
+  exampleId,
   findPage,
   idOf,
   objectOf,
   pageOf,
+  stringOf,
+  stringOrNullOf,
   textMap,
   textOrNull,
   time,
-  timeOrNull,
-} from '../shape.ts';
+  timeOrNullOf,
+} from '../response.ts';
+import { pageQuery, text } from '../schema.ts';
 
 const tag = 'Operators';
 const viewing = { kind: 'operator', role: 'viewer' } as const;
@@ -33,30 +37,45 @@ const acting = { kind: 'operator', role: 'operator' } as const;
 const one = '/api/v1/admin/webhook-events/{id}';
 const status = webhookEventRow.shape.status;
 
-const callbackShape = z
+const callbackResponse = z
   .strictObject({
     id: idOf('event'),
     object: objectOf('webhook_event'),
     provider: providerName,
     account: textOrNull.meta({ description: 'Whose signature proved it; null: a token did' }),
-    event_key: z.string().describe('What makes it one event, however often it is sent'),
-    status: status.describe('What became of it. `parked`: a person has to look at it'),
-    payment_id: textOrNull.describe('The payment that it is about; null: not known'),
-    workflow_id: textOrNull.describe('The workflow that it was delivered to; null: none'),
-    says: textOrNull.meta({ description: 'The kind of event; null when it could not be read' }),
-    headers: textMap.describe('The request’s headers that are kept'),
-    verified_by: z.string().describe('What proved the sender: `token` or `signature`'),
-    remote_address: textOrNull.describe('The address that it came from'),
+    event_key: stringOf(
+      'What makes it one event, however often it is sent',
+      'ws_CO_24112026090000123456',
+    ),
+    status: status.meta({
+      description: 'What became of it. `parked`: a person has to look at it',
+      example: 'applied',
+    }),
+    payment_id: stringOrNullOf(
+      'The payment that it is about; null: not known',
+      exampleId('payment'),
+    ),
+    workflow_id: stringOrNullOf(
+      'The workflow that it was delivered to; null: none',
+      EXAMPLE_WORKFLOW,
+    ),
+    event_kind: stringOrNullOf('The kind of event; null when it could not be read', 'succeeded'),
+    headers: textMap.meta({
+      description: 'The request’s headers that are kept',
+      example: { 'content-type': 'application/json' },
+    }),
+    verified_by: stringOf('What proved the sender: `token` or `signature`', 'token'),
+    remote_address: stringOrNullOf('The address that it came from', '203.0.113.7'),
     note: textOrNull.describe('Why it is where it is, in words'),
     duplicate_count: z.int().describe('How often it came again'),
     delivery_count: z.int().describe('How often it was delivered to its workflow'),
     replay_count: z.int().describe('How often an operator had it delivered again'),
-    delivered_at: timeOrNull.describe('When it was last delivered to its workflow'),
+    delivered_at: timeOrNullOf('When it was last delivered to its workflow'),
     received_at: time.describe('When it came, in UTC'),
-    applied_at: timeOrNull.describe('When it changed the payment; null: it did not'),
+    applied_at: timeOrNullOf('When it changed the payment; null: it did not'),
   })
   .meta({ id: 'WebhookEvent' });
-const answers = { 200: { description: 'The callback', schema: callbackShape } };
+const answers = { 200: { description: 'The callback', schema: callbackResponse } };
 
 /** What providers sent us: where it stands, its bytes, and doing it again. */
 export const webhookEventOperations: readonly Operation[] = [
@@ -76,7 +95,7 @@ export const webhookEventOperations: readonly Operation[] = [
         .meta({ enum: PROVIDER_NAMES }),
       payment_id: text(100).optional(),
     }),
-    answers: { 200: { description: 'A page', schema: pageOf(callbackShape) } },
+    answers: { 200: { description: 'A page', schema: pageOf(callbackResponse) } },
     async handle({ pool }, { query }) {
       const filter = {
         status: query.status ?? null,
@@ -108,7 +127,7 @@ export const webhookEventOperations: readonly Operation[] = [
     summary: 'See a callback’s bytes as they came',
     description: 'They may hold personal data, such as the payer’s phone.',
     access: { kind: 'operator', role: 'admin' },
-    isSeen: true,
+    audited: true,
     answers: { 200: { description: 'The bytes', contentType: 'application/octet-stream' } },
     problems: ['not_readable'],
     async handle({ pool, vault }, { param }) {
@@ -187,8 +206,8 @@ async function requireCallback({ pool }: ApiDeps, id: string): Promise<StoredCal
   return callback;
 }
 
-function presentCallback(callback: StoredCallback): z.input<typeof callbackShape> {
+function presentCallback(callback: StoredCallback): z.input<typeof callbackResponse> {
   const { event, error, ...rest } = callback;
-  const says = event === null || isUnreadable(event) ? null : event.kind;
-  return { object: 'webhook_event', ...rest, says, note: error };
+  const kind = event === null || isUnreadable(event) ? null : event.kind;
+  return { object: 'webhook_event', ...rest, event_kind: kind, note: error };
 }

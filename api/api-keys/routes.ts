@@ -3,18 +3,18 @@ import type { MerchantCaller } from '../../domain/access.ts';
 import { isId } from '../../domain/id.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
-import { findPage, pageOf } from '../shape.ts';
+import { findPage, pageOf } from '../response.ts';
 import {
-  apiKeyShape,
+  apiKeyResponse,
   createApiKey,
   createApiKeyBody,
   listApiKeysQuery,
-  newApiKeyShape,
+  newApiKeyResponse,
   presentApiKey,
   presentRevocation,
   revokeApiKeyQuery,
-  revokedApiKeyShape,
-} from './shape.ts';
+  revokedApiKeyResponse,
+} from './response.ts';
 
 const tag = 'API keys';
 const writing = { kind: 'merchant', scope: 'api_keys:write' } as const;
@@ -30,7 +30,7 @@ export const apiKeyOperations: readonly Operation[] = [
     description: '`created_by` tells which key made which.',
     access: { kind: 'merchant', scope: 'api_keys:read' },
     query: listApiKeysQuery,
-    answers: { 200: { description: 'A page of keys', schema: pageOf(apiKeyShape) } },
+    answers: { 200: { description: 'A page of keys', schema: pageOf(apiKeyResponse) } },
     async handle({ pool }, { caller, query }) {
       const isLiveOnly = query.status === 'live';
       const list = (limit: number, beforeId: string | null) =>
@@ -48,7 +48,7 @@ export const apiKeyOperations: readonly Operation[] = [
       'It is told once. It gets no scope that the calling key lacks, ends no later, and is revoked with it. A merchant has 50 good keys at most, unless `api.live_keys_max` of the policies says otherwise.',
     access: writing,
     body: createApiKeyBody,
-    answers: { 201: { description: 'The key', schema: newApiKeyShape } },
+    answers: { 201: { description: 'The key', schema: newApiKeyResponse } },
     problems: ['limit_reached'],
     async handle(deps, { caller, body }) {
       const scopes = body.scopes ?? [...caller.scopes];
@@ -72,7 +72,7 @@ export const apiKeyOperations: readonly Operation[] = [
       'It opens nothing from now on, and neither do the keys that it made, and that those made: a thief makes others of a stolen key. A key revokes itself and those that hold no scope beyond its own. To replace a key, make the next one with it and revoke it with the next one, which stays.',
     access: writing,
     query: revokeApiKeyQuery,
-    answers: { 200: { description: 'The revoked key', schema: revokedApiKeyShape } },
+    answers: { 200: { description: 'The revoked key', schema: revokedApiKeyResponse } },
     async handle({ pool }, { caller, param, query }) {
       const id = param('id');
       if (!isId('api_key', id)) throw new ApiError('not_found', 'no key of yours has this id');

@@ -12,14 +12,14 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { requireRate } from '../middleware/rate-limit.ts';
 import { declare, type Operation } from '../operation.ts';
-import { findPage, pageOf, presentPage } from '../shape.ts';
+import { findPage, pageOf, presentPage } from '../response.ts';
 import {
-  deliveryShape,
-  deliveryWithAttemptsShape,
+  deliveryResponse,
+  deliveryWithAttemptsResponse,
   presentAttempts,
   presentDelivery,
-} from '../webhook-endpoints/shape.ts';
-import { eventShape, presentEvent } from './present.ts';
+} from '../webhook-endpoints/response.ts';
+import { eventResponse, presentEvent } from './present.ts';
 import { listDeliveriesQuery, listEventsQuery } from './schema.ts';
 
 /** How it was told holds nothing of what was told. */
@@ -37,7 +37,7 @@ export const eventOperations: readonly Operation[] = [
       'Go on with `next_cursor`, or with the `cursor` of any event: nothing that happens later lands behind it.',
     access: EVENT_ACCESS,
     query: listEventsQuery,
-    answers: { 200: { description: 'A page of events', schema: pageOf(eventShape) } },
+    answers: { 200: { description: 'A page of events', schema: pageOf(eventResponse) } },
     async handle({ pool }, { caller, query }) {
       const events = await listEvents(pool, {
         merchantId: caller.merchantId,
@@ -56,7 +56,7 @@ export const eventOperations: readonly Operation[] = [
     tag: 'Events',
     summary: 'See an event',
     access: EVENT_ACCESS,
-    answers: { 200: { description: 'The event', schema: eventShape } },
+    answers: { 200: { description: 'The event', schema: eventResponse } },
     async handle({ pool }, { caller, param }) {
       const id = param('id');
       const event = isId('message', id) ? await findEvent(pool, caller.merchantId, id) : null;
@@ -72,7 +72,7 @@ export const eventOperations: readonly Operation[] = [
     summary: 'List deliveries to your endpoints, newest first',
     access: reading,
     query: listDeliveriesQuery,
-    answers: { 200: { description: 'A page of deliveries', schema: pageOf(deliveryShape) } },
+    answers: { 200: { description: 'A page of deliveries', schema: pageOf(deliveryResponse) } },
     async handle({ pool }, { caller, query }) {
       const filter = {
         merchantId: caller.merchantId,
@@ -91,7 +91,7 @@ export const eventOperations: readonly Operation[] = [
     tag: 'Events',
     summary: 'See a delivery with its tries',
     access: reading,
-    answers: { 200: { description: 'The delivery', schema: deliveryWithAttemptsShape } },
+    answers: { 200: { description: 'The delivery', schema: deliveryWithAttemptsResponse } },
     async handle(deps, call) {
       return await showDelivery(deps, await requireDelivery(deps, call), 200);
     },
@@ -105,7 +105,7 @@ export const eventOperations: readonly Operation[] = [
     description:
       'With the same `webhook-id`. One that is still being tried stays as it is. It shares a limit of 300 a minute for each merchant with test events.',
     access: { kind: 'merchant', scope: 'webhook_endpoints:write' },
-    answers: { 202: { description: 'It is on its way', schema: deliveryWithAttemptsShape } },
+    answers: { 202: { description: 'It is on its way', schema: deliveryWithAttemptsResponse } },
     async handle(deps, call) {
       const { id } = await requireDelivery(deps, call);
       await requireRate(deps, 'resend', call.caller.merchantId);

@@ -67,7 +67,7 @@ const FAIRNESS_WARNINGS: Readonly<Record<Fairness, readonly Warning[]>> = {
 export function watchDeployment({ pool, engine, policies, own, log }: Parts): Deployment {
   const tell = createWarningLog(log);
   // A look may be a minute old, and a round that had nothing to do must not be missed.
-  const lateAfterSeconds = 60 + (policies.sweep.every_ms * 4) / 1000;
+  const lateAfterSeconds = 60 + (policies.sweep.interval_ms * 4) / 1000;
   let isHearing = true;
   let looking: Promise<DeploymentState> | null = null;
   let state: DeploymentState = { sweepAgeSeconds: null, fairness: null, warnings: own };

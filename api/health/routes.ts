@@ -3,18 +3,18 @@ import { WARNING_CODES, type WarningCode } from '../../config/warnings.ts';
 import { DATABASE_FAULTS, findDatabaseFault, isDatabaseReadOnly } from '../../db/health.ts';
 import type { ApiDeps } from '../deps.ts';
 import { declare, type Operation } from '../operation.ts';
-import { namesOf, objectOf } from '../shape.ts';
+import { namesOf, objectOf } from '../response.ts';
 
 const tag = 'Health';
 const access = { kind: 'open' } as const;
 /** These ask the database for whoever comes. */
 const limit = 'health';
 const state = z.enum(['ok', 'unavailable']);
-const statusShape = z
+const statusResponse = z
   .strictObject({ status: state.describe('`ok` as soon as it answers') })
   .meta({ id: 'Liveness' });
 const CODES = Object.entries(WARNING_CODES).map(([code, what]) => `\`${code}\`: ${what}.`);
-const warningShape = z
+const warningResponse = z
   .strictObject({
     code: namesOf(WARNING_CODES).meta({ description: CODES.join(' ') }),
     detail: z.string().meta({
@@ -24,11 +24,11 @@ const warningShape = z
     }),
   })
   .meta({ id: 'DeploymentWarning' });
-const warnings = z.array(warningShape).meta({
+const warnings = z.array(warningResponse).meta({
   description:
     'Weaknesses of this deployment that may break a promise of ours; payments are taken all the same. Looked for each minute.',
 });
-const readyShape = z
+const readyResponse = z
   .strictObject({
     status: z.literal('ok').describe('It can take payments'),
     warnings,
@@ -36,13 +36,13 @@ const readyShape = z
   .meta({ id: 'Ready' });
 const REASONS =
   '`database_away`: it does not answer, and is tried again by itself. `schema_missing`: it answers and lacks our schema, or there is no database of this name; create it, and run `npm run migrate`. `database_refused`: it answers and refuses us; see to the user, the password and the grants of `DATABASE_URL`. `database_misconfigured`: the connection would work as another role than ours, or without timeouts, as behind a pooler; the log names the remedy. `draining`: this process ends.';
-const unreadyShape = z
+const unreadyResponse = z
   .strictObject({
     status: z.literal('unavailable').describe('It cannot take payments'),
     reason: z.enum([...DATABASE_FAULTS, 'draining']).meta({ description: REASONS }),
   })
   .meta({ id: 'NotReady' });
-const healthShape = z
+const healthResponse = z
   .strictObject({
     object: objectOf('health'),
     status: z
@@ -85,7 +85,7 @@ export const healthOperations: readonly Operation[] = [
     tag,
     summary: 'This process runs',
     access,
-    answers: { 200: { description: 'It does', schema: statusShape } },
+    answers: { 200: { description: 'It does', schema: statusResponse } },
     handle: () => Promise.resolve({ status: 200, body: { status: 'ok' } }),
   }),
   declare({
@@ -99,8 +99,8 @@ export const healthOperations: readonly Operation[] = [
     access,
     limit,
     answers: {
-      200: { description: 'It can', schema: readyShape },
-      503: { description: 'It cannot yet, or it ends', schema: unreadyShape },
+      200: { description: 'It can', schema: readyResponse },
+      503: { description: 'It cannot yet, or it ends', schema: unreadyResponse },
     },
     async handle({ pool, isDraining, deployment }) {
       const reason = isDraining() ? 'draining' : await findDatabaseFault(pool);
@@ -119,10 +119,10 @@ export const healthOperations: readonly Operation[] = [
     access,
     limit,
     answers: {
-      200: { description: 'Payments are taken', schema: healthShape },
+      200: { description: 'Payments are taken', schema: healthResponse },
       503: {
         description: 'None can be taken',
-        schema: healthShape,
+        schema: healthResponse,
         example: {
           status: 'unavailable',
           components: { database: 'unavailable', temporal: 'ok', sweeper: 'unavailable' },

@@ -1,22 +1,16 @@
 import type { Log } from '../../config/log.ts';
 import { createOutageLog } from '../../config/outage-log.ts';
-import {
-  EVENT_CHANNEL,
-  type Listener,
-  notify,
-  openListener,
-  readAccessChanged,
-} from '../../db/listener.ts';
+import { EVENT_CHANNEL, notify, openListener, readAccessChanged } from '../../db/listener.ts';
 import { findLatestCursor, listEvents, type OutgoingEvent } from '../../db/outgoing-events.ts';
 import type { Pool } from '../../db/pool.ts';
 
 const PAGE = 500;
 
-/** All events as they happen, for everybody who is connected to this process. */
+/** All events as they happen, for every connection of this process. */
 export type Feed = {
-  /** Resolves when it began: whatever is stored from then on is handed out. */
+  /** Resolves when the feed has begun: it publishes whatever is stored from then on. */
   readonly begun: Promise<void>;
-  /** The place up to which events were handed out; null until it began. */
+  /** Up to which cursor events were published; null until the feed has begun. */
   cursor(): string | null;
   close(): Promise<void>;
 };
@@ -24,58 +18,59 @@ export type Feed = {
 type FeedSource = {
   readonly pool: Pool;
   readonly databaseUrl: string;
-  readonly lookEveryMs: number;
+  readonly pollIntervalMs: number;
   readonly log: Log;
-  /** Told whether notifications arrive. */
+  /** Receives events in order, each once. */
+  readonly onEvents: (events: readonly OutgoingEvent[]) => void;
+  /** Whether notifications arrive. */
   readonly onHearing: (isHearing: boolean) => void;
-  /** Told when a key of a merchant was revoked, or all of them by switching it off. */
+  /** A key of a merchant was revoked, or all of them by switching the merchant off. */
   readonly onAccessChanged: (merchantId: string) => void;
 };
 
-/** @param onEvents gets events in order, each once. */
-export function openFeed(
-  source: FeedSource,
-  onEvents: (events: readonly OutgoingEvent[]) => void,
-): Feed {
-  const { pool, lookEveryMs, log } = source;
+export function openFeed(source: FeedSource): Feed {
+  const { pool, databaseUrl, onHearing, onAccessChanged } = source;
   const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
   let cursor: string | null = null;
-  let looking: Promise<void> | null = null;
-  let isAskedAgain = false;
-  const outage = createOutageLog(log, {
+  let reading: Promise<void> | null = null;
+  let isReadAgain = false;
+  const outage = createOutageLog(source.log, {
     failing: 'the live feed waits for the database',
     working: 'the live feed goes on',
   });
-  const look = async () => {
+  const read = async () => {
     cursor ??= await findLatestCursor(pool);
     begin();
     for (let found = PAGE; found === PAGE; ) {
-      const events = await listEvents(pool, {
-        merchantId: null,
-        paymentId: null,
-        after: cursor,
-        limit: PAGE,
-      });
+      const page = { merchantId: null, paymentId: null, after: cursor, limit: PAGE };
+      const events = await listEvents(pool, page);
       cursor = events.at(-1)?.cursor ?? cursor;
       found = events.length;
-      if (found > 0) onEvents(events);
+      if (found > 0) source.onEvents(events);
     }
   };
   const wake = () => {
-    if (looking !== null) {
-      isAskedAgain = true;
-      return;
-    }
-    isAskedAgain = false;
-    looking = look()
+    isReadAgain = reading !== null;
+    if (isReadAgain) return;
+    reading = read()
       .then(outage.worked, outage.failed)
       .finally(() => {
-        looking = null;
-        if (isAskedAgain) wake();
+        reading = null;
+        if (isReadAgain) wake();
       });
   };
-  const listener = listen(source, wake);
-  const timer = setInterval(wake, lookEveryMs);
+  const listener = openListener({
+    databaseUrl,
+    channel: EVENT_CHANNEL,
+    onNotification(payload) {
+      const merchantId = readAccessChanged(payload);
+      if (merchantId === null) wake();
+      else onAccessChanged(merchantId);
+    },
+    notify: () => notify(pool, EVENT_CHANNEL),
+    onHearing,
+  });
+  const timer = setInterval(wake, source.pollIntervalMs);
   wake();
   return {
     begun,
@@ -83,32 +78,45 @@ export function openFeed(
     async close() {
       clearInterval(timer);
       await listener.close();
-      isAskedAgain = false;
-      await looking;
+      isReadAgain = false;
+      await reading;
     },
   };
 }
 
-function listen(
-  { pool, databaseUrl, onHearing, onAccessChanged }: FeedSource,
-  onEvent: () => void,
-): Listener {
-  return openListener({
-    databaseUrl,
-    channel: EVENT_CHANNEL,
-    onNotification(payload) {
-      const merchantId = readAccessChanged(payload);
-      if (merchantId === null) onEvent();
-      else onAccessChanged(merchantId);
-    },
-    notify: () => notify(pool, EVENT_CHANNEL),
-    onHearing,
-  });
-}
-
-/** True when the first place comes after the second. */
+/** True when the first cursor comes after the second. */
 export function isAfter(cursor: string, other: string): boolean {
   const [tx = 0n, position = 0n] = cursor.split('-').map(BigInt);
   const [otherTx = 0n, otherPosition = 0n] = other.split('-').map(BigInt);
   return tx > otherTx || (tx === otherTx && position > otherPosition);
+}
+
+export type Semaphore = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** Lets `max` run at once; the others run in the order they came. */
+function createSemaphore(max: number): Semaphore {
+  let free = max;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) free += 1;
+      else next();
+    }
+  };
+}
+
+/** `each` for one owner and `all` together: a thousand waiting of one owner delay no other. */
+export function createSharedSemaphore(all: number, each: number): (owner: string) => Semaphore {
+  const shared = createSemaphore(all);
+  const own = new Map<string, Semaphore>();
+  return (owner) => {
+    const semaphore = own.get(owner) ?? createSemaphore(each);
+    own.set(owner, semaphore);
+    return (work) => semaphore(() => shared(work));
+  };
 }

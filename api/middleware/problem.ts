@@ -1,6 +1,6 @@
 import type { Middleware } from 'koa';
-import { isDatabaseAway, isReadOnly } from '../../db/away.ts';
 import { PasswordsBusyError } from '../../db/password.ts';
+import { isDatabaseUnavailable, isReadOnly } from '../../db/unavailable.ts';
 import type { ApiDeps, ApiState } from '../deps.ts';
 import { ApiError, newRequestId, PROBLEMS, presentProblem } from '../errors.ts';
 import { holdsCardNumber } from './card-number.ts';
@@ -73,7 +73,7 @@ export function toProblem(error: unknown): ApiError {
     const detail = 'the database takes no writes at the moment; nothing was lost, retry';
     return new ApiError('temporarily_unavailable', detail);
   }
-  if (isDatabaseAway(error)) {
+  if (isDatabaseUnavailable(error)) {
     return new ApiError('temporarily_unavailable', 'the database is away; nothing was lost, retry');
   }
   return new ApiError('internal_error', 'the error was logged under this request_id');

@@ -6,7 +6,7 @@ import { spellOut } from '../../domain/policy.ts';
 import { REVIEWS, type ReviewGuide } from '../../domain/review.ts';
 import type { ApiDeps } from '../deps.ts';
 import { explainTurn, explainWait, presentWorkflow } from '../execution.ts';
-import type { executionShape } from './shape.ts';
+import type { executionResponse } from './response.ts';
 
 const COUNTED_MAX = 1_000;
 
@@ -14,7 +14,7 @@ const COUNTED_MAX = 1_000;
 export async function showExecution(
   deps: Pick<ApiDeps, 'pool' | 'engine' | 'policies'>,
   payment: Payment,
-): Promise<z.input<typeof executionShape>> {
+): Promise<z.input<typeof executionResponse>> {
   const { pool, engine } = deps;
   const { workflowId, status, provider } = payment;
   const execution = await engine.describe(workflowId);

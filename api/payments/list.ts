@@ -5,7 +5,7 @@ import type { Payment } from '../../domain/payment.ts';
 import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
 import { faulty } from '../errors.ts';
-import { findPage } from '../shape.ts';
+import { findPage } from '../response.ts';
 import { parsePhone, withOddSign } from './phone.ts';
 import type { listPaymentsQuery, searchPaymentsQuery } from './schema.ts';
 

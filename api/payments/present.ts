@@ -8,19 +8,19 @@ import type { Payment } from '../../domain/payment.ts';
 import { isClosed } from '../../domain/payment-states.ts';
 import { retryRuleOf } from '../../domain/policy.ts';
 import { refundableMinor } from '../../domain/refund.ts';
-import type { Surplus } from '../../domain/surplus.ts';
+import type { UnmatchedReceipt } from '../../domain/unmatched-receipt.ts';
 import { hasPersonalIds } from '../../providers/index.ts';
 import type { ApiDeps } from '../deps.ts';
-import { UNREADABLE } from '../shape.ts';
+import { UNREADABLE } from '../response.ts';
 import { nextActionOf } from './next-action.ts';
-import type { auditEntryShape, paymentShape } from './shape.ts';
+import type { auditEntryResponse, paymentResponse } from './response.ts';
 
 type Presenting = Pick<ApiDeps, 'engine' | 'vault'>;
 
 export function presentPayment(
   payment: Payment,
   { engine, vault }: Presenting,
-): z.input<typeof paymentShape> {
+): z.input<typeof paymentResponse> {
   const { provider, providerPaymentId } = payment;
   const inForce = disputeInForce(payment.disputes);
   return {
@@ -52,7 +52,9 @@ export function presentPayment(
     amount_disputed: payment.amountDisputedMinor,
     dispute: inForce === null ? null : presentDispute(inForce),
     disputes: payment.disputes.map(presentDispute),
-    surplus: payment.surplus.map((it) => presentSurplus(payment, it, vault)),
+    unmatched_receipts: payment.unmatchedReceipts.map((it) =>
+      presentUnmatchedReceipt(payment, it, vault),
+    ),
     provider_payment_id:
       providerPaymentId === null
         ? null
@@ -92,16 +94,20 @@ function openProviderId(vault: Vault, provider: string, id: string, place: strin
 }
 
 /** The id that money beside a payment's own is shown under, and decided about by. */
-export function openSurplusId(vault: Vault, { id }: Payment, surplus: Surplus): string {
-  const { provider, providerPaymentId } = surplus;
-  return openProviderId(vault, provider, providerPaymentId, `payments.surplus/${id}`);
+export function openUnmatchedReceiptId(
+  vault: Vault,
+  { id }: Payment,
+  found: UnmatchedReceipt,
+): string {
+  const { provider, providerPaymentId } = found;
+  return openProviderId(vault, provider, providerPaymentId, `payments.unmatched_receipts/${id}`);
 }
 
-function presentSurplus(payment: Payment, surplus: Surplus, vault: Vault) {
-  const { provider, receipt, kind, money, status } = surplus;
+function presentUnmatchedReceipt(payment: Payment, found: UnmatchedReceipt, vault: Vault) {
+  const { provider, receipt, kind, money, status } = found;
   return {
     provider,
-    provider_payment_id: openSurplusId(vault, payment, surplus),
+    provider_payment_id: openUnmatchedReceiptId(vault, payment, found),
     provider_receipt: receipt,
     is_held: kind === 'authorized',
     amount: money?.amountMinor ?? null,
@@ -137,7 +143,7 @@ function retryOf(payment: Payment, code: FailureCode) {
 }
 
 /** One entry of the timeline. */
-export function presentAuditEntry(entry: AuditEntry): z.input<typeof auditEntryShape> {
+export function presentAuditEntry(entry: AuditEntry): z.input<typeof auditEntryResponse> {
   return {
     id: entry.id,
     object: 'audit_entry',

@@ -4,7 +4,7 @@ import type { Payment } from '../../domain/payment.ts';
 import { answerTimeOf } from '../answer-time.ts';
 import type { ApiDeps } from '../deps.ts';
 import { declare, type Operation, type Reply } from '../operation.ts';
-import { pageOf, presentWholeList, wholeListOf } from '../shape.ts';
+import { pageOf, presentWholeList, wholeListOf } from '../response.ts';
 import { cancelPayment, capturePayment, VERIFY_RULES, verifyPayment } from './actions.ts';
 import { createPayment, isUndecided, startPayment } from './create.ts';
 import { showExecution } from './execution.ts';
@@ -12,15 +12,22 @@ import { requirePayment } from './find.ts';
 import { hintHeaders } from './hint.ts';
 import { listPage } from './list.ts';
 import { presentAuditEntry, presentPayment } from './present.ts';
+import {
+  auditEntryResponse,
+  executionResponse,
+  paymentResponse,
+  verifiedPaymentResponse,
+} from './response.ts';
 import { capturePaymentBody, createPaymentBody, listPaymentsQuery } from './schema.ts';
-import { auditEntryShape, executionShape, paymentShape, verifiedPaymentShape } from './shape.ts';
 
 const tag = 'Payments';
 const reading = { kind: 'merchant', scope: 'payments:read' } as const;
 const writing = { kind: 'merchant', scope: 'payments:write' } as const;
 /** Beyond it: 503, and the wish may be granted all the same. */
 const WAITS = `It waits for the payment’s workflow, and so for the provider, ${REQUEST_WAIT_MAX_MS / 1000} seconds at most: give your HTTP client a longer timeout.`;
-const asItStands = { 200: { description: 'The payment as it stands now', schema: paymentShape } };
+const asItStands = {
+  200: { description: 'The payment as it stands now', schema: paymentResponse },
+};
 const UNPAID = {
   amount_captured: 0,
   amount_refundable: 0,
@@ -54,11 +61,11 @@ export const paymentOperations: readonly Operation[] = [
     isWaiting: true,
     body: createPaymentBody,
     answers: {
-      200: { description: 'The key was used before: its payment', schema: paymentShape },
-      201: { description: 'The payment with its first meaningful status', schema: paymentShape },
+      200: { description: 'The key was used before: its payment', schema: paymentResponse },
+      201: { description: 'The payment with its first meaningful status', schema: paymentResponse },
       202: {
         description: 'Stored; it goes on, and has no news yet',
-        schema: paymentShape,
+        schema: paymentResponse,
         example: { ...UNPAID, status: 'created', completed_at: null },
       },
     },
@@ -90,7 +97,7 @@ export const paymentOperations: readonly Operation[] = [
     summary: 'List payments, newest first',
     access: reading,
     query: listPaymentsQuery,
-    answers: { 200: { description: 'A page of payments', schema: pageOf(paymentShape) } },
+    answers: { 200: { description: 'A page of payments', schema: pageOf(paymentResponse) } },
     async handle(deps, { caller, query }) {
       const present = (payment: Payment) => presentPayment(payment, deps);
       const body = await listPage(deps, caller.merchantId, query, present);
@@ -147,7 +154,7 @@ export const paymentOperations: readonly Operation[] = [
     summary: 'Ask the provider now',
     description: `${VERIFY_RULES} ${WAITS}`,
     access: writing,
-    answers: { 200: { ...asItStands[200], schema: verifiedPaymentShape } },
+    answers: { 200: { ...asItStands[200], schema: verifiedPaymentResponse } },
     problems: ['not_sent', 'paused', 'payment_closed'],
     async handle(deps, call) {
       const verification = await verifyPayment(deps, await paymentOf(deps, call));
@@ -162,7 +169,7 @@ export const paymentOperations: readonly Operation[] = [
     tag,
     summary: 'See all that happened to a payment',
     access: reading,
-    answers: { 200: { description: 'Oldest first', schema: wholeListOf(auditEntryShape) } },
+    answers: { 200: { description: 'Oldest first', schema: wholeListOf(auditEntryResponse) } },
     async handle(deps, call) {
       const entries = await listAudit(deps.pool, (await paymentOf(deps, call)).id);
       return { status: 200, body: presentWholeList(entries.map(presentAuditEntry)) };
@@ -175,7 +182,7 @@ export const paymentOperations: readonly Operation[] = [
     tag,
     summary: 'See why a payment waits, and what comes next',
     access: reading,
-    answers: { 200: { description: 'The running workflow', schema: executionShape } },
+    answers: { 200: { description: 'The running workflow', schema: executionResponse } },
     async handle(deps, call) {
       const payment = await paymentOf(deps, call);
       return { status: 200, body: await showExecution(deps, payment) };

@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 import type { ProviderConfig } from '../../db/provider-configs.ts';
-import type { configShape } from './schema.ts';
+import type { configResponse } from './schema.ts';
 
 /** As the API tells it; the secrets of `shown` were masked when it was saved. */
-export function presentConfig(config: ProviderConfig): z.input<typeof configShape> {
+export function presentConfig(config: ProviderConfig): z.input<typeof configResponse> {
   return {
     id: config.id,
     object: 'provider_config',

@@ -6,16 +6,18 @@ import {
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { requireProvider } from '../require-provider.ts';
-import { presentWholeList, wholeListOf } from '../shape.ts';
+import { presentWholeList, wholeListOf } from '../response.ts';
 import { presentConfig } from './present.ts';
 import { saveConfig } from './save.ts';
-import { configShape, patchConfigBody, putConfigBody } from './schema.ts';
+import { configResponse, patchConfigBody, putConfigBody } from './schema.ts';
 
 const tag = 'Provider configurations';
 const path = '/api/v1/provider-configs/{provider}';
 const reading = { kind: 'merchant', scope: 'provider_configs:read' } as const;
 const writing = { kind: 'merchant', scope: 'provider_configs:write' } as const;
-const answers = { 200: { description: 'The configuration, secrets masked', schema: configShape } };
+const answers = {
+  200: { description: 'The configuration, secrets masked', schema: configResponse },
+};
 
 /** A merchant's own accounts at the providers. Secrets go in and never come out. */
 export const providerConfigOperations: readonly Operation[] = [
@@ -26,7 +28,7 @@ export const providerConfigOperations: readonly Operation[] = [
     tag,
     summary: 'List your accounts at the providers',
     access: reading,
-    answers: { 200: { description: 'One for each provider', schema: wholeListOf(configShape) } },
+    answers: { 200: { description: 'One for each provider', schema: wholeListOf(configResponse) } },
     async handle({ pool }, { caller }) {
       const configs = await listProviderConfigs(pool, caller.merchantId);
       return { status: 200, body: presentWholeList(configs.map(presentConfig)) };

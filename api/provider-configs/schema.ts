@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ENVIRONMENTS } from '../../domain/provider.ts';
-import { providerName } from '../payments/shape.ts';
-import { createdAt, idOf, objectOf, textMap, updatedAt } from '../shape.ts';
+import { providerName } from '../payments/response.ts';
+import { createdAt, idOf, objectOf, textMap, updatedAt } from '../response.ts';
 
 /** Lines may break, as in a PEM; nothing else that PostgreSQL or JSON would trip over. */
 const credential = z
@@ -23,7 +23,7 @@ export const putConfigBody = z
     }),
     policy_override: z.record(z.string(), z.unknown()).default({}).meta({
       description:
-        'Laid over the provider’s policy, such as {"callback_wait_ms": 45000}. Each number has a least and a greatest value, such as 60000 and 2592000000 for review.ask_every_ms, and the whole takes at most 4 KB; a refusal names place and limits. Without rate_limit_per_second, which is the deployment’s: all merchants share one queue',
+        'Laid over the provider’s policy, such as {"callback_wait_ms": 45000}. Each number has a least and a greatest value, such as 60000 and 2592000000 for review.poll_interval_ms, and the whole takes at most 4 KB; a refusal names place and limits. Without rate_limit_per_second, which is the deployment’s: all merchants share one queue',
     }),
   })
   .meta({
@@ -42,15 +42,18 @@ export const patchConfigBody = z
   .meta({ example: { active: true } });
 
 /** A configuration as it leaves the API: secrets masked. */
-export const configShape = z
+export const configResponse = z
   .strictObject({
     id: idOf('provider_config'),
     object: objectOf('provider_config'),
     provider: providerName,
     environment,
-    active: z.boolean().describe('Whether it takes new payments'),
+    active: z.boolean().meta({ description: 'Whether it takes new payments', example: true }),
     version: z.int().positive().describe('Counts how often it was replaced, from 1 on'),
-    credentials: textMap.describe('By the provider’s own fields; secrets are masked'),
+    credentials: textMap.meta({
+      description: 'By the provider’s own fields; secrets are masked',
+      example: { api_key: '••••' },
+    }),
     policy_override: z
       .record(z.string(), z.unknown())
       .describe('What is laid over the provider’s policy, as you sent it'),

@@ -12,10 +12,11 @@ import {
   PROBLEMS,
   type ProblemCode,
   presentProblem,
-  problemShape,
+  problemResponse,
 } from '../errors.ts';
 import { type Answer, listProblems, type Operation, TAGS } from '../operation.ts';
-import { exampleId, makeExample } from './examples.ts';
+import { exampleId } from '../response.ts';
+import { makeExample } from './examples.ts';
 import { prepareForGenerators } from './generators.ts';
 import { headersOf } from './headers.ts';
 import { describePath, describeQuery } from './parameters.ts';
@@ -172,7 +173,7 @@ function describeProblems(operation: Operation): ZodOpenApiResponsesObject {
       description: codes.map(describeProblem).join('\n'),
       headers: headersOf(operation, status),
       content: {
-        'application/problem+json': { schema: problemShape, examples: exampleRefsOf(codes) },
+        'application/problem+json': { schema: problemResponse, examples: exampleRefsOf(codes) },
       },
     };
   }
@@ -191,10 +192,10 @@ function exampleProblems(operations: readonly Operation[], serverUrl: string) {
   const fault = { pointer: '/amount', detail: 'must be a positive integer of minor units' };
   return Object.fromEntries(
     PROBLEM_CODES.filter((code) => listed.has(code)).map((code) => {
-      const { title, mend } = PROBLEMS[code];
+      const { title, remedy } = PROBLEMS[code];
       const faults = code === 'invalid_request' ? [fault] : [];
       const value = presentProblem(
-        new ApiError(code, mend, faults),
+        new ApiError(code, remedy, faults),
         exampleId('request'),
         serverUrl,
       );

@@ -67,9 +67,9 @@ export const REFERENCE_CSP =
 /** The page that the `type` of a problem points to; all of them where no code is given. */
 export function renderProblems(codes: readonly ProblemCode[]): string {
   const parts = codes.map((code) => {
-    const { status, title, retryable, mend } = PROBLEMS[code];
+    const { status, title, retryable, remedy } = PROBLEMS[code];
     const again = retryable ? 'The same request may work later.' : 'The same request fails again.';
-    return `<h2 id="${code}">${code}</h2>\n<p><b>${status}</b> ${title}.</p>\n<p>${mend} ${again}</p>`;
+    return `<h2 id="${code}">${code}</h2>\n<p><b>${status}</b> ${title}.</p>\n<p>${remedy} ${again}</p>`;
   });
   return `<!doctype html>
 <html lang="en">

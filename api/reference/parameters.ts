@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ID_PREFIXES, type IdKind } from '../../domain/id.ts';
-import { exampleId } from './examples.ts';
+import { exampleId } from '../response.ts';
 
 /** What a parameter is for, where its own schema does not say so. */
 const WORDS: Readonly<Record<string, string>> = {

@@ -3,9 +3,8 @@ import { formatMoney } from '../../domain/money.ts';
 import { EVENT_TYPES, type EventType, WEBHOOK_EVENT_TYPES } from '../../domain/outgoing-event.ts';
 import type { PaymentStatus } from '../../domain/payment-states.ts';
 import type { RefundStatus } from '../../domain/refund-states.ts';
-import { deliveredEventShape } from '../events/present.ts';
-import { TIME } from '../shape.ts';
-import { exampleId } from './examples.ts';
+import { deliveredEventResponse } from '../events/present.ts';
+import { exampleId, TIME } from '../response.ts';
 
 const header = (description: string) => ({ description, schema: { type: 'string' } as const });
 
@@ -26,7 +25,7 @@ function exampleEvent(type: EventType) {
 }
 const PAYMENT_NEWS: Readonly<Record<string, PaymentStatus>> = {
   disputed: 'succeeded',
-  surplus: 'succeeded',
+  unmatched_receipt: 'succeeded',
 };
 const REFUND_NEWS: Readonly<Record<string, RefundStatus>> = { created: 'pending' };
 
@@ -73,7 +72,7 @@ export function describeWebhooks(): Record<string, ZodOpenApiPathItemObject> {
           requestBody: {
             required: true,
             content: {
-              'application/json': { schema: deliveredEventShape, example: exampleEvent(type) },
+              'application/json': { schema: deliveredEventResponse, example: exampleEvent(type) },
             },
           },
           responses: {

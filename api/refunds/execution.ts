@@ -6,13 +6,13 @@ import { isRefundClosed } from '../../domain/refund-states.ts';
 import { REFUND_REVIEWS } from '../../domain/review.ts';
 import type { ApiDeps } from '../deps.ts';
 import { explainTurn, explainWait, presentWorkflow } from '../execution.ts';
-import type { refundExecutionShape } from './shape.ts';
+import type { refundExecutionResponse } from './response.ts';
 
 /** Why a refund is where it is, and what comes next. */
 export async function showRefundExecution(
   deps: Pick<ApiDeps, 'pool' | 'engine' | 'policies'>,
   refund: Refund,
-): Promise<z.input<typeof refundExecutionShape>> {
+): Promise<z.input<typeof refundExecutionResponse>> {
   const { pool, engine } = deps;
   const { workflowId, status, waitingFor, paymentId, reviewReason } = refund;
   const guide = reviewReason === null ? null : REFUND_REVIEWS[reviewReason];

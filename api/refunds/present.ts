@@ -3,9 +3,9 @@ import { formatMoney } from '../../domain/money.ts';
 import { REFUND_FAILURES, type Refund } from '../../domain/refund.ts';
 import { isRefundClosed } from '../../domain/refund-states.ts';
 import type { Engine } from '../../temporal/engine.ts';
-import type { refundShape } from './shape.ts';
+import type { refundResponse } from './response.ts';
 
-export function presentRefund(refund: Refund, engine: Engine): z.input<typeof refundShape> {
+export function presentRefund(refund: Refund, engine: Engine): z.input<typeof refundResponse> {
   return {
     id: refund.id,
     object: 'refund',

@@ -6,13 +6,13 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError } from '../errors.ts';
 import { declare, type Operation } from '../operation.ts';
 import { requirePayment } from '../payments/find.ts';
+import { findPage, pageOf } from '../response.ts';
 import { pageQuery } from '../schema.ts';
-import { findPage, pageOf } from '../shape.ts';
 import { createRefund, isRefundUndecided, startRefund } from './create.ts';
 import { showRefundExecution } from './execution.ts';
 import { presentRefund } from './present.ts';
+import { refundExecutionResponse, refundResponse } from './response.ts';
 import { createRefundBody } from './schema.ts';
-import { refundExecutionShape, refundShape } from './shape.ts';
 
 const tag = 'Refunds';
 const reading = { kind: 'merchant', scope: 'payments:read' } as const;
@@ -32,11 +32,11 @@ export const refundOperations: readonly Operation[] = [
     isWaiting: true,
     body: createRefundBody,
     answers: {
-      200: { description: 'The key was used before: its refund', schema: refundShape },
-      201: { description: 'The refund with its first meaningful status', schema: refundShape },
+      200: { description: 'The key was used before: its refund', schema: refundResponse },
+      201: { description: 'The refund with its first meaningful status', schema: refundResponse },
       202: {
         description: 'Stored; it goes on, and has no news yet',
-        schema: refundShape,
+        schema: refundResponse,
         example: { status: 'pending', completed_at: null },
       },
     },
@@ -70,7 +70,7 @@ export const refundOperations: readonly Operation[] = [
     summary: 'List a payment’s refunds',
     access: reading,
     query: pageQuery,
-    answers: { 200: { description: 'A page, oldest first', schema: pageOf(refundShape) } },
+    answers: { 200: { description: 'A page, oldest first', schema: pageOf(refundResponse) } },
     async handle(deps, { caller, param, query }) {
       const payment = await requirePayment(deps, caller.merchantId, param('id'));
       const body = await findPage(
@@ -89,7 +89,7 @@ export const refundOperations: readonly Operation[] = [
     tag,
     summary: 'See a refund',
     access: reading,
-    answers: { 200: { description: 'The refund as it stands now', schema: refundShape } },
+    answers: { 200: { description: 'The refund as it stands now', schema: refundResponse } },
     async handle(deps, { caller, param }) {
       const refund = await requireRefund(deps, caller.merchantId, param('id'));
       return { status: 200, body: presentRefund(refund, deps.engine) };
@@ -102,7 +102,7 @@ export const refundOperations: readonly Operation[] = [
     tag,
     summary: 'See why a refund waits, and what comes next',
     access: reading,
-    answers: { 200: { description: 'The running workflow', schema: refundExecutionShape } },
+    answers: { 200: { description: 'The running workflow', schema: refundExecutionResponse } },
     async handle(deps, { caller, param }) {
       const refund = await requireRefund(deps, caller.merchantId, param('id'));
       return { status: 200, body: await showRefundExecution(deps, refund) };

@@ -15,8 +15,8 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError, faulty } from '../errors.ts';
 import { requireRate } from '../middleware/rate-limit.ts';
 import { declare, type Operation } from '../operation.ts';
+import { idOf, objectOf, stringOf } from '../response.ts';
 import { newPassword } from '../schema.ts';
-import { idOf, objectOf } from '../shape.ts';
 import { ACCESS_TOKEN_SECONDS } from './token.ts';
 
 const tag = 'Signing in';
@@ -34,24 +34,27 @@ const signInBody = z
 const refreshBody = z
   .strictObject({ refresh_token: refreshToken })
   .meta({ example: { refresh_token: 'rt_…' } });
-const sessionShape = z
+const sessionResponse = z
   .strictObject({
     object: objectOf('session'),
-    access_token: z.string().describe('Send it as `Authorization: Bearer …`'),
+    access_token: stringOf('Send it as `Authorization: Bearer …`', 'eyJhbGciOiJIUzI1NiIs…'),
     token_type: z.literal('Bearer').describe('How it is sent: always `Bearer`'),
-    expires_in: z.int().meta({ description: 'Seconds' }),
-    refresh_token: z.string().meta({ description: 'Good once, for the next session' }),
+    expires_in: z.int().meta({ description: 'Seconds', example: 900 }),
+    refresh_token: stringOf('Good once, for the next session', 'rt_…'),
     operator: z
       .strictObject({
         id: idOf('operator'),
-        email: z.string().describe('The operator’s e-mail address'),
-        role: z.enum(ROLES).describe('What the operator may do; each role includes those before'),
+        email: stringOf('The operator’s e-mail address', 'you@example.com'),
+        role: z.enum(ROLES).meta({
+          description: 'What the operator may do; each role includes those before',
+          example: 'operator',
+        }),
       })
       .meta({ id: 'SessionOperator' })
       .describe('Who is signed in'),
   })
   .meta({ id: 'Session' });
-const answers = { 201: { description: 'The tokens', schema: sessionShape } };
+const answers = { 201: { description: 'The tokens', schema: sessionResponse } };
 
 /** How operators come to an access token. */
 export const sessionOperations: readonly Operation[] = [
@@ -178,7 +181,7 @@ async function presentSession(
   { accessTokens }: ApiDeps,
   operator: Operator,
   { sessionId, refreshToken: refresh_token }: SessionTokens,
-): Promise<z.input<typeof sessionShape>> {
+): Promise<z.input<typeof sessionResponse>> {
   const { id, email, role } = operator;
   return {
     object: 'session',

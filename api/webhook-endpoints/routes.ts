@@ -15,25 +15,25 @@ import type { ApiDeps } from '../deps.ts';
 import { ApiError, faulty } from '../errors.ts';
 import { requireRate } from '../middleware/rate-limit.ts';
 import { declare, type Operation } from '../operation.ts';
+import { findPage, pageOf } from '../response.ts';
 import { pageQuery } from '../schema.ts';
-import { findPage, pageOf } from '../shape.ts';
 import {
-  createdEndpointShape,
+  createdEndpointResponse,
   createEndpointBody,
-  endpointShape,
-  newEndpointShape,
+  endpointResponse,
+  newEndpointResponse,
   presentEndpoint,
   recoverBody,
-  recoveryShape,
-  testDeliveryShape,
+  recoveryResponse,
+  testDeliveryResponse,
   updateEndpointBody,
-} from './shape.ts';
+} from './response.ts';
 
 const tag = 'Webhook endpoints';
 const reading = { kind: 'merchant', scope: 'webhook_endpoints:read' } as const;
 const writing = { kind: 'merchant', scope: 'webhook_endpoints:write' } as const;
 const one = '/api/v1/webhook-endpoints/{id}';
-const answers = { 200: { description: 'The endpoint', schema: endpointShape } };
+const answers = { 200: { description: 'The endpoint', schema: endpointResponse } };
 const OVERLAP_MS = 24 * 3_600_000;
 
 /** Where a merchant is told what happened. */
@@ -52,10 +52,10 @@ export const webhookEndpointOperations: readonly Operation[] = [
     answers: {
       200: {
         description: 'It was there before; without its secret',
-        schema: createdEndpointShape,
+        schema: createdEndpointResponse,
         example: { secret: null },
       },
-      201: { description: 'With its secret', schema: createdEndpointShape },
+      201: { description: 'With its secret', schema: createdEndpointResponse },
     },
     async handle(deps, { caller, body }) {
       const { endpoints_max } = deps.policies.delivery_limits;
@@ -80,7 +80,7 @@ export const webhookEndpointOperations: readonly Operation[] = [
     summary: 'List your webhook endpoints',
     access: reading,
     query: pageQuery,
-    answers: { 200: { description: 'Newest first', schema: pageOf(endpointShape) } },
+    answers: { 200: { description: 'Newest first', schema: pageOf(endpointResponse) } },
     async handle({ pool }, { caller, query }) {
       const list = (limit: number, beforeId: string | null) =>
         listEndpoints(pool, caller.merchantId, { limit, beforeId });
@@ -144,7 +144,7 @@ export const webhookEndpointOperations: readonly Operation[] = [
     summary: 'Get a new secret',
     description: 'For a day the old one signs as well, so that both verify.',
     access: writing,
-    answers: { 200: { description: 'With its new secret', schema: newEndpointShape } },
+    answers: { 200: { description: 'With its new secret', schema: newEndpointResponse } },
     async handle(deps, call) {
       const endpoint = await requireEndpoint(deps, call);
       const secret = await rotateSecret(deps.pool, deps.vault, endpoint.id, OVERLAP_MS);
@@ -162,7 +162,7 @@ export const webhookEndpointOperations: readonly Operation[] = [
     answers: {
       202: {
         description: 'It is on its way: see the delivery',
-        schema: testDeliveryShape,
+        schema: testDeliveryResponse,
       },
     },
     async handle(deps, call) {
@@ -184,7 +184,7 @@ export const webhookEndpointOperations: readonly Operation[] = [
     access: writing,
     problems: ['endpoint_off'],
     body: recoverBody,
-    answers: { 202: { description: 'So many are on their way', schema: recoveryShape } },
+    answers: { 202: { description: 'So many are on their way', schema: recoveryResponse } },
     async handle(deps, call) {
       const endpoint = await requireEndpoint(deps, call);
       if (!endpoint.active) throw new ApiError('endpoint_off', 'nothing would reach it');

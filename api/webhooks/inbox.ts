@@ -1,5 +1,5 @@
 import { recordAccountEvent } from '../../db/account-events.ts';
-import { findLatePayment, findLateRefund, isForWorkflow } from '../../db/late-news.ts';
+import { findLatePayment, findLateRefund, isForWorkflow } from '../../db/late-events.ts';
 import type { WebhookEvent } from '../../db/rows.ts';
 import { awaitDelivery, markDelivered, markWebhookEvent } from '../../db/webhook-events.ts';
 import { reopenedByCallback, reopenedRefundInput } from '../../domain/inputs.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isDatabaseAway } from '../../db/away.ts';
 import type { Connection } from '../../db/pool.ts';
 import { isTokenExpired } from '../../db/token-life.ts';
+import { isDatabaseUnavailable } from '../../db/unavailable.ts';
 import { insertWebhookEvent, isAboutOurs } from '../../db/webhook-events.ts';
 import { isUnreadable, type SealedWebhookEvent } from '../../domain/webhook-event.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -36,11 +36,11 @@ export async function storeCallback(
       return await insertWebhookEvent(callbackPool, await inOneRow(callbackPool, compared));
     } catch (error) {
       if (error instanceof ExpiredToken) throw error;
-      const isAway = isDatabaseAway(error);
-      const level = isAway ? 'warn' : 'error';
+      const isUnavailable = isDatabaseUnavailable(error);
+      const level = isUnavailable ? 'warn' : 'error';
       log[level]({ err: error, event_id: sealed.id, tried }, 'a callback could not be stored');
       const isOver = tried === STORE_TRIES || performance.now() - startedMs > STORE_WITHIN_MS;
-      if (!isAway || isOver) return null;
+      if (!isUnavailable || isOver) return null;
       await sleep(STORE_PAUSE_MS * tried);
     }
   }

@@ -6,7 +6,7 @@
 --   4  What providers send us     webhook_events
 --   5  What we send to merchants  outgoing_events, webhook_endpoints, webhook_secrets, deliveries,
 --                                 delivery_attempts, and the triggers that write events
---   6  Operators                  operators, refresh_tokens, operator_acts, decisions
+--   6  Operators                  operators, refresh_tokens, operator_activity, decisions
 --   7  Housekeeping               sweep_rounds, rate_limits
 --
 -- Ids are a prefix and a UUIDv7 (domain/id.ts): the order of ids is the order of creation, so lists
@@ -154,7 +154,7 @@ CREATE TABLE provider_credentials (
   -- A refund is made with the newest credentials of the account that took the money.
   account text NOT NULL,
   credentials_cipher bytea NOT NULL,
-  -- The data key that encrypted them (db/reseal.ts).
+  -- The data key that encrypted them (db/re-encrypt.ts).
   key_id text NOT NULL,
   -- The credentials with their secrets masked.
   shown jsonb NOT NULL,
@@ -222,7 +222,7 @@ CREATE TABLE payments (
   -- All disputes of the payment, in the order in which we heard of them.
   disputes jsonb NOT NULL DEFAULT '[]',
   -- Money that a provider holds or took for this payment under another id than the payment's own.
-  surplus jsonb NOT NULL DEFAULT '[]',
+  unmatched_receipts jsonb NOT NULL DEFAULT '[]',
 
   -- The attempt that counts now, with its provider, credentials and policy; `fallbacks` are the
   -- providers that may be tried after it. `credentials_ref` is `env:<provider>` for credentials of
@@ -282,8 +282,8 @@ CREATE INDEX payments_by_amount ON payments (amount, id DESC);
 CREATE INDEX payments_in_review ON payments (id DESC) WHERE status = 'needs_review';
 CREATE INDEX payments_waiting ON payments (id)
   WHERE status IN ('created', 'processing', 'requires_action', 'authorized');
-CREATE INDEX payments_with_open_surplus ON payments (id)
-  WHERE surplus @> '[{"status": "open"}]';
+CREATE INDEX payments_with_open_unmatched_receipts ON payments (id)
+  WHERE unmatched_receipts @> '[{"status": "open"}]';
 
 -- The sweeper's queues, one for each status. A row that was looked at goes to the end, so that no
 -- number of quiet rows hides another (db/sweep.ts).
@@ -425,7 +425,8 @@ CREATE INDEX audit_entries_by_rare_actor ON audit_entries (actor, at, id)
 -- Payments that a status query brought to their end, for statistics; db/statistics.ts asks in the
 -- same words.
 CREATE INDEX audit_entries_resolved_by_polling ON audit_entries (payment_id, to_status)
-  WHERE action = 'payment.settled' AND to_status IN ('succeeded', 'failed', 'canceled')
+  WHERE action IN ('payment.succeeded', 'payment.failed', 'payment.canceled')
+    AND to_status IN ('succeeded', 'failed', 'canceled')
     AND key ~ '(^|/)(lookup|review|verify)(/|$)' AND from_status <> to_status;
 
 CREATE FUNCTION chain_audit_entry() RETURNS trigger LANGUAGE plpgsql
@@ -671,7 +672,9 @@ BEGIN
   ELSE
     IF NEW.status <> OLD.status THEN kinds := kinds || NEW.status; END IF;
     IF NEW.disputes <> OLD.disputes THEN kinds := kinds || 'disputed'::text; END IF;
-    IF NEW.surplus <> OLD.surplus THEN kinds := kinds || 'surplus'::text; END IF;
+    IF NEW.unmatched_receipts <> OLD.unmatched_receipts THEN
+      kinds := kinds || 'unmatched_receipt'::text;
+    END IF;
     IF kinds = '{}' AND (NEW.waiting_for, NEW.wait_until, NEW.provider_payment_id,
         NEW.provider_receipt, NEW.next_action, NEW.attempt_ordinal, NEW.amount_captured,
         NEW.amount_refunded)
@@ -782,7 +785,7 @@ CALL grant_except('UPDATE', 'refresh_tokens', 'malipo_app',
 
 -- The activity log of operators. The row is written before the act, so that no act is without a
 -- row; the status of the response is added after it.
-CREATE TABLE operator_acts (
+CREATE TABLE operator_activity (
   id text PRIMARY KEY,
   operator_id text NOT NULL,
   email text NOT NULL,
@@ -798,12 +801,12 @@ CREATE TABLE operator_acts (
   status smallint,
   at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX operator_acts_by_target ON operator_acts (target, id);
-CREATE TRIGGER operator_acts_append_only BEFORE DELETE OR TRUNCATE ON operator_acts
+CREATE INDEX operator_activity_by_target ON operator_activity (target, id);
+CREATE TRIGGER operator_activity_append_only BEFORE DELETE OR TRUNCATE ON operator_activity
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER operator_acts_once BEFORE UPDATE OF status ON operator_acts
+CREATE TRIGGER operator_activity_once BEFORE UPDATE OF status ON operator_activity
   FOR EACH ROW EXECUTE FUNCTION refuse_second_value('status');
-GRANT SELECT, INSERT, UPDATE (status) ON operator_acts TO malipo_app;
+GRANT SELECT, INSERT, UPDATE (status) ON operator_activity TO malipo_app;
 
 -- What operators decide about payments and refunds in review, and all other requests that take two
 -- operators. A row without `confirmed_by` waits for the second one.

@@ -12,10 +12,10 @@ export const policy: ProviderPolicy = {
   callback_wait_ms: 10_000,
   lookup: {
     timeout_ms: 10_000,
-    every_ms: [2_000, 5_000, 15_000, 60_000],
+    poll_interval_ms: [2_000, 5_000, 15_000, 60_000],
     window_ms: 10 * 60_000,
   },
-  review: { ask_every_ms: [3_600_000, 6 * 3_600_000, 24 * 3_600_000] },
+  review: { poll_interval_ms: [3_600_000, 6 * 3_600_000, 24 * 3_600_000] },
   payer_action: { expires_after_ms: 30 * 60_000 },
   authorization: { expires_after_ms: 7 * 24 * 3_600_000 },
   refund: {
@@ -25,7 +25,7 @@ export const policy: ProviderPolicy = {
     max_sends: 3,
     resend_after_ms: [2_000, 10_000],
     result_wait_ms: 10 * 60_000,
-    lookup_every_ms: [2_000, 5_000, 15_000, 60_000],
+    poll_interval_ms: [2_000, 5_000, 15_000, 60_000],
   },
   retry: { by_provider_code: { try_again_later: { who: 'later', after_ms: 5_000 } } },
   reattempt: { max_attempts: 1, fallback: [] },

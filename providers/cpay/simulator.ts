@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import Koa from 'koa';
 import { openAccount } from './simulator/account.ts';
-import { openBook } from './simulator/book.ts';
 import { createControlRoutes } from './simulator/control.ts';
+import { openLedger } from './simulator/ledger.ts';
 import { createApiRoutes, type Parts } from './simulator/routes.ts';
 import { changeSettings, DEFAULT_SETTINGS } from './simulator/settings.ts';
 import { openWebhooks } from './simulator/webhooks.ts';
@@ -11,8 +11,8 @@ export type SimulatorOptions = {
   /** 0 for any free one. */
   readonly port: number;
   readonly host?: string;
-  /** Where the book is kept over restarts; null or absent: in memory. */
-  readonly bookPath?: string | null;
+  /** Where the ledger is kept over restarts; null or absent: in memory. */
+  readonly ledgerPath?: string | null;
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly apiKey?: string;
   readonly webhookSecrets?: readonly string[];
@@ -37,12 +37,12 @@ export async function startSimulator(options: SimulatorOptions): Promise<Running
   const host = options.host ?? '127.0.0.1';
   const settings = { ...DEFAULT_SETTINGS };
   changeSettings(settings, options.settings ?? {});
-  const book = openBook(options.bookPath ?? null);
+  const ledger = openLedger(options.ledgerPath ?? null);
   const secrets = options.webhookSecrets ?? [SANDBOX.credentials.webhook_secrets];
-  const webhooks = openWebhooks(book, settings, secrets);
-  const account = openAccount({ book, settings, webhooks });
+  const webhooks = openWebhooks(ledger, settings, secrets);
+  const account = openAccount({ ledger, settings, webhooks });
   const apiKey = options.apiKey ?? SANDBOX.credentials.api_key;
-  const shared = { book, account, webhooks, settings };
+  const shared = { ledger, account, webhooks, settings };
   const parts: Parts = { ...shared, faults: [], busy: new Set(), apiKey };
   const app = new Koa();
   app.silent = true;

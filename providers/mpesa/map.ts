@@ -82,7 +82,7 @@ type Rejection = {
   readonly code: string;
   readonly message?: RegExp;
   readonly kind: ProviderError['kind'];
-  readonly mend: string;
+  readonly remedy: string;
   readonly retryAfterMs?: number;
   readonly failureCode?: FailureCode;
 };
@@ -97,30 +97,30 @@ const REJECTIONS: readonly Rejection[] = [
     code: '400.002.02',
     message: /PartyB/,
     kind: 'misconfigured',
-    mend: 'check transaction_type, till_number and short_code: they do not belong together',
+    remedy: 'check transaction_type, till_number and short_code: they do not belong together',
   },
-  { code: '400.002.02', kind: 'misconfigured', mend: 'mend the field that Daraja names' },
-  { code: '400.002.05', kind: 'misconfigured', mend: 'the request has a form Daraja refuses' },
-  { code: '404.001.01', kind: 'misconfigured', mend: 'check base_url and the app’s products' },
-  { code: '404.001.04', kind: 'misconfigured', mend: 'check base_url' },
-  { code: '405.001', kind: 'misconfigured', mend: 'check base_url' },
+  { code: '400.002.02', kind: 'misconfigured', remedy: 'mend the field that Daraja names' },
+  { code: '400.002.05', kind: 'misconfigured', remedy: 'the request has a form Daraja refuses' },
+  { code: '404.001.01', kind: 'misconfigured', remedy: 'check base_url and the app’s products' },
+  { code: '404.001.04', kind: 'misconfigured', remedy: 'check base_url' },
+  { code: '405.001', kind: 'misconfigured', remedy: 'check base_url' },
   {
     code: '500.001.1001',
     message: /merchant does not exist/i,
     kind: 'misconfigured',
-    mend: 'check short_code: Daraja does not know it',
+    remedy: 'check short_code: Daraja does not know it',
   },
   {
     code: '500.001.1001',
     message: /wrong credentials/i,
     kind: 'misconfigured',
-    mend: 'check passkey and short_code: they do not belong together',
+    remedy: 'check passkey and short_code: they do not belong together',
   },
   {
     code: '500.001.1001',
     message: /unable to lock subscriber/i,
     kind: 'unsent',
-    mend: 'the payer has another prompt open',
+    remedy: 'the payer has another prompt open',
     retryAfterMs: 60_000,
     failureCode: 'payer_busy',
   },
@@ -128,16 +128,16 @@ const REJECTIONS: readonly Rejection[] = [
     code: '500.003.02',
     message: /spike arrest/i,
     kind: 'rate_limited',
-    mend: 'lower rate_limit_per_second',
+    remedy: 'lower rate_limit_per_second',
   },
-  { code: '500.003.02', message: /busy/i, kind: 'unsent', mend: 'Daraja is busy' },
+  { code: '500.003.02', message: /busy/i, kind: 'unsent', remedy: 'Daraja is busy' },
   {
     code: '500.003.03',
     kind: 'rate_limited',
-    mend: 'the app’s quota is used up',
+    remedy: 'the app’s quota is used up',
     retryAfterMs: 60_000,
   },
-  { code: '500.003.1001', kind: 'ambiguous', mend: 'Daraja failed inside' },
+  { code: '500.003.1001', kind: 'ambiguous', remedy: 'Daraja failed inside' },
 ];
 
 export type PushReading =
@@ -225,7 +225,7 @@ export function rejectionOf(answer: HttpAnswer): ProviderError {
       code === errorCode && (message === undefined || message.test(errorMessage)),
   );
   const said = `Daraja: ${quoteProvider(errorMessage)} (${errorCode})`;
-  return new ProviderError(found?.kind ?? 'ambiguous', found ? `${said}: ${found.mend}` : said, {
+  return new ProviderError(found?.kind ?? 'ambiguous', found ? `${said}: ${found.remedy}` : said, {
     providerCode: errorCode,
     retryAfterMs: found?.retryAfterMs ?? answer.retryAfterMs,
     failureCode: found?.failureCode ?? null,

@@ -15,13 +15,13 @@ export const policy: ProviderPolicy = {
   callback_wait_ms: 30_000,
   lookup: {
     timeout_ms: 15_000,
-    every_ms: [15_000, 15_000, 30_000, 60_000],
+    poll_interval_ms: [15_000, 15_000, 30_000, 60_000],
     window_ms: 10 * 60_000,
     // Prompts of 60 to 90 s were seen, and a query that said 1037 of one that rang for 14 s.
     prompt_life_ms: 2 * 60_000,
     soft_codes: ['1037'],
   },
-  review: { ask_every_ms: [3_600_000, 6 * 3_600_000, 24 * 3_600_000] },
+  review: { poll_interval_ms: [3_600_000, 6 * 3_600_000, 24 * 3_600_000] },
   payer_action: { expires_after_ms: 30 * 60_000 },
   authorization: { expires_after_ms: 24 * 3_600_000 },
   refund: {
@@ -31,7 +31,7 @@ export const policy: ProviderPolicy = {
     max_sends: 3,
     resend_after_ms: [15_000, 60_000],
     result_wait_ms: 30 * 60_000,
-    lookup_every_ms: [60_000, 5 * 60_000],
+    poll_interval_ms: [60_000, 5 * 60_000],
   },
   retry: {
     by_code: {

@@ -1,9 +1,9 @@
 import { createServer } from 'node:http';
 import Koa from 'koa';
-import { openBook } from './simulator/book.ts';
 import { createControlRoutes } from './simulator/control.ts';
 import { createDarajaRoutes } from './simulator/daraja.ts';
 import { openFaults } from './simulator/faults.ts';
+import { openLedger } from './simulator/ledger.ts';
 import { openPhones } from './simulator/prompts.ts';
 import { type Merchant, SANDBOX_MERCHANT } from './simulator/push-request.ts';
 import { openReversals } from './simulator/reversals.ts';
@@ -14,8 +14,8 @@ export type SimulatorOptions = {
   /** 0 for any free one. */
   readonly port: number;
   readonly host?: string;
-  /** Where the book is kept over restarts; null or absent: in memory. */
-  readonly bookPath?: string | null;
+  /** Where the ledger is kept over restarts; null or absent: in memory. */
+  readonly ledgerPath?: string | null;
   /** Checked: an unknown or wrong setting is refused. */
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly merchant?: Merchant;
@@ -51,12 +51,12 @@ export async function startSimulator(options: SimulatorOptions): Promise<Running
   const host = options.host ?? '127.0.0.1';
   const settings: Settings = { ...DEFAULT_SETTINGS };
   changeSettings(settings, options.settings ?? {});
-  const book = openBook(options.bookPath ?? null);
+  const ledger = openLedger(options.ledgerPath ?? null);
   const faults = openFaults();
-  const phones = openPhones(book, settings);
+  const phones = openPhones(ledger, settings);
   const merchant = options.merchant ?? SANDBOX_MERCHANT;
-  const reversals = openReversals({ book, settings, merchant });
-  const daraja = { book, faults, phones, reversals, settings, merchant };
+  const reversals = openReversals({ ledger, settings, merchant });
+  const daraja = { ledger, faults, phones, reversals, settings, merchant };
   const app = new Koa();
   app.silent = true;
   for (const router of [createControlRoutes(daraja), createDarajaRoutes(daraja)]) {

@@ -1,6 +1,6 @@
 import { Agent } from 'undici';
 import { ProviderError } from '../../domain/error.ts';
-import { causeOf, readRetryAfter } from '../../domain/lost-line.ts';
+import { causeOf, readRetryAfter } from '../../domain/network-error.ts';
 import { readCapped } from '../../domain/read-capped.ts';
 import { parseJson } from './wire.ts';
 

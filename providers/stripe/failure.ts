@@ -1,6 +1,6 @@
 import Stripe from 'stripe';
 import { type FailureCode, ProviderError } from '../../domain/error.ts';
-import { causeOf, readRetryAfter } from '../../domain/lost-line.ts';
+import { causeOf, readRetryAfter } from '../../domain/network-error.ts';
 
 const BUSY_MS = 1_000;
 /** Below Stripe's least, which for some currencies moves with the rate, or above its most. */

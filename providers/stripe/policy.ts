@@ -12,10 +12,10 @@ export const policy: ProviderPolicy = {
   callback_wait_ms: 15_000,
   lookup: {
     timeout_ms: 15_000,
-    every_ms: [5_000, 10_000, 30_000, 60_000],
+    poll_interval_ms: [5_000, 10_000, 30_000, 60_000],
     window_ms: 10 * 60_000,
   },
-  review: { ask_every_ms: [3_600_000, 6 * 3_600_000, 24 * 3_600_000] },
+  review: { poll_interval_ms: [3_600_000, 6 * 3_600_000, 24 * 3_600_000] },
   payer_action: { expires_after_ms: 30 * 60_000 },
   authorization: { expires_after_ms: 156 * 3_600_000 },
   refund: {
@@ -25,7 +25,7 @@ export const policy: ProviderPolicy = {
     max_sends: 3,
     resend_after_ms: [2_000, 10_000],
     result_wait_ms: 60 * 60_000,
-    lookup_every_ms: [30_000, 5 * 60_000],
+    poll_interval_ms: [30_000, 5 * 60_000],
   },
   retry: {
     // What Stripe’s list of decline codes says should be done, where our own codes say less

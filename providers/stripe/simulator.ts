@@ -1,12 +1,12 @@
 import { createServer } from 'node:http';
 import Koa from 'koa';
 import { createApiRoutes, refuseUnknownPath } from './simulator/api.ts';
-import { openBook } from './simulator/book.ts';
 import { createControlRoutes } from './simulator/control.ts';
 import { openDisputes } from './simulator/disputes.ts';
 import { openEvents } from './simulator/events.ts';
 import type { FaultOrder } from './simulator/faults.ts';
 import { openIntents } from './simulator/intents.ts';
+import { openLedger } from './simulator/ledger.ts';
 import { createPageRoutes } from './simulator/page.ts';
 import { openRefunds } from './simulator/refunds.ts';
 import { changeSettings, DEFAULT_SETTINGS } from './simulator/settings.ts';
@@ -15,8 +15,8 @@ export type SimulatorOptions = {
   /** 0 for any free one. */
   readonly port: number;
   readonly host?: string;
-  /** Where the book is kept over restarts; null or absent: in memory. */
-  readonly bookPath?: string | null;
+  /** Where the ledger is kept over restarts; null or absent: in memory. */
+  readonly ledgerPath?: string | null;
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly secretKey?: string;
   /** Where events go, signed by `webhookSecrets`; absent: nowhere. */
@@ -43,12 +43,12 @@ export async function startSimulator(options: SimulatorOptions): Promise<Running
   const host = options.host ?? '127.0.0.1';
   const settings = { ...DEFAULT_SETTINGS };
   changeSettings(settings, options.settings ?? {});
-  const book = openBook(options.bookPath ?? null);
+  const ledger = openLedger(options.ledgerPath ?? null);
   const { webhookUrl, webhookSecrets = [SANDBOX.credentials.webhook_secrets] } = options;
   const endpoint = webhookUrl === undefined ? null : { url: webhookUrl, secrets: webhookSecrets };
-  const events = openEvents(book, settings, endpoint);
+  const events = openEvents(ledger, settings, endpoint);
   let url = '';
-  const parts = { book, events, settings, baseUrl: () => url };
+  const parts = { ledger, events, settings, baseUrl: () => url };
   const intents = openIntents(parts);
   const refunds = openRefunds(parts, intents);
   const disputes = openDisputes(parts, intents);
@@ -57,8 +57,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Running
   const app = new Koa();
   app.silent = true;
   for (const router of [
-    createControlRoutes({ book, disputes, events, faults, intents, refunds, settings }),
-    createApiRoutes({ book, intents, refunds, faults, secretKey }),
+    createControlRoutes({ ledger, disputes, events, faults, intents, refunds, settings }),
+    createApiRoutes({ ledger, intents, refunds, faults, secretKey }),
     createPageRoutes(intents),
   ]) {
     app.use(router.routes());

@@ -38,7 +38,7 @@ async function askAfter(seconds: number, answer: LookupResult, changes: Partial<
     `UPDATE attempts SET dispatched_at = now() - $2 * interval '1 second' WHERE id = $1`,
     [payment.attemptId, seconds],
   );
-  const { soft_codes, prompt_life_ms, timeout_ms, every_ms } = policy.lookup;
+  const { soft_codes, prompt_life_ms, timeout_ms, poll_interval_ms } = policy.lookup;
   const input: LookupInput = {
     paymentId: payment.id,
     workflowId: payment.workflowId,
@@ -47,7 +47,7 @@ async function askAfter(seconds: number, answer: LookupResult, changes: Partial<
     credentialsRef: 'env:mpesa',
     providerPaymentId: 'ws_CO_1',
     timeoutMs: timeout_ms,
-    everyMs: every_ms,
+    pollIntervalMs: poll_interval_ms,
     softCodes: soft_codes ?? [],
     promptLifeMs: prompt_life_ms ?? 0,
     ...changes,
@@ -94,7 +94,7 @@ it('leaves a place to charges while a provider is slow to answer questions', asy
     credentialsRef: 'env:mpesa',
     providerPaymentId: 'ws_CO_1',
     timeoutMs: 1_000,
-    everyMs: [15_000],
+    pollIntervalMs: [15_000],
   };
   const asking = Array.from({ length: 50 }, () =>
     new MockActivityEnvironment({}, quiet).run(() => activities.lookup(input)),

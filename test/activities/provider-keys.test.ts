@@ -34,7 +34,7 @@ async function openClient(name: Name) {
   if (read?.ok !== true || provider === null) throw new Error('no client');
   const client = provider.connect(read.credentials);
   const readLedger = async () => {
-    const answer = await fetch(`${simulator.url}/simulator/book`);
+    const answer = await fetch(`${simulator.url}/simulator/ledger`);
     const { intents, charges, refunds } = Object.assign(
       { intents: [], charges: [], refunds: [] },
       JSON.parse(await answer.text()),
@@ -104,7 +104,7 @@ describe.each(['cpay', 'stripe'] as const)('after a restore, %s', (name) => {
     await forget();
     const again = await store(name, '1'.repeat(32));
     expect(await run(() => activities.charge({ ...calledBy(again), send: 1 }))).toEqual(charged);
-    const question = { ...calledBy(again), providerPaymentId: null, everyMs: [1] };
+    const question = { ...calledBy(again), providerPaymentId: null, pollIntervalMs: [1] };
     expect(await run(() => activities.lookup(question))).toMatchObject({
       kind: 'succeeded',
       providerPaymentId: charged.providerPaymentId,
@@ -148,7 +148,7 @@ async function refund(
   const ids = { ...calledBy(payment), refundId, workflowId, providerPaymentId };
   const send = { ...ids, amountMinor: 1_000, providerReceipt: null, send: 1 };
   const refunded = await run(() => activities.refund(send));
-  const question = { ...ids, providerRefundId: null, everyMs: [1] };
+  const question = { ...ids, providerRefundId: null, pollIntervalMs: [1] };
   expect(await run(() => activities.lookupRefund(question))).toMatchObject({ kind: 'succeeded' });
   return refunded;
 }

@@ -19,7 +19,7 @@ const INPUT = {
   credentialsRef: 'env:mpesa',
   providerPaymentId: 'ws_CO_1',
   timeoutMs: 1_000,
-  everyMs: [15_000, 60_000],
+  pollIntervalMs: [15_000, 60_000],
 };
 
 function learnFrom(learnReceipt: ProviderClient['learnReceipt']): Promise<ReceiptAnswer> {

@@ -89,7 +89,7 @@ async function run(
   const hold = earlierHold ?? (await openHold());
   const deps = { pool: database.pool, clientFor, refundCallbackUrls: () => ({}) };
   const activities = { ...createCaptureAndCancel(deps), ...createLookup(deps) };
-  const asked = { provider: 'cpay', credentialsRef, timeoutMs: 5_000, everyMs: [60_000] };
+  const asked = { provider: 'cpay', credentialsRef, timeoutMs: 5_000, pollIntervalMs: [60_000] };
   const money = { ...hold, amountMinor: 10_000, currency: 'KES', ...asked } as const;
   const refund = { refundId: newId('refund'), workflowId: 'refund-1', providerRefundId: null };
   const calls = {

@@ -130,7 +130,7 @@ test('every act is kept with who, from where and how it ended; no secret is', as
   await admin.send('POST', '/api/v1/admin/operators', { body, headers });
   await admin.send('GET', '/api/v1/admin/merchants');
   const acts = await api.database.queryAsOwner<Record<string, unknown>>(
-    'SELECT * FROM operator_acts ORDER BY id',
+    'SELECT * FROM operator_activity ORDER BY id',
   );
   const who = { operator_id: admin.id, role: 'admin', action: 'adminCreateOperator' };
   const where = { remote_address: '203.0.113.9', user_agent: 'console/1' };
@@ -139,11 +139,13 @@ test('every act is kept with who, from where and how it ended; no secret is', as
     { ...who, ...where, status: 409 },
   ]);
   expect(JSON.stringify(acts)).not.toContain(password);
-  const list = await admin.send('GET', '/api/v1/admin/acts?limit=1');
+  const list = await admin.send('GET', '/api/v1/admin/activity?limit=1');
   expect(list.body).toMatchObject({ data: [{ ...who, ...where, status: 409 }], has_more: true });
-  const next = await admin.send('GET', `/api/v1/admin/acts?cursor=${list.body.next_cursor}`);
+  const next = await admin.send('GET', `/api/v1/admin/activity?cursor=${list.body.next_cursor}`);
   expect(next.body).toMatchObject({ data: [{ ...who, status: 201 }], has_more: false });
-  await expect(api.database.queryAsOwner('DELETE FROM operator_acts')).rejects.toThrow('append');
+  await expect(api.database.queryAsOwner('DELETE FROM operator_activity')).rejects.toThrow(
+    'append',
+  );
 });
 
 test.each(ROLES)('a %s may do what its role covers, and no more', async (role) => {

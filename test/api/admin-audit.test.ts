@@ -60,7 +60,7 @@ test('entries of all merchants are searched, filtered and paged', async () => {
   expect(all.data[0]).toMatchObject({ merchant_id: other.id, actor: 'merchant', sequence: 1 });
   expect((await search(`merchant_id=${other.id}`)).data).toEqual(all.data.slice(0, 1));
   expect((await search(`payment_id=${mine.id}`)).data).toEqual(all.data.slice(1));
-  expect((await search('action=payment.settled')).data).toEqual(all.data.slice(1, 2));
+  expect((await search('action=payment.succeeded')).data).toEqual(all.data.slice(1, 2));
   expect((await search('actor=operator')).data).toEqual([]);
   const settledAt = String(all.data[1]?.at);
   const earlier = await search(`before=${settledAt}`);
@@ -114,9 +114,9 @@ test.each(['=HYPERLINK("http://x")', '+1', '-1', '@SUM(A1)'])(
 test('an export in lines of JSON is the search, line by line', async () => {
   await storePaymentIn(api.pool, 'failed');
   await storePaymentIn(api.pool, 'succeeded');
-  const { headers, text } = await take('format=jsonl&action=payment.settled');
+  const { headers, text } = await take('format=jsonl&action=payment.succeeded');
   expect(headers.get('content-type')).toBe('application/jsonl; charset=utf-8');
-  expect(linesOf(text)).toEqual((await search('action=payment.settled')).data);
+  expect(linesOf(text)).toEqual((await search('action=payment.succeeded')).data);
 });
 
 test('an export of nothing is a file all the same', async () => {
@@ -137,17 +137,17 @@ test('only so much time is exported at once, and not to everybody', async () => 
 
 test('who exported what is kept, and is exported itself', async () => {
   await take('actor=operator');
-  const acts = await viewer('GET', '/api/v1/admin/acts?action=adminExportAudit');
+  const acts = await viewer('GET', '/api/v1/admin/activity?action=adminExportAudit');
   expect(acts.body.data).toMatchObject([
-    { operator_id: operator.id, status: 200, asked: '{"actor":"operator"}' },
+    { operator_id: operator.id, status: 200, request_summary: '{"actor":"operator"}' },
   ]);
-  const past = await viewer('GET', '/api/v1/admin/acts?before=2026-01-01T00:00:00Z');
+  const past = await viewer('GET', '/api/v1/admin/activity?before=2026-01-01T00:00:00Z');
   expect(past.body.data).toEqual([]);
-  const file = await operator.send('GET', '/api/v1/admin/acts/export?action=adminExportAudit');
+  const file = await operator.send('GET', '/api/v1/admin/activity/export?action=adminExportAudit');
   const [names = [], ...rows] = parseCsv(file.text);
   expect(rows).toHaveLength(1);
-  expect(rows[0]?.[names.indexOf('asked')]).toBe('{"actor":"operator"}');
-  const path = `/api/v1/admin/acts/export?format=jsonl&operator_id=${operator.id}`;
+  expect(rows[0]?.[names.indexOf('request_summary')]).toBe('{"actor":"operator"}');
+  const path = `/api/v1/admin/activity/export?format=jsonl&operator_id=${operator.id}`;
   const lines = await operator.send('GET', `${path}&action=adminExportAudit`);
   expect(linesOf(lines.text)).toEqual(acts.body.data);
 });

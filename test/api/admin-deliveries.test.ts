@@ -71,7 +71,7 @@ test('one is seen with every try, and sent once more by who may act', async () =
   });
   const waiting = 'SELECT id FROM deliveries WHERE dispatched_run < run';
   expect(await api.database.queryAsOwner(waiting)).toEqual([{ id }]);
-  const acts = await viewer('GET', `/api/v1/admin/acts?target=${id}`);
+  const acts = await viewer('GET', `/api/v1/admin/activity?target=${id}`);
   const action = 'adminResendDelivery';
   expect(acts.body.data).toMatchObject([
     { action, status: 202 },

@@ -226,11 +226,13 @@ test('a parked callback is looked into, closed or delivered once more', async ()
   const [stored] = await listStored(api);
   const one = `/api/v1/admin/webhook-events/${stored?.id}`;
   const list = await first.send('GET', `/api/v1/admin/webhook-events?payment_id=${payment.id}`);
-  expect(list.body.data).toMatchObject([{ id: stored?.id, says: 'succeeded', status: 'received' }]);
+  expect(list.body.data).toMatchObject([
+    { id: stored?.id, event_kind: 'succeeded', status: 'received' },
+  ]);
   expect((await first.send('GET', `${one}/body`)).status).toBe(403);
   const bytes = await second.send('GET', `${one}/body`);
   expect(JSON.parse(bytes.text)).toEqual(sent);
-  const acts = await first.send('GET', `/api/v1/admin/acts?target=${stored?.id}`);
+  const acts = await first.send('GET', `/api/v1/admin/activity?target=${stored?.id}`);
   const action = 'adminGetWebhookEventBody';
   expect(acts.body.data).toMatchObject([
     { action, operator_id: second.id, status: 200 },
@@ -272,7 +274,7 @@ test('figures by provider, status and failure', async () => {
   expect((await first.send('GET', wide)).body.errors?.[0]?.pointer).toBe('/created_from');
 });
 
-test('what is silent for too long is listed, with why', async () => {
+test('what is overdue for too long is listed, with why', async () => {
   const { id } = await storePaymentIn(api.pool, 'processing');
   expect((await first.send('GET', '/api/v1/admin/stuck')).body.data).toEqual([]);
   await api.database.queryAsOwner("UPDATE payments SET wait_until = now() - interval '1 hour'");

@@ -136,14 +136,14 @@ test('secrets stand in no answer, in no act and in the database only sealed', as
     await admin('PATCH', path('mpesa'), { body: { active: true } }),
     await admin('GET', LIST),
     await payBy(api.send, 'order-1'),
-    await admin('GET', '/api/v1/admin/acts'),
+    await admin('GET', '/api/v1/admin/activity'),
   ];
   expect(answers[4]?.text).toContain('600456');
   expect(answers[6]?.text).toContain('adminPutProviderConfig');
   const rows = await api.database.queryAsOwner<{ row: string }>(
     `SELECT t::text || encode(credentials_cipher, 'escape') AS row FROM provider_credentials t
      UNION ALL SELECT t::text FROM provider_configs t
-     UNION ALL SELECT t::text FROM operator_acts t
+     UNION ALL SELECT t::text FROM operator_activity t
      UNION ALL SELECT t::text FROM decisions t`,
   );
   const said = [...answers.map(({ text }) => text), ...rows.map(({ row }) => row)].join('\n');

@@ -28,7 +28,13 @@ test('each provider has its rates, over what has ended', async () => {
   await storePaymentIn(api.pool, 'processing', { provider: 'cpay' });
   expect(await summarize()).toMatchObject({
     data: [
-      { provider: 'cpay', payments: 1, open: 1, success_rate: null, poll_rescued_share: null },
+      {
+        provider: 'cpay',
+        payments: 1,
+        open: 1,
+        success_rate: null,
+        resolved_by_polling_share: null,
+      },
       {
         object: 'provider_summary',
         provider: 'mpesa',
@@ -41,8 +47,8 @@ test('each provider has its rates, over what has ended', async () => {
         success_rate: 0.6667,
         median_ms: expect.any(Number),
         p95_ms: expect.any(Number),
-        poll_rescued: 1,
-        poll_rescued_share: 0.3333,
+        resolved_by_polling: 1,
+        resolved_by_polling_share: 0.3333,
         failures: [{ code: 'insufficient_funds', payments: 1 }],
       },
     ],
@@ -57,8 +63,8 @@ test('the series says by step how long it took and what was rescued', async () =
   await storePaymentIn(api.pool, 'processing');
   const { body } = await viewer('GET', `${PATH}?step=month`);
   expect(body.data).toMatchObject([
-    { status: 'processing', payments: 1, median_ms: null, p95_ms: null, poll_rescued: 0 },
-    { status: 'succeeded', payments: 1, p95_ms: expect.any(Number), poll_rescued: 1 },
+    { status: 'processing', payments: 1, median_ms: null, p95_ms: null, resolved_by_polling: 0 },
+    { status: 'succeeded', payments: 1, p95_ms: expect.any(Number), resolved_by_polling: 1 },
   ]);
 });
 

@@ -2,7 +2,7 @@ import { storePaymentIn } from '../factories.ts';
 import { openOperator } from './operators.ts';
 import { openTestApi, type Send, type TestApi } from './server.ts';
 
-/** What is silent for longer than it said: payments and refunds, none of them left out. */
+/** What is overdue for longer than it said: payments and refunds, none of them left out. */
 let api: TestApi;
 let viewer: Send;
 beforeEach(async () => {

@@ -109,9 +109,9 @@ test('a warning about the sweeper goes soon after its first round', async () => 
 test('a look that gets no answer takes no warning back', async () => {
   await api.database.queryAsOwner('DELETE FROM sweep_rounds');
   const { log, lines } = keepLog('info');
-  let isAway = false;
+  let isUnavailable = false;
   const answer = <T>(found: () => Promise<T>) =>
-    isAway ? Promise.reject(new Error('away')) : found();
+    isUnavailable ? Promise.reject(new Error('away')) : found();
   const lacking = [{ code: 'schedule_paused', detail: 'It is paused.' }] as const;
   const engine = {
     findNamespaceWarnings: () => answer(() => Promise.resolve(lacking)),
@@ -122,7 +122,7 @@ test('a look that gets no answer takes no warning back', async () => {
   const policies = readPolicies({}, null);
   const deployment = watchDeployment({ pool, engine, policies, own: [], log });
   const before = (await deployment.look()).warnings;
-  isAway = true;
+  isUnavailable = true;
   const after = await deployment.look();
   expect(after).toEqual({ sweepAgeSeconds: null, fairness: null, warnings: before });
   expect(before.map(({ code }) => code)).toEqual(

@@ -25,29 +25,29 @@ const listAll = async (send: Send) => (await send('GET', `${PATH}?limit=100`)).b
 
 test('the same address again answers with the first as it is, without its secret', async () => {
   const { send } = await api.openMerchant();
-  const first = await create(send, 'hook', { event_types: ['payment.succeeded'] });
+  const first = await create(send, 'receiver', { event_types: ['payment.succeeded'] });
   expect([first.status, first.body.secret]).toEqual([201, expect.stringMatching(/^whsec_/)]);
   await send('PATCH', `${PATH}/${first.body.id}`, { body: { active: false } });
-  const again = await create(send, '../hook', { description: 'once more' });
+  const again = await create(send, '../receiver', { description: 'once more' });
   const { body: shown } = await send('GET', `${PATH}/${first.body.id}`);
   expect([again.status, again.body]).toEqual([200, { ...shown, secret: null }]);
   expect(shown).toMatchObject({ active: false, description: null });
   expect(await listAll(send)).toHaveLength(1);
   const other = await api.openMerchant();
-  expect((await create(other.send, 'hook')).status).toBe(201);
+  expect((await create(other.send, 'receiver')).status).toBe(201);
 });
 
 test('the address of a deleted endpoint is free, for another one with its own secret', async () => {
   const { send } = await api.openMerchant();
-  const { body: first } = await create(send, 'hook');
+  const { body: first } = await create(send, 'receiver');
   await send('DELETE', `${PATH}/${first.id}`);
-  const { status, body } = await create(send, 'hook');
+  const { status, body } = await create(send, 'receiver');
   expect([status, body.id === first.id, body.secret === first.secret]).toEqual([201, false, false]);
 });
 
 test('of many creations of one address at once one makes it, and all answer with it', async () => {
   const { send } = await api.openMerchant();
-  const answers = await inParallel(10, () => create(send, 'hook'));
+  const answers = await inParallel(10, () => create(send, 'receiver'));
   const others = answers.filter(({ status }) => status !== 201);
   expect(others.map(({ status }) => status)).toEqual(Array.from({ length: 9 }, () => 200));
   expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
@@ -56,7 +56,7 @@ test('of many creations of one address at once one makes it, and all answer with
 
 test('a merchant has so many endpoints and no more, also if it creates them at once', async () => {
   const { send } = await api.openMerchant();
-  const answers = await inParallel(ENDPOINTS_MAX + 5, (nth) => create(send, `hook/${nth}`));
+  const answers = await inParallel(ENDPOINTS_MAX + 5, (nth) => create(send, `receiver/${nth}`));
   const refused = answers.filter(({ status }) => status !== 201);
   expect(refused).toHaveLength(5);
   for (const { status, body } of refused) {
@@ -66,7 +66,7 @@ test('a merchant has so many endpoints and no more, also if it creates them at o
   const [newest] = await listAll(send);
   // One that is there still answers; one that is switched off counts; one that is deleted does not.
   const made = answers.findIndex(({ status }) => status === 201);
-  expect((await create(send, `hook/${made}`)).status).toBe(200);
+  expect((await create(send, `receiver/${made}`)).status).toBe(200);
   await send('PATCH', `${PATH}/${newest?.id}`, { body: { active: false } });
   expect((await create(send, 'one-more')).status).toBe(409);
   await send('DELETE', `${PATH}/${newest?.id}`);
@@ -91,7 +91,7 @@ test('an endpoint takes no address that another one has', async () => {
 
 test('endpoints are listed page by page, and none is left out', async () => {
   const { send } = await api.openMerchant();
-  const made = await inParallel(8, (nth) => create(send, `hook/${nth}`));
+  const made = await inParallel(8, (nth) => create(send, `receiver/${nth}`));
   const seen: string[] = [];
   let cursor = '';
   for (let page = 0; page < 4; page += 1) {
@@ -111,7 +111,7 @@ async function openWithDelivery() {
   const apiKey = makeApiKey('test');
   await ensureApiKey(api.pool, { merchantId: id, apiKey });
   const headers = { authorization: `Bearer ${apiKey}` };
-  const { body: endpoint } = await create(send, 'hook');
+  const { body: endpoint } = await create(send, 'receiver');
   await storePaymentIn(api.pool, 'created', { merchantId: id });
   const delivery = (await send('GET', '/api/v1/deliveries')).body.data[0];
   const byOtherKey: Send = (method, path, sending) => send(method, path, { ...sending, headers });

@@ -48,7 +48,7 @@ test('each JSON that is sent or answered has examples, and they are what its sch
     for (const shown of examples) {
       expect([place, shown, isValid?.(shown)]).toEqual([place, shown, true]);
       expect([place, shown]).not.toEqual([place, {}]);
-      // To mend: an example by .meta() where it stands, or by name in api/reference/examples.ts.
+      // Remedy: an example by .meta() where the field is declared.
       expect([place, JSON.stringify(shown)]).not.toEqual([place, expect.stringContaining(UNNAMED)]);
     }
   }

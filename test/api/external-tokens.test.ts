@@ -104,7 +104,7 @@ test('an e-mail address of another form is not taken for one, and breaks nothing
     });
     expect([email, made.status]).toEqual([email, 201]);
   }
-  const kept = await api.database.queryAsOwner('SELECT DISTINCT email FROM operator_acts');
+  const kept = await api.database.queryAsOwner('SELECT DISTINCT email FROM operator_activity');
   expect(kept).toEqual([{ email: 'u-17' }]);
 });
 
@@ -113,7 +113,7 @@ test('what its bearer does is kept under the issuer’s name for it', async () =
     body: { name: 'Duka' },
     headers: { authorization: `Bearer ${await sign(ec)}` },
   });
-  expect(await api.database.queryAsOwner('SELECT * FROM operator_acts')).toMatchObject([
+  expect(await api.database.queryAsOwner('SELECT * FROM operator_activity')).toMatchObject([
     { operator_id: 'external:u-17', email: CLAIMS.email, role: 'admin', status: 201 },
   ]);
 });

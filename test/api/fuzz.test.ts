@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { z } from 'zod';
-import { PROBLEMS, problemShape } from '../../api/errors.ts';
+import { PROBLEMS, problemResponse } from '../../api/errors.ts';
 import { listProblems, type Operation } from '../../api/operation.ts';
 import { OPERATIONS } from '../../api/operations.ts';
 import { readPolicies } from '../../config/policies.ts';
@@ -146,7 +146,7 @@ function queriesOf({ query }: Operation): fc.Arbitrary<Tree> {
     const names = typeof it === 'object' ? (it.enum ?? []) : [];
     const listed = names.length === 0 ? [] : [{ weight: 6, arbitrary: fc.constantFrom(...names) }];
     const good = [...listed, ...goodFor(name)];
-    // What has no good value, such as a cursor, would spoil every second request.
+    // What has no good value, such as a cursor, would fault every second request.
     const absent = { weight: 6, arbitrary: fc.constant(undefined) };
     const odd = { weight: 1, arbitrary: ODD_TEXT };
     return [name, fc.oneof(odd, ...(good.length === 0 ? [absent] : good))] as const;
@@ -191,7 +191,7 @@ function requireDescribed(operation: Operation, { status, text, headers }: Answe
     if (operation.answers[status] === undefined) throw new Error(`${told} is not described`);
     return;
   }
-  const problem = problemShape.parse(JSON.parse(text));
+  const problem = problemResponse.parse(JSON.parse(text));
   const statuses = listProblems(operation).map((code) => PROBLEMS[code].status);
   if (!statuses.some((it) => it === status) && problem.status !== 404) {
     throw new Error(`${told} is not described`);

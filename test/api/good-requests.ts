@@ -48,7 +48,7 @@ const SPECIAL: Readonly<Record<string, Prepare>> = {
   createRefund: paymentIn('succeeded'),
   adminDecidePayment: paymentIn('needs_review'),
   adminDecideRefund: async (api) => ({ seeds: { refunds: await reviewRefund(api) } }),
-  adminResolveSurplus: async (api) => ({
+  adminResolveUnmatchedReceipt: async (api) => ({
     seeds: { payments: await storePaidTwice(api) },
     body: { provider_payment_id: 'ws_CO_0' },
   }),
@@ -111,13 +111,13 @@ async function reviewRefund(api: TestApi): Promise<string> {
 async function storePaidTwice({ pool }: TestApi): Promise<string> {
   const payment = await storePaymentIn(pool, 'succeeded');
   const { event } = await insertWebhookEvent(pool, makeWebhookEvent());
-  const surplus = {
+  const unmatchedReceipt = {
     kind: 'succeeded',
     providerPaymentId: 'ws_CO_0',
     receipt: 'R0',
     money: { amountMinor: 10_000, currency: 'KES' },
   } as const;
-  const webhook = { eventId: event.id, status: 'applied', note: 'surplus' } as const;
-  await record(pool, makeRecord(payment, { surplus, webhook }));
+  const webhook = { eventId: event.id, status: 'applied', note: 'unmatched receipt' } as const;
+  await record(pool, makeRecord(payment, { unmatchedReceipt, webhook }));
   return payment.id;
 }

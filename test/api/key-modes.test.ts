@@ -28,7 +28,7 @@ test.each<readonly ['sandbox' | 'production', KeyMode, 200 | 401, string]>([
   if (status === 401) expect(answer.body.code).toBe('unauthorized');
   expect(answer.body.detail ?? '').toContain(needed);
   const client = connect(api.url, apiKey);
-  const isWelcome = () => client.told.some(({ type }) => type === 'welcome');
+  const isWelcome = () => client.told.some(({ type }) => type === 'authenticated');
   if (status === 200) await until(isWelcome);
   else expect(await client.code).toBe(4401);
 });

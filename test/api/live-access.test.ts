@@ -28,7 +28,7 @@ const keyWith = async (scopes: readonly Scope[]) => {
 };
 async function isLetIn(token: string): Promise<boolean> {
   const client = connect(api.url, token);
-  const isWelcome = () => client.told.some(({ type }) => type === 'welcome');
+  const isWelcome = () => client.told.some(({ type }) => type === 'authenticated');
   let code: number | null = null;
   void client.code.then((it) => {
     code = it;

@@ -39,7 +39,7 @@ export function connect(url: string, token: string | null, from?: string): Clien
 
 export async function subscribe(url: string, token: string, wish: object = {}): Promise<Client> {
   const client = connect(url, token);
-  await until(() => client.told.some(({ type }) => type === 'welcome'));
+  await until(() => client.told.some(({ type }) => type === 'authenticated'));
   client.socket.send(JSON.stringify({ type: 'subscribe', ...wish }));
   await until(() => client.told.some(({ type }) => type === 'subscribed'));
   return client;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { LiveSettings } from '../../api/live/settings.ts';
+import type { LiveSettings } from '../../api/live/authenticate.ts';
 import { makeApiKey } from '../../db/api-key.ts';
 import { storePaymentIn } from '../factories.ts';
 import { until } from '../until.ts';
@@ -20,7 +20,7 @@ afterEach(async () => {
 
 const PATH = '/api/v1/live';
 const isAlive = async () => (await api.send('GET', '/livez')).status === 200;
-const isWelcome = ({ told }: Client) => told.some(({ type }) => type === 'welcome');
+const isWelcome = ({ told }: Client) => told.some(({ type }) => type === 'authenticated');
 const comeIn = async (token: string | null = api.apiKey, from?: string) => {
   const client = connect(api.url, token, from);
   await (token === null ? once(client.socket, 'open') : until(() => isWelcome(client)));
@@ -78,7 +78,7 @@ describe('without any key nobody ends the process', () => {
 });
 
 test('where no place is for who says nothing, it is told so before the handshake', async () => {
-  await start({ strangersMax: 0 });
+  await start({ unauthenticatedMax: 0 });
   const socket = await openRaw(api.url);
   const read = readAll(socket);
   socket.write(Buffer.concat([Buffer.from(upgradeTo(PATH)), BAD_FRAME]));
@@ -89,7 +89,7 @@ test('where no place is for who says nothing, it is told so before the handshake
 });
 
 test('a full house of strangers keeps nobody out, also not who says its name later', async () => {
-  await start({ strangersMax: 3, strangersEachMax: 2 });
+  await start({ unauthenticatedMax: 3, unauthenticatedEachMax: 2 });
   const from = ['203.0.113.1', '203.0.113.1', '203.0.113.2'];
   const silent: Client[] = [];
   for (const address of from) silent.push(await comeIn(null, address));
@@ -107,7 +107,7 @@ test('a full house of strangers keeps nobody out, also not who says its name lat
 });
 
 test('strangers of one address are few; others, and who has said its name, come in', async () => {
-  await start({ strangersEachMax: 2 });
+  await start({ unauthenticatedEachMax: 2 });
   const [first] = [await comeIn(null, '203.0.113.1'), await comeIn(null, '203.0.113.1')];
   const more = () => exchange(api.url, upgradeTo(PATH, 'X-Forwarded-For: 203.0.113.1'));
   const answer = await more();

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LiveSettings } from '../../api/live/settings.ts';
+import type { LiveSettings } from '../../api/live/authenticate.ts';
 import { makeApiKey } from '../../db/api-key.ts';
 import { revokeApiKey } from '../../db/api-keys.ts';
 import { ensureApiKey, updateMerchant } from '../../db/merchants.ts';
@@ -307,7 +307,7 @@ describe('who reads nothing at all is let go', () => {
 });
 
 test('after its listening connection was ended the feed goes on by itself', async () => {
-  await start({ lookEveryMs: 3_600_000 });
+  await start({ pollIntervalMs: 3_600_000 });
   const client = await subscribe(api.url, api.apiKey);
   // Another database's open transaction may hold events back, so it is told until it looks.
   const untilHeard = (events: number) =>

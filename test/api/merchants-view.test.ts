@@ -104,7 +104,7 @@ describe('a key', () => {
     const client = connect(api.url, apiKey);
     await new Promise((resolve) => client.socket.once('message', resolve));
     client.socket.terminate();
-    expect(client.told).toEqual([{ type: 'welcome' }]);
+    expect(client.told).toEqual([{ type: 'authenticated' }]);
     expect((await get('deliveries')).status).toBe(403);
   });
 });

@@ -9,8 +9,8 @@ import { createVault } from '../../db/vault.ts';
 import { PROVIDER_NAMES } from '../../providers/index.ts';
 import { openDeps, type WorkerDeps } from '../../worker/deps.ts';
 import { MERCHANT, storeEndpoint, VAULT } from '../factories.ts';
-import { type Hook, openHook } from '../hook.ts';
 import { keepLog } from '../kept-log.ts';
+import { openReceiver, type Receiver } from '../receiver.ts';
 import { temporalAddress } from '../temporal.ts';
 import { openTestApi, type TestApi } from './server.ts';
 
@@ -54,10 +54,10 @@ test('so is a simulator', async () => {
 describe('what was stored when this machine was the merchant’s', () => {
   const keys = { data: randomBytes(32), hash: randomBytes(32) };
   let connection: NativeConnection;
-  let hook: Hook | null = null;
+  let receiver: Receiver | null = null;
   afterEach(async () => {
-    await hook?.close();
-    hook = null;
+    await receiver?.close();
+    receiver = null;
   });
   beforeAll(async () => {
     connection = await NativeConnection.connect({ address: temporalAddress() });
@@ -83,8 +83,8 @@ describe('what was stored when this machine was the merchant’s', () => {
   }
 
   test.each(['', 'true'])('with MALIPO_ALLOW_LOOPBACK=%s: a webhook', async (allow) => {
-    hook = await openHook();
-    const { endpoint } = await storeEndpoint(api.pool, { url: hook.url });
+    receiver = await openReceiver();
+    const { endpoint } = await storeEndpoint(api.pool, { url: receiver.url });
     const deliveryId = await insertTestDelivery(api.pool, {
       id: endpoint.id,
       merchantId: MERCHANT.id,
@@ -99,7 +99,7 @@ describe('what was stored when this machine was the merchant’s', () => {
     });
     const { body } = await api.send('GET', `/api/v1/deliveries/${deliveryId}`);
     const isTaken = allow === 'true';
-    expect(hook.received).toHaveLength(isTaken ? 1 : 0);
+    expect(receiver.received).toHaveLength(isTaken ? 1 : 0);
     expect(body.attempts).toMatchObject([isTaken ? { status_code: 200 } : { response: null }]);
   });
 

@@ -65,7 +65,7 @@ test('the same once more is refused: nobody forgets it by that; so is a short on
   expect((await signIn(email, PASSWORD)).status).toBe(201);
 });
 
-test('guessing counts as guessing at the door', async () => {
+test('guessing counts as guessing at the proxy', async () => {
   await api.close();
   const rateLimits = { sign_in: { requests: 2, per_ms: 60_000 } };
   api = await openTestApi({ rateLimits });
@@ -93,7 +93,7 @@ test('it is kept, without the words that were typed', async () => {
   const { id, email } = await enrollOperator(api, 'operator');
   await change(email, 'a guess of mine', OWN);
   await change(email, PASSWORD, OWN);
-  const kept = await api.database.queryAsOwner('SELECT * FROM operator_acts ORDER BY id');
+  const kept = await api.database.queryAsOwner('SELECT * FROM operator_activity ORDER BY id');
   const act = { operator_id: id, action: 'changePassword', role: 'operator' };
   expect(kept).toMatchObject([
     { ...act, status: 401 },

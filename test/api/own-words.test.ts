@@ -104,7 +104,10 @@ test.each(Object.values(PROVIDERS))(
     const ofCredentials = readings.flatMap((reading) => (reading.ok ? [] : reading.faults));
     const overrides = [
       ...Object.keys(it.policy).flatMap((key) => WRONG.map((value) => ({ [key]: value }))),
-      ...WRONG.map((value) => ({ charge: { timeout_ms: value }, lookup: { every_ms: [value] } })),
+      ...WRONG.map((value) => ({
+        charge: { timeout_ms: value },
+        lookup: { poll_interval_ms: [value] },
+      })),
     ];
     const ofPolicy = overrides.flatMap((over) => {
       const overlaid = overlayPolicy(it.policy, over);

@@ -87,35 +87,44 @@ test('merchants and operators see the id of the provider’s portal, and find it
   }
 });
 
-async function storeSurplus(provider: string, providerPaymentId: string) {
+async function storeUnmatchedReceipt(provider: string, providerPaymentId: string) {
   const payment = await storePaymentIn(api.pool, 'succeeded');
   const { event } = await insertWebhookEvent(api.pool, makeWebhookEvent({ provider }));
-  const surplus = { kind: 'succeeded', providerPaymentId, receipt: 'R0', money: null } as const;
-  const webhook = { eventId: event.id, status: 'applied', note: 'surplus' } as const;
-  await record(api.pool, makeRecord(payment, { surplus, webhook }));
+  const unmatchedReceipt = {
+    kind: 'succeeded',
+    providerPaymentId,
+    receipt: 'R0',
+    money: null,
+  } as const;
+  const webhook = { eventId: event.id, status: 'applied', note: 'unmatched receipt' } as const;
+  await record(api.pool, makeRecord(payment, { unmatchedReceipt, webhook }));
   return payment;
 }
 
 test('money under another id is decided about by that id, which is kept nowhere', async () => {
   const operator = await openOperator(api, 'operator');
-  const { id } = await storeSurplus('mpesa', TOKEN);
+  const { id } = await storeUnmatchedReceipt('mpesa', TOKEN);
   const said = { provider_payment_id: ID, resolution: 'kept', reason: 'it is theirs' };
-  const path = `/api/v1/admin/payments/${id}/surplus`;
+  const path = `/api/v1/admin/payments/${id}/unmatched-receipts`;
   const unknown = await operator.send('POST', path, {
     body: { ...said, provider_payment_id: 'x' },
   });
   expect(unknown.status).toBe(404);
   const resolved = await operator.send('POST', path, { body: said });
-  expect(resolved.body.surplus).toMatchObject([{ provider_payment_id: ID, status: 'kept' }]);
+  expect(resolved.body.unmatched_receipts).toMatchObject([
+    { provider_payment_id: ID, status: 'kept' },
+  ]);
   const rows = await api.database.queryAsOwner<{ row: string }>(
-    'SELECT a::text AS row FROM operator_acts a UNION SELECT p::text FROM payments p',
+    'SELECT a::text AS row FROM operator_activity a UNION SELECT p::text FROM payments p',
   );
   expect(rows.map(({ row }) => row).join()).not.toContain(DIGITS);
 });
 
 test('a token that a signed callback names is not opened for its merchant', async () => {
-  const { id } = await storeSurplus('stripe', TOKEN);
+  const { id } = await storeUnmatchedReceipt('stripe', TOKEN);
   const { body } = await api.send('GET', `/api/v1/payments/${id}`);
-  expect(body.surplus).toMatchObject([{ provider: 'stripe', provider_payment_id: TOKEN }]);
+  expect(body.unmatched_receipts).toMatchObject([
+    { provider: 'stripe', provider_payment_id: TOKEN },
+  ]);
   expect(JSON.stringify(body)).not.toContain(DIGITS);
 });

@@ -240,8 +240,8 @@ test.each([
   [{ reattempt: { fallback: ['paypal'] } }, '/policy_override/reattempt/fallback'],
   [{ reattempt: { fallback: ['\u0000'] } }, '/policy_override/reattempt/fallback'],
   [{ rate_limit_per_second: 5 }, '/policy_override/rate_limit_per_second'],
-  [{ review: { ask_every_ms: [1] } }, '/policy_override/review/ask_every_ms/0'],
-  [{ lookup: { every_ms: [15_000, 1] } }, '/policy_override/lookup/every_ms/1'],
+  [{ review: { poll_interval_ms: [1] } }, '/policy_override/review/poll_interval_ms/0'],
+  [{ lookup: { poll_interval_ms: [15_000, 1] } }, '/policy_override/lookup/poll_interval_ms/1'],
   [
     { retry: { by_code: { declined: AT_ONCE } } },
     '/policy_override/retry/by_code/declined/after_ms',
@@ -354,10 +354,10 @@ test('a change of policy refuses new payments only, never a replay', async () =>
 test('a policy that was stored before it had limits is brought within them', async () => {
   await configure('mpesa', MPESA);
   await api.database.queryAsOwner(
-    `UPDATE provider_configs SET policy_override = '{"review": {"ask_every_ms": [1, 7200000]}}'`,
+    `UPDATE provider_configs SET policy_override = '{"review": {"poll_interval_ms": [1, 7200000]}}'`,
   );
   await pay('order-1');
-  expect(api.engine.started[0]?.policy.review.ask_every_ms).toEqual([60_000, 7_200_000]);
+  expect(api.engine.started[0]?.policy.review.poll_interval_ms).toEqual([60_000, 7_200_000]);
 });
 
 test('what of a stored policy is no longer valid stops no payment; the rest counts', async () => {

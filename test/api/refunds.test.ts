@@ -138,7 +138,7 @@ test('M-Pesa refunds by receipt: without one it is to be learned first', async (
   const answer = await refund(payment);
   expect(answer.status).toBe(201);
   expect(api.engine.startedRefunds).toMatchObject([
-    { providerReceipt: null, receiptToLearn: { takenMinor: 10_000 } },
+    { providerReceipt: null, receiptToLearn: { capturedMinor: 10_000 } },
   ]);
 });
 

@@ -5,8 +5,8 @@ import { makeApiKey } from '../../db/api-key.ts';
 
 const TOKEN = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJvcHIifQ.c2lnbmF0dXJl';
 const KEY = makeApiKey('test');
-const tell = (door: 'merchant' | 'operator', authorization: string, xApiKey = '') =>
-  describeRefusal(door, { authorization, xApiKey }, 'sandbox');
+const tell = (proxy: 'merchant' | 'operator', authorization: string, xApiKey = '') =>
+  describeRefusal(proxy, { authorization, xApiKey }, 'sandbox');
 
 // biome-ignore format: table, one case per line
 const MERCHANT: readonly (readonly [string, string, string, RegExp])[] = [

@@ -139,7 +139,7 @@ test('a refund is told the same way: by whom, and by nobody while it is in revie
     recordRefund(api.pool, {
       ...makeRecord(payment),
       refundId: id,
-      action: 'refund.settled',
+      action: 'refund.succeeded',
       event,
       outcome: event === 'failed' ? outcome : null,
       providerRefundId: 're_1',

@@ -179,7 +179,7 @@ test('of credentials that wait nothing is stored that tells them', async () => {
   await start();
   expect((await askForDefault(first)).status).toBe(202);
   const rows = await api.database.queryAsOwner<{ row: string }>(
-    'SELECT d::text AS row FROM decisions d UNION ALL SELECT a::text FROM operator_acts a',
+    'SELECT d::text AS row FROM decisions d UNION ALL SELECT a::text FROM operator_activity a',
   );
   const said = rows.map(({ row }) => row).join('\n');
   expect(said).toContain('600456');
@@ -205,7 +205,7 @@ test('all admins see what one of them asked for', async () => {
     { pointer: '/reason' },
   ]);
   await first('POST', replay, { body: { reason: 'the database was put back' } });
-  const acts = await second('GET', '/api/v1/admin/acts?sensitive=true');
+  const acts = await second('GET', '/api/v1/admin/activity?sensitive=true');
   expect(acts.body.data.map(({ action, status }) => [action, status])).toEqual([
     ['adminReplayWebhookEvent', 404],
     ['adminReplayWebhookEvent', 400],
@@ -213,8 +213,10 @@ test('all admins see what one of them asked for', async () => {
     ['adminCreateApiKey', 202],
     ['adminCreateApiKey', 201],
   ]);
-  expect(acts.body.data[0]?.asked).toContain('the database was put back');
-  const figures = await api.metrics.registry.getSingleMetric('malipo_sensitive_acts_total')?.get();
+  expect(acts.body.data[0]?.request_summary).toContain('the database was put back');
+  const figures = await api.metrics.registry
+    .getSingleMetric('malipo_sensitive_activity_total')
+    ?.get();
   const counted = figures?.values.map(({ labels, value }) => [
     labels.action,
     labels.outcome,

@@ -2,8 +2,8 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createApp } from '../../api/app.ts';
 import type { ApiDeps } from '../../api/deps.ts';
 import { watchDeployment } from '../../api/health/deployment.ts';
+import type { LiveSettings } from '../../api/live/authenticate.ts';
 import { openLive } from '../../api/live/server.ts';
-import type { LiveSettings } from '../../api/live/settings.ts';
 import { type ApiMetrics, createApiMetrics } from '../../api/metrics.ts';
 import { LOCAL_LIMITS } from '../../api/middleware/rate-limit.ts';
 import { createTurns } from '../../api/payments/turns.ts';
@@ -21,8 +21,8 @@ import { POLICY_DEFAULTS } from '../../providers/index.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { requireDescribed } from '../described.ts';
 import { MERCHANT, VAULT } from '../factories.ts';
-import { openDoor } from './door.ts';
 import { createScriptedEngine, type ScriptedEngine } from './engine.ts';
+import { openProxy } from './proxy.ts';
 
 /** The deployment's own; two webhook secrets each, as while one is being rotated. */
 export const SECRETS = {
@@ -112,10 +112,10 @@ export type TestApiOptions = {
 /** The API as it runs, on a database of its own, with a scripted engine in Temporal's place. */
 export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi> {
   const database = await openTestDatabase();
-  const door = await openDoor(database.appUrl);
-  const place = { databaseUrl: door.url, size: 10, statementTimeoutMs: 10_000 };
+  const proxy = await openProxy(database.appUrl);
+  const place = { databaseUrl: proxy.url, size: 10, statementTimeoutMs: 10_000 };
   const pools = [await openPool(place), await openPool(place)] as const;
-  const served = await serve(door.url, pools, options);
+  const served = await serve(proxy.url, pools, options);
   const { pool } = database;
   const enroll = async (merchant: { readonly id: string; readonly name: string }) => {
     const apiKey = makeApiKey('test');
@@ -135,12 +135,12 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
     send,
     apiKey,
     openMerchant: () => enroll({ id: newId('merchant'), name: 'Duka la Pili' }),
-    cutDatabase: () => door.shut(),
+    cutDatabase: () => proxy.shut(),
     drain: served.drain,
     async close() {
       await served.close();
       await Promise.all(pools.map((each) => each.end()));
-      await door.shut();
+      await proxy.shut();
       await database.close();
     },
   };

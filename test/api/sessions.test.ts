@@ -225,7 +225,7 @@ describe('a token', () => {
   });
 });
 
-test('a merchant’s key opens no operator’s door, nor a token a merchant’s', async () => {
+test('a merchant’s key opens no operator’s proxy, nor a token a merchant’s', async () => {
   expect((await api.send('GET', '/api/v1/admin/operators')).status).toBe(401);
   const { send } = await openOperator(api, 'admin');
   expect((await send('GET', '/api/v1/payments')).status).toBe(401);

@@ -15,7 +15,7 @@ import {
   storeEndpoint,
   storePaymentIn,
 } from '../factories.ts';
-import { openHook } from '../hook.ts';
+import { openReceiver } from '../receiver.ts';
 import { until } from '../until.ts';
 import { makeStripeEvent, sign } from './callbacks.ts';
 import { closeClients, subscribe } from './live-client.ts';
@@ -57,14 +57,14 @@ async function storePaid(providerPaymentId: string, other: string): Promise<Paym
   const outcome = makeOutcome('succeeded', { providerPaymentId, receipt: RECEIPT });
   await record(api.pool, makeRecord(payment, { key: 'paid', event: 'succeeded', outcome }));
   const { event } = await insertWebhookEvent(api.pool, makeWebhookEvent());
-  const surplus = {
+  const unmatchedReceipt = {
     kind: 'succeeded',
     providerPaymentId: other,
     receipt: 'R0',
     money: null,
   } as const;
-  const webhook = { eventId: event.id, status: 'applied', note: 'surplus' } as const;
-  await record(api.pool, makeRecord(payment, { key: 'surplus', surplus, webhook }));
+  const webhook = { eventId: event.id, status: 'applied', note: 'unmatched receipt' } as const;
+  await record(api.pool, makeRecord(payment, { key: 'found', unmatchedReceipt, webhook }));
   return payment;
 }
 
@@ -82,7 +82,7 @@ const PAGES: readonly (readonly [string, Send, string | (() => string)])[] = [
   ['operators’ list', operators, '/api/v1/admin/payments'],
   ['a search by receipt', operators, `/api/v1/admin/payments?receipt=${RECEIPT}`],
   ['a search by the id', operators, `/api/v1/admin/payments?provider_payment_id=${SHORT}`],
-  ['money beside a payment’s own', operators, '/api/v1/admin/surplus'],
+  ['money beside a payment’s own', operators, '/api/v1/admin/unmatched-receipts'],
   ['stored callbacks', operators, '/api/v1/admin/webhook-events'],
   ['the trail', operators, '/api/v1/admin/audit'],
   ['the trail as a file', operators, '/api/v1/admin/audit/export?format=csv'],
@@ -96,7 +96,7 @@ test.each(PAGES)('%s stands with a value that does not open', async (_name, send
 
 const shown = ({ body }: Answer) =>
   Object.fromEntries(
-    body.data.map((it) => [it.id, [it.provider_payment_id, Object(it.surplus)[0]]]),
+    body.data.map((it) => [it.id, [it.provider_payment_id, Object(it.unmatched_receipts)[0]]]),
   );
 
 test('the value is shown as unreadable, others of the same page as they are', async () => {
@@ -111,11 +111,15 @@ test('the value is shown as unreadable, others of the same page as they are', as
 
 test('money under an id that cannot be read can be decided about all the same', async () => {
   const payment = await storePaid(VAULT.sealId('ws_CO_4'), SHORT);
-  const answer = await operators('POST', `/api/v1/admin/payments/${payment.id}/surplus`, {
-    body: { provider_payment_id: UNREADABLE, resolution: 'kept', reason: 'seen in the portal' },
-  });
+  const answer = await operators(
+    'POST',
+    `/api/v1/admin/payments/${payment.id}/unmatched-receipts`,
+    {
+      body: { provider_payment_id: UNREADABLE, resolution: 'kept', reason: 'seen in the portal' },
+    },
+  );
   expect(answer).toMatchObject({ status: 200 });
-  expect(answer.body.surplus).toMatchObject([{ status: 'kept' }]);
+  expect(answer.body.unmatched_receipts).toMatchObject([{ status: 'kept' }]);
 });
 
 test('the live feed tells of such a payment', async () => {
@@ -201,8 +205,8 @@ describe('of several secrets', () => {
   });
 
   test('a webhook goes out signed by sound ones; without any its attempt says why', async () => {
-    const hook = await openHook();
-    const asked = { url: hook.url, eventTypes: ['payment.created'] };
+    const receiver = await openReceiver();
+    const asked = { url: receiver.url, eventTypes: ['payment.created'] };
     const { endpoint } = await storeEndpoint(api.pool, asked, VAULT);
     const { id } = endpoint;
     await rotateSecret(api.pool, VAULT, id, 3_600_000);
@@ -218,13 +222,13 @@ describe('of several secrets', () => {
     };
     await damageNewest('webhook_secrets', 'secret_cipher');
     expect(await send()).toMatchObject({ status: 'succeeded' });
-    expect(String(hook.received[0]?.headers['webhook-signature']).split(' ')).toHaveLength(1);
+    expect(String(receiver.received[0]?.headers['webhook-signature']).split(' ')).toHaveLength(1);
     await api.database.queryAsOwner("UPDATE webhook_secrets SET secret_cipher = 'x'");
     const failed = await send();
     expect(failed).toMatchObject({ status: 'pending' });
     const error = expect.stringContaining('rotate');
     expect(failed.attempts).toMatchObject([{ status_code: null, error }]);
-    expect(hook.received).toHaveLength(1);
-    await hook.close();
+    expect(receiver.received).toHaveLength(1);
+    await receiver.close();
   });
 });

@@ -66,7 +66,7 @@ describe('waiting for a payment', () => {
     'ends when it is %s',
     async (status) => {
       server.play(as('created'), as('processing'), reset, as('processing'), as(status));
-      const seen = await server.client().payments.waitFor('pay_1', { everyMs: 2 });
+      const seen = await server.client().payments.waitFor('pay_1', { pollIntervalMs: 2 });
       expect(seen.status).toBe(status);
       expect(server.received).toHaveLength(5);
     },
@@ -74,14 +74,14 @@ describe('waiting for a payment', () => {
 
   it('goes on while the payer acts, where that is asked for', async () => {
     server.play(as('requires_action'), as('processing'), as('succeeded'));
-    const options = { everyMs: 2, isPayerActing: true };
+    const options = { pollIntervalMs: 2, isPayerActing: true };
     const seen = await server.client().payments.waitFor('pay_1', options);
     expect(seen.status).toBe('succeeded');
   });
 
   it('gives it as it stands when time is over', async () => {
     server.play(as('processing'));
-    const options = { everyMs: 20, timeoutMs: 1_500 };
+    const options = { pollIntervalMs: 20, timeoutMs: 1_500 };
     const seen = await server.client().payments.waitFor('pay_1', options);
     expect(seen.status).toBe('processing');
     expect(server.received.length).toBeGreaterThan(2);
@@ -90,13 +90,13 @@ describe('waiting for a payment', () => {
   it('ends when the caller gives up', async () => {
     server.play(as('processing'));
     const signal = AbortSignal.timeout(50);
-    const waiting = server.client().payments.waitFor('pay_1', { everyMs: 60_000, signal });
+    const waiting = server.client().payments.waitFor('pay_1', { pollIntervalMs: 60_000, signal });
     await expect(waiting).rejects.toThrow('the caller gave up');
   });
 
   it('is the same for a refund, until it is not pending', async () => {
     server.play(as('pending'), as('needs_review'));
-    const seen = await server.client().refunds.waitFor('ref_1', { everyMs: 2 });
+    const seen = await server.client().refunds.waitFor('ref_1', { pollIntervalMs: 2 });
     expect(seen.status).toBe('needs_review');
     expect(paths()).toEqual(['refunds/ref_1', 'refunds/ref_1']);
   });

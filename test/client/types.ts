@@ -1,46 +1,46 @@
 import type { z } from 'zod';
 import type {
-  apiKeyShape,
+  apiKeyResponse,
   createApiKeyBody,
   listApiKeysQuery,
-  newApiKeyShape,
+  newApiKeyResponse,
   revokeApiKeyQuery,
-  revokedApiKeyShape,
-} from '../../api/api-keys/shape.ts';
-import type { problemShape } from '../../api/errors.ts';
-import type { deliveredEventShape, eventShape } from '../../api/events/present.ts';
+  revokedApiKeyResponse,
+} from '../../api/api-keys/response.ts';
+import type { problemResponse } from '../../api/errors.ts';
+import type { deliveredEventResponse, eventResponse } from '../../api/events/present.ts';
 import type { listDeliveriesQuery, listEventsQuery } from '../../api/events/schema.ts';
+import type {
+  auditEntryResponse,
+  executionResponse,
+  paymentResponse,
+  verifiedPaymentResponse,
+} from '../../api/payments/response.ts';
 import type {
   capturePaymentBody,
   createPaymentBody,
   listPaymentsQuery,
 } from '../../api/payments/schema.ts';
 import type {
-  auditEntryShape,
-  executionShape,
-  paymentShape,
-  verifiedPaymentShape,
-} from '../../api/payments/shape.ts';
-import type {
-  configShape,
+  configResponse,
   patchConfigBody,
   putConfigBody,
 } from '../../api/provider-configs/schema.ts';
+import type { refundExecutionResponse, refundResponse } from '../../api/refunds/response.ts';
 import type { createRefundBody } from '../../api/refunds/schema.ts';
-import type { refundExecutionShape, refundShape } from '../../api/refunds/shape.ts';
+import type { pageOf } from '../../api/response.ts';
 import type { pageQuery } from '../../api/schema.ts';
-import type { pageOf } from '../../api/shape.ts';
 import type {
-  createdEndpointShape,
+  createdEndpointResponse,
   createEndpointBody,
-  deliveryShape,
-  deliveryWithAttemptsShape,
-  endpointShape,
-  newEndpointShape,
-  recoveryShape,
-  testDeliveryShape,
+  deliveryResponse,
+  deliveryWithAttemptsResponse,
+  endpointResponse,
+  newEndpointResponse,
+  recoveryResponse,
+  testDeliveryResponse,
   updateEndpointBody,
-} from '../../api/webhook-endpoints/shape.ts';
+} from '../../api/webhook-endpoints/response.ts';
 import type * as client from '../../client/types.ts';
 
 /**
@@ -64,26 +64,26 @@ type AllFalse<T extends Readonly<Record<keyof T, false>>> = T;
 
 // biome-ignore format: table, one row per line
 export type Compared = AllTrue<{
-  Payment: Same<client.Payment, z.output<typeof paymentShape>>;
-  VerifiedPayment: Same<client.VerifiedPayment, z.output<typeof verifiedPaymentShape>>;
-  AuditEntry: Same<client.AuditEntry, z.output<typeof auditEntryShape>>;
-  Execution: Same<client.Execution, z.output<typeof executionShape>>;
-  Refund: Same<client.Refund, z.output<typeof refundShape>>;
-  RefundExecution: Same<client.RefundExecution, z.output<typeof refundExecutionShape>>;
-  ProviderConfig: Same<client.ProviderConfig, z.output<typeof configShape>>;
-  WebhookEndpoint: Same<client.WebhookEndpoint, z.output<typeof endpointShape>>;
-  NewWebhookEndpoint: Same<client.NewWebhookEndpoint, z.output<typeof createdEndpointShape>>;
-  WebhookEndpointWithSecret: Same<client.WebhookEndpointWithSecret, z.output<typeof newEndpointShape>>;
-  MalipoEvent: Same<client.MalipoEvent, z.output<typeof eventShape>>;
-  DeliveredEvent: Same<client.DeliveredEvent, z.output<typeof deliveredEventShape>>;
-  Delivery: Same<client.Delivery, z.output<typeof deliveryShape>>;
-  DeliveryWithAttempts: Same<client.DeliveryWithAttempts, z.output<typeof deliveryWithAttemptsShape>>;
-  ApiKey: Same<client.ApiKey, z.output<typeof apiKeyShape>>;
-  NewApiKey: Same<client.NewApiKey, z.output<typeof newApiKeyShape>>;
-  RevokedApiKey: Same<client.RevokedApiKey, z.output<typeof revokedApiKeyShape>>;
-  Problem: Same<client.Problem, z.output<typeof problemShape>>;
-  TestDelivery: Same<client.TestDelivery, z.output<typeof testDeliveryShape>>;
-  Recovery: Same<client.Recovery, z.output<typeof recoveryShape>>;
+  Payment: Same<client.Payment, z.output<typeof paymentResponse>>;
+  VerifiedPayment: Same<client.VerifiedPayment, z.output<typeof verifiedPaymentResponse>>;
+  AuditEntry: Same<client.AuditEntry, z.output<typeof auditEntryResponse>>;
+  Execution: Same<client.Execution, z.output<typeof executionResponse>>;
+  Refund: Same<client.Refund, z.output<typeof refundResponse>>;
+  RefundExecution: Same<client.RefundExecution, z.output<typeof refundExecutionResponse>>;
+  ProviderConfig: Same<client.ProviderConfig, z.output<typeof configResponse>>;
+  WebhookEndpoint: Same<client.WebhookEndpoint, z.output<typeof endpointResponse>>;
+  NewWebhookEndpoint: Same<client.NewWebhookEndpoint, z.output<typeof createdEndpointResponse>>;
+  WebhookEndpointWithSecret: Same<client.WebhookEndpointWithSecret, z.output<typeof newEndpointResponse>>;
+  MalipoEvent: Same<client.MalipoEvent, z.output<typeof eventResponse>>;
+  DeliveredEvent: Same<client.DeliveredEvent, z.output<typeof deliveredEventResponse>>;
+  Delivery: Same<client.Delivery, z.output<typeof deliveryResponse>>;
+  DeliveryWithAttempts: Same<client.DeliveryWithAttempts, z.output<typeof deliveryWithAttemptsResponse>>;
+  ApiKey: Same<client.ApiKey, z.output<typeof apiKeyResponse>>;
+  NewApiKey: Same<client.NewApiKey, z.output<typeof newApiKeyResponse>>;
+  RevokedApiKey: Same<client.RevokedApiKey, z.output<typeof revokedApiKeyResponse>>;
+  Problem: Same<client.Problem, z.output<typeof problemResponse>>;
+  TestDelivery: Same<client.TestDelivery, z.output<typeof testDeliveryResponse>>;
+  Recovery: Same<client.Recovery, z.output<typeof recoveryResponse>>;
   CreatePayment: Same<client.CreatePayment, z.input<typeof createPaymentBody>>;
   CapturePayment: Same<client.CapturePayment, z.input<typeof capturePaymentBody>>;
   CreateRefund: Same<client.CreateRefund, z.input<typeof createRefundBody>>;
@@ -92,7 +92,7 @@ export type Compared = AllTrue<{
   CreateWebhookEndpoint: Within<client.CreateWebhookEndpoint, z.input<typeof createEndpointBody>>;
   UpdateWebhookEndpoint: Within<client.UpdateWebhookEndpoint, z.input<typeof updateEndpointBody>>;
   CreateApiKey: Same<client.CreateApiKey, z.input<typeof createApiKeyBody>>;
-  Page: Same<client.Page<client.Refund>, Page<typeof refundShape>>;
+  Page: Same<client.Page<client.Refund>, Page<typeof refundResponse>>;
   ListPayments: Takes<client.ListPayments, Filters<z.output<typeof listPaymentsQuery>>>;
   ListRefunds: Takes<client.ListRefunds, Filters<z.output<typeof pageQuery>>>;
   ListWebhookEndpoints: Takes<client.ListWebhookEndpoints, Filters<z.output<typeof pageQuery>>>;

@@ -16,11 +16,11 @@ const FIELDS: readonly (readonly [string, number, number])[] = [
   ['charge.resend_after_ms.2', 500, HOUR],
   ['callback_wait_ms', 100, DAY],
   ['lookup.timeout_ms', S, 60 * S],
-  ['lookup.every_ms.0', 2 * S, HOUR],
-  ['lookup.every_ms.2', 10 * S, HOUR],
+  ['lookup.poll_interval_ms.0', 2 * S, HOUR],
+  ['lookup.poll_interval_ms.2', 10 * S, HOUR],
   ['lookup.window_ms', 10 * S, HOUR],
   ['lookup.prompt_life_ms', S, HOUR],
-  ['review.ask_every_ms.0', 60 * S, 30 * DAY],
+  ['review.poll_interval_ms.0', 60 * S, 30 * DAY],
   ['payer_action.expires_after_ms', 60 * S, 7 * DAY],
   ['authorization.expires_after_ms', 60 * S, 30 * DAY],
   ['refund.timeout_ms', S, 60 * S],
@@ -29,8 +29,8 @@ const FIELDS: readonly (readonly [string, number, number])[] = [
   ['refund.max_sends', 1, 10],
   ['refund.resend_after_ms.0', 500, HOUR],
   ['refund.result_wait_ms', 10 * S, 7 * DAY],
-  ['refund.lookup_every_ms.0', 2 * S, DAY],
-  ['refund.lookup_every_ms.2', 10 * S, DAY],
+  ['refund.poll_interval_ms.0', 2 * S, DAY],
+  ['refund.poll_interval_ms.2', 10 * S, DAY],
   ['retry.by_code.declined.after_ms', 500, 30 * DAY],
   ['retry.by_provider_code.500.001.after_ms', 500, 30 * DAY],
   ['reattempt.max_attempts', 1, 5],
@@ -112,13 +112,17 @@ test.each(Object.entries(POLICY_DEFAULTS))('what %s does by itself may be chosen
 test('what is beyond a limit is brought to it, and nothing else is changed', () => {
   const over = {
     callback_wait_ms: 1,
-    lookup: { every_ms: [1, 5_000, 7_200_000], timeout_ms: 'soon', soft_codes: codes(21) },
+    lookup: { poll_interval_ms: [1, 5_000, 7_200_000], timeout_ms: 'soon', soft_codes: codes(21) },
     retry: { by_provider_code: rules(60) },
     late_success: 'accept',
   };
   expect(withinLimits(over)).toEqual({
     callback_wait_ms: 100,
-    lookup: { every_ms: [2_000, 5_000, 3_600_000], timeout_ms: 'soon', soft_codes: codes(20) },
+    lookup: {
+      poll_interval_ms: [2_000, 5_000, 3_600_000],
+      timeout_ms: 'soon',
+      soft_codes: codes(20),
+    },
     retry: { by_provider_code: rules(50) },
     late_success: 'accept',
   });

@@ -36,7 +36,7 @@ test('without an overlay the providers’ defaults and our own file hold', () =>
   const policies = readPolicies(DEFAULTS, null);
   expect(policies.providers).toEqual(DEFAULTS);
   expect(policies.api.start_wait_ms).toBe(8_000);
-  expect(policies.sweep.every_ms).toBeGreaterThanOrEqual(1_000);
+  expect(policies.sweep.interval_ms).toBeGreaterThanOrEqual(1_000);
 });
 
 test('the policies of every provider we ship are valid', () => {
@@ -69,8 +69,10 @@ test('an overlay changes the keys it names and leaves all others', () => {
 });
 
 test('a list replaces the list: schedules are not merged entry by entry', () => {
-  const { providers } = readWith({ providers: { mpesa: { lookup: { every_ms: [5_000] } } } });
-  expect(providers.mpesa?.lookup.every_ms).toEqual([5_000]);
+  const { providers } = readWith({
+    providers: { mpesa: { lookup: { poll_interval_ms: [5_000] } } },
+  });
+  expect(providers.mpesa?.lookup.poll_interval_ms).toEqual([5_000]);
 });
 
 test('an overlay adds rules, and changes one of the provider’s field by field', () => {
@@ -88,7 +90,9 @@ test('an overlay adds rules, and changes one of the provider’s field by field'
 
 test('the defaults handed in stay as they were', () => {
   const before = structuredClone(DEFAULTS);
-  readWith({ providers: { mpesa: { lookup: { every_ms: [5_000] }, callback_wait_ms: 1 } } });
+  readWith({
+    providers: { mpesa: { lookup: { poll_interval_ms: [5_000] }, callback_wait_ms: 1 } },
+  });
   expect(DEFAULTS).toEqual(before);
 });
 
@@ -151,8 +155,14 @@ const FAULTY = [
   { overlay: mpesa({ callback_wait_ms: '30s' }), at: 'providers.mpesa.callback_wait_ms:' },
   { overlay: mpesa({ callback_wait_ms: null }), at: 'providers.mpesa.callback_wait_ms:' },
   { overlay: mpesa({ charge: { max_sends: 0 } }), at: 'providers.mpesa.charge.max_sends:' },
-  { overlay: mpesa({ lookup: { every_ms: [] } }), at: 'providers.mpesa.lookup.every_ms:' },
-  { overlay: mpesa({ lookup: { every_ms: [1, 0] } }), at: 'providers.mpesa.lookup.every_ms.1:' },
+  {
+    overlay: mpesa({ lookup: { poll_interval_ms: [] } }),
+    at: 'providers.mpesa.lookup.poll_interval_ms:',
+  },
+  {
+    overlay: mpesa({ lookup: { poll_interval_ms: [1, 0] } }),
+    at: 'providers.mpesa.lookup.poll_interval_ms.1:',
+  },
   { overlay: mpesa({ late_success: 'keep' }), at: 'providers.mpesa.late_success:' },
   { overlay: mpesa({ rate_limit_per_second: 0 }), at: 'providers.mpesa.rate_limit_per_second:' },
   { overlay: mpesa({ charge: 5 }), at: 'providers.mpesa.charge:' },
@@ -162,7 +172,7 @@ const FAULTY = [
   { overlay: twoFrom({ default: null }), at: 'api.two_operators_from_minor.default:' },
   { overlay: { providers: null }, at: 'providers:' },
   { overlay: { providers: [] }, at: 'providers:' },
-  { overlay: { sweep: { every_ms: 999 } }, at: 'sweep.every_ms:' },
+  { overlay: { sweep: { interval_ms: 999 } }, at: 'sweep.interval_ms:' },
   { overlay: [], at: '' },
 ] as const;
 

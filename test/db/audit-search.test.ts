@@ -44,7 +44,7 @@ test('each filter leaves out what is not asked for', async () => {
   await ensureMerchant(database.pool, other);
   const mine = await storePaymentIn(database.pool, 'succeeded');
   const others = await storePaymentIn(database.pool, 'processing', { merchantId: other.id });
-  const settled = 'payment.settled';
+  const settled = 'payment.succeeded';
   expect(namesOf(await search({ merchantId: other.id }))).toEqual([
     'payment.dispatched',
     'payment.created',

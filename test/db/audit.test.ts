@@ -46,7 +46,7 @@ test('the trail tells the whole story in its order', async () => {
   ).toEqual([
     [1, 'payment.created', null, 'created', 'merchant'],
     [2, 'payment.dispatched', 'created', 'processing', 'workflow'],
-    [3, 'payment.settled', 'processing', 'succeeded', 'workflow'],
+    [3, 'payment.succeeded', 'processing', 'succeeded', 'workflow'],
   ]);
   const money = { amount: 10_000, currency: 'KES', amount_text: 'KES 100.00' };
   expect(entries[0]?.details).toEqual({ provider: 'mpesa', ...money });
@@ -181,7 +181,7 @@ describe('all trails, followed page by page', () => {
       after = page.lastId;
     }
   };
-  /** What is forged may not spoil the next case. */
+  /** What is forged may not fault the next case. */
   const forge = async (forgery: string) => {
     const payment = await storeStory();
     const before = await verifyAll();

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { findDatabaseFault } from '../../db/health.ts';
 import { migrate } from '../../db/migrate.ts';
 import { openLazyPool, openPool } from '../../db/pool.ts';
-import { openDoor } from '../api/door.ts';
+import { openProxy } from '../api/proxy.ts';
 import { type CreatedDatabase, createEmptyDatabase } from '../database.ts';
 
 /** What is wrong with the database, told so that whoever reads it knows what to do. */
@@ -50,12 +50,12 @@ test('a database is ready when it has our schema, and not before', async () => {
 
 test('a database that went away is not ready, and nothing worse happens', async () => {
   await migrate(database.adminUrl);
-  const door = await openDoor(database.appUrl);
-  const pool = await openPool(placeOf(door.url));
+  const proxy = await openProxy(database.appUrl);
+  const pool = await openPool(placeOf(proxy.url));
   expect(await findDatabaseFault(pool)).toBe(null);
-  await door.shut();
+  await proxy.shut();
   expect(await findDatabaseFault(pool)).toBe('database_away');
-  expect(await faultAt(door.url)).toBe('database_away');
+  expect(await faultAt(proxy.url)).toBe('database_away');
   await pool.end();
 });
 

@@ -10,7 +10,7 @@ const TABLES = [
   'deliveries',
   'delivery_attempts',
   'merchants',
-  'operator_acts',
+  'operator_activity',
   'operators',
   'outgoing_events',
   'payments',

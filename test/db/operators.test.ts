@@ -179,7 +179,7 @@ test('two passwords are hashed at once, a few wait, and the rest is refused at o
   const end = (id: number) => {
     if (started.delete(id)) running -= 1;
   };
-  const hook = createHook({
+  const receiver = createHook({
     init(id, type) {
       if (type !== 'SCRYPTREQUEST') return;
       started.add(id);
@@ -191,7 +191,7 @@ test('two passwords are hashed at once, a few wait, and the rest is refused at o
   const ends = await Promise.allSettled(
     Array.from({ length: 30 }, () => isPassword('a long enough password', null)),
   );
-  hook.disable();
+  receiver.disable();
   const refused = ends.filter(({ status }) => status === 'rejected');
   expect([most, refused.length]).toEqual([2, 30 - 2 - PASSWORDS_WAITING_MAX]);
   expect(refused).toMatchObject(refused.map(() => ({ reason: expect.any(PasswordsBusyError) })));

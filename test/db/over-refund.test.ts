@@ -72,7 +72,7 @@ test.each([
   });
 });
 
-test('a person says that the money did go: the books hold what fits, and the rest', async () => {
+test('a person says that the money did go: the ledgers hold what fits, and the rest', async () => {
   await tell(await insert(7_500), 'succeeded');
   await tell(late, 'succeeded', 'late');
   await tell(late, 'succeeded', 'decided');

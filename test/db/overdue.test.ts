@@ -1,4 +1,4 @@
-import { countOpenPayments } from '../../db/figures.ts';
+import { countOpenPayments } from '../../db/business-metrics.ts';
 import { ensureMerchant } from '../../db/merchants.ts';
 import { listStuck } from '../../db/payments.ts';
 import type { Pool } from '../../db/pool.ts';
@@ -23,8 +23,8 @@ test.each([
   { what: 'sent, its worker lost', status: 'processing', waits: 'provider_answer', wait: null, age: '12 minutes', isOverdue: true },
   { what: 'sent right now', status: 'processing', waits: 'provider_answer', wait: null, age: '9 minutes', isOverdue: false },
   { what: 'never taken up', status: 'created', waits: null, wait: null, age: '12 minutes', isOverdue: true },
-  { what: 'silent beyond its word', status: 'processing', waits: 'callback', wait: '2 minutes', age: '1 hour', isOverdue: true },
-  { what: 'silent as it said', status: 'authorized', waits: 'capture', wait: '-1 day', age: '1 day', isOverdue: false },
+  { what: 'overdue beyond its word', status: 'processing', waits: 'callback', wait: '2 minutes', age: '1 hour', isOverdue: true },
+  { what: 'overdue as it said', status: 'authorized', waits: 'capture', wait: '-1 day', age: '1 day', isOverdue: false },
   { what: 'held by an operator', status: 'processing', waits: 'resume', wait: null, age: '1 day', isOverdue: false },
   { what: 'in review without an end', status: 'needs_review', waits: 'review', wait: null, age: '1 day', isOverdue: false },
   { what: 'in review, and asked about', status: 'needs_review', waits: 'review', wait: '1 hour', age: '1 day', isOverdue: false },

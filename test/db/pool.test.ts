@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { isDatabaseAway } from '../../db/away.ts';
 import { openLazyPool, openPool, type Pool } from '../../db/pool.ts';
 import { sql } from '../../db/sql.ts';
+import { isDatabaseUnavailable } from '../../db/unavailable.ts';
 import { pickPort } from '../../sandbox/ports.ts';
-import { openDoor } from '../api/door.ts';
+import { openProxy } from '../api/proxy.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 
 let database: TestDatabase;
@@ -32,7 +32,7 @@ test.each(['9007199254740992', '9007199254740993', '9223372036854775807', '-9007
   },
 );
 
-test('a refused number does not spoil the connection', async () => {
+test('a refused number does not fault the connection', async () => {
   const pool = await openPool({
     databaseUrl: database.appUrl,
     size: 1,
@@ -94,7 +94,7 @@ describe('a process that starts before its database', () => {
       failed: (error) => told.push(error),
       worked: () => undefined,
     });
-    return { pool, told, open: () => openDoor(database.appUrl, port) };
+    return { pool, told, open: () => openProxy(database.appUrl, port) };
   };
   const errorOf = (work: Promise<unknown>) =>
     work.then(
@@ -105,18 +105,18 @@ describe('a process that starts before its database', () => {
   test('is told that it is away, by one try for all who ask, and then gets it', async () => {
     const { pool, told, open } = await openThrough();
     const errors = await Promise.all([1, 2, 3].map(() => errorOf(ask(pool))));
-    expect(errors.map(isDatabaseAway)).toEqual([true, true, true]);
+    expect(errors.map(isDatabaseUnavailable)).toEqual([true, true, true]);
     expect(told).toEqual([expect.objectContaining({ code: 'ECONNREFUSED' })]);
-    const door = await open();
+    const proxy = await open();
     for (;;) {
       const error = await errorOf(ask(pool));
       if (error === null) break;
-      expect(isDatabaseAway(error)).toBe(true);
+      expect(isDatabaseUnavailable(error)).toBe(true);
       await sleep(50);
     }
     expect(await ask(pool)).toEqual({ value: 1 });
     await pool.end();
-    await door.shut();
+    await proxy.shut();
   }, 20_000);
 
   test('is told the same where its address is wrong: that is mended without it', async () => {
@@ -128,7 +128,7 @@ describe('a process that starts before its database', () => {
       failed: (error) => told.push(error),
       worked: () => undefined,
     });
-    expect(isDatabaseAway(await errorOf(ask(pool)))).toBe(true);
+    expect(isDatabaseUnavailable(await errorOf(ask(pool)))).toBe(true);
     expect(told).toEqual([expect.objectContaining({ code: '3D000' })]);
     await pool.end();
   });
@@ -136,8 +136,8 @@ describe('a process that starts before its database', () => {
   test('may end before it ever came, and connects no more', async () => {
     const { pool, open } = await openThrough();
     await pool.end();
-    const door = await open();
-    expect(isDatabaseAway(await errorOf(ask(pool)))).toBe(true);
-    await door.shut();
+    const proxy = await open();
+    expect(isDatabaseUnavailable(await errorOf(ask(pool)))).toBe(true);
+    await proxy.shut();
   });
 });

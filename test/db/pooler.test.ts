@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { isDatabaseAway } from '../../db/away.ts';
 import { findDatabaseFault } from '../../db/health.ts';
 import { openLazyPool } from '../../db/pool.ts';
 import { openRateLimits } from '../../db/rate-limits.ts';
 import { sql } from '../../db/sql.ts';
+import { isDatabaseUnavailable } from '../../db/unavailable.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
-import { openPooler, type Pooler, type PoolerManner } from './pooler.ts';
+import { openPooler, type Pooler, type PoolerMode } from './pooler.ts';
 
 /** Behind a pooler that drops our settings, what hangs would hold its connection for ever. */
 let database: TestDatabase;
@@ -34,8 +34,8 @@ const follow = async (recipe: readonly string[]) => {
 };
 
 /** What a process finds that starts behind the pooler. */
-async function startBehind(manner: PoolerManner, user: string) {
-  pooler = await openPooler(database.adminUrl, manner);
+async function startBehind(mode: PoolerMode, user: string) {
+  pooler = await openPooler(database.adminUrl, mode);
   const url = new URL(pooler.url);
   url.username = user;
   const told: unknown[] = [];
@@ -56,16 +56,16 @@ async function startBehind(manner: PoolerManner, user: string) {
 }
 const ownerOf = () => new URL(database.adminUrl).username;
 
-test.each<readonly [string, PoolerManner, () => string, readonly string[], string]>([
+test.each<readonly [string, PoolerMode, () => string, readonly string[], string]>([
   ['as the owner', 'drops', ownerOf, [], 'the login "malipo" is a superuser'],
   ['without timeouts', 'drops', () => login, [], 'no statement_timeout'],
   ['waiting for ever', 'drops', () => login, RECIPE.slice(0, 1), 'no idle_in_transaction_session_'],
   ['not at all', 'refuses', () => login, RECIPE, 'unsupported startup parameter: '],
-])('it does not work %s, and says how to mend it', async (_what, manner, user, recipe, words) => {
+])('it does not work %s, and says how to mend it', async (_what, mode, user, recipe, words) => {
   await follow(recipe);
-  const { fault, refusal, text } = await startBehind(manner, user());
+  const { fault, refusal, text } = await startBehind(mode, user());
   expect(fault).toBe('database_misconfigured');
-  expect(isDatabaseAway(refusal)).toBe(true);
+  expect(isDatabaseUnavailable(refusal)).toBe(true);
   expect(text).toContain(words);
   const isOfLogin = user === ownerOf;
   expect(text.includes("ALTER ROLE malipo_app LOGIN PASSWORD '...'")).toBe(isOfLogin);

@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net';
 
 /** What a pooler does with the settings that a client asks for when it connects. */
-export type PoolerManner = 'drops' | 'refuses';
+export type PoolerMode = 'drops' | 'refuses';
 
 export type Pooler = {
   readonly url: string;
@@ -16,7 +16,7 @@ const KEPT = new Set(['user', 'database', 'client_encoding', 'application_name']
  * Stands before PostgreSQL as PgBouncer does where settings are concerned: it passes none on. With
  * `ignore_startup_parameters` it drops them without a word, without it refuses the connection.
  */
-export async function openPooler(databaseUrl: string, manner: PoolerManner): Promise<Pooler> {
+export async function openPooler(databaseUrl: string, mode: PoolerMode): Promise<Pooler> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
   let connections = 0;
@@ -34,7 +34,7 @@ export async function openPooler(databaseUrl: string, manner: PoolerManner): Pro
     inside.once('data', (first) => {
       const asked = readStartup(first);
       const foreign = [...asked.keys()].find((name) => !KEPT.has(name));
-      if (manner === 'refuses' && foreign !== undefined) {
+      if (mode === 'refuses' && foreign !== undefined) {
         inside.end(refusal(`unsupported startup parameter: ${foreign}`));
         return;
       }

@@ -6,7 +6,7 @@ import { recordProviderRefund } from '../../db/provider-refunds.ts';
 import { recordRefund } from '../../db/record-refund.ts';
 import { recordRefundDispatch } from '../../db/refund-dispatch.ts';
 import { listRefunds } from '../../db/refunds.ts';
-import { listParkedMoney, listSilentRefunds } from '../../db/sweep.ts';
+import { listOverdueRefunds, listParkedMoney } from '../../db/sweep.ts';
 import { insertWebhookEvent } from '../../db/webhook-events.ts';
 import type { Payment } from '../../domain/payment.ts';
 import type { ProviderRefund } from '../../domain/provider-refund.ts';
@@ -97,7 +97,7 @@ test('one is counted, listed, told to the merchant and on the trail, once', asyn
   const entries = (await listEntries(database, payment)).slice(-2);
   expect(entries.map(({ action }) => action)).toEqual([
     'refund.made_at_provider',
-    'refund.settled',
+    'refund.succeeded',
   ]);
   expect((await tell(made('succeeded'))).became).toBe('nothing_new');
   expect((await tell(made('pending'))).became).toBe('nothing_new');
@@ -248,7 +248,7 @@ test('nothing here ever sends one, and a silent one is asked about', async () =>
     expect((await recordRefundDispatch(pool, { ...claim, send })).kind).not.toBe('dispatched');
   }
   await database.queryAsOwner(`UPDATE refunds SET wait_until = now() - interval '1 hour'`);
-  expect(await listSilentRefunds(pool, 'pending', 0, 10)).toMatchObject([
+  expect(await listOverdueRefunds(pool, 'pending', 0, 10)).toMatchObject([
     { id: refund.id, is_sent: true },
   ]);
 });

@@ -61,7 +61,7 @@ test('a failure says why, in our words and with the provider’s code', async ()
 
 test('what was claimed without the workflow’s knowledge is not called unsent', async () => {
   const payment = await storePaymentIn(pool, 'processing');
-  const unsent = { action: 'payment.settled', reviewReason: 'no_answer' } as const;
+  const unsent = { action: 'payment.succeeded', reviewReason: 'no_answer' } as const;
   const outcome = makeOutcome('declined', { failure: failure('provider_unavailable') });
   await recordEvent(pool, payment, 'gave_up', { ...unsent, outcome });
   expect(await reread(pool, payment)).toMatchObject({
@@ -151,7 +151,9 @@ test('a note in a review leaves the reason of the review', async () => {
   // Said again, or refused, or silent, it is the same.
   expect(await record(pool, note)).toMatchObject(known);
   expect(await recordEvent(pool, payment, 'dispatched')).toMatchObject({ ...known, refused: true });
-  expect(await record(pool, makeRecord(payment, { isSilent: true }))).toMatchObject(known);
+  expect(await record(pool, makeRecord(payment, { isWithoutAuditEntry: true }))).toMatchObject(
+    known,
+  );
   expect(await reread(pool, payment)).toMatchObject({
     status: 'needs_review',
     reviewReason: 'no_answer',
@@ -215,7 +217,7 @@ test('a silent word writes the callback’s fate, the provider’s id and nothin
   const before = await reread(pool, payment);
   const { event } = await insertWebhookEvent(pool, makeWebhookEvent());
   const webhook = { eventId: event.id, status: 'applied', note: 'at it' } as const;
-  const silent = { isSilent: true, providerPaymentId: 'ws_CO_7', webhook };
+  const silent = { isWithoutAuditEntry: true, providerPaymentId: 'ws_CO_7', webhook };
   expect(await record(pool, makeRecord(payment, silent))).toMatchObject({ changed: false });
   const other = { ...silent, providerPaymentId: 'ws_CO_8' };
   await record(pool, makeRecord(payment, other));

@@ -65,7 +65,7 @@ test.each(EVERY_CELL)(
     expect(after.amountCapturedMinor).toBe(to === 'succeeded' ? 10_000 : 0);
     const entries = await listEntries(database, payment);
     expect(entries).toHaveLength(before.length + 1);
-    const moved = isForgotten ? 'payment.review_needed' : 'payment.settled';
+    const moved = isForgotten ? 'payment.review_needed' : 'payment.succeeded';
     const action = refused ? 'payment.transition_refused' : moved;
     expect(entries.at(-1)).toMatchObject({ key: 'k', action, from_status: from, to_status: to });
   },

@@ -251,7 +251,7 @@ test('a message that tells nothing new gets no entry and no event', async () => 
   const silent = makeRefundRecord(refund, {
     key: `${refund.id}/event/again`,
     action: 'refund.callback_unclear',
-    isSilent: true,
+    isWithoutAuditEntry: true,
     waitingFor: 'callback',
     waitMs: 1_000,
     webhook: { eventId: webhook.id, status: 'applied', note: 'unclear' },

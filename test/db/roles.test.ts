@@ -16,7 +16,7 @@ beforeAll(async () => {
       'env:mpesa', 100, 'KES', 'automatic', 'order-1', '{}');
     INSERT INTO audit_entries (id, payment_id, key, action, actor, cause)
     VALUES ('aud_1', 'pay_1', 'first', 'payment.created', 'merchant', 'asked for');
-    INSERT INTO operator_acts (id, operator_id, email, action, status, request_id,
+    INSERT INTO operator_activity (id, operator_id, email, action, status, request_id,
       remote_address)
     VALUES ('act_1', 'opr_1', 'a@example.test', 'refuse', 403, 'req_1', 'local'),
       ('act_2', 'opr_1', 'a@example.test', 'begin', NULL, 'req_2', 'local');
@@ -79,15 +79,15 @@ test.each<readonly [string, string, RegExp]>([
   ['deletes a payment', 'DELETE FROM payments', DENIED],
   [
     'changes what a refused act came to',
-    "UPDATE operator_acts SET status = 200 WHERE id = 'act_1'",
-    /operator_acts\.status is set once/,
+    "UPDATE operator_activity SET status = 200 WHERE id = 'act_1'",
+    /operator_activity\.status is set once/,
   ],
   [
     'takes back what an act came to',
-    "UPDATE operator_acts SET status = NULL WHERE id = 'act_1'",
-    /operator_acts\.status is set once/,
+    "UPDATE operator_activity SET status = NULL WHERE id = 'act_1'",
+    /operator_activity\.status is set once/,
   ],
-  ['says another did it', "UPDATE operator_acts SET operator_id = 'opr_2'", DENIED],
+  ['says another did it', "UPDATE operator_activity SET operator_id = 'opr_2'", DENIED],
   [
     'confirms as another',
     "UPDATE decisions SET confirmed_by = 'opr_3' WHERE id = 'dec_1'",
@@ -140,10 +140,10 @@ test('what SET ROLE NONE leads to is as weak', async () => {
 });
 
 test('an act and a decision are ended once, by whom it may', async () => {
-  await app.query("UPDATE operator_acts SET status = 200 WHERE id = 'act_2'");
+  await app.query("UPDATE operator_activity SET status = 200 WHERE id = 'act_2'");
   await expect(
-    app.query("UPDATE operator_acts SET status = 500 WHERE id = 'act_2'"),
-  ).rejects.toThrow('operator_acts.status is set once');
+    app.query("UPDATE operator_activity SET status = 500 WHERE id = 'act_2'"),
+  ).rejects.toThrow('operator_activity.status is set once');
 });
 
 test('each function of ours names where it looks for tables, temporary ones last', async () => {

@@ -75,9 +75,9 @@ test.each([
 ])('an end that was written as %s counts %i times as rescued by polling', async (key, rescued) => {
   await settleBy(key);
   await settleBy(key, 'declined');
-  expect(await summarize()).toMatchObject([{ payments: 2, poll_rescued: 2 * rescued }]);
+  expect(await summarize()).toMatchObject([{ payments: 2, resolved_by_polling: 2 * rescued }]);
   const groups = await summarizePayments(database.pool, { ...lastHours(1, -1), step: 'month' });
-  expect(groups.map(({ poll_rescued }) => poll_rescued)).toEqual([rescued, rescued]);
+  expect(groups.map(({ resolved_by_polling }) => resolved_by_polling)).toEqual([rescued, rescued]);
 });
 
 test('what a late callback overturned was not rescued; what it repeated was', async () => {
@@ -87,7 +87,7 @@ test('what a late callback overturned was not rescued; what it repeated was', as
   await recordEvent(database.pool, overturned, 'succeeded', { key: 'decided/1', outcome });
   const repeated = await settleBy('lookup');
   await record(database.pool, makeRecord(repeated, { key: 'event/evt_2', event: 'succeeded' }));
-  expect(await summarize()).toMatchObject([{ succeeded: 2, poll_rescued: 1 }]);
+  expect(await summarize()).toMatchObject([{ succeeded: 2, resolved_by_polling: 1 }]);
 });
 
 test('half took no longer than the median, and 95 of 100 than p95', async () => {

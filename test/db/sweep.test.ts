@@ -3,9 +3,9 @@ import { ensureMerchant } from '../../db/merchants.ts';
 import { listStuck } from '../../db/payments.ts';
 import type { Pool } from '../../db/pool.ts';
 import {
+  listOverduePayments,
+  listOverdueRefunds,
   listParkedMoney,
-  listSilentPayments,
-  listSilentRefunds,
   markSwept,
   SWEPT_PAYMENTS,
   SWEPT_REFUNDS,
@@ -48,8 +48,8 @@ const setSeen = (table: Table, id: string, age: string) =>
     age,
   ]);
 const idsOf = (rows: readonly { readonly id: string }[]) => rows.map(({ id }) => id);
-const silentIds = async (status: (typeof SWEPT_PAYMENTS)[number], limit = 100) =>
-  idsOf(await listSilentPayments(pool, status, 15_000, limit));
+const overdueIds = async (status: (typeof SWEPT_PAYMENTS)[number], limit = 100) =>
+  idsOf(await listOverduePayments(pool, status, 15_000, limit));
 
 test('each open status has its queue, and no closed one has', () => {
   expect(SWEPT_PAYMENTS).toEqual(PAYMENT_STATUSES.filter((status) => !isClosed(status)));
@@ -74,9 +74,9 @@ test('unstarted are those left in created for a while, oldest first, up to the l
   await setAge('payments', young.id, '5 seconds');
   await setAge('payments', old.id, '16 seconds');
   await setAge('payments', older.id, '1 day');
-  expect(await silentIds('created')).toEqual([older.id, old.id]);
-  expect(await silentIds('created', 1)).toEqual([older.id]);
-  expect(await listSilentPayments(pool, 'created', 15_000, 1)).toEqual([
+  expect(await overdueIds('created')).toEqual([older.id, old.id]);
+  expect(await overdueIds('created', 1)).toEqual([older.id]);
+  expect(await listOverduePayments(pool, 'created', 15_000, 1)).toEqual([
     { id: older.id, workflow_id: older.workflowId, is_sent: false },
   ]);
 });
@@ -96,7 +96,7 @@ const SILENCES = [
 ] as const;
 
 test.each(SILENCES)(
-  'silent for $age, its wait over since $wait, seen $seen ago: due is $isDue',
+  'overdue for $age, its wait over since $wait, seen $seen ago: due is $isDue',
   async ({ age, wait, seen, isDue }) => {
     const { id } = await storePaymentIn(pool, 'authorized');
     await setAge('payments', id, age);
@@ -105,8 +105,8 @@ test.each(SILENCES)(
        WHERE id = $1`,
       [id, wait, seen],
     );
-    expect(await silentIds('authorized')).toEqual(isDue ? [id] : []);
-    expect(await silentIds('processing')).toEqual([]);
+    expect(await overdueIds('authorized')).toEqual(isDue ? [id] : []);
+    expect(await overdueIds('processing')).toEqual([]);
   },
 );
 
@@ -117,33 +117,33 @@ test('a hundred quiet reviews hide neither what is lost nor each other', async (
   }
   const lost = await storePaymentIn(pool, 'processing');
   await setAge('payments', lost.id, '1 day');
-  expect(await silentIds('processing', 5)).toEqual([lost.id]);
+  expect(await overdueIds('processing', 5)).toEqual([lost.id]);
   expect(idsOf(await listStuck(pool, 15_000, 5, null))).toEqual([lost.id]);
-  const first = await silentIds('needs_review', 5);
+  const first = await overdueIds('needs_review', 5);
   for (const id of first) await markSwept(pool, 'payments', id);
-  const second = await silentIds('needs_review', 5);
+  const second = await overdueIds('needs_review', 5);
   expect([first.length, second.length]).toEqual([5, 3]);
   expect(new Set([...first, ...second]).size).toBe(8);
   for (const id of [...first, ...second]) await setSeen('payments', id, '2 minutes');
   const [again = ''] = second;
   await setSeen('payments', again, '3 minutes');
-  expect((await silentIds('needs_review', 5))[0]).toBe(again);
+  expect((await overdueIds('needs_review', 5))[0]).toBe(again);
 });
 
 test('one that cannot be started makes way for the others', async () => {
   const [first, second] = [await storePayment(pool), await storePayment(pool)];
   await setAge('payments', first.id, '2 hours');
   await setAge('payments', second.id, '1 hour');
-  expect(await silentIds('created')).toEqual([first.id, second.id]);
+  expect(await overdueIds('created')).toEqual([first.id, second.id]);
   await markSwept(pool, 'payments', first.id);
-  expect(await silentIds('created')).toEqual([second.id, first.id]);
+  expect(await overdueIds('created')).toEqual([second.id, first.id]);
 });
 
 const addRefund = async () => storeRefund(pool, await storePaymentIn(pool, 'succeeded'));
 
 test('refunds have queues too: one that nobody took up is behind no review', async () => {
   const list = (status: 'pending' | 'needs_review', graceMs = 15_000) =>
-    listSilentRefunds(pool, status, graceMs, 1);
+    listOverdueRefunds(pool, status, graceMs, 1);
   const refund = await addRefund();
   const reviewed = await addRefund();
   await database.queryAsOwner(`UPDATE refunds SET status = 'needs_review' WHERE id = $1`, [
@@ -180,8 +180,8 @@ test.each([
     );
     await setAge('refunds', id, age);
     if (seen !== null) await setSeen('refunds', id, seen);
-    const silent = await listSilentRefunds(pool, 'needs_review', 15_000, 100);
-    expect(idsOf(silent)).toEqual(isDue ? [id] : []);
+    const overdue = await listOverdueRefunds(pool, 'needs_review', 15_000, 100);
+    expect(idsOf(overdue)).toEqual(isDue ? [id] : []);
   },
 );
 
@@ -198,7 +198,7 @@ const REFUND_SILENCES = [
 ] as const;
 
 test.each(REFUND_SILENCES)(
-  'a refund that is sent ($sent) and waits for $waits, over since $wait, silent for $age: $isDue',
+  'a refund that is sent ($sent) and waits for $waits, over since $wait, overdue for $age: $isDue',
   async ({ sent, waits, wait, age, isDue }) => {
     const { id } = await addRefund();
     await database.queryAsOwner(
@@ -207,8 +207,8 @@ test.each(REFUND_SILENCES)(
       [id, waits, wait, sent],
     );
     await setAge('refunds', id, age);
-    const silent = await listSilentRefunds(pool, 'pending', 15_000, 100);
-    expect(idsOf(silent)).toEqual(isDue ? [id] : []);
+    const overdue = await listOverdueRefunds(pool, 'pending', 15_000, 100);
+    expect(idsOf(overdue)).toEqual(isDue ? [id] : []);
   },
 );
 

@@ -5,10 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { listBrokenLinks, verifyTrails } from '../../db/audit.ts';
 import { openPool, type Pool } from '../../db/pool.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
-import { CARD_PROVIDERS, payByCard, readCardBook, untilRefund } from './cards.ts';
+import { CARD_PROVIDERS, payByCard, readCardLedger, untilRefund } from './cards.ts';
 import { CUTS, isOfWrite, openPlan, type Point, type Step } from './crash-plan.ts';
 import { expectPaidOnce } from './paid-once.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openStack, type Stack } from './stack.ts';
 
 /**
  * The worker dies by SIGKILL at each point of each call that moves money, and of the write that
@@ -17,7 +17,7 @@ import { openShop, type Shop } from './shop.ts';
  * next run can tell what became of one.
  */
 
-/** Whose simulators keep a book that is read here. */
+/** Whose simulators keep a ledger that is read here. */
 const PROVIDERS = ['mpesa', ...CARD_PROVIDERS] as const;
 type ProviderName = (typeof PROVIDERS)[number];
 type Case = {
@@ -40,9 +40,9 @@ const CASES: readonly Case[] = PROVIDERS.flatMap((provider) =>
 }));
 /** How it stands until its write, and how often the trail tells of that: a hold is told of too. */
 const WRITES = {
-  charge: { before: 'processing', action: 'payment.settled', times: 1 },
-  capture: { before: 'authorized', action: 'payment.settled', times: 2 },
-  refund: { before: 'pending', action: 'refund.settled', times: 1 },
+  charge: { before: 'processing', action: 'payment.succeeded', times: 1 },
+  capture: { before: 'authorized', action: 'payment.succeeded', times: 2 },
+  refund: { before: 'pending', action: 'refund.succeeded', times: 1 },
 } as const satisfies Record<Step, object>;
 /** Steps of a payment that is made before; of it they are a part. */
 const MOVED: readonly Step[] = ['capture', 'refund'];
@@ -55,12 +55,12 @@ const isLeftToPeople = ({ provider, point }: Case) =>
 const SEND = { timeout_ms: 1_500, deadline_ms: 90_000, resend_after_ms: [500] };
 const UNHURRIED = {
   charge: { ...SEND, max_sends: 3 },
-  refund: { ...SEND, lookup_every_ms: [700] },
+  refund: { ...SEND, poll_interval_ms: [700] },
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'malipo-crash-'));
 const plan = openPlan(folder);
-let shop: Shop;
+let stack: Stack;
 let pool: Pool;
 const payments = new Map<Case, string>();
 const refunds = new Map<Case, string>();
@@ -73,7 +73,7 @@ const idOf = (map: ReadonlyMap<Case, string>, of: Case) => map.get(of) ?? '';
 
 beforeAll(async () => {
   const environment = { CRASH_FOLDER: folder };
-  shop = await openShop(1, {
+  stack = await openStack(1, {
     workerFile: 'test/e2e/crashing-worker.ts',
     environment,
     // What stood in the database when it died is looked at before the next one runs.
@@ -85,14 +85,14 @@ beforeAll(async () => {
       cpay: UNHURRIED,
       mpesa: {
         callback_wait_ms: 16_000,
-        lookup: { timeout_ms: 2_000, every_ms: [700], window_ms: 2_000 },
+        lookup: { timeout_ms: 2_000, poll_interval_ms: [700], window_ms: 2_000 },
       },
     },
   });
-  const { database_url: databaseUrl, pids } = shop.world.details();
+  const { database_url: databaseUrl, pids } = stack.world.details();
   pool = await openPool({ databaseUrl, size: 2, statementTimeoutMs: 10_000 });
   for (const name of CARD_PROVIDERS) {
-    await shop.control(name, 'PATCH', 'settings', { webhook: 'never' });
+    await stack.control(name, 'PATCH', 'settings', { webhook: 'never' });
   }
   await Promise.all(CASES.filter(({ step }) => MOVED.includes(step)).map(prepare));
   await beginToWait();
@@ -102,17 +102,17 @@ beforeAll(async () => {
     if (tries > 1_200) throw new Error('not all calls came to their points in time');
     await sleep(50);
   }
-  while (shop.world.details().pids.worker !== undefined) await sleep(20);
+  while (stack.world.details().pids.worker !== undefined) await sleep(20);
   await readStanding();
   await answerPhone();
-  await shop.world.start('worker');
+  await stack.world.start('worker');
   await acting;
   expect(plan.readDone()).toHaveLength(CASES.length);
-  expect(shop.world.details().pids.worker).not.toBe(pids.worker);
+  expect(stack.world.details().pids.worker).not.toBe(pids.worker);
 }, 200_000);
 afterAll(async () => {
   await pool?.end();
-  await shop?.close();
+  await stack?.close();
   rmSync(folder, { recursive: true, force: true });
 }, 60_000);
 
@@ -121,20 +121,20 @@ async function pay(of: Case, amount: number): Promise<string> {
   const capture_method = step === 'capture' ? 'manual' : 'automatic';
   const { body } =
     provider === 'mpesa'
-      ? await shop.pay(phone, { amount })
-      : await payByCard(shop, provider, { amount, capture_method });
+      ? await stack.pay(phone, { amount })
+      : await payByCard(stack, provider, { amount, capture_method });
   payments.set(of, body.id);
   return body.id;
 }
 
 async function beginToWait(): Promise<void> {
-  waiting.phone = shop.phone('09');
-  waiting.id = (await shop.pay(waiting.phone)).body.id;
-  await shop.until(waiting.id, ['processing']);
+  waiting.phone = stack.phone('09');
+  waiting.id = (await stack.pay(waiting.phone)).body.id;
+  await stack.until(waiting.id, ['processing']);
 }
 
 async function readStanding(): Promise<void> {
-  const { rows } = await shop.db.query<Standing & { readonly id: string }>(
+  const { rows } = await stack.db.query<Standing & { readonly id: string }>(
     `SELECT id, status, waiting_for AS wait, coalesce(wait_until > now(), false) AS "isOn"
      FROM payments
      UNION ALL
@@ -144,19 +144,19 @@ async function readStanding(): Promise<void> {
 }
 
 async function answerPhone(): Promise<void> {
-  const [prompt] = (await shop.book(waiting.phone)).prompts;
+  const [prompt] = (await stack.ledger(waiting.phone)).prompts;
   const path = `prompts/${prompt?.checkout_request_id}/answer`;
-  await shop.simulate('POST', path, { answer: 'approve' });
+  await stack.simulate('POST', path, { answer: 'approve' });
 }
 
 /** The payment that is to be captured or refunded. */
 async function prepare(of: Case): Promise<void> {
   const id = await pay(of, WHOLE);
-  await shop.until(id, [of.step === 'capture' ? 'authorized' : 'succeeded']);
+  await stack.until(id, [of.step === 'capture' ? 'authorized' : 'succeeded']);
 }
 
 const capture = (of: Case) =>
-  shop.send('POST', `payments/${idOf(payments, of)}/capture`, { amount: of.amount });
+  stack.send('POST', `payments/${idOf(payments, of)}/capture`, { amount: of.amount });
 
 async function act(of: Case): Promise<void> {
   const { step, amount } = of;
@@ -164,19 +164,19 @@ async function act(of: Case): Promise<void> {
   // Whoever asked for it hears of it when it is known, which may be after all patience.
   if (step === 'capture') void capture(of).catch(() => null);
   if (step !== 'refund') return;
-  const { body } = await shop.send('POST', `payments/${idOf(payments, of)}/refunds`, { amount });
+  const { body } = await stack.send('POST', `payments/${idOf(payments, of)}/refunds`, { amount });
   refunds.set(of, body.id);
 }
 
-/** What the provider's own book shows of the call: an amount for each time it was carried out. */
+/** What the provider's own ledger shows of the call: an amount for each time it was carried out. */
 async function readEffects({ provider, step, phone, ...of }: Case, id: string) {
   if (provider !== 'mpesa') {
-    const { taken, refunds: given } = await readCardBook(shop, provider, id);
+    const { taken, refunds: given } = await readCardLedger(stack, provider, id);
     return (step === 'refund' ? given : taken).map(({ amountMinor }) => amountMinor);
   }
   const { prompts, reversals } = Object.assign(
     { prompts: [], reversals: [] },
-    await shop.simulate('GET', `book?phone=${phone}`),
+    await stack.simulate('GET', `ledger?phone=${phone}`),
   );
   const asked: readonly unknown[] = step === 'refund' ? reversals : prompts;
   return asked.map(() => of.amount);
@@ -184,8 +184,8 @@ async function readEffects({ provider, step, phone, ...of }: Case, id: string) {
 
 async function untilKnown(of: Case) {
   const id = idOf(payments, of);
-  if (of.step === 'refund') return await untilRefund(shop, idOf(refunds, of), ENDS);
-  if (of.step !== 'capture') return await shop.until(id, ENDS, 40_000);
+  if (of.step === 'refund') return await untilRefund(stack, idOf(refunds, of), ENDS);
+  if (of.step !== 'capture') return await stack.until(id, ENDS, 40_000);
   // The first capture may have ended in "it is still held": then it is to be made again.
   for (let tries = 0; tries < 120; tries += 1) {
     const { status, body } = await capture(of);
@@ -213,11 +213,11 @@ describe.each(PROVIDERS)('%s', (provider) => {
         const own = step === 'refund' ? idOf(refunds, of) : id;
         const stood = { status: point === 'after its commit' ? 'succeeded' : before };
         expect(standing.get(own)).toMatchObject(stood);
-        const told = (await shop.timeline(id)).filter((entry) => entry.action === action);
+        const told = (await stack.timeline(id)).filter((entry) => entry.action === action);
         expect(told).toHaveLength(times);
       }
       expect(await readEffects(of, id)).toEqual(isLeft ? [] : [of.amount]);
-      const { amount_captured, amount_refunded, amount_refundable } = await shop.get(id);
+      const { amount_captured, amount_refunded, amount_refundable } = await stack.get(id);
       const taken = step === 'refund' ? WHOLE : isLeft ? 0 : of.amount;
       // What may still be given back stays reserved while nobody knows.
       const given = step === 'refund' ? of.amount : 0;
@@ -228,7 +228,7 @@ describe.each(PROVIDERS)('%s', (provider) => {
       ]);
       expect(await listBrokenLinks(pool, id)).toEqual([]);
       const isPaidByPhone = of.provider === 'mpesa' && !MOVED.includes(step) && !isLeft;
-      if (isPaidByPhone) await expectPaidOnce(shop, { id }, of.phone);
+      if (isPaidByPhone) await expectPaidOnce(stack, { id }, of.phone);
     },
     120_000,
   );
@@ -237,6 +237,6 @@ describe.each(PROVIDERS)('%s', (provider) => {
 it('kill -9 of the worker while a payment waits for its callback', async () => {
   const held = { status: 'processing', wait: 'callback', isOn: true };
   expect(standing.get(waiting.id)).toEqual(held);
-  await expectPaidOnce(shop, waiting, waiting.phone);
+  await expectPaidOnce(stack, waiting, waiting.phone);
   expect(await verifyTrails(pool, null, 1_000)).toMatchObject({ faults: [] });
 });

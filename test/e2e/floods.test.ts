@@ -1,28 +1,28 @@
 import { DOORS } from '../../bench/doors.ts';
 import { createProbes, type Probes } from '../../bench/probes.ts';
 import { fromFlooder, openReceiver, openSandboxAt, type Receiver } from '../../bench/sandbox.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openStack, type Stack } from './stack.ts';
 
 /**
  * One merchant floods, by each door there is. How long the other one's requests take meanwhile
  * `npm run bench -- flood` measures; here they are all done, whoever floods is told so in words,
  * and what was accepted is charged once.
  */
-let shop: Shop;
+let stack: Stack;
 let sandbox: Awaited<ReturnType<typeof openSandboxAt>>;
 let receiver: Receiver;
 let probes: Probes;
 beforeAll(async () => {
   const shipped = 'sandbox/policies.yaml';
-  shop = await openShop(1, { environment: { MALIPO_POLICIES: shipped } });
-  sandbox = await openSandboxAt(shop.world.details());
+  stack = await openStack(1, { environment: { MALIPO_POLICIES: shipped } });
+  sandbox = await openSandboxAt(stack.world.details());
   receiver = await openReceiver();
   const merchant = await sandbox.createMerchant('The other merchant');
   probes = await createProbes(merchant, receiver, '/other');
 }, 150_000);
 afterAll(async () => {
   await receiver?.close();
-  await shop?.close();
+  await stack?.close();
 }, 60_000);
 
 const MANY = 30;
@@ -75,20 +75,20 @@ test.each(Object.entries(DOORS))(
 
 test('what was accepted is charged once, and nothing else', async () => {
   const open = "SELECT id FROM payments WHERE status IN ('created', 'processing') LIMIT 1";
-  for (let tries = 0; (await shop.db.query(open)).rowCount !== 0; tries += 1) {
+  for (let tries = 0; (await stack.db.query(open)).rowCount !== 0; tries += 1) {
     if (tries > 600) throw new Error('payments of the floods are still open');
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  const { rows } = await shop.db.query(
+  const { rows } = await stack.db.query(
     "SELECT workflow_id, provider, provider_receipt FROM payments WHERE status = 'succeeded'",
   );
   const of = (provider: string) => rows.filter((row) => row.provider === provider);
-  const { charges: rung } = Object(await shop.simulate('GET', 'book'));
+  const { charges: rung } = Object(await stack.simulate('GET', 'ledger'));
   const receipts = (of('mpesa') as { provider_receipt: string }[]).map((it) => it.provider_receipt);
   expect(rung.map(({ receipt }: { receipt: string }) => receipt).toSorted()).toEqual(
     receipts.toSorted(),
   );
-  const { charges: taken } = Object(await shop.control('cpay', 'GET', 'book'));
+  const { charges: taken } = Object(await stack.control('cpay', 'GET', 'ledger'));
   const workflows = (of('cpay') as { workflow_id: string }[]).map((it) => it.workflow_id);
   expect(
     taken.map(({ metadata }: { metadata: { workflow: string } }) => metadata.workflow).toSorted(),

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { WebSocket } from 'ws';
-import { LIVE_SETTINGS } from '../../api/live/settings.ts';
+import { LIVE_SETTINGS } from '../../api/live/authenticate.ts';
 import { makeApiKey } from '../../db/api-key.ts';
 import { hashOfPaymentWorkflowId } from '../../domain/id.ts';
 import { makeCPayEvent, sign } from '../api/callbacks.ts';
@@ -204,7 +204,7 @@ test('WebSockets that break every rule end nobody’s connection but their own',
     socket.resetAndDestroy();
   }
   // More strangers than one address may have: the rest is refused before the handshake.
-  const { strangersEachMax } = LIVE_SETTINGS;
+  const { unauthenticatedEachMax } = LIVE_SETTINGS;
   const sockets: Socket[] = [];
   const first: string[] = [];
   for (let sent = 0; sent < 150; sent += 1) {
@@ -214,8 +214,8 @@ test('WebSockets that break every rule end nobody’s connection but their own',
     first.push(String((await once(socket, 'data'))[0]).slice(0, 12));
   }
   expect(first).toEqual([
-    ...Array<string>(strangersEachMax).fill('HTTP/1.1 101'),
-    ...Array<string>(150 - strangersEachMax).fill('HTTP/1.1 429'),
+    ...Array<string>(unauthenticatedEachMax).fill('HTTP/1.1 101'),
+    ...Array<string>(150 - unauthenticatedEachMax).fill('HTTP/1.1 429'),
   ]);
   for (const socket of sockets) {
     socket.write(Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff]));

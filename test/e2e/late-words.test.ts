@@ -1,18 +1,18 @@
 import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SANDBOX } from '../../providers/stripe/simulator.ts';
-import { payByCard, readCardBook, untilRefund, untilSent } from './cards.ts';
+import { payByCard, readCardLedger, untilRefund, untilSent } from './cards.ts';
 import { untilThere } from './handset.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openStack, type Stack } from './stack.ts';
 
 /** What a provider says late, twice, or under another id; and answers that were lost for a hold. */
-let shop: Shop;
+let stack: Stack;
 beforeAll(async () => {
-  shop = await openShop();
+  stack = await openStack();
 }, 150_000);
-afterAll(() => shop?.close(), 60_000);
+afterAll(() => stack?.close(), 60_000);
 afterEach(async () => {
-  await shop.control('stripe', 'DELETE', 'faults');
+  await stack.control('stripe', 'DELETE', 'faults');
   await settings({
     webhook: 'send',
     webhook_delay_ms: 300,
@@ -23,21 +23,21 @@ afterEach(async () => {
   });
 });
 
-const settings = (changes: object) => shop.control('stripe', 'PATCH', 'settings', changes);
-const fault = (on: string, kind: string, times = 1) =>
-  shop.control('stripe', 'POST', 'faults', { on, kind, times, stored: true });
+const settings = (changes: object) => stack.control('stripe', 'PATCH', 'settings', changes);
+const setFault = (on: string, kind: string, times = 1) =>
+  stack.control('stripe', 'POST', 'faults', { on, kind, times, stored: true });
 const takenOf = async (id: string) =>
-  (await readCardBook(shop, 'stripe', id)).taken.map(({ amountMinor }) => amountMinor);
-const actionsOf = async (id: string) => (await shop.timeline(id)).map(({ action }) => action);
+  (await readCardLedger(stack, 'stripe', id)).taken.map(({ amountMinor }) => amountMinor);
+const actionsOf = async (id: string) => (await stack.timeline(id)).map(({ action }) => action);
 const capture = (id: string, amount: number) =>
-  shop.send('POST', `payments/${id}/capture`, { amount });
+  stack.send('POST', `payments/${id}/capture`, { amount });
 
 type Wire = { readonly id: string; readonly metadata: Readonly<Record<string, string>> };
-async function readBook(): Promise<{
+async function readLedger(): Promise<{
   readonly intents: Wire[];
   readonly events: { type: string; about: string }[];
 }> {
-  return Object.assign({ intents: [], events: [] }, await shop.control('stripe', 'GET', 'book'));
+  return Object.assign({ intents: [], events: [] }, await stack.control('stripe', 'GET', 'ledger'));
 }
 
 /** An event that Stripe signs; answers what became of it once it has come to rest. */
@@ -47,7 +47,7 @@ async function say(type: string, object: object) {
   const t = Math.floor(Date.now() / 1000);
   const secret = SANDBOX.credentials.webhook_secrets;
   const v1 = createHmac('sha256', secret).update(`${t}.${body}`).digest('hex');
-  await fetch(`${shop.world.details().api_url}/api/v1/webhooks/stripe`, {
+  await fetch(`${stack.world.details().api_url}/api/v1/webhooks/stripe`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'stripe-signature': `t=${t},v1=${v1}` },
     body,
@@ -57,7 +57,7 @@ async function say(type: string, object: object) {
 
 async function untilTold(eventKey: string): Promise<{ status: string; error: string | null }> {
   for (let tries = 0; tries < 300; tries += 1) {
-    const { rows } = await shop.db.query(
+    const { rows } = await stack.db.query(
       `SELECT status, error FROM webhook_events WHERE event_key LIKE $1 AND status <> 'received'`,
       [eventKey],
     );
@@ -68,42 +68,42 @@ async function untilTold(eventKey: string): Promise<{ status: string; error: str
 }
 
 it('a former attempt that has money after all shows on the payment and in the queue', async () => {
-  const { body } = await payByCard(shop, 'stripe', { payment_method: 'pm_sim_declinedThenPaid' });
-  const paid = await shop.until(body.id, ['succeeded']);
-  const first = (await readBook()).intents.find(
+  const { body } = await payByCard(stack, 'stripe', { payment_method: 'pm_sim_declinedThenPaid' });
+  const paid = await stack.until(body.id, ['succeeded']);
+  const first = (await readLedger()).intents.find(
     ({ id, metadata }) =>
       metadata.malipo_workflow === body.workflow.id && id !== paid.provider_payment_id,
   );
   const now = { ...first, status: 'succeeded', amount_received: 5_000, latest_charge: 'ch_late' };
   expect(await say('payment_intent.succeeded', now)).toEqual({
     status: 'applied',
-    error: 'surplus',
+    error: 'unmatched receipt',
   });
-  const after = await shop.get(body.id);
+  const after = await stack.get(body.id);
   expect(after).toMatchObject({
     status: 'succeeded',
     provider_payment_id: paid.provider_payment_id,
-    surplus: [{ provider_payment_id: first?.id, amount: 5_000, status: 'open' }],
+    unmatched_receipts: [{ provider_payment_id: first?.id, amount: 5_000, status: 'open' }],
   });
   expect(await say('payment_intent.succeeded', { ...now, created: 1 })).toMatchObject({
     error: 'nothing new',
   });
   const operator = await signIn();
-  const queue = await operator('GET', 'surplus');
+  const queue = await operator('GET', 'unmatched-receipts');
   expect(JSON.stringify(queue)).toContain(body.id);
 });
 
 it('that the payer acts elsewhere does not change what is waited for', async () => {
-  const { body } = await payByCard(shop, 'stripe', {
+  const { body } = await payByCard(stack, 'stripe', {
     payment_method: 'pm_card_authenticationRequired',
     return_url: 'https://shop.example.test/back',
   });
-  const waiting = await shop.get(`${body.id}/execution`);
-  const intent = (await readBook()).intents.find(({ id }) => id === body.provider_payment_id);
+  const waiting = await stack.get(`${body.id}/execution`);
+  const intent = (await readLedger()).intents.find(({ id }) => id === body.provider_payment_id);
   expect(await say('payment_intent.requires_action', intent ?? {})).toMatchObject({
     status: 'applied',
   });
-  const { waiting_for, wait_until, status } = await shop.get(`${body.id}/execution`);
+  const { waiting_for, wait_until, status } = await stack.get(`${body.id}/execution`);
   expect([status, waiting_for]).toEqual(['requires_action', 'payer_action']);
   expect(wait_until).toBe(waiting.wait_until);
   expect(await actionsOf(body.id)).not.toContain('payment.callback_unclear');
@@ -112,14 +112,14 @@ it('that the payer acts elsewhere does not change what is waited for', async () 
 describe('of a hold, without any event of the provider', () => {
   const hold = async () => {
     await settings({ webhook: 'never' });
-    const { body } = await payByCard(shop, 'stripe', { capture_method: 'manual' });
+    const { body } = await payByCard(stack, 'stripe', { capture_method: 'manual' });
     expect(body.status).toBe('authorized');
     return body.id;
   };
 
   it.concurrent('a capture that is lost, and replayed as lost for ever, counts', async () => {
     const id = await hold();
-    await fault('capture', 'act_then_500');
+    await setFault('capture', 'act_then_500');
     const captured = await capture(id, 3_000);
     expect([captured.status, captured.body.status]).toEqual([200, 'succeeded']);
     expect(captured.body.amount_captured).toBe(3_000);
@@ -128,26 +128,26 @@ describe('of a hold, without any event of the provider', () => {
 
   it.concurrent('a cancel that is lost, and replayed as lost for ever, counts', async () => {
     const id = await hold();
-    await fault('cancel', 'act_then_500');
-    const canceled = await shop.send('POST', `payments/${id}/cancel`);
+    await setFault('cancel', 'act_then_500');
+    const canceled = await stack.send('POST', `payments/${id}/cancel`);
     expect([canceled.status, canceled.body.status]).toEqual([200, 'canceled']);
     expect(await takenOf(id)).toEqual([]);
   }, 60_000);
 
   it('a capture that nobody can tell of needs a person, and settles when it is known', async () => {
     const id = await hold();
-    await fault('capture', 'act_then_500');
-    await fault('retrieve', '500_before', 50);
+    await setFault('capture', 'act_then_500');
+    await setFault('retrieve', '500_before', 50);
     const { status, body } = await capture(id, 3_000);
     expect([status, body.code]).toEqual([409, 'capture_refused']);
     expect(body.detail).not.toContain('again');
-    expect(await shop.get(id)).toMatchObject({
+    expect(await stack.get(id)).toMatchObject({
       status: 'needs_review',
       review_reason: 'no_answer',
     });
-    await shop.control('stripe', 'DELETE', 'faults');
-    await shop.send('POST', `payments/${id}/verify`);
-    expect(await shop.get(id)).toMatchObject({ status: 'succeeded', amount_captured: 3_000 });
+    await stack.control('stripe', 'DELETE', 'faults');
+    await stack.send('POST', `payments/${id}/verify`);
+    expect(await stack.get(id)).toMatchObject({ status: 'succeeded', amount_captured: 3_000 });
     expect(await takenOf(id)).toEqual([3_000]);
   }, 60_000);
 
@@ -169,7 +169,7 @@ const typesOf = (sent: readonly { readonly type: string }[]) => sent.map(({ type
 /** What became of all that was told of a workflow, once it has come to rest. */
 async function untilAtRest({ workflow }: { readonly workflow: { readonly id: string } }) {
   for (let tries = 0; tries < 200; tries += 1) {
-    const { rows } = await shop.db.query<{ status: string }>(
+    const { rows } = await stack.db.query<{ status: string }>(
       'SELECT DISTINCT status FROM webhook_events WHERE workflow_id = $1',
       [workflow.id],
     );
@@ -183,75 +183,80 @@ describe('in reverse order', () => {
   beforeAll(() => settings({ order: 'reversed', webhook_delay_ms: HELD_MS, refund_delay_ms: 200 }));
 
   it.concurrent('a capture that is told of before its hold counts once', async () => {
-    const { body } = await payByCard(shop, 'stripe', { capture_method: 'manual' });
+    const { body } = await payByCard(stack, 'stripe', { capture_method: 'manual' });
     expect((await capture(body.id, 3_000)).status).toBe(200);
-    const sent = await untilSent(shop, 'stripe', body.provider_payment_id, 2);
+    const sent = await untilSent(stack, 'stripe', body.provider_payment_id, 2);
     const [hold, paid] = ['payment_intent.amount_capturable_updated', 'payment_intent.succeeded'];
     expect(typesOf(sent)).toEqual([paid, hold]);
     expect(await untilAtRest(body)).toEqual(['applied']);
-    const after = await shop.get(body.id);
-    expect(after).toMatchObject({ status: 'succeeded', amount_captured: 3_000, surplus: [] });
+    const after = await stack.get(body.id);
+    expect(after).toMatchObject({
+      status: 'succeeded',
+      amount_captured: 3_000,
+      unmatched_receipts: [],
+    });
     expect(await takenOf(body.id)).toEqual([3_000]);
   });
 
   it.concurrent('a hold that is told of after it was let go stays let go', async () => {
-    const { body } = await payByCard(shop, 'stripe', { capture_method: 'manual' });
-    expect((await shop.send('POST', `payments/${body.id}/cancel`)).status).toBe(200);
-    const sent = await untilSent(shop, 'stripe', body.provider_payment_id, 2);
+    const { body } = await payByCard(stack, 'stripe', { capture_method: 'manual' });
+    expect((await stack.send('POST', `payments/${body.id}/cancel`)).status).toBe(200);
+    const sent = await untilSent(stack, 'stripe', body.provider_payment_id, 2);
     expect(typesOf(sent).at(-1)).toBe('payment_intent.amount_capturable_updated');
     expect(await untilAtRest(body)).toEqual(['applied']);
-    expect(await shop.get(body.id)).toMatchObject({ status: 'canceled', amount_captured: 0 });
+    expect(await stack.get(body.id)).toMatchObject({ status: 'canceled', amount_captured: 0 });
     expect(await takenOf(body.id)).toEqual([]);
   });
 
   it.concurrent('a refund whose failure is told of before its success has failed', async () => {
-    const { body } = await payByCard(shop, 'stripe', { payment_method: 'pm_card_refundFail' });
-    const refund = (await shop.send('POST', `payments/${body.id}/refunds`, { amount: 2_000 })).body;
+    const { body } = await payByCard(stack, 'stripe', { payment_method: 'pm_card_refundFail' });
+    const refund = (await stack.send('POST', `payments/${body.id}/refunds`, { amount: 2_000 }))
+      .body;
     expect(refund.status).toBe('succeeded');
     const id = String(refund.provider_refund_id);
-    expect(typesOf(await untilSent(shop, 'stripe', id, 2))).toEqual([
+    expect(typesOf(await untilSent(stack, 'stripe', id, 2))).toEqual([
       'refund.failed',
       'refund.created',
     ]);
     expect(await untilAtRest(refund)).toEqual(['applied']);
-    expect((await shop.send('GET', `refunds/${refund.id}`)).body.status).toBe('failed');
+    expect((await stack.send('GET', `refunds/${refund.id}`)).body.status).toBe('failed');
     const after = { amount_refunded: 0, amount_refundable: 5_000, refund_status: 'none' };
-    expect(await shop.get(body.id)).toMatchObject(after);
+    expect(await stack.get(body.id)).toMatchObject(after);
   });
 });
 
 describe('in disorder', () => {
   it('of 3-D Secure, in any order, is asked about on the merchant’s word', async () => {
     await settings({ order: 'shuffled', webhook_delay_ms: HELD_MS });
-    const { body } = await payByCard(shop, 'stripe', {
+    const { body } = await payByCard(stack, 'stripe', {
       payment_method: 'pm_card_authenticationRequired',
       return_url: 'https://shop.example.test/back',
       capture_method: 'manual',
     });
     expect(body.status).toBe('requires_action');
-    await shop.control('stripe', 'POST', `3ds/${body.provider_payment_id}`, { passed: true });
-    const verified = await shop.send('POST', `payments/${body.id}/verify`);
+    await stack.control('stripe', 'POST', `3ds/${body.provider_payment_id}`, { passed: true });
+    const verified = await stack.send('POST', `payments/${body.id}/verify`);
     expect([verified.status, verified.body.status]).toEqual([200, 'authorized']);
     expect((await capture(body.id, 5_000)).body.status).toBe('succeeded');
-    const sent = await untilSent(shop, 'stripe', body.provider_payment_id, 3);
+    const sent = await untilSent(stack, 'stripe', body.provider_payment_id, 3);
     expect(typesOf(sent)).toEqual([
       'payment_intent.amount_capturable_updated',
       'payment_intent.requires_action',
       'payment_intent.succeeded',
     ]);
     expect(await untilAtRest(body)).toEqual(['applied']);
-    const after = await shop.get(body.id);
+    const after = await stack.get(body.id);
     expect(after).toMatchObject({ status: 'succeeded', amount_captured: 5_000, next_action: null });
     expect(await takenOf(body.id)).toEqual([5_000]);
   });
 
   it('a dispute that is told of before its charge’s answer came shows on the payment', async () => {
     await settings({ order: 'reversed', webhook_delay_ms: 700, dispute_delay_ms: 0 });
-    await fault('create', 'act_then_timeout');
-    const { body } = await payByCard(shop, 'stripe', { payment_method: 'pm_card_createDispute' });
-    const paid = await shop.until(body.id, ['succeeded']);
+    await setFault('create', 'act_then_timeout');
+    const { body } = await payByCard(stack, 'stripe', { payment_method: 'pm_card_createDispute' });
+    const paid = await stack.until(body.id, ['succeeded']);
     const own = await untilThere(async () => {
-      const { events } = await readBook();
+      const { events } = await readLedger();
       const told = events.filter(
         ({ type, about }) =>
           type === 'charge.dispute.created' || about === paid.provider_payment_id,
@@ -260,11 +265,11 @@ describe('in disorder', () => {
     }, 'both were told');
     expect(typesOf(own)).toEqual(['charge.dispute.created', 'payment_intent.succeeded']);
     // The sweeper looks again after some minutes; as if they were over.
-    await shop.db.query(
+    await stack.db.query(
       `UPDATE webhook_events SET swept_at = NULL WHERE event->>'kind' = 'dispute'`,
     );
-    await untilThere(async () => (await shop.get(body.id)).dispute, 'the dispute shows');
-    const after = await shop.get(body.id);
+    await untilThere(async () => (await stack.get(body.id)).dispute, 'the dispute shows');
+    const after = await stack.get(body.id);
     expect(after).toMatchObject({ status: 'succeeded', dispute: { status: 'open' } });
     expect(await takenOf(paid.id)).toEqual([5_000]);
   });
@@ -272,39 +277,39 @@ describe('in disorder', () => {
 
 it('a refund’s success is taken back by refund.updated as well', async () => {
   await settings({ refund_failure_event: 'refund.updated' });
-  const { body } = await payByCard(shop, 'stripe', { payment_method: 'pm_card_refundFail' });
-  const refund = (await shop.send('POST', `payments/${body.id}/refunds`, { amount: 2_000 })).body;
+  const { body } = await payByCard(stack, 'stripe', { payment_method: 'pm_card_refundFail' });
+  const refund = (await stack.send('POST', `payments/${body.id}/refunds`, { amount: 2_000 })).body;
   expect(refund.status).toBe('succeeded');
-  const failed = await untilRefund(shop, refund.id, ['failed']);
+  const failed = await untilRefund(stack, refund.id, ['failed']);
   expect(failed.failure).toMatchObject({ code: 'not_reachable' });
   const id = String(refund.provider_refund_id);
-  const sent = await untilSent(shop, 'stripe', id, 2);
+  const sent = await untilSent(stack, 'stripe', id, 2);
   expect(typesOf(sent)).toEqual(['refund.created', 'refund.updated']);
-  expect(await shop.get(body.id)).toMatchObject({ amount_refunded: 0, amount_refundable: 5_000 });
+  expect(await stack.get(body.id)).toMatchObject({ amount_refunded: 0, amount_refundable: 5_000 });
 });
 
 it('a refund that comes back after its money went to another one needs a person', async () => {
-  const { body } = await payByCard(shop, 'stripe', { payment_method: 'pm_card_refundFail' });
-  await shop.until(body.id, ['succeeded']);
-  const refund = () => shop.send('POST', `payments/${body.id}/refunds`, {});
+  const { body } = await payByCard(stack, 'stripe', { payment_method: 'pm_card_refundFail' });
+  await stack.until(body.id, ['succeeded']);
+  const refund = () => stack.send('POST', `payments/${body.id}/refunds`, {});
   const late = (await refund()).body;
-  await untilRefund(shop, late.id, ['failed']);
+  await untilRefund(stack, late.id, ['failed']);
   await settings({ refund_delay_ms: 600_000 });
   expect((await refund()).body.status).toBe('succeeded');
   const path = `refunds/${String(late.provider_refund_id)}`;
-  await shop.control('stripe', 'POST', path, { status: 'succeeded' });
-  const inReview = await untilRefund(shop, late.id, ['needs_review']);
+  await stack.control('stripe', 'POST', path, { status: 'succeeded' });
+  const inReview = await untilRefund(stack, late.id, ['needs_review']);
   expect(inReview).toMatchObject({ review_reason: 'over_refunded', amount_over: 5_000 });
-  expect(await shop.get(body.id)).toMatchObject({ amount_refunded: 5_000, amount_refundable: 0 });
+  expect(await stack.get(body.id)).toMatchObject({ amount_refunded: 5_000, amount_refundable: 0 });
   const operator = await signIn();
   const decision = { decision: 'failed', reason: 'the portal shows one refund' };
   await operator('POST', `refunds/${late.id}/decision`, decision);
-  expect(await untilRefund(shop, late.id, ['failed'])).toMatchObject({ amount_over: 0 });
+  expect(await untilRefund(stack, late.id, ['failed'])).toMatchObject({ amount_over: 0 });
 }, 60_000);
 
 /** As an operator: calls under /api/v1/admin. */
 async function signIn() {
-  const { api_url, operator } = shop.world.details();
+  const { api_url, operator } = stack.world.details();
   const call = async (method: string, path: string, body?: object, token?: string) => {
     const answer = await fetch(`${api_url}/api/v1/${path}`, {
       method,

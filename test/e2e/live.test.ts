@@ -9,7 +9,7 @@ import { type Client, closeClients, cursorsOf, subscribe } from '../api/live-cli
 import { storePaymentIn } from '../factories.ts';
 import { until } from '../until.ts';
 import { readResidentBytes } from './api-process.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openStack, type Stack } from './stack.ts';
 
 /**
  * The live feed of real processes, in one run: a crash loses nothing for any of five hundred
@@ -29,15 +29,15 @@ const GROWTH_BYTES_MAX = 150 * 1024 * 1024;
 /** On a machine that has much else to do. */
 const WITHIN_MS = 90_000;
 
-let shop: Shop;
+let stack: Stack;
 let pool: Pool;
 /** What a test that failed would do for ever. */
 let isOver = false;
 const followers: Follower[] = [];
 beforeAll(async () => {
   // Events wait for the oldest open write of the server, which would be other tests' too.
-  shop = await openShop(2, { isAlone: true });
-  const databaseUrl = shop.world.details().database_url;
+  stack = await openStack(2, { isAlone: true });
+  const databaseUrl = stack.world.details().database_url;
   pool = await openPool({ databaseUrl, size: 4, statementTimeoutMs: 10_000 });
 }, 150_000);
 afterAll(async () => {
@@ -45,7 +45,7 @@ afterAll(async () => {
   for (const follower of followers) follower.stop();
   closeClients();
   await pool?.end();
-  await shop?.close();
+  await stack?.close();
 }, 60_000);
 
 async function enroll(): Promise<{ readonly id: string; readonly apiKey: string }> {
@@ -57,7 +57,7 @@ async function enroll(): Promise<{ readonly id: string; readonly apiKey: string 
 
 /** All that a merchant should be told, in order. */
 async function listCursors(merchantId: string): Promise<readonly string[]> {
-  const { rows } = await shop.db.query<{ cursor: string }>(
+  const { rows } = await stack.db.query<{ cursor: string }>(
     `SELECT tx::text || '-' || position AS cursor FROM outgoing_events
      WHERE merchant_id = $1 ORDER BY tx, position`,
     [merchantId],
@@ -92,7 +92,7 @@ function follow(url: string, token: string): Follower {
       next.on('message', (data) => {
         const { type, event } = JSON.parse(Buffer.isBuffer(data) ? data.toString() : '{}');
         const after = follower.cursors.at(-1) ?? '0-0';
-        if (type === 'welcome') next.send(JSON.stringify({ type: 'subscribe', after }));
+        if (type === 'authenticated') next.send(JSON.stringify({ type: 'subscribe', after }));
         if (type === 'subscribed') follower.begun += 1;
         if (type === 'event') follower.cursors.push(event.cursor);
       });
@@ -115,7 +115,7 @@ const PAYMENT = { provider: 'cpay', amount: 5_000, currency: 'KES' };
 /** Sends the same again until it is answered, as after any lost answer. */
 async function pay(): Promise<string> {
   for (const key = randomUUID(); !isOver; ) {
-    const answer = await shop.send('POST', 'payments', PAYMENT, key).catch(() => null);
+    const answer = await stack.send('POST', 'payments', PAYMENT, key).catch(() => null);
     if (answer !== null && answer.status < 300) return answer.body.id;
     await sleep(100);
   }
@@ -135,13 +135,13 @@ async function payAndKill(isUnderWay: (round: number) => boolean): Promise<strin
     payMany(20);
     await until(() => isUnderWay(round), WITHIN_MS);
     payMany(10);
-    await shop.world.kill('api', 'SIGKILL');
-    await shop.world.start('api');
+    await stack.world.kill('api', 'SIGKILL');
+    await stack.world.start('api');
   }
   const ids = await Promise.all(paying);
   expect(new Set(ids).size).toBe(60);
-  for (const id of ids) await shop.until(id, ['succeeded'], WITHIN_MS);
-  const { rows } = await shop.db.query<{ merchant_id: string }>(
+  for (const id of ids) await stack.until(id, ['succeeded'], WITHIN_MS);
+  const { rows } = await stack.db.query<{ merchant_id: string }>(
     'SELECT DISTINCT merchant_id FROM payments WHERE id = ANY($1)',
     [ids],
   );
@@ -151,7 +151,7 @@ async function payAndKill(isUnderWay: (round: number) => boolean): Promise<strin
 
 /** The second API process, as Prometheus and the system see it. */
 async function readSecond(): Promise<{ connections: number; unread: number; resident: number }> {
-  const { metrics_urls, pids } = shop.world.details();
+  const { metrics_urls, pids } = stack.world.details();
   const text = await (await fetch(metrics_urls.api_2 ?? '')).text();
   const read = (name: string) => Number(new RegExp(`^${name} (\\d+)`, 'm').exec(text)?.[1]);
   return {
@@ -163,7 +163,7 @@ async function readSecond(): Promise<{ connections: number; unread: number; resi
 
 /** Clients of one merchant that stop to read, and fifty megabytes for each of them. */
 async function flood(): Promise<{ readonly deaf: readonly Client[]; readonly honest: Client }> {
-  const url = shop.world.apiUrls[1] ?? '';
+  const url = stack.world.apiUrls[1] ?? '';
   const { id: merchantId, apiKey } = await enroll();
   const metadata = Object.fromEntries(
     Array.from({ length: 20 }, (_, index) => [`field${index}`, 'x'.repeat(500)]),
@@ -178,7 +178,7 @@ async function flood(): Promise<{ readonly deaf: readonly Client[]; readonly hon
   const changeAll = async (rounds: number) => {
     const before = cursorsOf(honest).length;
     for (let round = 0; round < rounds; round += 1) {
-      await shop.db.query(
+      await stack.db.query(
         "UPDATE payments SET wait_until = now() + $1 * interval '1 hour' WHERE merchant_id = $2",
         [before + round, merchantId],
       );
@@ -208,7 +208,7 @@ async function expectCutOff(deaf: readonly Client[]): Promise<void> {
 }
 
 test('events reach all, in order and once, whoever is killed or does not read', async () => {
-  const { api_url, api_key } = shop.world.details();
+  const { api_url, api_key } = stack.world.details();
   const other = await enroll();
   const clients = Array.from({ length: CLIENTS }, () => follow(api_url, api_key));
   const stranger = follow(api_url, other.apiKey);

@@ -3,11 +3,11 @@ import {
   CARD_PROVIDERS,
   type CardProvider,
   payByCard,
-  readCardBook,
+  readCardLedger,
   untilRefund,
 } from './cards.ts';
 import { untilPrompted, untilThere } from './handset.ts';
-import { type Answer, openShop, type Shop } from './shop.ts';
+import { type Answer, openStack, type Stack } from './stack.ts';
 
 /**
  * Two faults on one send: after a lost answer, a later refusal proves nothing about the first. What
@@ -16,12 +16,12 @@ import { type Answer, openShop, type Shop } from './shop.ts';
 const CHARGE = { stripe: 'create', cpay: 'charge' } as const;
 type Lost = { readonly refunded: Answer; readonly charge: Answer; readonly refund: Answer };
 
-let shop: Shop;
+let stack: Stack;
 let prompted: { readonly phone: string; readonly answer: Answer };
 const lost = new Map<CardProvider, Lost>();
 
 beforeAll(async () => {
-  shop = await openShop();
+  stack = await openStack();
   prompted = await losePush();
   const losses = await Promise.all(CARD_PROVIDERS.map(loseThenVanish));
   for (const [place, provider] of CARD_PROVIDERS.entries()) {
@@ -29,20 +29,20 @@ beforeAll(async () => {
     if (loss !== undefined) lost.set(provider, loss);
   }
 }, 180_000);
-afterAll(() => shop?.close(), 60_000);
+afterAll(() => stack?.close(), 60_000);
 
 /** The worker dies after the push, and the first token that the next one asks for is refused. */
 async function losePush() {
-  const phone = shop.phone('08');
-  await shop.simulate('POST', 'faults', { on: 'push', phone, fault: 'slow', delay_ms: 20_000 });
-  const paying = shop.pay(phone);
-  await untilPrompted(shop, phone);
-  await shop.simulate('POST', 'faults', { on: 'oauth', fault: '500', times: 1 });
-  await shop.world.kill('worker', 'SIGKILL');
-  await shop.simulate('DELETE', 'faults');
-  await shop.simulate('POST', 'faults', { on: 'oauth', fault: '500', times: 1 });
+  const phone = stack.phone('08');
+  await stack.simulate('POST', 'faults', { on: 'push', phone, fault: 'slow', delay_ms: 20_000 });
+  const paying = stack.pay(phone);
+  await untilPrompted(stack, phone);
+  await stack.simulate('POST', 'faults', { on: 'oauth', fault: '500', times: 1 });
+  await stack.world.kill('worker', 'SIGKILL');
+  await stack.simulate('DELETE', 'faults');
+  await stack.simulate('POST', 'faults', { on: 'oauth', fault: '500', times: 1 });
   const answer = await paying;
-  await shop.world.start('worker');
+  await stack.world.start('worker');
   return { phone, answer };
 }
 
@@ -51,32 +51,32 @@ async function losePush() {
  * take.
  */
 async function loseThenVanish(provider: CardProvider): Promise<Lost> {
-  await shop.control(provider, 'PATCH', 'settings', { webhook: 'never' });
-  const refunded = await payByCard(shop, provider);
+  await stack.control(provider, 'PATCH', 'settings', { webhook: 'never' });
+  const refunded = await payByCard(stack, provider);
   for (const on of [CHARGE[provider], 'refund']) {
-    await shop.control(provider, 'POST', 'faults', { on, kind: 'act_then_timeout' });
+    await stack.control(provider, 'POST', 'faults', { on, kind: 'act_then_timeout' });
   }
-  const charging = payByCard(shop, provider, {}, `lost-${provider}`);
-  const refunding = shop.send('POST', `payments/${refunded.body.id}/refunds`, { amount: 2_000 });
+  const charging = payByCard(stack, provider, {}, `lost-${provider}`);
+  const refunding = stack.send('POST', `payments/${refunded.body.id}/refunds`, { amount: 2_000 });
   await untilActed(provider, refunded.body.id);
   const until = Date.now() + 6_000;
   while (Date.now() < until) {
-    await shop.world.kill(`simulator_${provider}`, 'SIGKILL');
+    await stack.world.kill(`simulator_${provider}`, 'SIGKILL');
     await sleep(50);
   }
-  await shop.world.start(`simulator_${provider}`);
-  await shop.control(provider, 'PATCH', 'settings', { webhook: 'never' });
+  await stack.world.start(`simulator_${provider}`);
+  await stack.control(provider, 'PATCH', 'settings', { webhook: 'never' });
   return { refunded, charge: await charging, refund: await refunding };
 }
 
-/** Both were carried out, by the provider's book. */
+/** Both were carried out, by the provider's ledger. */
 async function untilActed(provider: CardProvider, refundedId: string): Promise<void> {
   await untilThere(async () => {
-    const { rows } = await shop.db.query('SELECT id FROM payments WHERE idempotency_key = $1', [
+    const { rows } = await stack.db.query('SELECT id FROM payments WHERE idempotency_key = $1', [
       `lost-${provider}`,
     ]);
-    const charge = await readCardBook(shop, provider, rows[0]?.id ?? '');
-    const refund = await readCardBook(shop, provider, refundedId);
+    const charge = await readCardLedger(stack, provider, rows[0]?.id ?? '');
+    const refund = await readCardLedger(stack, provider, refundedId);
     return charge.taken.length === 1 && refund.refunds.length === 1 ? true : null;
   }, `${provider} carries both out`);
 }
@@ -84,22 +84,22 @@ async function untilActed(provider: CardProvider, refundedId: string): Promise<v
 describe.each(CARD_PROVIDERS)('%s', (provider) => {
   it('takes a charge for lost, not for failed, and finds it by asking', async () => {
     const { id } = find(provider).charge.body;
-    const paid = await shop.until(id, ['succeeded', 'failed', 'needs_review'], 60_000);
+    const paid = await stack.until(id, ['succeeded', 'failed', 'needs_review'], 60_000);
     expect(paid.status).toBe('succeeded');
-    const { taken } = await readCardBook(shop, provider, id);
+    const { taken } = await readCardLedger(stack, provider, id);
     expect(taken.map(({ amountMinor }) => amountMinor)).toEqual([5_000]);
-    const actions = (await shop.timeline(id)).map(({ action }) => action);
+    const actions = (await stack.timeline(id)).map(({ action }) => action);
     expect(actions).not.toContain('payment.resend_planned');
   }, 90_000);
 
   it('takes a refund for lost, not for failed, and keeps its money until it is found', async () => {
     const { refunded, refund } = find(provider);
     expect(refunded.body.status).toBe('succeeded');
-    const done = await untilRefund(shop, refund.body.id, ['succeeded', 'failed', 'needs_review']);
+    const done = await untilRefund(stack, refund.body.id, ['succeeded', 'failed', 'needs_review']);
     expect(done.status).toBe('succeeded');
-    const { refunds } = await readCardBook(shop, provider, refunded.body.id);
+    const { refunds } = await readCardLedger(stack, provider, refunded.body.id);
     expect(refunds.map(({ amountMinor }) => amountMinor)).toEqual([2_000]);
-    expect(await shop.get(refunded.body.id)).toMatchObject({ amount_refunded: 2_000 });
+    expect(await stack.get(refunded.body.id)).toMatchObject({ amount_refunded: 2_000 });
   }, 90_000);
 });
 
@@ -112,6 +112,6 @@ function find(provider: CardProvider): Lost {
 it('M-Pesa prompts once when the worker dies after it and the next has no token', async () => {
   const { phone, answer } = prompted;
   const ends = ['needs_review', 'failed', 'succeeded'];
-  expect((await shop.until(answer.body.id, ends, 90_000)).status).toBe('needs_review');
-  expect((await shop.book(phone)).prompts).toHaveLength(1);
+  expect((await stack.until(answer.body.id, ends, 90_000)).status).toBe('needs_review');
+  expect((await stack.ledger(phone)).prompts).toHaveLength(1);
 }, 150_000);

@@ -1,6 +1,6 @@
 import { Webhook } from 'standardwebhooks';
-import type { Hook, Received } from '../hook.ts';
-import type { Shop } from './shop.ts';
+import type { Received, Receiver } from '../receiver.ts';
+import type { Stack } from './stack.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -13,7 +13,7 @@ export type Merchant = {
   ): Promise<{ readonly status: number; readonly body: Row }>;
   /** An endpoint for these types, or all; and its secret. */
   createEndpoint(
-    hook: Hook,
+    receiver: Receiver,
     eventTypes?: readonly string[],
   ): Promise<{ readonly id: string; readonly secret: string }>;
   /** Makes a payment that succeeds by itself. @returns its id. */
@@ -42,10 +42,10 @@ export function verify(secret: string, { body, headers }: Received): unknown {
 
 const PAYMENT = { provider: 'cpay', amount: 5_000, currency: 'KES' };
 
-/** The merchant whose key the shop has. */
-export function openMerchant(shop: Shop): Merchant {
+/** The merchant whose key the stack has. */
+export function openMerchant(stack: Stack): Merchant {
   const call: Merchant['call'] = async (method, path, body) => {
-    const answer = await shop.send(method, path, body);
+    const answer = await stack.send(method, path, body);
     return { status: answer.status, body: answer.body };
   };
   const list: Merchant['list'] = async (path) => {
@@ -60,7 +60,7 @@ export function openMerchant(shop: Shop): Merchant {
       if (typeof id !== 'string' || typeof secret !== 'string') throw new Error('no endpoint');
       return { id, secret };
     },
-    pay: async () => (await shop.send('POST', 'payments', PAYMENT)).body.id,
+    pay: async () => (await stack.send('POST', 'payments', PAYMENT)).body.id,
     async untilDelivery(endpointId, isIt) {
       const [found] = await until(
         () => list(`deliveries?endpoint_id=${endpointId}`),

@@ -1,10 +1,10 @@
-import type { Answer, Shop } from './shop.ts';
+import type { Answer, Stack } from './stack.ts';
 
 export type AsOperator = (method: string, path: string, body?: object) => Promise<Answer>;
 
 /** Signs in as the sandbox's operator. */
-export async function openOperatorIn(shop: Shop): Promise<AsOperator> {
-  const { api_url, operator } = shop.world.details();
+export async function openOperatorIn(stack: Stack): Promise<AsOperator> {
+  const { api_url, operator } = stack.world.details();
   const ask = async (method: string, path: string, body?: object, token?: string) => {
     const answer = await fetch(`${api_url}/api/v1/${path}`, {
       method,

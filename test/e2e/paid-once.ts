@@ -1,21 +1,21 @@
-import type { PaymentBody, Shop } from './shop.ts';
+import type { PaymentBody, Stack } from './stack.ts';
 
 /**
  * Waits until an M-Pesa payment is settled: then there is one prompt, one charge, its receipt on
  * the payment, and a trail without gaps.
  */
 export async function expectPaidOnce(
-  shop: Shop,
+  stack: Stack,
   { id }: Pick<PaymentBody, 'id'>,
   phone: string,
 ): Promise<void> {
-  const paid = await shop.until(id, ['succeeded'], 100_000);
-  const { prompts, charges } = await shop.book(phone);
+  const paid = await stack.until(id, ['succeeded'], 100_000);
+  const { prompts, charges } = await stack.ledger(phone);
   expect([prompts.length, charges.length]).toEqual([1, 1]);
   expect(paid.provider_receipt).toBe(charges[0]?.receipt);
-  const timeline = await shop.timeline(id);
+  const timeline = await stack.timeline(id);
   expect(timeline.map(({ sequence }) => sequence)).toEqual(timeline.map((_, index) => index + 1));
-  for (const action of ['payment.created', 'payment.dispatched', 'payment.settled']) {
+  for (const action of ['payment.created', 'payment.dispatched', 'payment.succeeded']) {
     expect(timeline.filter((entry) => entry.action === action)).toHaveLength(1);
   }
 }

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { OPERATIONS } from '../../api/operations.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openStack, type Stack } from './stack.ts';
 
 /** The served Postman collection, run as a person's "Run collection" would. */
 const NEWMAN = createRequire(import.meta.url).resolve('newman/bin/newman.js');
@@ -18,16 +18,16 @@ type Execution = {
 };
 type Report = { readonly run: { readonly executions: readonly Execution[] } };
 
-let shop: Shop;
+let stack: Stack;
 beforeAll(async () => {
-  shop = await openShop();
+  stack = await openStack();
 }, 150_000);
-afterAll(() => shop?.close(), 60_000);
+afterAll(() => stack?.close(), 60_000);
 
 async function runCollection(webhookUrl: string): Promise<Report> {
-  const { api_url, api_key, operator } = shop.world.details();
-  const collection = join(shop.folder, 'collection.json');
-  const report = join(shop.folder, 'report.json');
+  const { api_url, api_key, operator } = stack.world.details();
+  const collection = join(stack.folder, 'collection.json');
+  const report = join(stack.folder, 'report.json');
   writeFileSync(collection, await (await fetch(`${api_url}/postman.json`)).text());
   const filled = { base_url: api_url, api_key, url: webhookUrl, password: operator.password };
   const variables = Object.entries(filled).flatMap(([name, value]) => [
@@ -44,12 +44,12 @@ async function runCollection(webhookUrl: string): Promise<Report> {
 }
 
 test('each request is answered as described, and the main ones succeed', async () => {
-  const hook = createServer((_request, response) => response.writeHead(204).end());
-  hook.listen(0, '127.0.0.1');
-  await once(hook, 'listening');
-  const { port } = hook.address() as AddressInfo;
+  const receiver = createServer((_request, response) => response.writeHead(204).end());
+  receiver.listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  const { port } = receiver.address() as AddressInfo;
   const { run } = await runCollection(`http://127.0.0.1:${port}/malipo`);
-  hook.close();
+  receiver.close();
   const wrong = run.executions.flatMap(({ item, assertions, response }) => {
     const failed = assertions?.some(({ error }) => error !== undefined) ?? true;
     return failed ? [`${item.name}: ${response?.code ?? 'no answer'}`] : [];

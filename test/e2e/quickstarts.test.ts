@@ -5,21 +5,21 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Malipo, verifyWebhook } from '../../client/index.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openStack, type Stack } from './stack.ts';
 
 /** The quickstarts, run as a reader runs them, and the client, against the whole world. */
-let shop: Shop;
+let stack: Stack;
 beforeAll(async () => {
-  shop = await openShop();
+  stack = await openStack();
 }, 150_000);
 afterAll(async () => {
   for (const server of servers) server.close();
-  await shop?.close();
+  await stack?.close();
 }, 60_000);
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const apiUrl = () => shop.world.apiUrls[0] ?? '';
-const apiKey = () => shop.world.details().api_key;
+const apiUrl = () => stack.world.apiUrls[0] ?? '';
+const apiKey = () => stack.world.details().api_key;
 
 async function run(file: string, program: string, changes: Record<string, string> = {}) {
   const child = spawn(program, [join('docs', 'quickstarts', file)], {
@@ -29,7 +29,7 @@ async function run(file: string, program: string, changes: Record<string, string
       PATH: process.env.PATH ?? '',
       MALIPO_URL: apiUrl(),
       MALIPO_KEY: apiKey(),
-      MALIPO_PHONE: shop.phone(),
+      MALIPO_PHONE: stack.phone(),
       ...changes,
     },
   });
@@ -44,9 +44,9 @@ async function run(file: string, program: string, changes: Record<string, string
 async function listPaymentsOf(phone: string): Promise<readonly string[]> {
   const { prompts } = Object.assign(
     { prompts: [] as { readonly account_reference: string }[] },
-    await shop.simulate('GET', `book?phone=${phone}`),
+    await stack.simulate('GET', `ledger?phone=${phone}`),
   );
-  const { rows } = await shop.db.query<{ id: string }>(
+  const { rows } = await stack.db.query<{ id: string }>(
     `SELECT p.id FROM payments p JOIN payments of_it USING (phone_hash)
      WHERE of_it.reference = $1 ORDER BY p.id`,
     [prompts[0]?.account_reference],
@@ -56,7 +56,7 @@ async function listPaymentsOf(phone: string): Promise<readonly string[]> {
 
 type RefundRow = { readonly id: string; readonly amount: number; readonly receipt: string };
 async function listRefunds(paymentId: string): Promise<readonly RefundRow[]> {
-  const { rows } = await shop.db.query<RefundRow>(
+  const { rows } = await stack.db.query<RefundRow>(
     `SELECT id, amount::int, provider_receipt AS receipt FROM refunds
      WHERE payment_id = $1 AND status = 'succeeded'`,
     [paymentId],
@@ -66,11 +66,11 @@ async function listRefunds(paymentId: string): Promise<readonly RefundRow[]> {
 
 /** Runs it, and finds the one payment that it made. */
 async function runOnce(...[file, program, changes]: Parameters<typeof run>) {
-  const phone = shop.phone();
+  const phone = stack.phone();
   const ended = await run(file, program, { ...changes, MALIPO_PHONE: phone });
   const made = await listPaymentsOf(phone);
   expect([ended.code, ended.complaint.includes('quickstart:'), made.length]).toEqual([0, false, 1]);
-  const payment = await shop.get(made[0] ?? '');
+  const payment = await stack.get(made[0] ?? '');
   const refunds = await listRefunds(payment.id);
   expect(refunds.map(({ amount }) => amount)).toEqual([4_000]);
   expect(payment).toMatchObject({
@@ -152,7 +152,7 @@ describe.each([
   test.concurrent.each([
     [
       'the payer cancels',
-      () => ({ MALIPO_PHONE: shop.phone('01') }),
+      () => ({ MALIPO_PHONE: stack.phone('01') }),
       /payment is canceled: .*cancel/,
     ],
     [
@@ -179,7 +179,7 @@ const masked = (line: string) =>
 
 /** In a shell that knows nothing of the sandbox but its folder. */
 async function runAsWritten(script: string): Promise<string> {
-  const here = script.replace(/^\. \.malipo\/env\b/m, `. '${shop.world.details().env_file}'`);
+  const here = script.replace(/^\. \.malipo\/env\b/m, `. '${stack.world.details().env_file}'`);
   expect(here).not.toBe(script);
   const env = { PATH: process.env.PATH ?? '' };
   const child = spawn('bash', ['-u', '-c', here], { env, stdio: ['ignore', 'pipe', 'inherit'] });

@@ -1,18 +1,18 @@
 import { openRaw, parseAnswer, readAll } from '../api/raw.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openStack, type Stack } from './stack.ts';
 
 const ONE_SEND = { timeout_ms: 2_500, deadline_ms: 60_000, max_sends: 1, resend_after_ms: [500] };
 
-let shop: Shop;
+let stack: Stack;
 let url: string;
 let authorization: string;
 beforeAll(async () => {
-  shop = await openShop(1, { policies: { mpesa: { charge: ONE_SEND } } });
-  const { api_url, api_key } = shop.world.details();
+  stack = await openStack(1, { policies: { mpesa: { charge: ONE_SEND } } });
+  const { api_url, api_key } = stack.world.details();
   url = `${api_url}/api/v1`;
   authorization = `Bearer ${api_key}`;
 }, 150_000);
-afterAll(() => shop?.close(), 60_000);
+afterAll(() => stack?.close(), 60_000);
 
 const GOOD = {
   provider: 'mpesa',
@@ -40,11 +40,11 @@ async function post(body: unknown, headers: Record<string, string> = {}) {
 }
 
 const countRows = async (these: string) =>
-  (await shop.db.query(`SELECT id FROM ${these}`)).rows.length;
+  (await stack.db.query(`SELECT id FROM ${these}`)).rows.length;
 
 const countPrompts = async () => {
-  const book = Object.assign({ prompts: [] }, await shop.simulate('GET', 'book'));
-  return book.prompts.length;
+  const ledger = Object.assign({ prompts: [] }, await stack.simulate('GET', 'ledger'));
+  return ledger.prompts.length;
 };
 
 describe('a request that is not in order', () => {
@@ -69,13 +69,16 @@ describe('a request that is not in order', () => {
     ['a wrong API key', GOOD, { authorization: 'Bearer sk_test_0000000000' }, 401, /API key/],
   ];
 
-  it.each(CASES)('%s is refused and leaves nothing', async (_what, body, headers, status, mend) => {
-    const answer = await post(body, headers);
-    expect(answer.status).toBe(status);
-    expect(answer.type).toMatch(/^application\/problem\+json/);
-    expect(answer.body).toMatchObject({ status, detail: expect.stringMatching(mend) });
-    expect([await countRows('payments'), await countPrompts()]).toEqual([0, 0]);
-  });
+  it.each(CASES)(
+    '%s is refused and leaves nothing',
+    async (_what, body, headers, status, remedy) => {
+      const answer = await post(body, headers);
+      expect(answer.status).toBe(status);
+      expect(answer.type).toMatch(/^application\/problem\+json/);
+      expect(answer.body).toMatchObject({ status, detail: expect.stringMatching(remedy) });
+      expect([await countRows('payments'), await countPrompts()]).toEqual([0, 0]);
+    },
+  );
 
   it('a number of the newer series is taken', async () => {
     const key = { 'idempotency-key': 'newer' };
@@ -110,7 +113,7 @@ describe('a callback', () => {
     return parseAnswer(refused);
   };
   const listStored = async (paymentId: string) =>
-    (await shop.db.query('SELECT * FROM webhook_events WHERE payment_id = $1', [paymentId])).rows;
+    (await stack.db.query('SELECT * FROM webhook_events WHERE payment_id = $1', [paymentId])).rows;
 
   it('with a forged token is 404 and leaves nothing', async () => {
     // Nothing real is malformed as this is; what was asked for before may well be told meanwhile.
@@ -121,27 +124,27 @@ describe('a callback', () => {
   });
 
   it('that is malformed is answered 200 and kept; one of 10 MB is not taken', async () => {
-    const phone = shop.phone('09');
-    const { body } = await shop.pay(phone);
-    const token = (await shop.book(phone)).prompts[0]?.callback_url.split('/').at(-1) ?? '';
+    const phone = stack.phone('09');
+    const { body } = await stack.pay(phone);
+    const token = (await stack.ledger(phone)).prompts[0]?.callback_url.split('/').at(-1) ?? '';
     expect(await call(token, 'not json')).toBe(200);
     const kept = await listStored(body.id);
     expect(kept).toMatchObject([{ status: 'parked' }]);
     const refused = { status: 413, body: { status: 413, code: 'body_too_large' } };
     expect(await callAtLength(token, 10_000_000)).toMatchObject(refused);
     expect(await listStored(body.id)).toEqual(kept);
-    expect((await shop.get(body.id)).status).toBe('processing');
+    expect((await stack.get(body.id)).status).toBe('processing');
   });
 });
 
 it('of a payer who is busy ends the payment once the policy allows no more sends', async () => {
-  const phone = shop.phone('06');
-  const { body } = await shop.pay(phone);
-  const failed = await shop.until(body.id, ['failed', 'needs_review', 'succeeded']);
+  const phone = stack.phone('06');
+  const { body } = await stack.pay(phone);
+  const failed = await stack.until(body.id, ['failed', 'needs_review', 'succeeded']);
   expect([failed.status, failed.failure]).toMatchObject([
     'failed',
     { code: 'payer_busy', retry: 'later', retry_at: expect.any(String) },
   ]);
-  const { prompts, charges } = await shop.book(phone);
+  const { prompts, charges } = await stack.ledger(phone);
   expect([prompts, charges]).toEqual([[], []]);
 });

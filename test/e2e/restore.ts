@@ -1,11 +1,11 @@
 import type { CardProvider } from './cards.ts';
-import type { PaymentBody, Shop } from './shop.ts';
+import type { PaymentBody, Stack } from './stack.ts';
 
 type Step = readonly [text: string, values: readonly unknown[]];
 
 /** Runs this as the owner, past triggers and keys, as a backup that is put back. */
-async function asRestore(shop: Shop, steps: readonly Step[]): Promise<void> {
-  const db = await shop.db.connect();
+async function asRestore(stack: Stack, steps: readonly Step[]): Promise<void> {
+  const db = await stack.db.connect();
   try {
     await db.query('BEGIN');
     await db.query("SET LOCAL session_replication_role = 'replica'");
@@ -17,17 +17,17 @@ async function asRestore(shop: Shop, steps: readonly Step[]): Promise<void> {
 }
 
 /** The database as it was before the payment came. */
-export async function forgetPayment(shop: Shop, { id }: Pick<PaymentBody, 'id'>): Promise<void> {
+export async function forgetPayment(stack: Stack, { id }: Pick<PaymentBody, 'id'>): Promise<void> {
   const of = (table: string): Step => [`DELETE FROM ${table} WHERE payment_id = $1`, [id]];
-  await asRestore(shop, [
+  await asRestore(stack, [
     ...['outgoing_events', 'webhook_events', 'audit_entries', 'attempts', 'refunds'].map(of),
     ['DELETE FROM payments WHERE id = $1', [id]],
   ]);
 }
 
 /** The database as it was when the payment was stored, and nothing of it was sent yet. */
-export async function forgetSend(shop: Shop, { id }: Pick<PaymentBody, 'id'>): Promise<void> {
-  await asRestore(shop, [
+export async function forgetSend(stack: Stack, { id }: Pick<PaymentBody, 'id'>): Promise<void> {
+  await asRestore(stack, [
     [
       `UPDATE payments SET status = 'created', amount_captured = 0, provider_payment_id = NULL,
          provider_receipt = NULL, provider_code = NULL, waiting_for = NULL, wait_until = NULL,
@@ -46,12 +46,12 @@ export async function forgetSend(shop: Shop, { id }: Pick<PaymentBody, 'id'>): P
 
 /** How many charges of this workflow the simulator's own ledger holds. */
 export async function countCharges(
-  shop: Shop,
+  stack: Stack,
   provider: CardProvider,
   { workflow }: PaymentBody,
 ): Promise<number> {
-  const book: unknown = await shop.control(provider, 'GET', 'book');
-  const { intents = [], charges = [] }: Ledger = Object.assign({}, book);
+  const ledger: unknown = await stack.control(provider, 'GET', 'ledger');
+  const { intents = [], charges = [] }: Ledger = Object.assign({}, ledger);
   const [list, name] = provider === 'stripe' ? [intents, 'malipo_workflow'] : [charges, 'workflow'];
   return list.filter(({ metadata }) => metadata[name] === workflow.id).length;
 }

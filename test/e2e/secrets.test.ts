@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PROVIDER_NAMES, PROVIDERS } from '../../providers/index.ts';
 import { loadSimulator } from '../../sandbox/simulators.ts';
 import { payByCard, untilRefund } from './cards.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openStack, type Stack } from './stack.ts';
 import {
   dumpDatabase,
   findTraces,
@@ -18,7 +18,7 @@ import {
 } from './traces.ts';
 
 /** After a full run nothing secret or personal stands anywhere in clear, however it is spelled. */
-let shop: Shop;
+let stack: Stack;
 /** Secrets of this run. */
 const made: Record<string, string> = {};
 /** Who pays, has no funds, is asked while the worker is killed, and pays without a callback. */
@@ -28,34 +28,34 @@ const CARD = '4242424242424242';
 const OWN_SECRET = 'sk_test_ofThisMerchantAlone';
 const OWN_WEBHOOK_SECRET = 'whsec_ofThisMerchantAlone';
 
-const refund = (id: string, body: object) => shop.send('POST', `payments/${id}/refunds`, body);
+const refund = (id: string, body: object) => stack.send('POST', `payments/${id}/refunds`, body);
 
 /** A payment, a refund that is carried out and one that Daraja refuses; a decline; a look-up. */
 async function payByPhone(): Promise<void> {
   const [payer, poor, , unheard] = PHONES;
-  const poorly = shop.pay(poor, { key: 'order-2' });
-  const quietly = shop.pay(unheard, { key: 'order-4' });
-  const { body } = await shop.pay(payer, { key: 'order-1' });
-  await shop.until(body.id, ['succeeded']);
+  const poorly = stack.pay(poor, { key: 'order-2' });
+  const quietly = stack.pay(unheard, { key: 'order-4' });
+  const { body } = await stack.pay(payer, { key: 'order-1' });
+  await stack.until(body.id, ['succeeded']);
   const given = await refund(body.id, { amount: 4_000 });
-  await untilRefund(shop, given.body.id, ['succeeded']);
-  await shop.simulate('PATCH', 'settings', { reversal_code: '1' });
+  await untilRefund(stack, given.body.id, ['succeeded']);
+  await stack.simulate('PATCH', 'settings', { reversal_code: '1' });
   const refused = await refund(body.id, { amount: 2_000 });
-  await untilRefund(shop, refused.body.id, ['failed']);
-  await shop.until((await poorly).body.id, ['failed']);
-  await shop.until((await quietly).body.id, ['succeeded']);
+  await untilRefund(stack, refused.body.id, ['failed']);
+  await stack.until((await poorly).body.id, ['failed']);
+  await stack.until((await quietly).body.id, ['succeeded']);
 }
 
 /** At the account of the deployment: paid, authenticated, captured in part, declined. */
 async function payWithCards(): Promise<void> {
   const back = { return_url: 'https://shop.example.test/back' };
   const payment_method = 'pm_card_threeDSecure2Required';
-  const asked = await payByCard(shop, 'stripe', { payment_method, ...back });
-  await shop.control('stripe', 'POST', `3ds/${asked.body.provider_payment_id}`, { passed: true });
-  await shop.until(asked.body.id, ['succeeded']);
-  const held = await payByCard(shop, 'stripe', { capture_method: 'manual' });
-  const captured = await shop.send('POST', `payments/${held.body.id}/capture`, { amount: 3_000 });
-  const declined = await payByCard(shop, 'stripe', { payment_method: 'pm_card_chargeDeclined' });
+  const asked = await payByCard(stack, 'stripe', { payment_method, ...back });
+  await stack.control('stripe', 'POST', `3ds/${asked.body.provider_payment_id}`, { passed: true });
+  await stack.until(asked.body.id, ['succeeded']);
+  const held = await payByCard(stack, 'stripe', { capture_method: 'manual' });
+  const captured = await stack.send('POST', `payments/${held.body.id}/capture`, { amount: 3_000 });
+  const declined = await payByCard(stack, 'stripe', { payment_method: 'pm_card_chargeDeclined' });
   expect([captured.body.status, declined.body.status]).toEqual(['succeeded', 'failed']);
   for (const provider of PROVIDER_NAMES) {
     const { needs, amounts } = PROVIDERS[provider].capabilities;
@@ -63,59 +63,61 @@ async function payWithCards(): Promise<void> {
     const [currency] = Object.keys(amounts);
     const customer = { email: EMAIL, name: 'Amina W' };
     const order = { provider, amount: 5_000, currency, customer };
-    const paid = await shop.send('POST', 'payments', order);
+    const paid = await stack.send('POST', 'payments', order);
     await refund(paid.body.id, {});
   }
 }
 
 /** With a merchant's own account, which Stripe's simulator does not know; with a card number. */
 async function payOnOwnAccount(): Promise<void> {
-  await shop.send('PUT', 'provider-configs/stripe', {
+  await stack.send('PUT', 'provider-configs/stripe', {
     environment: 'simulator',
     credentials: {
-      base_url: shop.world.details().simulators.stripe?.url,
+      base_url: stack.world.details().simulators.stripe?.url,
       secret_key: OWN_SECRET,
       webhook_secrets: OWN_WEBHOOK_SECRET,
     },
   });
-  await payByCard(shop, 'stripe');
-  await shop.send('PATCH', 'provider-configs/stripe', { active: false });
-  await payByCard(shop, 'stripe', { payment_method: CARD });
+  await payByCard(stack, 'stripe');
+  await stack.send('PATCH', 'provider-configs/stripe', { active: false });
+  await payByCard(stack, 'stripe', { payment_method: CARD });
 }
 
 /** The worker is killed when Daraja has the charge, so that its answer is lost. */
 async function loseWorker(): Promise<void> {
   const phone = PHONES[2];
-  await shop.simulate('POST', 'faults', { on: 'push', phone, fault: 'slow', delay_ms: 20_000 });
-  const paying = shop.pay(phone, { key: 'order-3' });
-  while ((await shop.book(phone)).prompts.length === 0) await sleep(50);
-  await shop.world.kill('worker', 'SIGKILL');
-  await shop.simulate('DELETE', 'faults');
-  await shop.until((await paying).body.id, ['succeeded'], 60_000);
+  await stack.simulate('POST', 'faults', { on: 'push', phone, fault: 'slow', delay_ms: 20_000 });
+  const paying = stack.pay(phone, { key: 'order-3' });
+  while ((await stack.ledger(phone)).prompts.length === 0) await sleep(50);
+  await stack.world.kill('worker', 'SIGKILL');
+  await stack.simulate('DELETE', 'faults');
+  await stack.until((await paying).body.id, ['succeeded'], 60_000);
 }
 
 beforeAll(async () => {
-  shop = await openShop(1, { isAlone: true });
-  const { email, password } = shop.world.details().operator;
-  const session = await shop.send('POST', 'sessions', { email, password });
-  const hook = await shop.send('POST', 'webhook-endpoints', { url: 'http://127.0.0.1:1024/hook' });
+  stack = await openStack(1, { isAlone: true });
+  const { email, password } = stack.world.details().operator;
+  const session = await stack.send('POST', 'sessions', { email, password });
+  const receiver = await stack.send('POST', 'webhook-endpoints', {
+    url: 'http://127.0.0.1:1024/hook',
+  });
   Object.assign(made, {
-    'an endpoint’s secret': String(hook.body.secret),
+    'an endpoint’s secret': String(receiver.body.secret),
     'an access token': String(session.body.access_token),
     'a refresh token': String(session.body.refresh_token),
     'an operator’s password': password,
-    'our API key': shop.world.details().api_key,
+    'our API key': stack.world.details().api_key,
   });
   await Promise.all([payByPhone(), payWithCards().then(payOnOwnAccount)]);
   await loseWorker();
-  Object.assign(made, readDaraja(shop), readKeys());
+  Object.assign(made, readDaraja(stack), readKeys());
 }, 180_000);
-afterAll(() => shop?.close(), 60_000);
+afterAll(() => stack?.close(), 60_000);
 
 /** What the sandbox seals, hashes and signs with. */
 function readKeys(): Secrets {
   const kept: Record<string, string> = JSON.parse(
-    readFileSync(join(shop.folder, 'secrets.json'), 'utf8'),
+    readFileSync(join(stack.folder, 'secrets.json'), 'utf8'),
   );
   const keyOf = (name: string) => kept[name]?.split(':').at(-1) ?? '';
   return {
@@ -187,19 +189,19 @@ it.each([
 });
 
 it('nothing stands in the logs', () => {
-  const logs = readLogs(shop);
+  const logs = readLogs(stack);
   expect([...logs.keys()]).toEqual(expect.arrayContaining(['api.log', 'worker.log']));
   for (const [name, text] of logs) expectNone(name, text);
 });
 
 it('nothing stands in any row of the database', async () => {
-  const tables = await dumpDatabase(shop);
+  const tables = await dumpDatabase(stack);
   expect(tables.get('public.payments')).toContain('order-3');
   for (const [name, text] of tables) expectNone(name, text);
 });
 
 it('nothing stands in any history', async () => {
-  const histories = await readHistories(shop);
+  const histories = await readHistories(stack);
   for (const [id, text] of histories) {
     expect(text).toMatch(/"(paymentId|deliveryId|unstarted_after_ms)"|"fairnessCheck"/);
     expectNone(id, text);
@@ -213,6 +215,6 @@ it('nothing stands in any history', async () => {
 });
 
 it('nothing stands in the command line of any process', () => {
-  const pids = Object.values(shop.world.details().pids).join(',');
+  const pids = Object.values(stack.world.details().pids).join(',');
   expectNone('ps', execFileSync('ps', ['-ww', '-o', 'args=', '-p', pids]).toString());
 });

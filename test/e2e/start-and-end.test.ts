@@ -1,7 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { pickPort } from '../../sandbox/ports.ts';
 import { makeStkCallback } from '../api/callbacks.ts';
-import { type Door, openDoor } from '../api/door.ts';
+import { openProxy, type TestProxy } from '../api/proxy.ts';
 import { openRaw } from '../api/raw.ts';
 import { temporalAddress } from '../temporal.ts';
 import { until } from '../until.ts';
@@ -12,7 +12,7 @@ const NOWHERE = '127.0.0.1:1';
 const address = temporalAddress();
 
 let api: ApiProcess;
-let door: Door | null = null;
+let door: TestProxy | null = null;
 let doorPort: number;
 async function startBehindDoor(env: Readonly<Record<string, string>> = {}): Promise<void> {
   doorPort = (await pickPort(0)).port;
@@ -47,7 +47,7 @@ test('without PostgreSQL it listens, says so, and is ready once it comes', async
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '2']);
   expect(refused.headers.get('content-type')).toContain('application/problem+json');
   expect(await refused.json()).toMatchObject({ code: 'temporarily_unavailable', retryable: true });
-  door = await openDoor(api.database.appUrl, doorPort);
+  door = await openProxy(api.database.appUrl, doorPort);
   await until(async () => (await ask('/readyz')).status === 200);
   expect((await ask('/api/v1/payments')).status).toBe(200);
   expect(api.readLog()).toContain('the API waits for the database');

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SWEEP_SCHEDULE_ID } from '../../workflows/messages.ts';
-import { payByCard, readCardBook } from './cards.ts';
+import { payByCard, readCardLedger } from './cards.ts';
 import { openOperatorIn } from './operators.ts';
-import { openShop, type PaymentBody, type Shop } from './shop.ts';
+import { openStack, type PaymentBody, type Stack } from './stack.ts';
 
 /** What the sweeper finds when a workflow has ended before its payment did. */
-let shop: Shop;
+let stack: Stack;
 beforeAll(async () => {
-  shop = await openShop(1, { isAlone: true });
+  stack = await openStack(1, { isAlone: true });
 }, 150_000);
-afterAll(() => shop?.close(), 60_000);
+afterAll(() => stack?.close(), 60_000);
 
 async function until<T>(ask: () => Promise<T | null>, what: string, withinMs = 90_000): Promise<T> {
   const deadline = Date.now() + withinMs;
@@ -23,56 +23,56 @@ async function until<T>(ask: () => Promise<T | null>, what: string, withinMs = 9
 }
 
 const terminate = ({ workflow }: PaymentBody) =>
-  shop.temporal.workflow.getHandle(workflow.id).terminate('by hand');
+  stack.temporal.workflow.getHandle(workflow.id).terminate('by hand');
 const age = ({ id }: PaymentBody) =>
-  shop.db.query(
+  stack.db.query(
     `UPDATE payments SET updated_at = now() - interval '2 hours', wait_until = NULL WHERE id = $1`,
     [id],
   );
 const actionsOf = async ({ id }: PaymentBody) =>
-  (await shop.timeline(id)).map(({ action }) => action);
+  (await stack.timeline(id)).map(({ action }) => action);
 
 /** A payer who canceled and paid all the same: only a person can say what that is. */
 async function makeLateSuccess(): Promise<PaymentBody> {
-  const phone = shop.phone('01');
-  const { body } = await shop.pay(phone);
-  await shop.until(body.id, ['canceled']);
-  await shop.temporal.workflow.getHandle(body.workflow.id).result();
-  const [prompt] = (await shop.book(phone)).prompts;
-  await shop.simulate('POST', `prompts/${prompt?.checkout_request_id}/late-success`);
-  return await shop.until(body.id, ['needs_review']);
+  const phone = stack.phone('01');
+  const { body } = await stack.pay(phone);
+  await stack.until(body.id, ['canceled']);
+  await stack.temporal.workflow.getHandle(body.workflow.id).result();
+  const [prompt] = (await stack.ledger(phone)).prompts;
+  await stack.simulate('POST', `prompts/${prompt?.checkout_request_id}/late-success`);
+  return await stack.until(body.id, ['needs_review']);
 }
 
 it.concurrent('is asked about after its workflow was terminated, and charged once', async () => {
-  const phone = shop.phone('08');
-  const { body } = await shop.pay(phone);
+  const phone = stack.phone('08');
+  const { body } = await stack.pay(phone);
   await terminate(body);
-  await shop.until(body.id, ['succeeded'], 90_000);
-  const { prompts, charges } = await shop.book(phone);
+  await stack.until(body.id, ['succeeded'], 90_000);
+  const { prompts, charges } = await stack.ledger(phone);
   expect([prompts.length, charges.length]).toEqual([1, 1]);
-  expect(await actionsOf(body)).toContain('payment.recovered');
+  expect(await actionsOf(body)).toContain('payment.reopened');
 }, 120_000);
 
 it.concurrent('a hold whose workflow was terminated can still be captured, once', async () => {
   // Its event would make the row young again.
-  await shop.control('stripe', 'PATCH', 'settings', { webhook: 'never' });
-  const { body } = await payByCard(shop, 'stripe', { capture_method: 'manual' });
-  await shop.until(body.id, ['authorized']);
+  await stack.control('stripe', 'PATCH', 'settings', { webhook: 'never' });
+  const { body } = await payByCard(stack, 'stripe', { capture_method: 'manual' });
+  await stack.until(body.id, ['authorized']);
   await terminate(body);
   await age(body);
   await until(
-    async () => ((await actionsOf(body)).includes('payment.recovered') ? true : null),
+    async () => ((await actionsOf(body)).includes('payment.reopened') ? true : null),
     'the hold is taken up',
   );
-  const captured = await shop.send('POST', `payments/${body.id}/capture`, { amount: 3_000 });
+  const captured = await stack.send('POST', `payments/${body.id}/capture`, { amount: 3_000 });
   expect([captured.status, captured.body.status]).toEqual([200, 'succeeded']);
-  const { taken } = await readCardBook(shop, 'stripe', body.id);
+  const { taken } = await readCardLedger(stack, 'stripe', body.id);
   expect(taken.map(({ amountMinor }) => amountMinor)).toEqual([3_000]);
 }, 120_000);
 
 async function listRuns(query: string): Promise<readonly string[]> {
   const runs: string[] = [];
-  for await (const { runId } of shop.temporal.workflow.list({ query })) runs.push(runId);
+  for await (const { runId } of stack.temporal.workflow.list({ query })) runs.push(runId);
   return runs;
 }
 /** @param view one of docs/deployment.md. */
@@ -84,11 +84,11 @@ const untilListed = ({ workflow }: PaymentBody, view: string) =>
 
 /** Starts a new run of the workflow from the end of its first task, as an operator does. */
 async function reset({ workflow: { id: workflowId } }: PaymentBody, runId: string) {
-  const { workflow, workflowService } = shop.temporal;
+  const { workflow, workflowService } = stack.temporal;
   const { events } = await workflow.getHandle(workflowId, runId).fetchHistory();
   const firstTask = events?.find((event) => event.workflowTaskCompletedEventAttributes);
   await workflowService.resetWorkflowExecution({
-    namespace: shop.world.details().temporal_namespace,
+    namespace: stack.world.details().temporal_namespace,
     workflowExecution: { workflowId, runId },
     reason: 'a test',
     workflowTaskFinishEventId: firstTask?.eventId ?? null,
@@ -97,15 +97,15 @@ async function reset({ workflow: { id: workflowId } }: PaymentBody, runId: strin
 }
 
 it('whoever reopens a payment at the same moment, there is one open run', async () => {
-  await shop.control('stripe', 'PATCH', 'settings', { webhook: 'send' });
-  const { body } = await payByCard(shop, 'stripe', { capture_method: 'manual' });
-  await shop.until(body.id, ['authorized']);
+  await stack.control('stripe', 'PATCH', 'settings', { webhook: 'send' });
+  const { body } = await payByCard(stack, 'stripe', { capture_method: 'manual' });
+  await stack.until(body.id, ['authorized']);
   const { id: workflowId } = body.workflow;
-  const first = await shop.temporal.workflow.getHandle(workflowId).describe();
-  const operator = await openOperatorIn(shop);
+  const first = await stack.temporal.workflow.getHandle(workflowId).describe();
+  const operator = await openOperatorIn(stack);
   const event = await until(async () => {
     const query = 'SELECT id FROM webhook_events WHERE payment_id = $1 LIMIT 1';
-    return (await shop.db.query(query, [body.id])).rows[0] ?? null;
+    return (await stack.db.query(query, [body.id])).rows[0] ?? null;
   }, 'a callback of it is stored');
   const listOpen = () => listRuns(`WorkflowId = '${workflowId}' AND ExecutionStatus = 'Running'`);
   await untilListed(body, `WaitingFor = 'capture' AND ExecutionStatus = 'Running'`);
@@ -114,8 +114,8 @@ it('whoever reopens a payment at the same moment, there is one open run', async 
     await terminate(body);
     await age(body);
     await Promise.all([
-      shop.temporal.schedule.getHandle(SWEEP_SCHEDULE_ID).trigger(),
-      shop.send('POST', `payments/${body.id}/verify`, {}),
+      stack.temporal.schedule.getHandle(SWEEP_SCHEDULE_ID).trigger(),
+      stack.send('POST', `payments/${body.id}/verify`, {}),
       operator('POST', replay, { reason: 'the run was lost' }),
       reset(body, first.runId),
     ]);
@@ -125,9 +125,9 @@ it('whoever reopens a payment at the same moment, there is one open run', async 
     }, 'one opens it');
     expect(open).toHaveLength(1);
   }
-  const captured = await shop.send('POST', `payments/${body.id}/capture`, { amount: 3_000 });
+  const captured = await stack.send('POST', `payments/${body.id}/capture`, { amount: 3_000 });
   expect([captured.status, captured.body.status]).toEqual([200, 'succeeded']);
-  const { taken } = await readCardBook(shop, 'stripe', body.id);
+  const { taken } = await readCardLedger(stack, 'stripe', body.id);
   expect(taken.map(({ amountMinor }) => amountMinor)).toEqual([3_000]);
   expect(await listOpen()).toEqual([]);
 }, 120_000);
@@ -135,8 +135,8 @@ it('whoever reopens a payment at the same moment, there is one open run', async 
 it('each round of the sweeper has an end, so that none holds up the next for ever', async () => {
   const ends: number[] = [];
   const query = `WorkflowType = 'sweep'`;
-  for await (const { workflowId, runId } of shop.temporal.workflow.list({ query })) {
-    const { raw } = await shop.temporal.workflow.getHandle(workflowId, runId).describe();
+  for await (const { workflowId, runId } of stack.temporal.workflow.list({ query })) {
+    const { raw } = await stack.temporal.workflow.getHandle(workflowId, runId).describe();
     ends.push(Number(raw.executionConfig?.workflowExecutionTimeout?.seconds));
     break;
   }
@@ -148,22 +148,22 @@ it('a late success in review holds nothing up: what was kept meanwhile is delive
   const reviewed = await makeLateSuccess();
   await untilListed(reviewed, `WaitingFor STARTS_WITH 'review_' AND ExecutionStatus = 'Running'`);
   await age(reviewed);
-  const phone = shop.phone();
-  const { body } = await shop.pay(phone);
-  const answered = async () => ((await shop.book(phone)).callbacks.length > 0 ? true : null);
+  const phone = stack.phone();
+  const { body } = await stack.pay(phone);
+  const answered = async () => ((await stack.ledger(phone)).callbacks.length > 0 ? true : null);
   await until(async () => {
-    await shop.world.kill('temporal', 'SIGKILL');
+    await stack.world.kill('temporal', 'SIGKILL');
     return await answered();
   }, 'the callback is kept');
   const fate = async () => {
-    const { rows } = await shop.db.query(
+    const { rows } = await stack.db.query(
       'SELECT status FROM webhook_events WHERE payment_id = $1',
       [body.id],
     );
     return rows[0]?.status === 'applied' ? 'applied' : null;
   };
   expect(await until(fate, 'the callback is applied', 90_000)).toBe('applied');
-  expect((await shop.until(body.id, ['succeeded'])).status).toBe('succeeded');
-  expect((await shop.get(reviewed.id)).status).toBe('needs_review');
-  expect(await actionsOf(reviewed)).not.toContain('payment.recovered');
+  expect((await stack.until(body.id, ['succeeded'])).status).toBe('succeeded');
+  expect((await stack.get(reviewed.id)).status).toBe('needs_review');
+  expect(await actionsOf(reviewed)).not.toContain('payment.reopened');
 }, 180_000);

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Shop } from './shop.ts';
+import type { Stack } from './stack.ts';
 
 /** Names of secrets, and what must stand nowhere. */
 export type Secrets = Readonly<Record<string, string>>;
@@ -39,20 +39,20 @@ export function spellKey(name: string, base64: string): Secrets {
   };
 }
 
-export function readLogs(shop: Shop): ReadonlyMap<string, string> {
-  const { logs_dir } = shop.world.details();
+export function readLogs(stack: Stack): ReadonlyMap<string, string> {
+  const { logs_dir } = stack.world.details();
   const names = readdirSync(logs_dir);
   return new Map(names.map((name) => [name, readFileSync(join(logs_dir, name), 'utf8')]));
 }
 
 /** Every row of every table, by table; bytes are there as hex and as what they spell. */
-export async function dumpDatabase(shop: Shop): Promise<ReadonlyMap<string, string>> {
-  const tables = await shop.db.query<{ name: string }>(
+export async function dumpDatabase(stack: Stack): Promise<ReadonlyMap<string, string>> {
+  const tables = await stack.db.query<{ name: string }>(
     `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
     WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`,
   );
   const dumps = tables.rows.map(async ({ name }) => {
-    const { rows } = await shop.db.query<{ row: string }>(`SELECT t::text AS row FROM ${name} t`);
+    const { rows } = await stack.db.query<{ row: string }>(`SELECT t::text AS row FROM ${name} t`);
     const text = rows.map(({ row }) => row).join('\n');
     const bytes = [...text.matchAll(/\\x([0-9a-f]+)/g)].map(([, hex = '']) => readHex(hex));
     const words = text.replaceAll(/\\x[0-9a-f]+/g, '');
@@ -66,10 +66,10 @@ function readHex(hex: string): string {
 }
 
 /** Every history; a payload's bytes are shown in base64, and what is in them is read as text. */
-export async function readHistories(shop: Shop): Promise<ReadonlyMap<string, string>> {
+export async function readHistories(stack: Stack): Promise<ReadonlyMap<string, string>> {
   const histories = new Map<string, string>();
-  for await (const { workflowId, runId } of shop.temporal.workflow.list()) {
-    const history = await shop.temporal.workflow.getHandle(workflowId, runId).fetchHistory();
+  for await (const { workflowId, runId } of stack.temporal.workflow.list()) {
+    const history = await stack.temporal.workflow.getHandle(workflowId, runId).fetchHistory();
     const payloads: string[] = [];
     const text = JSON.stringify(history, (key, value: unknown) => {
       if (key === 'nanos') return 0;
@@ -94,8 +94,8 @@ type Entry = {
 };
 
 /** What passed between Malipo and Daraja and is good for more than one call. */
-export function readDaraja(shop: Shop): Secrets {
-  const lines = readFileSync(join(shop.folder, 'simulators', 'mpesa.jsonl'), 'utf8').split('\n');
+export function readDaraja(stack: Stack): Secrets {
+  const lines = readFileSync(join(stack.folder, 'simulators', 'mpesa.jsonl'), 'utf8').split('\n');
   const entries = lines.filter((line) => line !== '').map((line): Entry => JSON.parse(line));
   const named = entries.flatMap(({ token, prompt, reversal }): [string, string | undefined][] => [
     ['a bearer token of Daraja', token],

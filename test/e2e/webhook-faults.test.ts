@@ -3,42 +3,42 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { pickPort } from '../../sandbox/ports.ts';
-import { type Hook, openHook, saying, silent } from '../hook.ts';
+import { openReceiver, type Receiver, saying, silent } from '../receiver.ts';
 import { type Merchant, openMerchant, until, verify } from './merchant.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openStack, type Stack } from './stack.ts';
 
 /** Endpoints at their worst: each event arrives all the same, signed, under one id. */
-let shop: Shop;
+let stack: Stack;
 let merchant: Merchant;
-let hooks: Hook[];
+let receivers: Receiver[];
 beforeAll(async () => {
-  shop = await openShop();
-  merchant = openMerchant(shop);
+  stack = await openStack();
+  merchant = openMerchant(stack);
 }, 150_000);
 beforeEach(() => {
-  hooks = [];
+  receivers = [];
 });
 afterEach(async () => {
   await merchant.leave();
-  for (const hook of hooks) await hook.close();
+  for (const receiver of receivers) await receiver.close();
 });
-afterAll(() => shop?.close(), 60_000);
+afterAll(() => stack?.close(), 60_000);
 
-async function open(port = 0): Promise<Hook> {
-  const hook = await openHook(port);
-  hooks.push(hook);
-  return hook;
+async function open(port = 0): Promise<Receiver> {
+  const receiver = await openReceiver(port);
+  receivers.push(receiver);
+  return receiver;
 }
 
 const TYPES = ['payment.succeeded'];
 const isDelivered = ({ status }: Readonly<Record<string, unknown>>) => status === 'succeeded';
 
 /** So many POSTs came, all of the delivery's event, each verified by the public library. */
-function expectReceived(hook: Hook, secret: string, eventId: unknown, count: number) {
-  expect(hook.received.map(({ headers }) => headers['webhook-id'])).toEqual(
+function expectReceived(receiver: Receiver, secret: string, eventId: unknown, count: number) {
+  expect(receiver.received.map(({ headers }) => headers['webhook-id'])).toEqual(
     Array.from({ length: count }, () => eventId),
   );
-  for (const each of hook.received) {
+  for (const each of receiver.received) {
     expect(verify(secret, each)).toMatchObject({ id: eventId, type: 'payment.succeeded' });
   }
 }
@@ -58,39 +58,39 @@ test('an endpoint that is down gets it when it is up again', async () => {
 }, 60_000);
 
 test('an endpoint that is too slow, once, gets it again', async () => {
-  const hook = await open();
-  const { id, secret } = await merchant.createEndpoint(hook, TYPES);
-  hook.answer = silent;
+  const receiver = await open();
+  const { id, secret } = await merchant.createEndpoint(receiver, TYPES);
+  receiver.answer = silent;
   await merchant.pay();
-  await hook.until(([first]) => first !== undefined);
-  hook.answer = saying(200);
+  await receiver.until(([first]) => first !== undefined);
+  receiver.answer = saying(200);
   const { event_id, attempts } = await merchant.untilDelivery(id, isDelivered);
   expect(attempts).toMatchObject([
     { status_code: null, error: 'no answer in time', response: null },
     { status_code: 200 },
   ]);
-  expectReceived(hook, secret, event_id, 2);
+  expectReceived(receiver, secret, event_id, 2);
 }, 60_000);
 
 test('a redirect is not followed, and is tried again', async () => {
-  const [hook, elsewhere] = [await open(), await open()];
-  const { id, secret } = await merchant.createEndpoint(hook, TYPES);
-  hook.answer = (response) => {
-    hook.answer = saying(200);
+  const [receiver, elsewhere] = [await open(), await open()];
+  const { id, secret } = await merchant.createEndpoint(receiver, TYPES);
+  receiver.answer = (response) => {
+    receiver.answer = saying(200);
     response.writeHead(302, { location: elsewhere.url }).end();
   };
   await merchant.pay();
   const { event_id, attempts } = await merchant.untilDelivery(id, isDelivered);
   expect(attempts).toMatchObject([{ status_code: 302 }, { status_code: 200 }]);
-  expectReceived(hook, secret, event_id, 2);
+  expectReceived(receiver, secret, event_id, 2);
   expect(elsewhere.received).toEqual([]);
 }, 60_000);
 
 test('what fails twice and is then taken was tried three times', async () => {
-  const hook = await open();
-  const { id, secret } = await merchant.createEndpoint(hook, TYPES);
+  const receiver = await open();
+  const { id, secret } = await merchant.createEndpoint(receiver, TYPES);
   const statuses = [500, 503];
-  hook.answer = (response) => saying(statuses.shift() ?? 204)(response);
+  receiver.answer = (response) => saying(statuses.shift() ?? 204)(response);
   await merchant.pay();
   const { event_id, attempts } = await merchant.untilDelivery(id, isDelivered);
   expect(attempts).toMatchObject([
@@ -98,14 +98,14 @@ test('what fails twice and is then taken was tried three times', async () => {
     { ordinal: 2, status_code: 503 },
     { ordinal: 3, status_code: 204 },
   ]);
-  expectReceived(hook, secret, event_id, 3);
+  expectReceived(receiver, secret, event_id, 3);
 }, 60_000);
 
 test('of an answer of ten megabytes two kilobytes are read and kept', async () => {
-  const hook = await open();
-  const { id, secret } = await merchant.createEndpoint(hook, TYPES);
+  const receiver = await open();
+  const { id, secret } = await merchant.createEndpoint(receiver, TYPES);
   let bytesSent = 0;
-  hook.answer = (response) => {
+  receiver.answer = (response) => {
     const send = () => {
       while (bytesSent < 10_000_000 && !response.destroyed) {
         bytesSent += 10_000;
@@ -119,7 +119,7 @@ test('of an answer of ten megabytes two kilobytes are read and kept', async () =
   const { event_id, attempts } = await merchant.untilDelivery(id, isDelivered);
   expect(attempts).toMatchObject([{ status_code: 200, response: 'x'.repeat(2_048) }]);
   expect(bytesSent).toBeLessThan(5_000_000);
-  expectReceived(hook, secret, event_id, 1);
+  expectReceived(receiver, secret, event_id, 1);
 }, 60_000);
 
 test('an endpoint that is gone is switched off, and others of its merchant hear it', async () => {
@@ -145,7 +145,7 @@ test('an endpoint that is gone is switched off, and others of its merchant hear 
   feed.close();
   expect(feed.events).toContainEqual(expect.objectContaining(isOfIt));
   expect(await merchant.list('events?limit=100')).toContainEqual(expect.objectContaining(isOfIt));
-  const path = join(shop.world.details().logs_dir, 'worker.log');
+  const path = join(stack.world.details().logs_dir, 'worker.log');
   const isOfOff = (text: string) => text.includes('an endpoint is switched off');
   // The line may be written a moment after the others were told.
   const lines = await until(
@@ -162,7 +162,7 @@ test('an endpoint that is gone is switched off, and others of its merchant hear 
 
 /** What the live feed tells from now on. */
 async function follow() {
-  const { api_url, api_key } = shop.world.details();
+  const { api_url, api_key } = stack.world.details();
   const headers = { authorization: `Bearer ${api_key}` };
   const socket = new WebSocket(`${api_url.replace('http', 'ws')}/api/v1/live`, { headers });
   const events: { type: string }[] = [];
@@ -180,13 +180,13 @@ async function follow() {
 }
 
 test('Prometheus reads the API and the worker, each at its own port', async () => {
-  const hook = await open();
-  const { id } = await merchant.createEndpoint(hook, TYPES);
+  const receiver = await open();
+  const { id } = await merchant.createEndpoint(receiver, TYPES);
   await merchant.pay();
   await merchant.untilDelivery(id, isDelivered);
   // No callback comes for this one, so Daraja is asked.
-  await shop.until((await shop.pay(shop.phone('08'))).body.id, ['succeeded'], 60_000);
-  const { metrics_urls } = shop.world.details();
+  await stack.until((await stack.pay(stack.phone('08'))).body.id, ['succeeded'], 60_000);
+  const { metrics_urls } = stack.world.details();
   expect(Object.keys(metrics_urls).toSorted()).toEqual(['api', 'worker']);
   const read = async (url = '') => await (await fetch(url)).text();
   const api = await read(metrics_urls.api);

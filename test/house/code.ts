@@ -114,42 +114,43 @@ function findSql(file: ReadFile): readonly Fault[] {
 export const codeRules: readonly Rule[] = [
   {
     name: 'syntax',
-    mend: 'mend the syntax: a file that does not parse is not checked',
+    remedy: 'mend the syntax: a file that does not parse is not checked',
     find: ({ syntaxError }) => (syntaxError === null ? [] : [{ line: 1, what: syntaxError }]),
   },
   {
     name: 'any',
-    mend: 'name the type, or take `unknown` and narrow it',
+    remedy: 'name the type, or take `unknown` and narrow it',
     find: (file) => findNodes(file, judgeAny),
   },
   {
     name: 'casts',
-    mend: 'parse with zod at the border, or narrow with a type guard',
+    remedy: 'parse with zod at the border, or narrow with a type guard',
     find: (file) => findNodes(file, judgeCast),
   },
   {
     name: 'environment',
-    mend: 'add the setting to config/env.ts and take it as an argument',
+    remedy: 'add the setting to config/env.ts and take it as an argument',
     find: (file) => (environmentReaders.test(file.path) ? [] : findNodes(file, judgeEnvironment)),
   },
   {
     name: 'console',
-    mend: 'log through config/log.ts; only sandbox/, scripts/, bench/ and quickstarts speak to a terminal',
+    remedy:
+      'log through config/log.ts; only sandbox/, scripts/, bench/ and quickstarts speak to a terminal',
     find: (file) => (printers.test(file.path) ? [] : findNodes(file, judgeConsole)),
   },
   {
     name: 'purity',
-    mend: 'take the time, the random bytes or the answer as an argument',
+    remedy: 'take the time, the random bytes or the answer as an argument',
     find: (file) => (file.path.startsWith('domain/') ? findNodes(file, judgeAmbient) : []),
   },
   {
     name: 'skipped-tests',
-    mend: 'run it, delete it, or write `// reason: ...` above it (never for `only`)',
+    remedy: 'run it, delete it, or write `// reason: ...` above it (never for `only`)',
     find: findSkips,
   },
   {
     name: 'sql',
-    mend: 'page by key with `limit + 1`, and keep totals as rows of their own',
+    remedy: 'page by key with `limit + 1`, and keep totals as rows of their own',
     find: findSql,
   },
 ];

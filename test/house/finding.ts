@@ -8,11 +8,11 @@ export type Fault = { readonly line: number; readonly what: string };
 export type Finding = Fault & {
   readonly rule: string;
   readonly path: string;
-  readonly mend: string;
+  readonly remedy: string;
 };
 
 /** Prints a finding so that an editor can jump to it and a newcomer can mend it. */
 export function formatFinding(finding: Finding): string {
   const place = `${finding.path}:${finding.line}`;
-  return `${place} [${finding.rule}] ${finding.what}. To mend: ${finding.mend}`;
+  return `${place} [${finding.rule}] ${finding.what}. To remedy: ${finding.remedy}`;
 }

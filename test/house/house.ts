@@ -20,8 +20,8 @@ export function inspect(files: readonly TextFile[]): readonly Finding[] {
   return files
     .map(readFile)
     .flatMap((file) =>
-      rules.flatMap(({ name, mend, find }) =>
-        find(file).map((fault) => ({ ...fault, rule: name, path: file.path, mend })),
+      rules.flatMap(({ name, remedy, find }) =>
+        find(file).map((fault) => ({ ...fault, rule: name, path: file.path, remedy })),
       ),
     );
 }

@@ -127,7 +127,7 @@ function findImports(file: ReadFile): readonly Fault[] {
 /** Keeps the rooms apart: the one rule behind "look in one place". */
 export const importRule: Rule = {
   name: 'imports',
-  mend:
+  remedy:
     'take it as an argument, move what both need into domain/, write `import type` where only a ' +
     'type is meant, or change the table in test/house/imports.ts and say why in docs/decisions',
   find: findImports,

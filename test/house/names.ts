@@ -37,12 +37,12 @@ function findNames(file: ReadFile): readonly Fault[] {
 export const nameRules: readonly Rule[] = [
   {
     name: 'root',
-    mend: 'move it into the room it belongs to, or list it in test/house/names.ts with a reason',
+    remedy: 'move it into the room it belongs to, or list it in test/house/names.ts with a reason',
     find: findRootEntries,
   },
   {
     name: 'file-names',
-    mend: 'rename it to lower-case words joined by hyphens, a noun for what the file holds',
+    remedy: 'rename it to lower-case words joined by hyphens, a noun for what the file holds',
     find: findNames,
   },
 ];

@@ -11,7 +11,7 @@ export type ReadFile = TextFile & {
 /** One rule of the house: its name stands in STYLE.md, `mend` closes each of its findings. */
 export type Rule = {
   readonly name: string;
-  readonly mend: string;
+  readonly remedy: string;
   readonly find: (file: ReadFile) => readonly Fault[];
 };
 

@@ -104,17 +104,17 @@ function findWideLines(file: ReadFile): readonly Fault[] {
 export const sizeRules: readonly Rule[] = [
   {
     name: 'file-length',
-    mend: 'cut the file by noun; in README.md, move the detail to docs/',
+    remedy: 'cut the file by noun; in README.md, move the detail to docs/',
     find: findLongFile,
   },
   {
     name: 'function-length',
-    mend: 'name its steps and make each a function, or turn its branches into a table',
+    remedy: 'name its steps and make each a function, or turn its branches into a table',
     find: findLongFunctions,
   },
   {
     name: 'line-width',
-    mend: 'break the line; a table of one row per line is excused by `// table` above it',
+    remedy: 'break the line; a table of one row per line is excused by `// table` above it',
     find: findWideLines,
   },
 ];

@@ -80,17 +80,18 @@ function findMachineTraces(file: ReadFile): readonly Fault[] {
 export const wordRules: readonly Rule[] = [
   {
     name: 'words',
-    mend: 'use the one name of the concept (STYLE.md lists them)',
+    remedy: 'use the one name of the concept (STYLE.md lists them)',
     find: findWords,
   },
   {
     name: 'markers',
-    mend: 'finish it now, or write it down as an issue and take the marker out',
+    remedy: 'finish it now, or write it down as an issue and take the marker out',
     find: findMarkers,
   },
   {
     name: 'machine',
-    mend: 'write a path from the repository root, and leave package hosts to each user’s settings',
+    remedy:
+      'write a path from the repository root, and leave package hosts to each user’s settings',
     find: findMachineTraces,
   },
 ];

@@ -14,7 +14,7 @@ import { until } from '../until.ts';
 /** What docs/deployment.md says is done, word by word, on bare servers. */
 const ROOT = resolve(import.meta.dirname, '../..');
 const GUIDE = fs.readFileSync(join(ROOT, 'docs/deployment.md'), 'utf8');
-const ROOMS = 'domain config db providers workflows activities api worker scripts sandbox';
+const ROOMS = 'domain config db providers workflows temporal activities api worker scripts sandbox';
 const TREE = [...ROOMS.split(' '), 'package.json', 'package-lock.json', '.env.example', '.npmrc'];
 
 type Block = { readonly kind: 'sql' | 'sh' | 'background'; readonly text: string };

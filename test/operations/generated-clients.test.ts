@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { openShop, type Shop } from '../e2e/shop.ts';
+import { openStack, type Stack } from '../e2e/stack.ts';
 
 /**
  * Clients as merchants generate them from the served document, with no option and no line mended:
@@ -76,17 +76,17 @@ refused 422 refund_too_much
 
 // reason: it takes minutes, and tools of four languages; docs/quickstarts/README.md has the command
 (JAR === '' ? describe.skip : describe)('a client by openapi-generator', () => {
-  let shop: Shop;
+  let stack: Stack;
   let folder: string;
   beforeAll(async () => {
-    shop = await openShop();
+    stack = await openStack();
     folder = mkdtempSync(join(tmpdir(), 'malipo-clients-'));
-    const document = await fetch(`${shop.world.apiUrls[0]}/openapi.json`);
+    const document = await fetch(`${stack.world.apiUrls[0]}/openapi.json`);
     writeFileSync(join(folder, 'openapi.json'), await document.text());
   }, 150_000);
   afterAll(async () => {
     rmSync(folder, { recursive: true, force: true });
-    await shop?.close();
+    await stack?.close();
   }, 60_000);
 
   test.each(Object.entries(LANGUAGES))(
@@ -96,9 +96,9 @@ refused 422 refund_too_much
       mkdirSync(cwd);
       const env = {
         ...process.env,
-        MALIPO_URL: shop.world.apiUrls[0] ?? '',
-        MALIPO_KEY: shop.world.details().api_key,
-        MALIPO_PHONE: shop.phone(),
+        MALIPO_URL: stack.world.apiUrls[0] ?? '',
+        MALIPO_KEY: stack.world.details().api_key,
+        MALIPO_PHONE: stack.phone(),
       };
       const options = { cwd, env, maxBuffer: 64 * 1024 * 1024 };
       const generate = ['generate', '-g', it.generator, '-i', '../openapi.json', '-o', it.output];

@@ -273,12 +273,12 @@ test('its logins are made before the tables, and their owner is no superuser', a
 
 describe('the image', () => {
   const dockerfile = read('Dockerfile');
-  const stages = dockerfile.split(/^(?=FROM )/m).slice(1);
-  const last = stages.at(-1) ?? '';
+  const harnesses = dockerfile.split(/^(?=FROM )/m).slice(1);
+  const last = harnesses.at(-1) ?? '';
 
   test('has the Node that everything is tested with', () => {
     const [, minor = ''] = /^(\d+\.\d+)\./.exec(read('.nvmrc')) ?? [];
-    for (const stage of stages) expect(stage).toMatch(`FROM node:${minor}-bookworm-slim`);
+    for (const harness of harnesses) expect(harness).toMatch(`FROM node:${minor}-bookworm-slim`);
   });
 
   test('knows the public authorities, for Temporal by TLS', () => {
@@ -306,3 +306,24 @@ describe('the image', () => {
     for (const path of copied) expect(paths).toContain(path);
   });
 });
+
+test('the image has every room that what runs in it imports', () => {
+  const copied = read('Dockerfile').match(/(?<=^COPY )\w+(?= \.\/)/gm) ?? [];
+  const kept = read('.dockerignore').match(/(?<=^!)\w+$/gm) ?? [];
+  const imported = copied
+    .filter((room) => !['scripts', 'LICENSE', 'package'].includes(room))
+    .flatMap((room) => listFiles(join(ROOT, room)))
+    .filter((file) => file.endsWith('.ts') && !file.includes('simulator'))
+    .flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/ from '(?:\.\.\/)+(\w+)\//g)])
+    .map(([, room]) => room);
+  const rooms = readdirSync(ROOT, { withFileTypes: true }).filter((it) => it.isDirectory());
+  const needed = rooms.map(({ name }) => name).filter((name) => imported.includes(name));
+  expect(copied).toEqual(expect.arrayContaining(needed));
+  expect(kept).toEqual(expect.arrayContaining(needed));
+});
+
+function listFiles(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}

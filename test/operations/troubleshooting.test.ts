@@ -6,7 +6,17 @@ import { DATABASE_FAULTS } from '../../db/health.ts';
 /** docs/troubleshooting.md quotes what processes really say. */
 const ROOT = resolve(import.meta.dirname, '../..');
 const GUIDE = readFileSync(join(ROOT, 'docs/troubleshooting.md'), 'utf8');
-const ROOMS = ['api', 'worker', 'config', 'db', 'domain', 'providers', 'activities', 'scripts'];
+const ROOMS = [
+  'api',
+  'worker',
+  'config',
+  'db',
+  'domain',
+  'providers',
+  'activities',
+  'temporal',
+  'scripts',
+];
 const SOURCES = ROOMS.flatMap((room) =>
   readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
     .filter((path) => /\.(ts|mjs)$/.test(path))

@@ -3,9 +3,9 @@ import { addAbilityCases } from './contract/abilities.ts';
 import { addCallbackCases } from './contract/callbacks.ts';
 import { addAnswerCases, addChargeCases } from './contract/charges.ts';
 import type { ProviderDescription } from './contract/description.ts';
+import { type Harness, openHarness } from './contract/harness.ts';
 import { addSendCases } from './contract/lost.ts';
 import { addLookupCases } from './contract/news.ts';
-import { openStage, type Stage } from './contract/stage.ts';
 
 const GROUPS = {
   answers: addAnswerCases,
@@ -16,7 +16,7 @@ const GROUPS = {
   abilities: addAbilityCases,
   credentials: addCredentialCases,
   capabilities: addCapabilityCases,
-} as const satisfies Record<string, (stage: Stage) => void>;
+} as const satisfies Record<string, (harness: Harness) => void>;
 export type GroupName = keyof typeof GROUPS;
 
 /** Runs all cases that the provider's capabilities call for, or only those of some groups. */
@@ -25,18 +25,18 @@ export function describeProvider(
   only?: readonly GroupName[],
 ): void {
   describe(`${description.provider.name} as a provider`, () => {
-    const stage = openStage(description);
+    const harness = openHarness(description);
     for (const [name, addCases] of Object.entries(GROUPS)) {
       const isMeant = only === undefined || only.some((it) => it === name);
-      if (isMeant) describe(name, () => addCases(stage));
+      if (isMeant) describe(name, () => addCases(harness));
     }
   });
 }
 
-function addCredentialCases(stage: Stage): void {
-  const { provider, requiredFields, malformedFields } = stage.description;
+function addCredentialCases(harness: Harness): void {
+  const { provider, requiredFields, malformedFields } = harness.description;
   const faultsOf = (changes: Readonly<Record<string, string>>, without?: string) => {
-    const record = Object.entries({ ...stage.counterpart().credentials, ...changes });
+    const record = Object.entries({ ...harness.counterpart().credentials, ...changes });
     const reading = provider.readCredentials(
       Object.fromEntries(record.filter(([field]) => field !== without)),
     );
@@ -44,7 +44,7 @@ function addCredentialCases(stage: Stage): void {
   };
 
   it('takes what is in order, as its own', () => {
-    const reading = provider.readCredentials(stage.counterpart().credentials);
+    const reading = provider.readCredentials(harness.counterpart().credentials);
     expect(reading).toMatchObject({ ok: true, credentials: { kind: provider.name } });
   });
 
@@ -71,7 +71,7 @@ function addCredentialCases(stage: Stage): void {
   });
 }
 
-function addCapabilityCases({ description: { provider } }: Stage): void {
+function addCapabilityCases({ description: { provider } }: Harness): void {
   const { capabilities, policy, webhook, refundWebhooks } = provider;
 
   it.each(Object.entries(capabilities.amounts))(

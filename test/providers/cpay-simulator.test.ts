@@ -3,8 +3,8 @@ import type { ProviderClient } from '../../domain/provider.ts';
 import type { RefundRequest } from '../../domain/refund.ts';
 import { cpay } from '../../providers/cpay/index.ts';
 import { type RunningSimulator, SANDBOX, startSimulator } from '../../providers/cpay/simulator.ts';
-import { type Hook, openHook, saying } from '../hook.ts';
-import { connect, errorOf, makeContext, makeRequest } from './contract/stage.ts';
+import { openReceiver, type Receiver, saying } from '../receiver.ts';
+import { connect, errorOf, makeContext, makeRequest } from './contract/harness.ts';
 
 /** CPay's table of amounts, row by row as its README has it, and what our client meets by it. */
 type Seen = {
@@ -33,12 +33,12 @@ const TABLE: readonly (readonly [digits: string, charge: string, rest: string, s
   ['any other', 'succeeded at once', '', { charge: PAID, refund: PAID }],
 ];
 
-let hook: Hook;
+let receiver: Receiver;
 let simulator: RunningSimulator;
 let client: ProviderClient;
 
 beforeEach(async () => {
-  hook = await openHook();
+  receiver = await openReceiver();
   const settings = { webhook_delay_ms: 0, decide_after_ms: 600_000 };
   simulator = await startSimulator({ port: 0, settings });
   client = connect(cpay, { ...SANDBOX.credentials, base_url: simulator.url });
@@ -46,10 +46,10 @@ beforeEach(async () => {
 afterEach(async () => {
   await client.close();
   await simulator.close();
-  await hook.close();
+  await receiver.close();
 });
 
-type Book = {
+type Ledger = {
   readonly charges: readonly { readonly id: string; readonly status: string }[];
   readonly webhooks: readonly { readonly id: string; readonly status: number }[];
 };
@@ -58,12 +58,12 @@ const control = async (method: string, path: string, body?: object) => {
   const answer = await fetch(`${simulator.url}/simulator/${path}`, init);
   return JSON.parse(await answer.text());
 };
-const readBook = (): Promise<Book> => control('GET', 'book');
+const readLedger = (): Promise<Ledger> => control('GET', 'ledger');
 
 /** Long enough for an answer; only an answer that never comes takes all of it. */
 const TIMEOUT_MS = 2_000;
 const ask = (amountMinor: number) =>
-  makeRequest({ name: 'any', request: () => ({}) }, hook.url, {
+  makeRequest({ name: 'any', request: () => ({}) }, receiver.url, {
     amount: { amountMinor, currency: 'KES' },
     timeoutMs: TIMEOUT_MS,
   });
@@ -123,7 +123,7 @@ it.each(TABLE)('%s: %s; %s', async (digits, _charge, _rest, seen) => {
   const amountMinor = 10_000 + (Number(digits) || 55);
   const request = ask(amountMinor);
   const answer = await wordOrError(client.charge(request, makeContext()));
-  const { charges } = await readBook();
+  const { charges } = await readLedger();
   const [{ id } = { id: '' }] = charges;
   if (id !== '') await control('POST', `charges/${id}/decide`);
   const { attemptRef } = request;
@@ -158,20 +158,21 @@ it.each([
 ])('tells by webhook of %i what was taken: %i', async (amount, told) => {
   const { providerPaymentId } = await client.charge(ask(amount), makeContext());
   await control('POST', `charges/${providerPaymentId}/decide`);
-  const listResults = () => hook.received.filter(({ event }) => event.data?.status === 'succeeded');
-  await hook.until(() => listResults().length > 0);
+  const listResults = () =>
+    receiver.received.filter(({ event }) => event.data?.status === 'succeeded');
+  await receiver.until(() => listResults().length > 0);
   expect(listResults().map(({ event }) => event)).toMatchObject([
     { type: 'charge.updated', data: { id: providerPaymentId, amount, amount_captured: told } },
   ]);
 });
 
 it('sends a webhook again, under the same id, until it is taken', async () => {
-  hook.answer = (response) => saying(hook.received.length < 3 ? 500 : 200)(response);
+  receiver.answer = (response) => saying(receiver.received.length < 3 ? 500 : 200)(response);
   await client.charge(ask(10_000), makeContext());
-  await hook.until((received) => received.length === 3);
-  expect(new Set(hook.received.map(({ event }) => event.id)).size).toBe(1);
-  let { webhooks } = await readBook();
-  while (webhooks.length < 3) ({ webhooks } = await readBook());
+  await receiver.until((received) => received.length === 3);
+  expect(new Set(receiver.received.map(({ event }) => event.id)).size).toBe(1);
+  let { webhooks } = await readLedger();
+  while (webhooks.length < 3) ({ webhooks } = await readLedger());
   expect(webhooks.map(({ status }) => status)).toEqual([500, 500, 200]);
 });
 
@@ -194,5 +195,5 @@ test.each([
     body: JSON.stringify(body),
   });
   expect([answer.status, await answer.json()]).toEqual([status, { error: { code, field } }]);
-  expect((await readBook()).charges).toEqual([]);
+  expect((await readLedger()).charges).toEqual([]);
 });

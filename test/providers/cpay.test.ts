@@ -1,7 +1,7 @@
 import { cpay } from '../../providers/cpay/index.ts';
 import { SANDBOX, startSimulator } from '../../providers/cpay/simulator.ts';
 import { pickPort } from '../../sandbox/ports.ts';
-import type { CallbackManner, Counterpart, Spoil } from './contract/description.ts';
+import type { CallbackMode, Counterpart, Fault } from './contract/description.ts';
 import { describeProvider } from './contract.ts';
 
 /** CPay answers by the last two digits of the amount; its README has the table. */
@@ -9,7 +9,7 @@ const amountOf = (amountMinor: number) => ({
   request: () => ({ amount: { amountMinor, currency: 'KES' } as const }),
 });
 
-type Book = {
+type Ledger = {
   readonly charges: readonly {
     readonly id: string;
     readonly status: string;
@@ -35,20 +35,20 @@ async function open(): Promise<Counterpart> {
   return {
     credentials: { ...SANDBOX.credentials, base_url: simulator.url },
     async listPayments({ attemptRef }) {
-      const answer = await fetch(`${simulator.url}/simulator/book`);
-      const book: Book = JSON.parse(await answer.text());
-      const own = book.charges.filter(({ metadata }) => metadata.attempt === attemptRef);
-      return own.map(({ id, status, amount_captured: takenMinor }) => {
-        const refunds = book.refunds.filter((it) => it.charge === id && it.status !== 'failed');
+      const answer = await fetch(`${simulator.url}/simulator/ledger`);
+      const ledger: Ledger = JSON.parse(await answer.text());
+      const own = ledger.charges.filter(({ metadata }) => metadata.attempt === attemptRef);
+      return own.map(({ id, status, amount_captured: capturedMinor }) => {
+        const refunds = ledger.refunds.filter((it) => it.charge === id && it.status !== 'failed');
         const refundedMinor = refunds.reduce((sum, { amount }) => sum + amount, 0);
         const isCanceled = status === 'canceled';
-        return { providerPaymentId: id, takenMinor, refundedMinor, isCanceled };
+        return { providerPaymentId: id, capturedMinor, refundedMinor, isCanceled };
       });
     },
-    spoil: (spoil) => order('POST', 'faults', faultOf(spoil)),
+    setFault: (fault) => order('POST', 'faults', faultOf(fault)),
     settle: (id) => order('POST', `charges/${id}/decide`, {}),
     redeliver: (id) => order('POST', `redeliver/${id}`, {}),
-    tellBy: (manner) => order('PATCH', 'settings', MANNERS[manner]),
+    tellBy: (mode) => order('PATCH', 'settings', MANNERS[mode]),
     close: () => simulator.close(),
   };
 }
@@ -61,7 +61,7 @@ const KINDS = {
   html_200: 'act_then_html',
 } as const;
 
-const MANNERS: Readonly<Record<CallbackManner, object>> = {
+const MANNERS: Readonly<Record<CallbackMode, object>> = {
   usual: { webhook: 'send', signature: 'good' },
   early: { webhook: 'early' },
   never: { webhook: 'never' },
@@ -69,12 +69,12 @@ const MANNERS: Readonly<Record<CallbackManner, object>> = {
   old: { signature: 'old' },
 };
 
-function faultOf(spoil: Spoil): object {
-  const on = spoil.on === 'lookupRefund' ? 'lookup' : spoil.on;
-  if (spoil.how === 'in_progress') return { on, kind: '409' };
-  if (spoil.how === '429') return { on, kind: '429', retry_after_s: spoil.retryAfterS };
-  const isUndone = spoil.how === 'reset' && !spoil.isActedOn;
-  return { on, kind: isUndone ? 'reset_before' : KINDS[spoil.how] };
+function faultOf(fault: Fault): object {
+  const on = fault.on === 'lookupRefund' ? 'lookup' : fault.on;
+  if (fault.how === 'in_progress') return { on, kind: '409' };
+  if (fault.how === '429') return { on, kind: '429', retry_after_s: fault.retryAfterS };
+  const isUndone = fault.how === 'reset' && !fault.isActedOn;
+  return { on, kind: isUndone ? 'reset_before' : KINDS[fault.how] };
 }
 
 describeProvider({

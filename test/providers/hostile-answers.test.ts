@@ -10,7 +10,7 @@ import { mpesa } from '../../providers/mpesa/index.ts';
 import { SANDBOX as MPESA } from '../../providers/mpesa/simulator.ts';
 import { stripe } from '../../providers/stripe/index.ts';
 import { SANDBOX as STRIPE } from '../../providers/stripe/simulator.ts';
-import { connect, errorOf, makeContext, makeRequest } from './contract/stage.ts';
+import { connect, errorOf, makeContext, makeRequest } from './contract/harness.ts';
 
 /**
  * Answers that would fill our memory, hold our places, or send us elsewhere. All of them come after
@@ -25,7 +25,7 @@ const DRIP_EVERY_MS = 20;
 let server: Server;
 let sent = new Map<ServerResponse, number>();
 let asked: string[] = [];
-let manner: (response: ServerResponse, body: string) => void;
+let mode: (response: ServerResponse, body: string) => void;
 /** A success to whoever asks; the object is what each path's client looks for. */
 const ID = 'ws_CO_071020261015032700000101';
 const paidAt = (path: string) =>
@@ -54,7 +54,7 @@ beforeAll(async () => {
     asked.push(request.url ?? '');
     sent.set(response, 0);
     if (request.url?.startsWith('/oauth')) return void response.end(TOKEN);
-    return manner(response, paidAt(request.url ?? ''));
+    return mode(response, paidAt(request.url ?? ''));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -91,7 +91,7 @@ const MANNERS = {
     response.writeHead(307, { location: '/elsewhere', 'content-type': 'application/json' });
     response.end(body);
   },
-} as const satisfies Record<string, typeof manner>;
+} as const satisfies Record<string, typeof mode>;
 
 const payer = {
   name: 'pays',
@@ -140,7 +140,7 @@ beforeAll(async () => {
     connect(provider, { ...credentials, base_url }),
   ]);
   // M-Pesa's access token comes before any call, and in a time of its own.
-  manner = (response, body) => void response.end(body);
+  mode = (response, body) => void response.end(body);
   for (const [, client] of clients) {
     await client.charge(makeRequest(payer, 'https://x.test/'), makeContext());
   }
@@ -148,7 +148,7 @@ beforeAll(async () => {
 afterAll(() => Promise.all(clients.map(([, client]) => client.close())));
 
 it.each(Object.entries(MANNERS))('%s leaves every call unknown', async (_what, answering) => {
-  manner = answering;
+  mode = answering;
   const ends = clients.flatMap(([name, client]) =>
     Object.entries(CALLS).flatMap(([call, make]) => {
       const calling = make(client);

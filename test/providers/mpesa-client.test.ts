@@ -4,7 +4,7 @@ import type { ChargeRequest, ProviderClient } from '../../domain/provider.ts';
 import { nairobiTimestamp } from '../../providers/mpesa/client.ts';
 import { mpesa } from '../../providers/mpesa/index.ts';
 import { type RunningSimulator, SANDBOX, startSimulator } from '../../providers/mpesa/simulator.ts';
-import { connect, errorOf, makeContext, makeRequest } from './contract/stage.ts';
+import { connect, errorOf, makeContext, makeRequest } from './contract/harness.ts';
 
 /** What only M-Pesa has: access tokens, tills, whole shillings, and a clock in Nairobi. */
 const CREDENTIALS = SANDBOX.credentials;
@@ -35,7 +35,7 @@ const payer = {
 const charge = (changes: Partial<ChargeRequest> = {}, by = client) =>
   by.charge(makeRequest(payer, 'http://127.0.0.1:1/stk', changes), makeContext());
 
-type Book = {
+type Ledger = {
   readonly prompts: readonly {
     readonly phone: string;
     readonly amount: number;
@@ -43,11 +43,11 @@ type Book = {
   }[];
   readonly requests: { readonly oauth: number; readonly push: number; readonly query: number };
 };
-async function readBook(): Promise<Book> {
-  const answer = await fetch(`${simulator.url}/simulator/book`);
+async function readLedger(): Promise<Ledger> {
+  const answer = await fetch(`${simulator.url}/simulator/ledger`);
   return JSON.parse(await answer.text());
 }
-async function spoil(order: object): Promise<void> {
+async function setFault(order: object): Promise<void> {
   const answer = await fetch(`${simulator.url}/simulator/faults`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -59,7 +59,7 @@ async function spoil(order: object): Promise<void> {
 describe('access tokens', () => {
   it('asks for one, however many charges start at once', async () => {
     await Promise.all(Array.from({ length: 20 }, () => charge()));
-    const { requests, prompts } = await readBook();
+    const { requests, prompts } = await readLedger();
     expect(requests).toMatchObject({ oauth: 1, push: 20 });
     expect(prompts).toHaveLength(20);
   });
@@ -69,27 +69,27 @@ describe('access tokens', () => {
     await charge();
     const question = { providerPaymentId, attemptRef: 'att_1', timeoutMs: 5_000 };
     await client.lookup(question, new AbortController().signal);
-    expect((await readBook()).requests).toMatchObject({ oauth: 1, push: 2, query: 1 });
+    expect((await readLedger()).requests).toMatchObject({ oauth: 1, push: 2, query: 1 });
   });
 
   it.each(['invalid_token', 'invalid_token_400', 'invalid_token_401'])(
     'asks for a new one when Daraja refuses the held one, and rings the phone once: %s',
     async (fault) => {
-      await spoil({ on: 'push', fault });
+      await setFault({ on: 'push', fault });
       await expect(charge()).resolves.toMatchObject({ kind: 'pending' });
-      const { requests, prompts } = await readBook();
+      const { requests, prompts } = await readLedger();
       expect(requests).toMatchObject({ oauth: 2, push: 2 });
       expect(prompts).toHaveLength(1);
     },
   );
 
   it('ends as misconfigured when Daraja refuses the new one too: nothing was sent', async () => {
-    await spoil({ on: 'push', fault: 'invalid_token', times: 2 });
+    await setFault({ on: 'push', fault: 'invalid_token', times: 2 });
     expect(await errorOf(charge())).toMatchObject({
       kind: 'misconfigured',
       providerCode: '404.001.03',
     });
-    const { requests, prompts } = await readBook();
+    const { requests, prompts } = await readLedger();
     expect(requests).toMatchObject({ oauth: 2, push: 2 });
     expect(prompts).toHaveLength(0);
   });
@@ -97,21 +97,21 @@ describe('access tokens', () => {
   it.each(['reset', 'truncate', 'html_200', 'empty_200', '500'])(
     'knows that nothing was sent when the token is lost: %s',
     async (fault) => {
-      await spoil({ on: 'oauth', fault, act: true });
+      await setFault({ on: 'oauth', fault, act: true });
       expect(await errorOf(charge())).toMatchObject({ kind: 'unsent' });
-      expect((await readBook()).requests.push).toBe(0);
+      expect((await readLedger()).requests.push).toBe(0);
       await expect(charge()).resolves.toMatchObject({ kind: 'pending' });
     },
   );
 
   it('takes over how long it is asked to slow down', async () => {
-    await spoil({ on: 'oauth', fault: '429', retry_after_s: 11 });
+    await setFault({ on: 'oauth', fault: '429', retry_after_s: 11 });
     const error = await errorOf(charge());
     expect(error).toMatchObject({ kind: 'rate_limited', retryAfterMs: 11_000 });
   });
 
   it('does not write a dispatch down before it has one', async () => {
-    await spoil({ on: 'oauth', fault: 'reset' });
+    await setFault({ on: 'oauth', fault: 'reset' });
     let dispatches = 0;
     const dispatch = async () => {
       dispatches += 1;
@@ -127,7 +127,7 @@ describe('what is asked of Daraja', () => {
     const till = connectWith({ transaction_type: 'till', till_number });
     await expect(charge({}, till)).resolves.toMatchObject({ kind: 'pending' });
     await till.close();
-    expect((await readBook()).prompts).toHaveLength(1);
+    expect((await readLedger()).prompts).toHaveLength(1);
   });
 
   it('hears that a till’s number is wrong', async () => {
@@ -141,7 +141,7 @@ describe('what is asked of Daraja', () => {
   it('asks in shillings, with the reference that the payer reads', async () => {
     const amount = { amountMinor: 25_000_000, currency: 'KES' } as const;
     await charge({ amount, reference: 'INVOICE-2026-0001' });
-    const { prompts } = await readBook();
+    const { prompts } = await readLedger();
     expect(prompts).toMatchObject([{ amount: 250_000, account_reference: 'INVOICE-2026' }]);
   });
 
@@ -161,7 +161,7 @@ describe('what is asked of Daraja', () => {
     ['no phone', { customer: { phone: null, email, name } }],
   ] as const)('refuses %s before anything is sent', async (_what, changes) => {
     expect(await errorOf(charge(changes))).toMatchObject({ kind: 'misconfigured' });
-    expect((await readBook()).requests).toMatchObject({ oauth: 0, push: 0, query: 0 });
+    expect((await readLedger()).requests).toMatchObject({ oauth: 0, push: 0, query: 0 });
   });
 
   it('knows that nothing was sent while the phone still rings', async () => {
@@ -173,7 +173,7 @@ describe('what is asked of Daraja', () => {
       retryAfterMs: 60_000,
     });
     expect(error.message).not.toContain('254700000099');
-    expect((await readBook()).prompts).toHaveLength(1);
+    expect((await readLedger()).prompts).toHaveLength(1);
   });
 
   it.each([
@@ -183,9 +183,9 @@ describe('what is asked of Daraja', () => {
     ['spike_arrest', false, 'rate_limited'],
     ['quota', false, 'rate_limited'],
   ])('answered with %s (acted on: %s), calls it %s', async (fault, act, kind) => {
-    await spoil({ on: 'push', fault, act });
+    await setFault({ on: 'push', fault, act });
     expect(await errorOf(charge())).toMatchObject({ kind });
-    expect((await readBook()).prompts).toHaveLength(act ? 1 : 0);
+    expect((await readLedger()).prompts).toHaveLength(act ? 1 : 0);
   });
 });
 

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { ProviderError } from '../../domain/error.ts';
 import type { ProviderClient } from '../../domain/provider.ts';
 import { mpesa } from '../../providers/mpesa/index.ts';
-import { connect, makeContext, makeRequest } from './contract/stage.ts';
+import { connect, makeContext, makeRequest } from './contract/harness.ts';
 
 /** What came over Daraja's wire, word for word, and what we make of it. */
 type Fixture = {

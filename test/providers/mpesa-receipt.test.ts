@@ -1,10 +1,10 @@
 import { constants, publicEncrypt } from 'node:crypto';
 import type { ProviderClient } from '../../domain/provider.ts';
-import { type ReceiptQuestion, receiptDoubt } from '../../domain/receipt.ts';
+import { type ReceiptQuestion, receiptMismatch } from '../../domain/receipt.ts';
 import type { Translation } from '../../domain/webhook-event.ts';
 import { mpesa } from '../../providers/mpesa/index.ts';
 import { SANDBOX } from '../../providers/mpesa/simulator.ts';
-import { connect, errorOf, makeContext, makeRequest } from './contract/stage.ts';
+import { connect, errorOf, makeContext, makeRequest } from './contract/harness.ts';
 import {
   closeAll,
   type Desk,
@@ -12,7 +12,7 @@ import {
   openReceiver,
   type Receiver,
   readFixture,
-} from './mpesa-simulator-stage.ts';
+} from './mpesa-simulator-harness.ts';
 
 /** How the receipt of a payment is learned that no callback told of. */
 let desk: Desk;
@@ -77,23 +77,23 @@ function receiptIn(body = '') {
   return read.event;
 }
 
-it('is told at an address of its own, and is the one in the book', async () => {
+it('is told at an address of its own, and is the one in the ledger', async () => {
   const question = await questionOf(await pay());
   const event = receiptIn((await heard(1))[0]);
-  const [charge] = (await desk.book()).charges;
+  const [charge] = (await desk.ledger()).charges;
   expect(event).toMatchObject({ receipt: charge?.receipt, receiver: '174379' });
-  expect(receiptDoubt(event, question, (charge?.amount ?? 0) * 100)).toBeNull();
+  expect(receiptMismatch(event, question, (charge?.amount ?? 0) * 100)).toBeNull();
 });
 
 it('is of the payment that was asked about, among others', async () => {
   const [first, second] = [await pay(), await pay()];
   const question = await questionOf(first);
   const event = receiptIn((await heard(1))[0]);
-  const prompts = (await desk.book()).charges.map(({ receipt }) => receipt);
+  const prompts = (await desk.ledger()).charges.map(({ receipt }) => receipt);
   expect(event.receipt).toBe(prompts[0]);
   await questionOf(second);
   const other = receiptIn((await heard(2))[1]);
-  expect(receiptDoubt(other, question, other.amountMinor ?? 0)).toContain('another payment');
+  expect(receiptMismatch(other, question, other.amountMinor ?? 0)).toContain('another payment');
 });
 
 it('told twice is one event', async () => {
@@ -110,8 +110,8 @@ it.each([
   await desk.control('PATCH', 'settings', { status });
   const question = await questionOf(await pay());
   const event = receiptIn((await heard(1))[0]);
-  const [charge] = (await desk.book()).charges;
-  expect(receiptDoubt(event, question, (charge?.amount ?? 0) * 100)).toContain(why);
+  const [charge] = (await desk.ledger()).charges;
+  expect(receiptMismatch(event, question, (charge?.amount ?? 0) * 100)).toContain(why);
 });
 
 it('is told to nobody, or to a forged address, where the simulator is set so', async () => {
@@ -134,7 +134,7 @@ const seal = (password: string) => {
 describe('asked for by the receipt, on the wire,', () => {
   const askFor = async (changes: object = {}) => {
     await pay();
-    const [charge] = (await desk.book()).charges;
+    const [charge] = (await desk.ledger()).charges;
     const answer = await desk.ask('POST', '/mpesa/transactionstatus/v1/query', {
       Initiator: initiator_name,
       SecurityCredential: seal(initiator_password),
@@ -188,7 +188,7 @@ it('of a till may have come in at the till or at its store', async () => {
 it('does not exist for a payment that Daraja says was not paid', async () => {
   const answer = await ask(await pay('cancel'));
   expect(answer).toMatchObject({ kind: 'unknown', message: expect.stringContaining('canceled') });
-  expect((await desk.book()).requests.status).toBe(0);
+  expect((await desk.ledger()).requests.status).toBe(0);
 });
 
 it('cannot be asked for without Daraja’s own id', async () => {
@@ -272,7 +272,7 @@ it.each([
 it('that went to a person is not believed', () => {
   const event = receiptIn(resultWith({ CreditPartyName: '254712345678 - Jane DOE' }));
   const question = { conversation: String(event.conversation), receivers: ['600992'] };
-  expect(receiptDoubt(event, question, 100)).toContain('another receiver');
+  expect(receiptMismatch(event, question, 100)).toContain('another receiver');
 });
 
 it.each(['', ' '])('of a completed payment that is told as %j is none', (ReceiptNo) => {
@@ -288,7 +288,7 @@ it.each([
   [1, undefined],
   ['R000002', undefined],
   [0, undefined],
-])('with the result code %j says whether our configuration is to mend: %j', (code, says) => {
+])('with the result code %j says whether our configuration is to remedy: %j', (code, says) => {
   const { isMisconfigured, message } = receiptIn(resultWith({}, code));
   expect([isMisconfigured, message.includes('initiator_name')]).toEqual([says, says === true]);
 });

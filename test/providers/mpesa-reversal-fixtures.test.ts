@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { ProviderClient } from '../../domain/provider.ts';
 import { mpesa } from '../../providers/mpesa/index.ts';
-import { connect, makeContext } from './contract/stage.ts';
+import { connect, makeContext } from './contract/harness.ts';
 
 /** Reversals and status queries as Daraja documents them, and what we make of each. */
 const FOLDER = new URL('../../providers/mpesa/fixtures/', import.meta.url);

@@ -10,7 +10,7 @@ import {
   openDesk,
   openReceiver,
   PUSH_PATH,
-} from './mpesa-simulator-stage.ts';
+} from './mpesa-simulator-harness.ts';
 
 /** An end is an end: nobody who keeps it waiting holds it up, and nothing goes on afterwards. */
 const AT_ONCE_MS = 10_000;
@@ -28,16 +28,16 @@ describe('close', () => {
     ['silent', [0]],
     ['unfinished', [0, 200]],
   ] as const)(
-    'cuts off a callback receiver that is %s, and has that in the book',
-    async (manner, statuses) => {
+    'cuts off a callback receiver that is %s, and has that in the ledger',
+    async (mode, statuses) => {
       const folder = mkdtempSync(join(tmpdir(), 'malipo-simulator-'));
-      const bookPath = join(folder, 'book.jsonl');
-      const receiver = await openReceiver(() => null, manner);
-      const desk = await openDesk({ bookPath, settings: { answer_delay_ms: 0, duplicates: 12 } });
+      const ledgerPath = join(folder, 'ledger.jsonl');
+      const receiver = await openReceiver(() => null, mode);
+      const desk = await openDesk({ ledgerPath, settings: { answer_delay_ms: 0, duplicates: 12 } });
       await desk.push({ CallBackURL: receiver.url });
       await receiver.take(12);
       expect(await closeTimed(desk)).toBeLessThan(AT_ONCE_MS);
-      const lines = readFileSync(bookPath, 'utf8').trimEnd().split('\n');
+      const lines = readFileSync(ledgerPath, 'utf8').trimEnd().split('\n');
       const sent = lines.map((line) => JSON.parse(line)).filter(({ kind }) => kind === 'callback');
       expect(sent).toHaveLength(12);
       for (const { callback } of sent) expect(statuses).toContain(callback.status);
@@ -64,7 +64,7 @@ describe('close', () => {
     const desk = await openDesk();
     await desk.control('POST', 'faults', { on: 'push', fault: 'timeout' });
     const pushed = desk.push().catch(() => 'cut');
-    while ((await desk.book()).requests.push === 0);
+    while ((await desk.ledger()).requests.push === 0);
     expect(await closeTimed(desk)).toBeLessThan(AT_ONCE_MS);
     expect(await pushed).toBe('cut');
   });
@@ -81,9 +81,9 @@ describe('close', () => {
   });
 
   it('leaves nothing that keeps the process alive', async () => {
-    const stage = new URL('./mpesa-simulator-stage.ts', import.meta.url).href;
+    const harness = new URL('./mpesa-simulator-harness.ts', import.meta.url).href;
     const script = `
-      const { openDesk, openReceiver } = await import(${JSON.stringify(stage)});
+      const { openDesk, openReceiver } = await import(${JSON.stringify(harness)});
       const receiver = await openReceiver(() => null, 'silent');
       const desk = await openDesk({ settings: { answer_delay_ms: 0 } });
       await desk.control('POST', 'faults', { on: 'query', fault: 'timeout' });

@@ -6,7 +6,7 @@ import {
   openDesk,
   readFixture,
   send,
-} from './mpesa-simulator-stage.ts';
+} from './mpesa-simulator-harness.ts';
 
 /** How the simulator misbehaves when told to, and what it lets itself be told. */
 let desk: Desk;
@@ -16,7 +16,7 @@ beforeEach(async () => {
 afterEach(closeAll);
 
 const order = (body: unknown) => desk.control('POST', 'faults', body);
-const listPrompts = async () => (await desk.book()).prompts;
+const listPrompts = async () => (await desk.ledger()).prompts;
 
 describe('a fault', () => {
   const NAMED = {
@@ -99,7 +99,7 @@ describe('a fault', () => {
       () => 'cut',
     );
     while ((await listPrompts()).length === 0);
-    const held = desk.book().then(() => 'held');
+    const held = desk.ledger().then(() => 'held');
     expect(await Promise.race([pushed, held])).toBe('held');
     await desk.control('DELETE', 'faults');
     expect(await pushed).toBe('cut');
@@ -206,7 +206,7 @@ describe('an order', () => {
     const id = idOf(await desk.push());
     const heard = await desk.control('POST', `callbacks/${id}/resend`, body);
     expect([heard.status, heard.body]).toEqual([400, { detail: expect.stringMatching(detail) }]);
-    expect((await desk.book()).callbacks).toHaveLength(0);
+    expect((await desk.ledger()).callbacks).toHaveLength(0);
   });
 
   it('that is not declared as JSON is refused', async () => {

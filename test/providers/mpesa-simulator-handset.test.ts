@@ -1,4 +1,4 @@
-import { closeAll, type Desk, openDesk, send } from './mpesa-simulator-stage.ts';
+import { closeAll, type Desk, openDesk, send } from './mpesa-simulator-harness.ts';
 
 /** The page with the phones: what a person sees, and what the buttons do. */
 let desk: Desk;
@@ -65,9 +65,9 @@ describe('the handset', () => {
     await ring('99');
     const { status, headers } = await pressOn(await show(), label);
     expect([status, headers.get('location')]).toEqual([302, '/']);
-    const book = await desk.book();
-    expect(book.prompts).toMatchObject([{ result_code: code }]);
-    expect(book.charges).toHaveLength(charges);
+    const ledger = await desk.ledger();
+    expect(ledger.prompts).toMatchObject([{ result_code: code }]);
+    expect(ledger.charges).toHaveLength(charges);
     const page = await show();
     expect(page.includes('No phone rings.')).toBe(code !== null);
     expect(page).toContain(`<td>${code ?? 'rings'}</td>`);

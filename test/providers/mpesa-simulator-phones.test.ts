@@ -8,7 +8,7 @@ import {
   type Receiver,
   readFixture,
   shapeOf,
-} from './mpesa-simulator-stage.ts';
+} from './mpesa-simulator-harness.ts';
 
 /** What the payers' phones do by themselves, in a person's hands, and how the callbacks come. */
 let receiver: Receiver;
@@ -52,7 +52,7 @@ describe('a phone that answers by itself', () => {
     expect(told).toMatchObject({ CheckoutRequestID: id, ResultCode: code });
     const body = Object(readFixture(name).body).Body.stkCallback;
     expect(shapeOf(told)).toEqual(shapeOf(body));
-    const { charges, prompts } = await desk.book();
+    const { charges, prompts } = await desk.ledger();
     expect(charges).toHaveLength(code === 0 ? 1 : 0);
     expect(prompts).toMatchObject([{ result_code: String(code) }]);
     expect((await desk.query(id)).body.ResultCode).toBe(String(code));
@@ -84,9 +84,9 @@ describe('a phone that answers by itself', () => {
     const [first, second] = await receiver.take(2);
     expect(first).toMatchObject({ ResultCode: 0 });
     expect(JSON.stringify(Object(second).CallbackMetadata.Item[1])).toContain(
-      (await desk.book()).charges[0]?.receipt,
+      (await desk.ledger()).charges[0]?.receipt,
     );
-    expect((await desk.book()).charges).toHaveLength(1);
+    expect((await desk.ledger()).charges).toHaveLength(1);
     await expectNoMoreThan(2);
   });
 
@@ -94,7 +94,7 @@ describe('a phone that answers by itself', () => {
     await open();
     const { status } = await ring('11');
     expect([status, receiver.bodies.length]).toEqual([200, 1]);
-    expect((await desk.book()).charges).toHaveLength(1);
+    expect((await desk.ledger()).charges).toHaveLength(1);
   });
 });
 
@@ -109,7 +109,7 @@ describe('a callback', () => {
       await open(by);
       await ring(digits);
       expect(receiver.bodies).toHaveLength(times);
-      expect((await desk.book()).charges).toHaveLength(1);
+      expect((await desk.ledger()).charges).toHaveLength(1);
     },
   );
 
@@ -145,7 +145,7 @@ describe('a callback', () => {
     expect(body).toEqual({ status: 200 });
     const told = await receiver.take(2);
     expect(codesOf(told)).toEqual([1032, 0]);
-    const { charges } = await desk.book();
+    const { charges } = await desk.ledger();
     expect(JSON.stringify(told[1])).toContain(charges[0]?.receipt);
     expect((await desk.query(id)).body.ResultCode).toBe('0');
   });
@@ -187,7 +187,7 @@ describe('a person with the phone', () => {
     const { id } = await ring('99');
     expect((await press(id, 'ignore')).status).toBe(200);
     expect(codesOf(await receiver.take(1))).toEqual([1037]);
-    expect((await desk.book()).charges).toHaveLength(0);
+    expect((await desk.ledger()).charges).toHaveLength(0);
   });
 
   it('who takes all phones over keeps them from answering by themselves', async () => {
@@ -195,7 +195,7 @@ describe('a person with the phone', () => {
     await ring('99');
     await desk.control('PATCH', 'settings', { answer_mode: 'manual' });
     expect(codesOf(await receiver.take(1))).toEqual([1037]);
-    expect((await desk.book()).charges).toHaveLength(0);
+    expect((await desk.ledger()).charges).toHaveLength(0);
   });
 
   it('who looked away may still pay', async () => {
@@ -214,7 +214,7 @@ describe('a person with the phone', () => {
       200, 409,
     ]);
     expect((await ring('99')).status).toBe(200);
-    expect((await desk.book()).charges).toHaveLength(0);
+    expect((await desk.ledger()).charges).toHaveLength(0);
   });
 
   it('is told which answers there are', async () => {

@@ -11,7 +11,7 @@ import {
   readFixture,
   send,
   shapeOf,
-} from './mpesa-simulator-stage.ts';
+} from './mpesa-simulator-harness.ts';
 
 /** What Daraja refuses and how it says so: word for word as its fixtures have it. */
 let desk: Desk;
@@ -154,7 +154,7 @@ describe('a push', () => {
       const { status, body } = await desk.push({ ...changes });
       const refusal = field === null ? [200, undefined] : [400, `Bad Request - Invalid ${field}`];
       expect([strictness, status, body.errorMessage]).toEqual([strictness, ...refusal]);
-      const { prompts } = await desk.book();
+      const { prompts } = await desk.ledger();
       const path = `prompts/${prompts.at(-1)?.checkout_request_id}/answer`;
       await desk.control('POST', path, { answer: 'cancel' });
     }
@@ -232,7 +232,7 @@ describe('a query', () => {
     expect((await desk.query(id)).body.ResultCode).toBe('0');
   });
 
-  it('contradicts the payer and the callback when told to, and the book stays true', async () => {
+  it('contradicts the payer and the callback when told to, and the ledger stays true', async () => {
     const receiver = await openReceiver();
     const id = idOf(await desk.push({ CallBackURL: receiver.url }));
     await desk.control('PATCH', 'settings', { query_code: '1032' });
@@ -244,7 +244,7 @@ describe('a query', () => {
     await desk.control('POST', `prompts/${id}/answer`, { answer: 'approve' });
     expect(await receiver.take(1)).toMatchObject([{ ResultCode: 0 }]);
     expect((await desk.query(id)).body.ResultCode).toBe('1032');
-    expect((await desk.book()).charges).toHaveLength(1);
+    expect((await desk.ledger()).charges).toHaveLength(1);
     await desk.control('PATCH', 'settings', { query_code: null });
     expect((await desk.query(id)).body.ResultCode).toBe('0');
   });

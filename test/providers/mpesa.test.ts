@@ -1,6 +1,6 @@
 import { SANDBOX, startSimulator } from '../../providers/mpesa/simulator.ts';
 import { pickPort } from '../../sandbox/ports.ts';
-import type { Call, CallbackManner, Counterpart, Payer, Spoil } from './contract/description.ts';
+import type { Call, CallbackMode, Counterpart, Fault, Payer } from './contract/description.ts';
 import { describeProvider } from './contract.ts';
 import { MPESA } from './mpesa-account.ts';
 
@@ -13,7 +13,7 @@ const PRESSES: Readonly<Record<string, string>> = {
   'is too late': 'expire',
 };
 
-type Book = {
+type Ledger = {
   readonly prompts: readonly { readonly checkout_request_id: string }[];
   readonly charges: readonly (Sum & { readonly checkout_request_id: string })[];
   readonly reversals: readonly (Sum & { readonly result_code: string | null })[];
@@ -42,38 +42,40 @@ async function open(changes: object = {}): Promise<Counterpart> {
   return {
     credentials: { ...SANDBOX.credentials, ...changes, base_url: simulator.url },
     async listPayments({ reference }) {
-      const answer = await fetch(`${simulator.url}/simulator/book?account_reference=${reference}`);
-      const book: Book = JSON.parse(await answer.text());
-      return book.prompts.map(({ checkout_request_id: providerPaymentId }) => {
-        const taken = book.charges.filter((it) => it.checkout_request_id === providerPaymentId);
-        const refunded = book.reversals.filter(
+      const answer = await fetch(
+        `${simulator.url}/simulator/ledger?account_reference=${reference}`,
+      );
+      const ledger: Ledger = JSON.parse(await answer.text());
+      return ledger.prompts.map(({ checkout_request_id: providerPaymentId }) => {
+        const taken = ledger.charges.filter((it) => it.checkout_request_id === providerPaymentId);
+        const refunded = ledger.reversals.filter(
           ({ receipt, result_code }) =>
             (result_code === '0' || result_code === null) &&
             taken.some((charge) => charge.receipt === receipt),
         );
-        const sums = { takenMinor: minorOf(taken), refundedMinor: minorOf(refunded) };
+        const sums = { capturedMinor: minorOf(taken), refundedMinor: minorOf(refunded) };
         return { providerPaymentId, ...sums, isCanceled: false };
       });
     },
-    spoil: (spoil) => order('POST', 'faults', faultOf(spoil)),
+    setFault: (fault) => order('POST', 'faults', faultOf(fault)),
     settle: (id, { name }: Payer) =>
       order('POST', `prompts/${id}/answer`, { answer: PRESSES[name] }),
     redeliver: (id) => order('POST', `callbacks/${id}/resend`, {}),
-    tellBy: (manner) => order('PATCH', 'settings', mannerOf(manner)),
+    tellBy: (mode) => order('PATCH', 'settings', modeOf(mode)),
     close: () => simulator.close(),
   };
 }
 
 /** Nobody is faster than a call's answer but a phone that answers by itself. */
-const MANNERS: Readonly<Partial<Record<CallbackManner, object>>> = {
+const MANNERS: Readonly<Partial<Record<CallbackMode, object>>> = {
   usual: { callback: 'send', answer_mode: 'manual' },
   early: { callback: 'early', answer_mode: 'auto' },
   never: { callback: 'never' },
 };
 
-function mannerOf(manner: CallbackManner): object {
-  const settings = MANNERS[manner];
-  if (settings === undefined) throw new Error(`Daraja’s callbacks are unsigned: not ${manner}`);
+function modeOf(mode: CallbackMode): object {
+  const settings = MANNERS[mode];
+  if (settings === undefined) throw new Error(`Daraja’s callbacks are unsigned: not ${mode}`);
   return settings;
 }
 
@@ -84,11 +86,11 @@ const PATHS: Readonly<Partial<Record<Call, string>>> = {
   lookupRefund: 'status',
 };
 
-function faultOf(spoil: Spoil): object {
-  const on = PATHS[spoil.on];
-  if (spoil.how === 'in_progress') throw new Error('Daraja takes no keys');
-  if (spoil.how === '429') return { on, fault: '429', retry_after_s: spoil.retryAfterS };
-  return { on, fault: spoil.how, act: spoil.isActedOn };
+function faultOf(fault: Fault): object {
+  const on = PATHS[fault.on];
+  if (fault.how === 'in_progress') throw new Error('Daraja takes no keys');
+  if (fault.how === '429') return { on, fault: '429', retry_after_s: fault.retryAfterS };
+  return { on, fault: fault.how, act: fault.isActedOn };
 }
 
 describe('with a paybill', () => describeProvider({ ...MPESA, open: () => open() }));

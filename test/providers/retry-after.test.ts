@@ -8,7 +8,7 @@ import { mpesa } from '../../providers/mpesa/index.ts';
 import { SANDBOX as MPESA } from '../../providers/mpesa/simulator.ts';
 import { stripe } from '../../providers/stripe/index.ts';
 import { SANDBOX as STRIPE } from '../../providers/stripe/simulator.ts';
-import { connect, errorOf, makeContext, makeRequest } from './contract/stage.ts';
+import { connect, errorOf, makeContext, makeRequest } from './contract/harness.ts';
 
 /** How long a provider asks us to stay away, in either of the two ways of RFC 9110. */
 type Credentials = Readonly<Record<string, string>>;

@@ -28,8 +28,8 @@ async function ask(
   const answer = await fetch(`${simulator.url}${path}`, init);
   return { status: answer.status, body: JSON.parse(await answer.text()) };
 }
-const bookOf = async (): Promise<{ intents: readonly Body[]; refunds: readonly Body[] }> =>
-  JSON.parse(await (await fetch(`${simulator.url}/simulator/book`)).text());
+const ledgerOf = async (): Promise<{ intents: readonly Body[]; refunds: readonly Body[] }> =>
+  JSON.parse(await (await fetch(`${simulator.url}/simulator/ledger`)).text());
 const errorIn = ({ body }: Heard): Body => Object(body.error);
 const text = (value: unknown) => String(value);
 
@@ -64,7 +64,7 @@ describe('a parameter', () => {
       400, 'invalid_request_error', code, param,
     ]);
     expect(error.message).toMatch(message);
-    expect((await bookOf()).intents).toEqual([]);
+    expect((await ledgerOf()).intents).toEqual([]);
   });
 
   // biome-ignore format: table, one amount per line
@@ -126,7 +126,7 @@ describe('a parameter', () => {
   ])('of a refund, %s, is refused, and nothing is given back', async (more, param) => {
     const heard = await ask('POST', '/v1/refunds', `payment_intent=${await paid()}&${more}`);
     expect([heard.status, errorIn(heard).param]).toEqual([400, param]);
-    expect((await bookOf()).refunds).toEqual([]);
+    expect((await ledgerOf()).refunds).toEqual([]);
   });
 
   it('of the address is checked as well', async () => {
@@ -152,7 +152,7 @@ it('where the payer may be led away asks for return_url', async () => {
     400,
     expect.stringContaining('return_url'),
   ]);
-  expect((await bookOf()).intents).toEqual([]);
+  expect((await ledgerOf()).intents).toEqual([]);
   const led = await pay('confirm=true&return_url=https://shop.example.test/', sale);
   expect(led.body.status).toBe('succeeded');
 });

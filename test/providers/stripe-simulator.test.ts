@@ -8,12 +8,12 @@ import {
   SANDBOX,
   startSimulator,
 } from '../../providers/stripe/simulator.ts';
-import { type Hook, openHook, saying } from '../hook.ts';
-import { CALL_TIMEOUT_MS, connect, makeContext, makeRequest } from './contract/stage.ts';
+import { openReceiver, type Receiver, saying } from '../receiver.ts';
+import { CALL_TIMEOUT_MS, connect, makeContext, makeRequest } from './contract/harness.ts';
 import { STRIPE } from './stripe-account.ts';
 
 /** Stripe's simulator as the official SDK sees it, beyond what every provider is held to. */
-type Book = {
+type Ledger = {
   readonly intents: readonly Stripe.PaymentIntent[];
   readonly refunds: readonly Stripe.Refund[];
   readonly events: readonly { readonly id: string; readonly status: number }[];
@@ -22,15 +22,15 @@ const PAID = { amount: 5_000, currency: 'usd', confirm: true } as const;
 const METHODS = { automatic_payment_methods: { enabled: true, allow_redirects: 'never' } } as const;
 const BACK = { return_url: 'https://shop.example.test/back?order=7' };
 
-let hook: Hook;
+let receiver: Receiver;
 let simulator: RunningSimulator;
 let sdk: Stripe;
 let client: ProviderClient;
 
 beforeEach(async () => {
-  hook = await openHook();
+  receiver = await openReceiver();
   const settings = { webhook_delay_ms: 0, webhook_retry_ms: [5, 10] };
-  simulator = await startSimulator({ port: 0, settings, webhookUrl: hook.url });
+  simulator = await startSimulator({ port: 0, settings, webhookUrl: receiver.url });
   const record = { ...SANDBOX.credentials, base_url: simulator.url };
   const reading = stripe.readCredentials(record);
   if (!reading.ok) throw new Error(reading.faults.join('; '));
@@ -40,11 +40,11 @@ beforeEach(async () => {
 afterEach(async () => {
   await client.close();
   await simulator.close();
-  await hook.close();
+  await receiver.close();
 });
 
-const readBook = async (): Promise<Book> => {
-  const answer = await fetch(`${simulator.url}/simulator/book`);
+const readLedger = async (): Promise<Ledger> => {
+  const answer = await fetch(`${simulator.url}/simulator/ledger`);
   return JSON.parse(await answer.text());
 };
 const pay = (payment_method: string, changes: object = METHODS) =>
@@ -57,7 +57,7 @@ const refusal = (asking: Promise<unknown>) =>
 
 /** A charge by our own client. */
 const charge = (changes: Partial<ChargeRequest> = {}) =>
-  client.charge(makeRequest(STRIPE.pays, hook.url, changes), makeContext());
+  client.charge(makeRequest(STRIPE.pays, receiver.url, changes), makeContext());
 
 /** A refund by our own client, under one key. */
 const refund = (providerPaymentId: string | null, amountMinor: number) =>
@@ -81,12 +81,12 @@ async function control(path: string, body: object): Promise<void> {
 }
 
 it('sends an event again, under the same id, until it is taken', async () => {
-  hook.answer = (response) => saying(hook.received.length < 3 ? 500 : 200)(response);
+  receiver.answer = (response) => saying(receiver.received.length < 3 ? 500 : 200)(response);
   await pay('pm_card_visa');
-  await hook.until((received) => received.length === 3);
-  expect(new Set(hook.received.map(({ event }) => event.id)).size).toBe(1);
-  let { events } = await readBook();
-  while (events.length < 3) ({ events } = await readBook());
+  await receiver.until((received) => received.length === 3);
+  expect(new Set(receiver.received.map(({ event }) => event.id)).size).toBe(1);
+  let { events } = await readLedger();
+  while (events.length < 3) ({ events } = await readLedger());
   expect(events.map(({ status }) => status)).toEqual([500, 500, 200]);
 });
 
@@ -143,7 +143,7 @@ describe('a key that was used for another request', () => {
     const refused = await refusal(sdk.paymentIntents.create({ ...order, amount: 5_001 }, options));
     expect(refused).toBeInstanceOf(Stripe.errors.StripeIdempotencyError);
     expect(refused).toMatchObject({ statusCode: 400 });
-    expect((await readBook()).intents).toHaveLength(1);
+    expect((await readLedger()).intents).toHaveLength(1);
   });
 
   it('leaves open for us what became of the charge: there is one under it', async () => {
@@ -181,7 +181,7 @@ describe('what Stripe takes', () => {
     });
     const byToken = await charge({ paymentMethod: `tok_${card}` });
     expect(byToken).toMatchObject({ kind: 'succeeded', money: { amountMinor: 10_000 } });
-    const { intents } = await readBook();
+    const { intents } = await readLedger();
     expect(intents.map(({ amount_received }) => amount_received)).toEqual([10_000, 10_000]);
   });
 
@@ -206,7 +206,7 @@ describe('what Stripe takes', () => {
     const refused = await refusal(pay('pm_card_visa', { ...METHODS, ...changes }));
     expect(refused).toBeInstanceOf(Stripe.errors.StripeInvalidRequestError);
     expect(refused).toMatchObject({ statusCode: 400, code, param });
-    expect((await readBook()).intents).toEqual([]);
+    expect((await readLedger()).intents).toEqual([]);
   });
 
   it.each([
@@ -234,33 +234,33 @@ describe('what Stripe takes', () => {
 
 describe('a token', () => {
   const token = { paymentMethod: 'tok_visa', idempotencyKey: 'pay_1/1/charge' };
-  const spoil = (fault: object) => control('faults', { on: 'method', ...fault });
+  const setFault = (fault: object) => control('faults', { on: 'method', ...fault });
 
   it.each(['act_then_reset', 'act_then_500', 'act_then_html', 'reset_before'])(
     'whose PaymentMethod is lost (%s) is proven unsent, and is sent again',
     async (kind) => {
-      await spoil({ kind, stored: false });
+      await setFault({ kind, stored: false });
       let dispatches = 0;
       const dispatch = () => {
         dispatches += 1;
         return Promise.resolve();
       };
-      const request = makeRequest(STRIPE.pays, hook.url, token);
+      const request = makeRequest(STRIPE.pays, receiver.url, token);
       const send = () => client.charge(request, makeContext({ dispatch }));
       await expect(send()).rejects.toMatchObject({ kind: 'unsent' });
-      expect([dispatches, (await readBook()).intents]).toEqual([0, []]);
+      expect([dispatches, (await readLedger()).intents]).toEqual([0, []]);
       for (const sent of [1, 2]) {
         expect(await send()).toMatchObject({ kind: 'succeeded' });
-        expect([dispatches, (await readBook()).intents.length]).toEqual([sent, 1]);
+        expect([dispatches, (await readLedger()).intents.length]).toEqual([sent, 1]);
       }
     },
   );
 
   it('takes over how long it is asked to slow down', async () => {
-    await spoil({ kind: '429', retry_after_s: 7 });
+    await setFault({ kind: '429', retry_after_s: 7 });
     const slow = { kind: 'rate_limited', retryAfterMs: 7_000 };
     await expect(charge(token)).rejects.toMatchObject(slow);
-    expect((await readBook()).intents).toEqual([]);
+    expect((await readLedger()).intents).toEqual([]);
   });
 });
 
@@ -273,7 +273,7 @@ it.each([
   const { providerPaymentId } = await charge();
   await control('disputes', { payment_intent: providerPaymentId, status });
   expect(await refund(providerPaymentId, 1_000)).toMatchObject(expected);
-  const { refunds } = await readBook();
+  const { refunds } = await readLedger();
   expect(refunds).toHaveLength(expected.kind === 'succeeded' ? 1 : 0);
 });
 

@@ -1,10 +1,10 @@
 import { SANDBOX, startSimulator } from '../../providers/stripe/simulator.ts';
 import { pickPort } from '../../sandbox/ports.ts';
-import type { Call, CallbackManner, Counterpart, Spoil } from './contract/description.ts';
+import type { Call, CallbackMode, Counterpart, Fault } from './contract/description.ts';
 import { describeProvider } from './contract.ts';
 import { STRIPE } from './stripe-account.ts';
 
-type Book = {
+type Ledger = {
   readonly intents: readonly {
     readonly id: string;
     readonly status: string;
@@ -30,22 +30,22 @@ async function open(webhookUrl: string): Promise<Counterpart> {
   return {
     credentials: { ...SANDBOX.credentials, base_url: simulator.url },
     async listPayments({ attemptRef }) {
-      const answer = await fetch(`${simulator.url}/simulator/book`);
-      const book: Book = JSON.parse(await answer.text());
-      const own = book.intents.filter(({ metadata }) => metadata.malipo_attempt === attemptRef);
-      return own.map(({ id, status, amount_received: takenMinor }) => {
-        const refunds = book.refunds.filter(
+      const answer = await fetch(`${simulator.url}/simulator/ledger`);
+      const ledger: Ledger = JSON.parse(await answer.text());
+      const own = ledger.intents.filter(({ metadata }) => metadata.malipo_attempt === attemptRef);
+      return own.map(({ id, status, amount_received: capturedMinor }) => {
+        const refunds = ledger.refunds.filter(
           (it) => it.payment_intent === id && it.status !== 'failed',
         );
         const refundedMinor = refunds.reduce((sum, { amount }) => sum + amount, 0);
         const isCanceled = status === 'canceled';
-        return { providerPaymentId: id, takenMinor, refundedMinor, isCanceled };
+        return { providerPaymentId: id, capturedMinor, refundedMinor, isCanceled };
       });
     },
-    spoil: (spoil) => order('POST', 'faults', faultOf(spoil)),
+    setFault: (fault) => order('POST', 'faults', faultOf(fault)),
     settle: (id) => order('POST', `3ds/${id}`, { passed: true }),
     redeliver: (id) => order('POST', `redeliver/${id}`, {}),
-    tellBy: (manner) => order('PATCH', 'settings', MANNERS[manner]),
+    tellBy: (mode) => order('PATCH', 'settings', MANNERS[mode]),
     close: () => simulator.close(),
   };
 }
@@ -58,7 +58,7 @@ const KINDS = {
   html_200: 'act_then_html',
 } as const;
 
-const MANNERS: Readonly<Record<CallbackManner, object>> = {
+const MANNERS: Readonly<Record<CallbackMode, object>> = {
   usual: { webhook: 'send', signature: 'good' },
   early: { webhook: 'before_answer' },
   never: { webhook: 'never' },
@@ -74,12 +74,12 @@ const STEPS = {
   lookupRefund: 'retrieve',
 } as const satisfies Record<Call, string>;
 
-function faultOf(spoil: Spoil): object {
-  const on = STEPS[spoil.on];
-  if (spoil.how === 'in_progress') return { on, kind: '409' };
-  if (spoil.how === '429') return { on, kind: '429', retry_after_s: spoil.retryAfterS };
-  const isUndone = spoil.how === 'reset' && !spoil.isActedOn;
-  return { on, kind: isUndone ? 'reset_before' : KINDS[spoil.how] };
+function faultOf(fault: Fault): object {
+  const on = STEPS[fault.on];
+  if (fault.how === 'in_progress') return { on, kind: '409' };
+  if (fault.how === '429') return { on, kind: '429', retry_after_s: fault.retryAfterS };
+  const isUndone = fault.how === 'reset' && !fault.isActedOn;
+  return { on, kind: isUndone ? 'reset_before' : KINDS[fault.how] };
 }
 
 describeProvider({ ...STRIPE, open });

@@ -7,7 +7,7 @@ import { cpay } from '../../providers/cpay/index.ts';
 import { SANDBOX as CPAY } from '../../providers/cpay/simulator.ts';
 import { mpesa } from '../../providers/mpesa/index.ts';
 import { SANDBOX as MPESA } from '../../providers/mpesa/simulator.ts';
-import { connect, makeContext, makeRequest } from './contract/stage.ts';
+import { connect, makeContext, makeRequest } from './contract/harness.ts';
 
 /** What providers answer when they, or what stands between, write it oddly. */
 type Answer = string | object;

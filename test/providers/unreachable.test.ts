@@ -9,7 +9,7 @@ import { mpesa } from '../../providers/mpesa/index.ts';
 import { SANDBOX as MPESA } from '../../providers/mpesa/simulator.ts';
 import { stripe } from '../../providers/stripe/index.ts';
 import { SANDBOX as STRIPE } from '../../providers/stripe/simulator.ts';
-import { connect, errorOf, makeContext, makeRequest } from './contract/stage.ts';
+import { connect, errorOf, makeContext, makeRequest } from './contract/harness.ts';
 
 /** A network that says "unreachable": before a connection stands it is proof, afterwards none. */
 type Credentials = Readonly<Record<string, string>>;

@@ -19,11 +19,11 @@ const LOGS = [
 ] as const;
 
 test.each(LOGS)('after %j', (log, advice) => {
-  const mend = findRemedy(log, 'read the log');
-  expect(mend).toContain(advice);
-  expect(mend).toContain('read the log');
-  expect(mend.includes('--reset')).toBe(advice === '--reset');
-  if (advice === '--reset') expect(mend).toMatch(/MALIPO_HOME.*loses all sandbox data.*--reset/);
+  const remedy = findRemedy(log, 'read the log');
+  expect(remedy).toContain(advice);
+  expect(remedy).toContain('read the log');
+  expect(remedy.includes('--reset')).toBe(advice === '--reset');
+  if (advice === '--reset') expect(remedy).toMatch(/MALIPO_HOME.*loses all sandbox data.*--reset/);
 });
 
 const fileError = (code: string, syscall = 'mkdir') =>
@@ -40,7 +40,7 @@ test.each(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST'])
     expect(explained).toBeInstanceOf(StartFailure);
     expect(explained).toMatchObject({
       reason: expect.stringContaining(code),
-      mend: expect.stringContaining('MALIPO_HOME'),
+      remedy: expect.stringContaining('MALIPO_HOME'),
     });
   },
 );
@@ -64,5 +64,5 @@ test('the system’s own error is understood', () => {
     caught = explainFileError(error);
   }
   removeFolder(folder);
-  expect(caught).toMatchObject({ mend: expect.stringContaining('a part of its path is a file') });
+  expect(caught).toMatchObject({ remedy: expect.stringContaining('a part of its path is a file') });
 });

@@ -52,11 +52,11 @@ test('a reset forgets data and keys, and leaves what is not ours', () => {
   const before = loadSecrets(home);
   fs.mkdirSync(home.postgresDir);
   fs.writeFileSync(home.temporalDb, 'workflows');
-  const book = join(home.simulatorsDir, 'mpesa.jsonl');
-  fs.writeFileSync(book, 'prompts');
+  const ledger = join(home.simulatorsDir, 'mpesa.jsonl');
+  fs.writeFileSync(ledger, 'prompts');
   fs.writeFileSync(join(folder, 'notes.txt'), 'mine');
   resetHome(home);
-  for (const path of [home.postgresDir, home.temporalDb, book]) {
+  for (const path of [home.postgresDir, home.temporalDb, ledger]) {
     expect(fs.existsSync(path)).toBe(false);
   }
   expect(loadSecrets(home)).not.toEqual(before);

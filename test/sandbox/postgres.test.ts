@@ -117,7 +117,7 @@ test('when it cannot start, the error says why, with the log and what mends it',
   await expect(start({ flags: ['work_mem=lots'] })).rejects.toMatchObject({
     part: 'PostgreSQL',
     reason: expect.stringMatching(/ended at once[\s\S]*invalid value for parameter "work_mem"/),
-    mend: expect.stringContaining('DATABASE_URL'),
+    remedy: expect.stringContaining('DATABASE_URL'),
   });
 });
 

@@ -127,7 +127,7 @@ test('a service that ends before it is ready fails with the last lines of its lo
   await expect(started).rejects.toMatchObject({
     part: 'api',
     reason: expect.stringMatching(/ended at once \(exit code 7\)\n[\s\S]*no such key/),
-    mend: expect.stringContaining('api.log'),
+    remedy: expect.stringContaining('api.log'),
   });
 });
 

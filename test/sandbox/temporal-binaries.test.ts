@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import {
-  MEND_CLI,
+  CLI_REMEDY,
   resolveTemporalCli,
   resolveTestServer,
 } from '../../sandbox/temporal-binaries.ts';
@@ -124,6 +124,6 @@ describe('a home folder that cannot be written', () => {
     env.MALIPO_CACHE_DIR = join(env.HOME ?? '', 'cache');
     const result = await resolveTemporalCli({ env, signal, home: home() });
     expect(JSON.stringify(result)).toContain(`no cache to keep it: ENOTDIR`);
-    expect(MEND_CLI).toContain('MALIPO_CACHE_DIR');
+    expect(CLI_REMEDY).toContain('MALIPO_CACHE_DIR');
   });
 });

@@ -100,6 +100,6 @@ test('when it cannot start, the error says why, with the log and what mends it',
   await expect(start()).rejects.toMatchObject({
     part: 'Temporal',
     reason: expect.stringMatching(/ended at once \(exit code 1\)\n[\s\S]*not a database/),
-    mend: expect.stringContaining('TEMPORAL_ADDRESS'),
+    remedy: expect.stringContaining('TEMPORAL_ADDRESS'),
   });
 });

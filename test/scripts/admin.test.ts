@@ -52,7 +52,7 @@ test('a new merchant gets a key that opens everything, told once', async () => {
   const live = await tell(/^key: (sk_live_\w+)$/m, ...named);
   expect((await authenticate(database.pool, live))?.merchantId).toBe(id);
   const acts = await database.queryAsOwner(
-    "SELECT action, target, status FROM operator_acts WHERE operator_id = 'cli' ORDER BY id",
+    "SELECT action, target, status FROM operator_activity WHERE operator_id = 'cli' ORDER BY id",
   );
   expect(acts).toEqual([
     { action: 'npm run admin -- create-merchant', target: null, status: 200 },
@@ -109,9 +109,9 @@ test.each(['viewer', 'operator', 'admin'])('a new %s can sign in', async (role) 
 
 /** The acts at the command line that were asked for with this word in an option. */
 const actsAbout = (word: string) =>
-  database.queryAsOwner<{ readonly details: { readonly asked: string } }>(
-    `SELECT action, email, target, details, status FROM operator_acts
-     WHERE operator_id = 'cli' AND details->>'asked' LIKE '%' || $1 || '%' ORDER BY id`,
+  database.queryAsOwner<{ readonly details: { readonly request_summary: string } }>(
+    `SELECT action, email, target, details, status FROM operator_activity
+     WHERE operator_id = 'cli' AND details->>'request_summary' LIKE '%' || $1 || '%' ORDER BY id`,
     [word],
   );
 
@@ -126,7 +126,7 @@ test.each<readonly [string, Readonly<Record<string, string>>, readonly string[]]
   expect([told.code, told.stderr]).toEqual([0, '']);
   const [act] = await actsAbout(options.name ?? '');
   expect(act).toMatchObject({ action: `npm run admin -- ${what}`, status: 200 });
-  const asked: unknown = JSON.parse(act?.details.asked ?? '');
+  const asked: unknown = JSON.parse(act?.details.request_summary ?? '');
   expect(asked).toEqual({ ...options, ...Object.fromEntries(flags.map((name) => [name, true])) });
 });
 
@@ -178,7 +178,9 @@ test('it also rotates the data keys', async () => {
   });
   expect(told).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing is sealed') });
   expect(await openCustomer(database.pool, createVault([next], hashKey), id)).toEqual(payer);
-  const [act] = await database.queryAsOwner('SELECT * FROM operator_acts ORDER BY id DESC LIMIT 1');
+  const [act] = await database.queryAsOwner(
+    'SELECT * FROM operator_activity ORDER BY id DESC LIMIT 1',
+  );
   const action = 'npm run admin -- rotate-keys';
   expect(act).toMatchObject({ operator_id: 'cli', action, status: 200 });
   expect(JSON.stringify(act)).not.toContain(next.key.toString('base64'));

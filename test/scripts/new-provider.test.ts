@@ -165,11 +165,11 @@ const ASK = `
   const { components } = describeApi(OPERATIONS, 'http://127.0.0.1');
   const { startSimulator } = await loadSimulator('${NAME}');
   const simulator = await startSimulator({ port: 0 });
-  const book = await fetch(simulator.url + '/simulator/book').then((answer) => answer.json());
+  const ledger = await fetch(simulator.url + '/simulator/ledger').then((answer) => answer.json());
   await simulator.close();
   const listed = body.data.map(({ name }) => name);
   const described = components.schemas.Payment.properties.provider['x-extensible-enum'];
-  process.stdout.write(JSON.stringify({ listed, described, book }));
+  process.stdout.write(JSON.stringify({ listed, described, ledger }));
 `;
 
 /** All that the template's client can be asked for. */
@@ -221,12 +221,12 @@ describe('a provider that was made', () => {
 
   it('is listed, described and run in the sandbox', () => {
     const { said } = run('--input-type=module', '--eval', ASK);
-    const { listed, described, book } = JSON.parse(said);
+    const { listed, described, ledger } = JSON.parse(said);
     expect([listed, described]).toEqual([
       expect.arrayContaining([NAME]),
       expect.arrayContaining([NAME]),
     ]);
-    expect(book).toMatchObject({ charges: [], refunds: [] });
+    expect(ledger).toMatchObject({ charges: [], refunds: [] });
   });
 
   it('fails its contract at once, by each step that is to be written, and no other test', () => {

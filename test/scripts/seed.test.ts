@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PAYMENTS_LEAST, planPayments } from '../../scripts/seed/plan.ts';
-import { openShop, type Shop } from '../e2e/shop.ts';
+import { openStack, type Stack } from '../e2e/stack.ts';
 import { type Ended, runScript, startScript } from './run-script.ts';
 
 /** `npm run seed` as a person calls it: cut off, run again, and a third time; and what it left. */
@@ -13,23 +13,23 @@ const COUNT = PAYMENTS_LEAST + 12;
 type Group = { readonly at: string; readonly payments: number };
 type Row = Readonly<Record<string, string | number | null>>;
 
-let shop: Shop;
+let stack: Stack;
 let environment: Readonly<Record<string, string>>;
 let filled: Ended;
 let signIn: string;
 beforeAll(async () => {
-  shop = await openShop();
-  environment = { MALIPO_HOME: shop.folder };
+  stack = await openStack();
+  environment = { MALIPO_HOME: stack.folder };
 }, 150_000);
-afterAll(() => shop?.close(), 60_000);
+afterAll(() => stack?.close(), 60_000);
 
 async function read(text: string): Promise<readonly Row[]> {
-  const { rows } = await shop.db.query<Row>(text);
+  const { rows } = await stack.db.query<Row>(text);
   return rows;
 }
 
 async function get(path: string, token: string) {
-  const { api_url } = shop.world.details();
+  const { api_url } = stack.world.details();
   const headers = { authorization: `Bearer ${token}` };
   const answer = await fetch(`${api_url}/api/v1/${path}`, { headers });
   expect(answer.status).toBe(200);
@@ -56,7 +56,7 @@ test('it fills a sandbox that runs, and nothing else', async () => {
   const home = fs.mkdtempSync(join(tmpdir(), 'malipo-home-'));
   try {
     const before = await runScript('seed.ts', [], { MALIPO_HOME: home });
-    const details = { ...shop.world.details(), api_url: 'http://127.0.0.1:1' };
+    const details = { ...stack.world.details(), api_url: 'http://127.0.0.1:1' };
     fs.writeFileSync(join(home, 'sandbox.json'), JSON.stringify(details));
     const ended = await runScript('seed.ts', [], { MALIPO_HOME: home });
     for (const { code, stderr } of [before, ended]) {
@@ -68,7 +68,7 @@ test('it fills a sandbox that runs, and nothing else', async () => {
 });
 
 test('a database that knows a live key is refused', async () => {
-  const { database_url } = shop.world.details();
+  const { database_url } = stack.world.details();
   const made = ['create-merchant', '--name', 'Real'];
   const { stdout } = await runScript('admin.ts', made, { DATABASE_URL: database_url });
   const [id = ''] = stdout.split(' ');
@@ -105,7 +105,7 @@ test('cut off and run again it ends, tells keys that open; a third run adds noth
 }, 240_000);
 
 test('operators see providers with all that happens to payments', async () => {
-  const { api_url, operator } = shop.world.details();
+  const { api_url, operator } = stack.world.details();
   const headers = { 'content-type': 'application/json' };
   const body = JSON.stringify(operator);
   const signedIn = await fetch(`${api_url}/api/v1/sessions`, { method: 'POST', headers, body });
@@ -119,14 +119,14 @@ test('operators see providers with all that happens to payments', async () => {
   ]);
   for (const provider of summary.data) {
     expect(Math.min(provider.succeeded, provider.failed)).toBeGreaterThan(0);
-    if (provider.provider === 'mpesa') expect(provider.poll_rescued).toBeGreaterThan(0);
+    if (provider.provider === 'mpesa') expect(provider.resolved_by_polling).toBeGreaterThan(0);
   }
   const groups: Group[] = (await get(`admin/statistics?created_from=${from}`, signIn)).data;
   expect(groups.reduce((sum, { payments }) => sum + payments, 0)).toBe(COUNT);
   expect(new Set(groups.map(({ at }) => at)).size).toBeGreaterThan(5);
   for (const [path, least] of [
     ['payments/in-review', 3],
-    ['surplus', 1],
+    ['unmatched-receipts', 1],
     ['deliveries?status=failed', 1],
   ] as const) {
     expect((await get(`admin/${path}`, signIn)).data.length).toBeGreaterThanOrEqual(least);
@@ -156,7 +156,7 @@ test('each outcome is there', async () => {
 });
 
 test('the trails verify, and can no more be changed than before', async () => {
-  const { database_url } = shop.world.details();
+  const { database_url } = stack.world.details();
   const verified = await runScript('admin.ts', ['verify-audit'], { DATABASE_URL: database_url });
   expect(verified).toMatchObject({ code: 0, stdout: `${COUNT} trails followed, 0 faults\n` });
   await expect(read('UPDATE audit_entries SET at = now()')).rejects.toThrow('append-only');

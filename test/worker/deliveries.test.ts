@@ -13,7 +13,7 @@ import { createWorkers } from '../../worker/workers.ts';
 import { DELIVERY_TASK_QUEUE, TASK_QUEUE } from '../../workflows/messages.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { storeEndpoint, VAULT } from '../factories.ts';
-import { type Hook, openHook, saying, silent } from '../hook.ts';
+import { openReceiver, type Receiver, saying, silent } from '../receiver.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
 
 /**
@@ -29,7 +29,7 @@ let connection: NativeConnection;
 let temporal: Client;
 let workers: readonly Worker[];
 let running: Promise<unknown>;
-let hooks: Hook[];
+let receivers: Receiver[];
 const ending = new AbortController();
 const isOfPayments = ({ options }: Worker) => options.taskQueue === TASK_QUEUE;
 
@@ -38,7 +38,7 @@ beforeAll(async () => {
   connection = await NativeConnection.connect({ address: temporalAddress() });
   await openNamespace(NAMESPACE);
   database = await openTestDatabase();
-  hooks = [];
+  receivers = [];
   temporal = new Client({ connection, namespace: NAMESPACE });
   const deps: ActivityDeps = {
     pool: database.pool,
@@ -67,7 +67,7 @@ afterAll(async () => {
   // A worker that never ran would keep the connection open.
   const unused = workers.filter(isOfPayments).map((worker) => worker.run());
   for (const worker of workers) worker.shutdown();
-  for (const hook of hooks) await hook.close();
+  for (const receiver of receivers) await receiver.close();
   await Promise.all([running, ...unused]);
   await connection.close();
   await database.close();
@@ -90,13 +90,13 @@ async function openMerchant(): Promise<string> {
   await ensureMerchant(database.pool, { id, name: 'Duka' });
   return id;
 }
-async function openHookThat(answer?: Hook['answer']): Promise<Hook> {
-  const hook = await openHook();
-  if (answer !== undefined) hook.answer = answer;
-  hooks.push(hook);
-  return hook;
+async function openReceiverThat(answer?: Receiver['answer']): Promise<Receiver> {
+  const receiver = await openReceiver();
+  if (answer !== undefined) receiver.answer = answer;
+  receivers.push(receiver);
+  return receiver;
 }
-async function openEndpoint(merchantId: string, { url }: Hook): Promise<Endpoint> {
+async function openEndpoint(merchantId: string, { url }: Receiver): Promise<Endpoint> {
   const own = { merchantId, url: `${url}?${newId('webhook_endpoint')}` };
   return { id: (await storeEndpoint(database.pool, own)).endpoint.id, merchantId };
 }
@@ -117,7 +117,7 @@ const countDispatched = async (merchantId: string) =>
   (await listStates(merchantId)).filter(({ dispatched }) => dispatched).length;
 
 test('an endpoint that hangs holds up no other of its merchant, however much waits', async () => {
-  const [hanging, other] = [await openHookThat(silent), await openHookThat()];
+  const [hanging, other] = [await openReceiverThat(silent), await openReceiverThat()];
   const merchantId = await openMerchant();
   await deliver([await openEndpoint(merchantId, hanging)], 300);
   await hanging.until(({ length }) => length >= LIMITS.posts_per_endpoint_max);
@@ -130,7 +130,7 @@ test('an endpoint that hangs holds up no other of its merchant, however much wai
 }, 120_000);
 
 test('a merchant whose endpoints all hang holds up no other merchant', async () => {
-  const [hanging, hook] = [await openHookThat(silent), await openHookThat()];
+  const [hanging, receiver] = [await openReceiverThat(silent), await openReceiverThat()];
   const [slow, quick] = [await openMerchant(), await openMerchant()];
   const endpoints: Endpoint[] = [];
   while (endpoints.length < LIMITS.endpoints_max) {
@@ -138,8 +138,8 @@ test('a merchant whose endpoints all hang holds up no other merchant', async () 
   }
   await deliver(endpoints, 12);
   await hanging.until(({ length }) => length >= LIMITS.posts_max);
-  const [id] = await deliver([await openEndpoint(quick, hook)], 1);
-  await hook.until(({ length }) => length === 1);
+  const [id] = await deliver([await openEndpoint(quick, receiver)], 1);
+  await receiver.until(({ length }) => length === 1);
   expect((await listStates(slow)).every(({ tries }) => tries === 0)).toBe(true);
   expect(hanging.received).toHaveLength(LIMITS.posts_max);
   expect(await countDispatched(slow)).toBe(LIMITS.first_tries_max);
@@ -148,14 +148,14 @@ test('a merchant whose endpoints all hang holds up no other merchant', async () 
 }, 120_000);
 
 test('much for an endpoint that answers arrives, all of it once', async () => {
-  const hook = await openHookThat();
+  const receiver = await openReceiverThat();
   const merchantId = await openMerchant();
-  await deliver([await openEndpoint(merchantId, hook)], 150);
+  await deliver([await openEndpoint(merchantId, receiver)], 150);
   await untilEach(merchantId, ({ status, dispatched }) => status !== 'pending' && dispatched);
   const once = { status: 'succeeded', dispatched: true, tries: 1 };
   expect(await listStates(merchantId)).toEqual(Array.from({ length: 150 }, () => once));
-  expect(new Set(hook.received.map(({ event }) => event.id)).size).toBe(150);
-  expect(hook.received).toHaveLength(150);
+  expect(new Set(receiver.received.map(({ event }) => event.id)).size).toBe(150);
+  expect(receiver.received).toHaveLength(150);
 }, 120_000);
 
 const setOverdue = (id: string) =>
@@ -165,9 +165,9 @@ const setOverdue = (id: string) =>
   );
 
 test('a delivery that Temporal has lost is started again', async () => {
-  const hook = await openHookThat();
+  const receiver = await openReceiverThat();
   const merchantId = await openMerchant();
-  const endpoint = await openEndpoint(merchantId, hook);
+  const endpoint = await openEndpoint(merchantId, receiver);
   const lost = await database.pool.transaction(async (db) => {
     const id = await insertTestDelivery(db, endpoint);
     await db.query(sql.typeAlias('none')`
@@ -176,14 +176,14 @@ test('a delivery that Temporal has lost is started again', async () => {
   });
   await untilEach(merchantId, ({ status }) => status === 'succeeded');
   await temporal.workflow.getHandle(`delivery-${lost}-1`).result();
-  expect(hook.received).toHaveLength(1);
+  expect(receiver.received).toHaveLength(1);
 }, 120_000);
 
 test('a delivery whose workflow has ended without it is sent by another one', async () => {
-  const hook = await openHookThat(silent);
+  const receiver = await openReceiverThat(silent);
   const merchantId = await openMerchant();
-  const [id = ''] = await deliver([await openEndpoint(merchantId, hook)], 1);
-  await hook.until(({ length }) => length === 1);
+  const [id = ''] = await deliver([await openEndpoint(merchantId, receiver)], 1);
+  await receiver.until(({ length }) => length === 1);
   // While its workflow runs, nothing is started beside it.
   await setOverdue(id);
   const untilSeen = `SELECT id FROM deliveries WHERE id = $1 AND overdue_at > now()`;
@@ -192,10 +192,10 @@ test('a delivery whose workflow has ended without it is sent by another one', as
   }
   const findRun = () => database.queryAsOwner('SELECT run FROM deliveries WHERE id = $1', [id]);
   expect(await findRun()).toEqual([{ run: 1 }]);
-  hook.answer = saying(200);
+  receiver.answer = saying(200);
   await temporal.workflow.getHandle(`delivery-${id}-1`).terminate('a mistake');
   await setOverdue(id);
   await untilEach(merchantId, ({ status }) => status === 'succeeded');
   expect(await findRun()).toEqual([{ run: 2 }]);
-  expect(new Set(hook.received.map(({ event }) => event.id)).size).toBe(1);
+  expect(new Set(receiver.received.map(({ event }) => event.id)).size).toBe(1);
 }, 120_000);

@@ -13,7 +13,7 @@ import { until } from '../until.ts';
 /** What payments need in their namespace may be lost, or may not be ours to add. */
 const NAMES = Object.keys(SEARCH_ATTRIBUTES);
 const POLICY = {
-  every_ms: 3_600_000,
+  interval_ms: 3_600_000,
   unstarted_after_ms: 15_000,
   undelivered_after_ms: 10_000,
   batch: 100,
@@ -158,7 +158,7 @@ test.each([
     const create = refuse(7);
     const reader = {
       ...parts,
-      policy: { ...POLICY, every_ms: 7_200_000 },
+      policy: { ...POLICY, interval_ms: 7_200_000 },
       schedule: { create, getHandle },
     };
     const { log, outage } = openLog();

@@ -9,7 +9,7 @@ import { paymentInput } from '../../domain/inputs.ts';
 import type { ProviderClient } from '../../domain/provider.ts';
 import { capabilitiesOf } from '../../providers/index.ts';
 import { describeExecution } from '../../temporal/describe.ts';
-import { findQueueFigures } from '../../temporal/queues.ts';
+import { findQueueMetrics } from '../../temporal/queues.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
 import { createWorkers } from '../../worker/workers.ts';
 import { TASK_QUEUE } from '../../workflows/messages.ts';
@@ -128,7 +128,7 @@ test('three charges of one merchant do not wait behind a hundred of another', as
     const { activities } = await describeExecution(temporal, workflowId);
     expect(activities).toMatchObject([{ type: 'charge', state: 'queued', lastError: null }]);
   }
-  const queues = await findQueueFigures(client, NAMESPACE, ['cpay', 'mpesa']);
+  const queues = await findQueueMetrics(client, NAMESPACE, ['cpay', 'mpesa']);
   expect(queues).toHaveLength(10);
   const waiting = (provider: string, call: string) =>
     queues.find((it) => it.provider === provider && it.call === call)?.waiting;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pickPort } from '../../sandbox/ports.ts';
 import { type Part, runTogether } from '../../worker/together.ts';
-import { openDoor } from '../api/door.ts';
+import { openProxy } from '../api/proxy.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
 
@@ -164,7 +164,7 @@ describe('the process ends while its parent still listens', () => {
     await untilLogged('the worker waits for Temporal');
     expect(await untilReasons(health, ['temporal_unavailable', 'starting'])).toBe(503);
     expect(await probe(health, '/livez')).toMatchObject({ status: 200 });
-    const door = await openDoor(`tcp://${temporalAddress()}`, port);
+    const door = await openProxy(`tcp://${temporalAddress()}`, port);
     await untilReady();
     await untilLogged('the worker waits for the database');
     expect(await untilReasons(health, ['database_away'])).toBe(503);

@@ -85,8 +85,8 @@ test('after a start on other ports, the charge goes to the simulator that runs n
     const client = await deps.clientFor('cpay', reference);
     const context = { dispatch: () => Promise.resolve(), signal: new AbortController().signal };
     await client.charge(makeCharge(), context);
-    const book = await fetch(`${simulator.url}/simulator/book`);
-    expect(await book.json()).toMatchObject({ charges: [{ amount: 10_000 }] });
+    const ledger = await fetch(`${simulator.url}/simulator/ledger`);
+    expect(await ledger.json()).toMatchObject({ charges: [{ amount: 10_000 }] });
   }
 });
 

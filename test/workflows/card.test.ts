@@ -17,20 +17,20 @@ import {
   CAN,
   chargeFailure,
   delivered,
-  openStage,
+  type Harness,
+  openHarness,
   outcome,
   PENDING,
   PROVIDER_PAYMENT_ID,
   type Script,
-  type Stage,
-} from './stage.ts';
+} from './harness.ts';
 import { untilIdle } from './test-server.ts';
 
-let stage: Stage;
+let harness: Harness;
 beforeAll(async () => {
-  stage = await openStage();
+  harness = await openHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 const ACTION: ChargeResult = {
   kind: 'action_required',
@@ -46,8 +46,8 @@ async function start(
   changes: Partial<PaymentInput> = {},
 ) {
   const full: Script = { charge: () => PENDING, lookup: () => null, ...script };
-  const { input, story } = stage.prepare(full, policy, { can: CAN, ...changes });
-  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  const { input, story } = harness.prepare(full, policy, { can: CAN, ...changes });
+  const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
   return { input, story, handle };
 }
 const startHeld = (script: Partial<Script>, policy: Partial<ProviderPolicy> = {}) =>
@@ -65,13 +65,13 @@ const refusalOf = async (update: Promise<unknown>) => {
 
 describe('a card payment', () => {
   it('that succeeds at once costs 14 events of history', async () => {
-    const { input } = stage.prepare(
+    const { input } = harness.prepare(
       { charge: () => outcome('succeeded'), lookup: () => null },
       {},
       { can: CAN },
     );
     const startWorkflowOperation = new WithStartWorkflowOperation('payment', paymentStart(input));
-    await stage.env.client.workflow.executeUpdateWithStart(firstStateUpdate, {
+    await harness.env.client.workflow.executeUpdateWithStart(firstStateUpdate, {
       updateId: FIRST_STATE_UPDATE_ID,
       startWorkflowOperation,
     });
@@ -82,7 +82,7 @@ describe('a card payment', () => {
 
   it('waits for the payer’s authentication, and its event settles it', async () => {
     const { handle, story } = await start({ charge: () => ACTION });
-    while (story.status !== 'requires_action') await stage.env.sleep('1s');
+    while (story.status !== 'requires_action') await harness.env.sleep('1s');
     await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
     expect(await handle.result()).toEqual({ status: 'succeeded' });
     expect(story.entries[0]).toMatchObject({
@@ -179,7 +179,7 @@ describe('a held payment', () => {
       });
       await untilHeld({ handle, story });
       await handle.executeUpdate(cancelUpdate);
-      while (story.entries.at(-1)?.action !== action) await stage.env.sleep('100ms');
+      while (story.entries.at(-1)?.action !== action) await harness.env.sleep('100ms');
       expect(story.status).toBe(status);
     },
   );
@@ -198,7 +198,7 @@ describe('a held payment', () => {
       { cancel: () => ({ ...PENDING, kind: 'pending', message: 'busy' }) },
       { authorization: { expires_after_ms: 60_000 } },
     );
-    await stage.env.sleep('10m');
+    await harness.env.sleep('10m');
     expect(story.status).toBe('needs_review');
     await handle.signal(providerEventSignal, delivered(outcome('canceled')));
     expect(await handle.result()).toEqual({ status: 'canceled' });
@@ -257,7 +257,7 @@ describe('another attempt', () => {
     expect(sends).toBe(2);
     expect(story.entries.map(({ action, attemptId }) => [action, attemptId])).toEqual([
       ['payment.reattempt_planned', input.attemptId],
-      ['payment.settled', `${input.attemptId}+`],
+      ['payment.succeeded', `${input.attemptId}+`],
     ]);
   });
 

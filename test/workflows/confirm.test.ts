@@ -4,31 +4,31 @@ import { paymentStart } from '../../temporal/start.ts';
 import { providerEventSignal } from '../../workflows/messages.ts';
 import {
   delivered,
+  type Harness,
   lateEvent,
-  openStage,
+  openHarness,
   outcome,
   PENDING,
   STANDING,
-  type Stage,
-} from './stage.ts';
+} from './harness.ts';
 import { untilIdle } from './test-server.ts';
 
 /** From an amount on, a callback of success counts when the status query says so too. */
-let stage: Stage;
+let harness: Harness;
 beforeAll(async () => {
-  stage = await openStage();
+  harness = await openHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 const CONFIRMED = { confirm_callback_from_minor: 5_000 };
 const SUCCESS = delivered(outcome('succeeded'));
 
 /** A payment whose prompt rings, and what the status query says by question, from 1. */
 async function ring(lookup: (question: number) => LookupResult | null, amountMinor = 10_000) {
-  const { input, story } = stage.prepare({ charge: () => PENDING, lookup }, CONFIRMED, {
+  const { input, story } = harness.prepare({ charge: () => PENDING, lookup }, CONFIRMED, {
     amountMinor,
   });
-  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
   await untilIdle(handle);
   return { handle, story, input, tell: () => handle.signal(providerEventSignal, SUCCESS) };
 }
@@ -38,14 +38,14 @@ it('a ringing prompt confirms nothing: forged success while it rings is not beli
     question < 4 ? null : outcome('declined', { providerCode: '1037' }),
   );
   await tell();
-  await stage.env.sleep('10s');
+  await harness.env.sleep('10s');
   expect(story.status).toBe('processing');
   expect(story.entries.at(-1)).toMatchObject({
     action: 'payment.callback_unclear',
     cause: 'the callback says succeeded; the status query does not confirm it yet',
     waitingFor: 'lookup',
   });
-  while (story.status === 'processing') await stage.env.sleep('5s');
+  while (story.status === 'processing') await harness.env.sleep('5s');
   expect([story.status, story.entries.at(-1)?.reviewReason]).toEqual([
     'needs_review',
     'contradiction',
@@ -70,7 +70,7 @@ it('is believed as soon as the query says so too', async () => {
 it('is believed when the query tells nothing until the prompt’s life is over', async () => {
   const { story, handle, tell } = await ring(() => null);
   await tell();
-  await stage.env.sleep((policy.lookup.prompt_life_ms ?? 0) - 10_000);
+  await harness.env.sleep((policy.lookup.prompt_life_ms ?? 0) - 10_000);
   expect(story.status).toBe('processing');
   expect(await handle.result()).toEqual({ status: 'succeeded' });
   // By the schedule: 0, 15, 30, 60, 120 s, and once more at the end.
@@ -80,7 +80,7 @@ it('is believed when the query tells nothing until the prompt’s life is over',
 it('what else is told meanwhile is handled at once', async () => {
   const { story, handle, tell } = await ring(() => null);
   await tell();
-  await stage.env.sleep('40s');
+  await harness.env.sleep('40s');
   expect(story.status).toBe('processing');
   await handle.signal(providerEventSignal, delivered(outcome('canceled')));
   expect(await handle.result()).toEqual({ status: 'canceled' });
@@ -98,14 +98,14 @@ it('below the amount nobody is asked', async () => {
 });
 
 it('of a payment that lost its workflow as well', async () => {
-  const { input, story } = stage.prepare(
+  const { input, story } = harness.prepare(
     { charge: () => PENDING, lookup: (question) => (question < 3 ? null : outcome('declined')) },
     CONFIRMED,
   );
   story.status = 'processing';
   const start = lateEvent({ ...input, standing: STANDING }, SUCCESS);
-  const handle = await stage.env.client.workflow.signalWithStart('payment', start);
-  while (story.status === 'processing') await stage.env.sleep('1s');
+  const handle = await harness.env.client.workflow.signalWithStart('payment', start);
+  while (story.status === 'processing') await harness.env.sleep('1s');
   expect(story.status).toBe('needs_review');
   expect(story.entries.map(({ reviewReason }) => reviewReason)).toContain('contradiction');
   await handle.terminate();

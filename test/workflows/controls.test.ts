@@ -15,30 +15,30 @@ import {
   CAN,
   chargeFailure,
   delivered,
-  openStage,
+  type Harness,
+  openHarness,
   outcome,
   PENDING,
   type Script,
   STANDING,
-  type Stage,
-} from './stage.ts';
+} from './harness.ts';
 
 /** What operators ask of open payments: to be looked up now, to be held, to go on. */
-let stage: Stage;
+let harness: Harness;
 beforeAll(async () => {
-  stage = await openStage();
+  harness = await openHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 async function start(script: Partial<Script>, changes: Partial<ProviderPolicy> = {}) {
   const full: Script = { charge: () => PENDING, lookup: () => null, ...script };
-  const { input, story } = stage.prepare(full, changes);
-  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  const { input, story } = harness.prepare(full, changes);
+  const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
   const ask = (action: ControlAction) =>
     handle.signal(controlSignal, { action, by: 'opr_1', reason: 'the provider is down' });
   const actions = () => story.entries.map(({ action }) => action);
   const until = async (action: string) => {
-    while (!actions().some((it) => it === action)) await stage.env.sleep('1s');
+    while (!actions().some((it) => it === action)) await harness.env.sleep('1s');
   };
   return { handle, story, ask, actions, until };
 }
@@ -48,7 +48,7 @@ test('a paused payment asks nobody, however long; then it goes on and is asked a
   await until('payment.provider_accepted');
   await ask('pause');
   await until('payment.paused');
-  await stage.env.sleep('3d');
+  await harness.env.sleep('3d');
   expect([story.questions, story.status]).toEqual([0, 'processing']);
   expect(story.entries.at(-1)).toMatchObject({
     actor: 'operator',
@@ -77,7 +77,7 @@ test('a pause between two sends holds the next one back, and a cancel ends it', 
   await until('payment.resend_planned');
   await ask('pause');
   await until('payment.paused');
-  await stage.env.sleep('1d');
+  await harness.env.sleep('1d');
   expect(story.sends).toBe(1);
   expect(await handle.executeUpdate(cancelUpdate)).toBe('canceled');
   expect(await handle.result()).toEqual({ status: 'canceled' });
@@ -114,7 +114,7 @@ test('asked twice, each changes something once; what is not paused does not go o
   for (const action of ['resume', 'pause', 'pause', 'resume', 'resume', 'pause'] as const) {
     await ask(action);
   }
-  while (actions().length < 4) await stage.env.sleep('1s');
+  while (actions().length < 4) await harness.env.sleep('1s');
   await handle.signal(providerEventSignal, delivered(outcome('declined')));
   expect(await handle.result()).toEqual({ status: 'failed' });
   expect(actions()).toEqual([
@@ -122,7 +122,7 @@ test('asked twice, each changes something once; what is not paused does not go o
     'payment.paused',
     'payment.resumed',
     'payment.paused',
-    'payment.settled',
+    'payment.failed',
   ]);
 });
 
@@ -136,13 +136,13 @@ describe('while an operator holds a payment', () => {
       cancel: () => outcome('canceled'),
     };
     const changes = { can: CAN, captureMethod: 'manual' } as const;
-    const { input, story } = stage.prepare(full, {}, changes);
-    const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+    const { input, story } = harness.prepare(full, {}, changes);
+    const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
     const ask = (action: ControlAction) =>
       handle.signal(controlSignal, { action, by: 'opr_1', reason: 'the provider is down' });
-    while (story.status !== 'authorized') await stage.env.sleep('1s');
+    while (story.status !== 'authorized') await harness.env.sleep('1s');
     await ask('pause');
-    while (story.entries.at(-1)?.action !== 'payment.paused') await stage.env.sleep('1s');
+    while (story.entries.at(-1)?.action !== 'payment.paused') await harness.env.sleep('1s');
     return { handle, story, ask };
   }
   const refused = {
@@ -156,10 +156,10 @@ describe('while an operator holds a payment', () => {
     await expect(handle.executeUpdate(verifyUpdate)).rejects.toMatchObject(refused);
     await expect(capture(handle)).rejects.toMatchObject(refused);
     await ask('look_up');
-    await stage.env.sleep('1h');
+    await harness.env.sleep('1h');
     expect([story.questions, story.settlements, story.status]).toEqual([0, [], 'authorized']);
     await ask('resume');
-    while (story.entries.at(-1)?.action !== 'payment.resumed') await stage.env.sleep('1s');
+    while (story.entries.at(-1)?.action !== 'payment.resumed') await harness.env.sleep('1s');
     expect(await capture(handle)).toBe('succeeded');
   });
 
@@ -171,14 +171,14 @@ describe('while an operator holds a payment', () => {
 });
 
 test('a payment whose run is lost while it is paused stays paused', async () => {
-  const { input, story } = stage.prepare({
+  const { input, story } = harness.prepare({
     charge: () => PENDING,
     lookup: () => outcome('declined'),
   });
   story.status = 'processing';
   const found = { ...input, standing: { ...STANDING, isPaused: true } };
-  const handle = await stage.env.client.workflow.start('payment', paymentReopen(found));
-  await stage.env.sleep('3d');
+  const handle = await harness.env.client.workflow.start('payment', paymentReopen(found));
+  await harness.env.sleep('3d');
   expect([story.questions, story.status]).toEqual([0, 'processing']);
   await handle.signal(controlSignal, { action: 'resume', by: 'opr_1', reason: 'it is back' });
   expect(await handle.result()).toEqual({ status: 'failed' });

@@ -10,7 +10,7 @@ import { loadWorkflowBundle } from '../../worker/bundle.ts';
 import { DELIVERY_TASK_QUEUE } from '../../workflows/messages.ts';
 import { openTestDatabase, type TestDatabase } from '../database.ts';
 import { MERCHANT, storeEndpoint, VAULT } from '../factories.ts';
-import { type Hook, openHook, saying } from '../hook.ts';
+import { openReceiver, type Receiver, saying } from '../receiver.ts';
 import { openTestServer } from './test-server.ts';
 
 /** The real workflow and activities, a real database and endpoint, on a clock that runs ahead. */
@@ -21,7 +21,7 @@ type Row = { readonly id: string; readonly status: string; readonly attempt_coun
 
 let env: TestWorkflowEnvironment;
 let database: TestDatabase;
-let hook: Hook;
+let receiver: Receiver;
 let endpoint: { readonly id: string; readonly merchantId: string };
 let running: Promise<unknown>;
 let workers: readonly Worker[];
@@ -43,14 +43,14 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   Object.assign(away, { reads: 0, writes: 0 });
-  hook = await openHook();
-  const made = await storeEndpoint(database.pool, { url: hook.url });
+  receiver = await openReceiver();
+  const made = await storeEndpoint(database.pool, { url: receiver.url });
   endpoint = { id: made.endpoint.id, merchantId: MERCHANT.id };
 });
-afterEach(() => hook.close());
+afterEach(() => receiver.close());
 
 function withAbsences(pool: Pool): Pool {
-  const isAway = (kind: keyof typeof away) => {
+  const isUnavailable = (kind: keyof typeof away) => {
     if (away[kind] === 0) return false;
     away[kind] -= 1;
     return true;
@@ -58,8 +58,8 @@ function withAbsences(pool: Pool): Pool {
   const refuse = () => Promise.reject(new Error('the database is away'));
   return {
     ...pool,
-    one: (query) => (isAway('reads') ? refuse() : pool.one(query)),
-    transaction: (work) => (isAway('writes') ? refuse() : pool.transaction(work)),
+    one: (query) => (isUnavailable('reads') ? refuse() : pool.one(query)),
+    transaction: (work) => (isUnavailable('writes') ? refuse() : pool.transaction(work)),
   };
 }
 
@@ -89,30 +89,30 @@ async function runToEnd(deliveryId: string, run: number) {
   return row;
 }
 const deliver = async () => runToEnd(await insertTestDelivery(database.pool, endpoint), 1);
-const idsReceived = () => new Set(hook.received.map(({ headers }) => headers['webhook-id']));
+const idsReceived = () => new Set(receiver.received.map(({ headers }) => headers['webhook-id']));
 
 test('what is never taken is tried as often as the schedule says, under one id', async () => {
-  hook.answer = saying(500);
+  receiver.answer = saying(500);
   expect(await deliver()).toMatchObject({ status: 'failed', attempt_count: TRIES });
-  expect([hook.received.length, idsReceived().size]).toEqual([TRIES, 1]);
+  expect([receiver.received.length, idsReceived().size]).toEqual([TRIES, 1]);
 });
 
 test('a database that is away before the POST uses up no try', async () => {
   away.reads = TRIES;
   expect(await deliver()).toMatchObject({ status: 'succeeded', attempt_count: 1 });
-  expect(hook.received).toHaveLength(1);
+  expect(receiver.received).toHaveLength(1);
 });
 
 test('a POST that was not written down is sent again, and no step is lost', async () => {
   const sentAtMs: number[] = [];
   away.writes = TRIES;
-  hook.answer = (response) =>
+  receiver.answer = (response) =>
     void env.currentTimeMs().then((ms) => {
       sentAtMs.push(ms);
       response.writeHead(500).end();
     });
   expect(await deliver()).toMatchObject({ status: 'failed', attempt_count: TRIES });
-  expect([hook.received.length, idsReceived().size]).toEqual([2 * TRIES, 1]);
+  expect([receiver.received.length, idsReceived().size]).toEqual([2 * TRIES, 1]);
   const recordedAtMs = sentAtMs.slice(-TRIES);
   POLICY.schedule_ms.forEach((pauseMs, index) => {
     const waitedMs = (recordedAtMs[index + 1] ?? 0) - (recordedAtMs[index] ?? 0);
@@ -121,7 +121,7 @@ test('a POST that was not written down is sent again, and no step is lost', asyn
 });
 
 test('one that is sent again later begins with the whole schedule anew', async () => {
-  hook.answer = saying(500);
+  receiver.answer = saying(500);
   const { id } = await deliver();
   await resendDelivery(database.pool, id);
   expect(await runToEnd(id, 2)).toEqual({ id, status: 'failed', attempt_count: 2 * TRIES });

@@ -7,7 +7,7 @@ import { paymentStart } from '../../temporal/start.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
 import { TASK_QUEUE } from '../../workflows/messages.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
-import { makePaymentInput } from './stage.ts';
+import { makePaymentInput } from './harness.ts';
 
 /** On a real server: the time-skipping one tells no timeout in a queue from any other. */
 it('a charge that no worker ever took was never sent: what the row says decides', async () => {

@@ -7,24 +7,24 @@ import { providerEventSignal } from '../../workflows/messages.ts';
 import {
   chargeFailure,
   delivered,
-  openStage,
+  type Harness,
+  openHarness,
   outcome,
   PENDING,
   type Script,
-  type Stage,
-} from './stage.ts';
+} from './harness.ts';
 import { untilIdle } from './test-server.ts';
 
 /** The database forgot that the charge was claimed: its row says `created`, and it is out. */
-let stage: Stage;
+let harness: Harness;
 beforeAll(async () => {
-  stage = await openStage();
+  harness = await openHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 const QUICK: Partial<ProviderPolicy> = {
   callback_wait_ms: 1_000,
-  lookup: { timeout_ms: 1_000, every_ms: [5_000], window_ms: 60_000 },
+  lookup: { timeout_ms: 1_000, poll_interval_ms: [5_000], window_ms: 60_000 },
   charge: { ...mpesa.charge, resend_after_ms: [1_000] },
 };
 
@@ -34,7 +34,7 @@ async function start(
   isForgotten: (tried: number) => boolean = (tried) => tried === 1,
 ) {
   const full: Script = { charge: () => PENDING, lookup: () => null, ...script };
-  const { input, story } = stage.prepare(
+  const { input, story } = harness.prepare(
     {
       ...full,
       // As the row stands when the claim is lost, whatever the run does next.
@@ -44,7 +44,7 @@ async function start(
     },
     policy,
   );
-  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
   return { story, handle };
 }
 
@@ -67,14 +67,14 @@ describe.each([
     const { handle, story } = await start({ charge });
     await untilIdle(handle);
     await handle.signal(providerEventSignal, delivered(said));
-    await stage.env.sleep('10m');
+    await harness.env.sleep('10m');
     expect(story.status).toBe(status);
     expect(story.entries.map(({ event }) => event)).not.toContain('dispatched');
   });
 
   it('is not failed when nobody tells, but needs a person', async () => {
     const { story } = await start({ charge });
-    while (story.status !== 'needs_review') await stage.env.sleep('10m');
+    while (story.status !== 'needs_review') await harness.env.sleep('10m');
     expect(story.entries.at(-1)?.outcome).toBeNull();
   });
 });
@@ -103,9 +103,9 @@ it('a success while the next send waits ends the sending', async () => {
   const { handle, story } = await start({ charge }, slow);
   await untilIdle(handle);
   await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
-  while (story.status !== 'needs_review') await stage.env.sleep('10s');
+  while (story.status !== 'needs_review') await harness.env.sleep('10s');
   // The next send would have been made by now.
-  await stage.env.sleep('5m');
+  await harness.env.sleep('5m');
   expect(story.sends).toBe(1);
 });
 

@@ -14,21 +14,21 @@ import {
   CAN,
   chargeFailure,
   delivered,
-  openStage,
+  type Harness,
+  openHarness,
   outcome,
   PROVIDER_PAYMENT_ID,
   type Script,
-  type Stage,
   type Story,
-} from './stage.ts';
+} from './harness.ts';
 import { untilIdle } from './test-server.ts';
 
 /** What is held for a capture, when the provider's answer to capture or cancel is lost. */
-let stage: Stage;
+let harness: Harness;
 beforeAll(async () => {
-  stage = await openStage();
+  harness = await openHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 const fails = (kind: ProviderErrorKind) => (): LookupResult => {
   throw chargeFailure(new ProviderError(kind, `the answer was ${kind}`), true);
@@ -49,9 +49,9 @@ async function startHeld(script: Partial<Script>, policy: Partial<ProviderPolicy
   // How long an answer is waited for in real time, which updates do not skip: one that is scripted
   // comes, on a busy machine too.
   const timeout_ms = script.lookup === undefined ? 300 : 15_000;
-  const lookup = { timeout_ms, every_ms: [100], window_ms: 60_000 };
-  const { input, story } = stage.prepare(full, { lookup, ...policy }, changes);
-  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  const lookup = { timeout_ms, poll_interval_ms: [100], window_ms: 60_000 };
+  const { input, story } = harness.prepare(full, { lookup, ...policy }, changes);
+  const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
   await untilHeld(handle, story);
   return { story, handle };
 }
@@ -203,8 +203,8 @@ describe('in review', () => {
     });
   async function startReviewed(script: Partial<Script> = {}) {
     const policy = {
-      lookup: { timeout_ms: 300, every_ms: [100], window_ms: 60_000 },
-      review: { ask_every_ms: [3_600_000, 30 * 24 * 3_600_000] },
+      lookup: { timeout_ms: 300, poll_interval_ms: [100], window_ms: 60_000 },
+      review: { poll_interval_ms: [3_600_000, 30 * 24 * 3_600_000] },
     };
     const started = await startHeld({ capture: fails('ambiguous'), ...script }, policy);
     await refusalOf(capture(started.handle, 4_000));
@@ -223,7 +223,7 @@ describe('in review', () => {
     await handle.terminate();
   });
 
-  it('a decision books what it names', async () => {
+  it('a decision ledgers what it names', async () => {
     const { handle, story } = await startReviewed();
     expect(await decide(handle, 4_000)).toBe('succeeded');
     expect(story.entries.at(-1)?.outcome?.money).toEqual({ amountMinor: 4_000, currency: 'KES' });
@@ -233,13 +233,13 @@ describe('in review', () => {
     const said: (LookupResult | null)[] = [null];
     const { handle, story } = await startReviewed({ lookup: () => said.at(-1) ?? null });
     said.push(held);
-    while (story.status !== 'authorized') await stage.env.sleep('30m');
+    while (story.status !== 'authorized') await harness.env.sleep('30m');
     await untilHeld(handle, story);
     said.push(null);
     await refusalOf(capture(handle, 4_000));
     expect(story.status).toBe('needs_review');
     said.push(taken(4_000));
-    await stage.env.sleep('3h');
+    await harness.env.sleep('3h');
     expect(story.status).toBe('succeeded');
   });
 });
@@ -256,16 +256,16 @@ describe('that the provider is at it', () => {
         nextAction: { type: 'redirect_to_url', url: 'https://bank.test/3ds' },
       };
       const charge = () => (status === 'authorized' ? held : action);
-      const { input, story } = stage.prepare(
+      const { input, story } = harness.prepare(
         { charge, lookup: () => null },
         {},
         { can: CAN, captureMethod: 'manual' },
       );
-      const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+      const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
       await until(story, status);
       const before = story.entries.length;
       await handle.signal(providerEventSignal, delivered(busy));
-      while (story.silent.length === 0) await stage.env.sleep('1s');
+      while (story.silent.length === 0) await harness.env.sleep('1s');
       expect(story.entries).toHaveLength(before);
       expect(story.silent).toMatchObject([{ event: null, webhook: { status: 'applied' } }]);
       await handle.signal(providerEventSignal, delivered(outcome('declined')));

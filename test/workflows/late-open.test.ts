@@ -5,20 +5,20 @@ import type { ProviderPolicy } from '../../domain/policy.ts';
 import type { DeliveredEvent } from '../../domain/webhook-event.ts';
 import {
   delivered,
+  type Harness,
   lateEvent,
-  openStage,
+  openHarness,
   outcome,
   PENDING,
   STANDING,
-  type Stage,
-} from './stage.ts';
+} from './harness.ts';
 
 /** Callbacks of a payment whose run was lost before the payment's end: they reopen it. */
-let stage: Stage;
+let harness: Harness;
 beforeAll(async () => {
-  stage = await openStage();
+  harness = await openHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 const standing = (status: PaymentStatus, reviewReason: ReviewReason | null = null): Standing => ({
   ...STANDING,
@@ -33,10 +33,10 @@ async function arrive(
   policy: Partial<ProviderPolicy> = {},
 ) {
   const script = { charge: () => PENDING, lookup: () => answer };
-  const { input, story } = stage.prepare(script, policy, { standing: stands });
+  const { input, story } = harness.prepare(script, policy, { standing: stands });
   story.status = stands.status;
   const start = lateEvent(input, delivered(event));
-  const handle = await stage.env.client.workflow.signalWithStart('payment', start);
+  const handle = await harness.env.client.workflow.signalWithStart('payment', start);
   return { handle, story };
 }
 
@@ -51,10 +51,10 @@ it.each([
   'a success that names no amount, where the provider %s, is %s by that',
   async (_what, answer, status) => {
     const { handle, story } = await arrive(standing('processing'), UNPRICED, answer);
-    while (story.status === 'processing') await stage.env.sleep('1m');
+    while (story.status === 'processing') await harness.env.sleep('1m');
     expect(story.status).toBe(status);
     expect(story.entries.slice(0, 2)).toMatchObject([
-      { action: 'payment.recovered' },
+      { action: 'payment.reopened' },
       { action: 'payment.callback_unclear', event: null, outcome: null, waitingFor: 'lookup' },
     ]);
     expect(story.sends).toBe(0);
@@ -77,7 +77,7 @@ it('a success that the policy’s check contradicts needs review', async () => {
     said,
     policy,
   );
-  while (story.status === 'processing') await stage.env.sleep('1s');
+  while (story.status === 'processing') await harness.env.sleep('1s');
   expect(story.entries[1]).toMatchObject({
     reviewReason: 'contradiction',
     webhook: { status: 'parked' },
@@ -88,7 +88,7 @@ it('a success that the policy’s check contradicts needs review', async () => {
 it('a wrong amount needs review, and a person can decide', async () => {
   const wrong = outcome('succeeded', { money: { amountMinor: 5, currency: 'KES' } });
   const { handle, story } = await arrive(standing('processing'), wrong);
-  while (story.status === 'processing') await stage.env.sleep('1s');
+  while (story.status === 'processing') await harness.env.sleep('1s');
   expect(story.entries[1]).toMatchObject({
     reviewReason: 'amount_mismatch',
     outcome: null,
@@ -113,7 +113,7 @@ it('of what was never sent sends nothing, and a person looks', async () => {
   const lostHistory = 'a callback came for it';
   const noise = { ...outcome('declined'), kind: 'pending', message: 'busy' } as const;
   const { handle, story } = await arrive({ ...standing('created'), lostHistory }, noise);
-  while (story.status === 'created') await stage.env.sleep('1s');
+  while (story.status === 'created') await harness.env.sleep('1s');
   expect([story.status, story.sends]).toEqual(['needs_review', 0]);
   await handle.terminate();
 });
@@ -128,7 +128,7 @@ it.each([
   ['contradiction', 'declined', 'needs_review'],
 ] as const)('in review for %s, %s makes it %s', async (reason, kind, status) => {
   const { handle, story } = await arrive(standing('needs_review', reason), outcome(kind));
-  while (story.entries.length < 2) await stage.env.sleep('1s');
+  while (story.entries.length < 2) await harness.env.sleep('1s');
   expect(story.status).toBe(status);
   await handle.terminate().catch(() => undefined);
 });

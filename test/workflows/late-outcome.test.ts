@@ -7,19 +7,19 @@ import type { DeliveredEvent } from '../../domain/webhook-event.ts';
 import { decideUpdate, providerEventSignal } from '../../workflows/messages.ts';
 import {
   delivered,
+  type Harness,
   lateEvent,
-  openStage,
+  openHarness,
   outcome,
   PENDING,
   STANDING,
-  type Stage,
-} from './stage.ts';
+} from './harness.ts';
 
-let stage: Stage;
+let harness: Harness;
 beforeAll(async () => {
-  stage = await openStage();
+  harness = await openHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 async function arrive(
   status: PaymentStatus,
@@ -29,10 +29,10 @@ async function arrive(
   changes: Partial<PaymentInput> = {},
 ) {
   const script = { charge: () => PENDING, lookup: () => answer };
-  const { input, story } = stage.prepare(script, policy, changes);
+  const { input, story } = harness.prepare(script, policy, changes);
   story.status = status;
   const start = lateEvent(input, event, status);
-  const handle = await stage.env.client.workflow.signalWithStart('payment', start);
+  const handle = await harness.env.client.workflow.signalWithStart('payment', start);
   return { input, handle, story };
 }
 
@@ -52,7 +52,7 @@ describe('a callback after the payment’s workflow has closed', () => {
   it('makes late money visible, and a person decides', async () => {
     const success = outcome('succeeded');
     const { handle, story } = await arrive('failed', delivered(success), success);
-    await stage.env.sleep('1h');
+    await harness.env.sleep('1h');
     expect(story.status).toBe('needs_review');
     expect(story.entries[0]).toMatchObject({ reviewReason: 'late_success' });
     const decision = { decision: 'succeeded', by: 'ops', reason: 'paid', receipt: null } as const;
@@ -62,9 +62,9 @@ describe('a callback after the payment’s workflow has closed', () => {
   it('does not answer the question that it raised by saying the same again', async () => {
     const success = outcome('succeeded');
     const { handle, story } = await arrive('failed', delivered(success), success);
-    await stage.env.sleep('1h');
+    await harness.env.sleep('1h');
     await handle.signal(providerEventSignal, delivered(success));
-    await stage.env.sleep('1h');
+    await harness.env.sleep('1h');
     expect([story.status, story.entries.length]).toEqual(['needs_review', 2]);
     expect(story.entries[1]).toMatchObject({ event: null, webhook: { status: 'applied' } });
     const decision = { decision: 'failed', by: 'ops', reason: 'no', receipt: null } as const;
@@ -74,14 +74,14 @@ describe('a callback after the payment’s workflow has closed', () => {
   it('is decided anew each time that it comes to review', async () => {
     const success = outcome('succeeded');
     const first = await arrive('failed', delivered(success), success);
-    await stage.env.sleep('1h');
+    await harness.env.sleep('1h');
     const by = { by: 'ops', reason: 'looked into it', receipt: null } as const;
     const failed = { ...by, decision: 'failed' } as const;
     expect(await first.handle.executeUpdate(decideUpdate, { args: [failed] })).toBe('failed');
     await first.handle.result();
     const start = lateEvent(first.input, delivered(success));
-    const again = await stage.env.client.workflow.signalWithStart('payment', start);
-    await stage.env.sleep('1h');
+    const again = await harness.env.client.workflow.signalWithStart('payment', start);
+    await harness.env.sleep('1h');
     expect(first.story.status).toBe('needs_review');
     const paid = { ...by, decision: 'succeeded' } as const;
     expect(await again.executeUpdate(decideUpdate, { args: [paid] })).toBe('succeeded');
@@ -91,8 +91,8 @@ describe('a callback after the payment’s workflow has closed', () => {
     const forged = outcome('succeeded', { payerMismatch: true });
     const policy = { late_success: 'accept' } as const;
     const { handle, story } = await arrive('failed', delivered(forged), null, policy);
-    while (story.status !== 'needs_review') await stage.env.sleep('1s');
-    await stage.env.sleep('30h');
+    while (story.status !== 'needs_review') await harness.env.sleep('1s');
+    await harness.env.sleep('30h');
     const { event, reviewReason, webhook } = story.entries[0] ?? {};
     expect([event, reviewReason, webhook?.note]).toEqual([
       'succeeded',
@@ -119,7 +119,7 @@ describe('a callback after the payment’s workflow has closed', () => {
       answer,
       policy,
     );
-    await stage.env.sleep('1h');
+    await harness.env.sleep('1h');
     expect(story.status).toBe('needs_review');
     await handle.terminate();
   });
@@ -140,8 +140,8 @@ describe('a callback after the payment’s workflow has closed', () => {
       const policy = { late_success: 'accept' } as const;
       const unpriced = delivered(outcome('succeeded', { money: null }));
       const { handle, story } = await arrive('failed', unpriced, answer, policy);
-      while (story.status === 'failed') await stage.env.sleep('1s');
-      await stage.env.sleep('1h');
+      while (story.status === 'failed') await harness.env.sleep('1s');
+      await harness.env.sleep('1h');
       expect(story.status).toBe(status);
       if (status === 'needs_review') await handle.terminate();
     },
@@ -178,7 +178,7 @@ describe('a callback after the payment’s workflow has closed', () => {
   ])('is not given back by policy when %s', async (_what, said, answer, changes) => {
     const policy = { late_success: 'refund' } as const;
     const { handle, story } = await arrive('failed', delivered(said), answer, policy, changes);
-    await stage.env.sleep('1h');
+    await harness.env.sleep('1h');
     expect([story.status, story.givenBack]).toEqual(['needs_review', 0]);
     await handle.terminate();
   });
@@ -187,7 +187,7 @@ describe('a callback after the payment’s workflow has closed', () => {
     const policy = { late_success: 'accept' } as const;
     const held = outcome('authorized');
     const { handle, story } = await arrive('failed', delivered(held), held, policy);
-    await stage.env.sleep('1h');
+    await harness.env.sleep('1h');
     expect(story.status).toBe('needs_review');
     await handle.terminate();
   });
@@ -201,7 +201,7 @@ describe('a callback after the payment’s workflow has closed', () => {
 
   it('of a hold goes to review when the provider does not say that it was let go', async () => {
     const { handle, story } = await arrive('canceled', delivered(outcome('authorized')), null);
-    await stage.env.sleep('1h');
+    await harness.env.sleep('1h');
     expect(story.status).toBe('needs_review');
     await handle.terminate();
   });
@@ -218,7 +218,7 @@ describe('a callback after the payment’s workflow has closed', () => {
       const said = outcome(kind, { money });
       const policy = { late_success: 'accept' } as const;
       const { handle, story } = await arrive(status, delivered(said), said, policy);
-      await stage.env.sleep('1h');
+      await harness.env.sleep('1h');
       expect(story.entries).toMatchObject([
         {
           cause: expect.stringContaining(`the ${wrong} does not match`),

@@ -4,24 +4,24 @@ import {
   ASKS,
   delivered,
   lateRefundEvent,
-  openRefundStage,
+  openRefundHarness,
   outcome,
   PENDING,
   REFUND_STANDING,
-  type RefundStage,
-} from './refund-stage.ts';
+  type RefundHarness,
+} from './refund-harness.ts';
 
-let stage: RefundStage;
+let harness: RefundHarness;
 beforeAll(async () => {
-  stage = await openRefundStage();
+  harness = await openRefundHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 it('a success that the provider takes back is a failure', async () => {
-  const { input, story } = stage.prepare({ refund: () => PENDING, lookupRefund: () => null });
+  const { input, story } = harness.prepare({ refund: () => PENDING, lookupRefund: () => null });
   story.status = 'succeeded';
   const late = { ...input, standing: { ...REFUND_STANDING, status: 'succeeded' } } as const;
-  const handle = await stage.env.client.workflow.signalWithStart(
+  const handle = await harness.env.client.workflow.signalWithStart(
     'refund',
     lateRefundEvent(late, delivered(outcome('failed'))),
   );
@@ -31,12 +31,12 @@ it('a success that the provider takes back is a failure', async () => {
 
 describe('a refund that lost its workflow while a person is asked', () => {
   async function tell(reviewReason: RefundReviewReason, event: RefundResult) {
-    const { input, story } = stage.prepare({ refund: () => PENDING, lookupRefund: () => null });
+    const { input, story } = harness.prepare({ refund: () => PENDING, lookupRefund: () => null });
     story.status = 'needs_review';
     const standing = { ...REFUND_STANDING, status: 'needs_review', reviewReason } as const;
     const late = { ...input, standing };
     const start = lateRefundEvent(late, delivered(event));
-    const handle = await stage.env.client.workflow.signalWithStart('refund', start);
+    const handle = await harness.env.client.workflow.signalWithStart('refund', start);
     return { handle, story };
   }
 
@@ -48,7 +48,7 @@ describe('a refund that lost its workflow while a person is asked', () => {
     ['amount_mismatch', 'needs_review', outcome('failed')],
   ] as const)('for %s it is then %s, by the provider’s result', async (why, status, event) => {
     const { handle, story } = await tell(why, event);
-    while (story.entries.length < 2) await stage.env.sleep('1s');
+    while (story.entries.length < 2) await harness.env.sleep('1s');
     expect(story.status).toBe(status);
     await handle.terminate().catch(() => undefined);
   });
@@ -57,7 +57,7 @@ describe('a refund that lost its workflow while a person is asked', () => {
     'for %s is held for a person',
     async (reason) => {
       const { handle, story } = await tell(reason, outcome('failed'));
-      while (story.entries.length < 2) await stage.env.sleep('1s');
+      while (story.entries.length < 2) await harness.env.sleep('1s');
       expect(story.entries[1]?.cause).toContain(`in review (${reason})`);
       const decision = { decision: 'failed', by: 'ops', reason: 'seen', receipt: null } as const;
       expect(await handle.executeUpdate(decideRefundUpdate, { args: [decision] })).toBe('failed');
@@ -66,13 +66,13 @@ describe('a refund that lost its workflow while a person is asked', () => {
 });
 
 it('believes its row about why it is in review', async () => {
-  const { input, story } = stage.prepare({ refund: () => PENDING, lookupRefund: () => null });
+  const { input, story } = harness.prepare({ refund: () => PENDING, lookupRefund: () => null });
   Object.assign(story, { status: 'failed', reviewReason: 'over_refunded' });
   const start = lateRefundEvent(input, delivered(outcome('succeeded')));
-  const handle = await stage.env.client.workflow.signalWithStart('refund', start);
-  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  const handle = await harness.env.client.workflow.signalWithStart('refund', start);
+  while (story.status !== 'needs_review') await harness.env.sleep('1s');
   await handle.signal(refundEventSignal, delivered(outcome('failed')));
-  while (story.entries.length < 2) await stage.env.sleep('1s');
+  while (story.entries.length < 2) await harness.env.sleep('1s');
   expect(story.entries[1]?.cause).toContain('in review (over_refunded)');
   await handle.terminate();
 });
@@ -80,13 +80,13 @@ it('believes its row about why it is in review', async () => {
 describe('a success that is told of after the failure', () => {
   const tell = async (said: RefundResult | null, changes: Partial<RefundInput>) => {
     const script = { refund: () => PENDING, lookupRefund: () => said };
-    const { input, story } = stage.prepare(script, {}, changes);
+    const { input, story } = harness.prepare(script, {}, changes);
     story.status = 'failed';
-    await stage.env.client.workflow.signalWithStart(
+    await harness.env.client.workflow.signalWithStart(
       'refund',
       lateRefundEvent(input, delivered(outcome('succeeded'))),
     );
-    while (story.entries.length === 0) await stage.env.sleep('1s');
+    while (story.entries.length === 0) await harness.env.sleep('1s');
     return story;
   };
 

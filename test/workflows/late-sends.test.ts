@@ -16,32 +16,32 @@ import {
   storeRefund,
   VAULT,
 } from '../factories.ts';
-import { openSweepStage, type SweepStage } from './sweep-stage.ts';
+import { openSweepHarness, type SweepHarness } from './sweep-harness.ts';
 
 /** What was stored long ago, or was stopped since, and whose workflow comes only now. */
-let stage: SweepStage;
+let harness: SweepHarness;
 beforeAll(async () => {
-  stage = await openSweepStage();
+  harness = await openSweepHarness();
 });
-beforeEach(() => stage.reset());
-afterAll(() => stage.close());
+beforeEach(() => harness.reset());
+afterAll(() => harness.close());
 
 const OF_STRIPE = { provider: 'stripe', credentialsRef: 'env:stripe' };
 const start = (payment: Payment) =>
-  stage.temporal.workflow.start('payment', paymentStart(paymentInput(payment, capabilitiesOf)));
+  harness.temporal.workflow.start('payment', paymentStart(paymentInput(payment, capabilitiesOf)));
 const touched = ({ workflowId, attemptOrdinal }: Payment) => {
   const asked = attemptReference(workflowId, attemptOrdinal);
-  return [...stage.provider.sent, ...stage.provider.asked].filter(
+  return [...harness.provider.sent, ...harness.provider.asked].filter(
     (it) => it === workflowId || it === asked,
   );
 };
 const untilAction = (payment: Payment, action: string) =>
-  stage.until(async () => (await stage.actionsOf(payment)).includes(action), action);
+  harness.until(async () => (await harness.actionsOf(payment)).includes(action), action);
 
 /** As after so long in which nobody took it up. */
 async function age(id: string, by: string): Promise<void> {
   const shift = (table: string, columns: readonly string[], key: string) =>
-    stage.own(
+    harness.own(
       `UPDATE ${table} SET ${columns.map((it) => `${it} = ${it} - $2::interval`).join()}
        WHERE ${key} = $1`,
       [id, by],
@@ -52,18 +52,18 @@ async function age(id: string, by: string): Promise<void> {
 }
 
 it('a payment of eight hours ago fails, and is neither sent nor asked about', async () => {
-  const payment = await storePayment(stage.pool, OF_STRIPE);
+  const payment = await storePayment(harness.pool, OF_STRIPE);
   await age(payment.id, '8 hours');
-  await stage.sweep();
-  await stage.until(
-    async () => (await reread(stage.pool, payment)).status !== 'created',
+  await harness.sweep();
+  await harness.until(
+    async () => (await reread(harness.pool, payment)).status !== 'created',
     'it has ended',
   );
-  const { status, failureCode, failureMessage } = await reread(stage.pool, payment);
+  const { status, failureCode, failureMessage } = await reread(harness.pool, payment);
   expect([status, failureCode]).toEqual(['failed', 'provider_unavailable']);
   expect(failureMessage).toContain('too late for it now. Nothing was sent.');
   expect(touched(payment)).toEqual([]);
-  expect(await stage.actionsOf(payment)).toEqual(['payment.created', 'payment.settled']);
+  expect(await harness.actionsOf(payment)).toEqual(['payment.created', 'payment.failed']);
 });
 
 it('no rule of retries makes another attempt of it', async () => {
@@ -71,45 +71,45 @@ it('no rule of retries makes another attempt of it', async () => {
   const again = { ...POLICY, retry: { by_code: { provider_unavailable: rule } } };
   const reattempt = { max_attempts: 3, fallback: [] };
   const changes = { ...OF_STRIPE, policy: { ...again, reattempt } };
-  const payment = await storePayment(stage.pool, changes);
+  const payment = await storePayment(harness.pool, changes);
   await age(payment.id, '8 hours');
   await (await start(payment)).result();
-  expect(await stage.actionsOf(payment)).toEqual(['payment.created', 'payment.settled']);
+  expect(await harness.actionsOf(payment)).toEqual(['payment.created', 'payment.failed']);
 });
 
 it('a refund of eight hours ago fails, and its money is free again', async () => {
-  const payment = await storePaymentIn(stage.pool, 'succeeded', OF_STRIPE);
-  const { id, workflowId } = await storeRefund(stage.pool, payment);
+  const payment = await storePaymentIn(harness.pool, 'succeeded', OF_STRIPE);
+  const { id, workflowId } = await storeRefund(harness.pool, payment);
   await age(id, '8 hours');
-  await stage.sweep();
-  const row = async () => (await stage.own('SELECT * FROM refunds WHERE id = $1', [id]))[0];
-  await stage.until(async () => (await row())?.status !== 'pending', 'it has ended');
+  await harness.sweep();
+  const row = async () => (await harness.own('SELECT * FROM refunds WHERE id = $1', [id]))[0];
+  await harness.until(async () => (await row())?.status !== 'pending', 'it has ended');
   const { status, failure_message } = (await row()) ?? {};
-  expect([status, stage.provider.sent]).toEqual([
+  expect([status, harness.provider.sent]).toEqual([
     'failed',
     expect.not.arrayContaining([workflowId]),
   ]);
   expect(failure_message).toContain('its money is free again');
-  expect(await findPayment(stage.pool, MERCHANT.id, payment.id)).toMatchObject({
+  expect(await findPayment(harness.pool, MERCHANT.id, payment.id)).toMatchObject({
     amountReservedMinor: 0,
     amountRefundedMinor: 0,
   });
 });
 
 it('what an operator paused for days is not sent when it goes on', async () => {
-  const payment = await storePayment(stage.pool, OF_STRIPE);
+  const payment = await storePayment(harness.pool, OF_STRIPE);
   let claim = () => {};
   const paused = new Promise<void>((resolve) => {
     claim = resolve;
   });
   let sends = 0;
-  stage.provider.beforeSend = async () => {
+  harness.provider.beforeSend = async () => {
     sends += 1;
     if (sends === 1) throw new Error('the token could not be had');
     await paused;
   };
   const handle = await start(payment);
-  await stage.until(() => sends === 2, 'the second send is made ready');
+  await harness.until(() => sends === 2, 'the second send is made ready');
   const ask = (action: 'pause' | 'resume') =>
     handle.signal(controlSignal, { action, by: 'opr_1', reason: 'a test' });
   await ask('pause');
@@ -124,32 +124,32 @@ describe('a payment that was canceled by its row alone ends as canceled, with no
   const CANCELED = ['payment.created', 'payment.canceled'];
 
   it('before its workflow started', async () => {
-    const payment = await storePayment(stage.pool, OF_STRIPE);
-    await cancelUnsent(stage.pool, payment);
-    stage.provider.beforeSend = () => Promise.reject(new Error('nobody is to be asked'));
+    const payment = await storePayment(harness.pool, OF_STRIPE);
+    await cancelUnsent(harness.pool, payment);
+    harness.provider.beforeSend = () => Promise.reject(new Error('nobody is to be asked'));
     expect(await (await start(payment)).result()).toEqual({ status: 'canceled' });
-    expect([await stage.actionsOf(payment), touched(payment)]).toEqual([CANCELED, []]);
+    expect([await harness.actionsOf(payment), touched(payment)]).toEqual([CANCELED, []]);
   });
 
   it('while its send was being made ready', async () => {
-    const payment = await storePayment(stage.pool, OF_STRIPE);
+    const payment = await storePayment(harness.pool, OF_STRIPE);
     let begin = () => {};
     const begun = new Promise<void>((resolve) => {
       begin = resolve;
     });
-    stage.provider.beforeSend = async () => {
-      expect(await cancelUnsent(stage.pool, payment)).toBe(true);
+    harness.provider.beforeSend = async () => {
+      expect(await cancelUnsent(harness.pool, payment)).toBe(true);
       begin();
     };
     const handle = await start(payment);
     await begun;
     expect(await handle.result()).toEqual({ status: 'canceled' });
-    expect([await stage.actionsOf(payment), touched(payment)]).toEqual([CANCELED, []]);
+    expect([await harness.actionsOf(payment), touched(payment)]).toEqual([CANCELED, []]);
   });
 });
 
 it('a payment whose configuration was switched off since is not sent, and says so', async () => {
-  const config = await saveProviderConfig(stage.pool, VAULT, {
+  const config = await saveProviderConfig(harness.pool, VAULT, {
     merchantId: MERCHANT.id,
     provider: 'stripe',
     environment: 'simulator',
@@ -160,13 +160,13 @@ it('a payment whose configuration was switched off since is not sent, and says s
     account: 'acct',
   });
   const changes = { ...OF_STRIPE, credentialsRef: referTo(config) };
-  const payment = await storePayment(stage.pool, changes);
-  await setProviderConfigActive(stage.pool, MERCHANT.id, 'stripe', false);
+  const payment = await storePayment(harness.pool, changes);
+  await setProviderConfigActive(harness.pool, MERCHANT.id, 'stripe', false);
   expect(await (await start(payment)).result()).toEqual({ status: 'failed' });
-  expect(await reread(stage.pool, payment)).toMatchObject({
+  expect(await reread(harness.pool, payment)).toMatchObject({
     failureCode: 'misconfigured',
     failureMessage: expect.stringContaining('was switched off'),
   });
   expect(touched(payment)).toEqual([]);
-  await untilAction(payment, 'payment.settled');
+  await untilAction(payment, 'payment.failed');
 });

@@ -4,31 +4,31 @@ import type { RefundInput, RefundResult } from '../../domain/refund.ts';
 import { paymentReopen, paymentStart, refundReopen, refundStart } from '../../temporal/start.ts';
 import { controlSignal, providerEventSignal, refundEventSignal } from '../../workflows/messages.ts';
 import {
-  PENDING as ACCEPTED,
-  delivered as deliveredRefund,
-  openRefundStage,
-  REFUND_STANDING,
-  type RefundStage,
-} from './refund-stage.ts';
-import {
   delivered,
+  type Harness,
   lateEvent,
-  openStage,
+  openHarness,
   outcome,
   PENDING,
   STANDING,
-  type Stage,
-} from './stage.ts';
+} from './harness.ts';
+import {
+  PENDING as ACCEPTED,
+  delivered as deliveredRefund,
+  openRefundHarness,
+  REFUND_STANDING,
+  type RefundHarness,
+} from './refund-harness.ts';
 
 /**
  * The policy's schedule counts from question to question. Messages that settle nothing neither
  * bring the next question forward nor put it off, and the same message again is recorded once.
  */
-let payments: Stage;
-let refunds: RefundStage;
+let payments: Harness;
+let refunds: RefundHarness;
 beforeAll(async () => {
-  payments = await openStage();
-  refunds = await openRefundStage();
+  payments = await openHarness();
+  refunds = await openRefundHarness();
 });
 afterAll(() => Promise.all([payments.close(), refunds.close()]));
 
@@ -148,7 +148,7 @@ it('a refund that waits for its receipt asks once, and records the same message 
     return { kind: 'asked', question } as const;
   };
   const script = { refund: () => ACCEPTED, lookupRefund: () => null, learnReceipt };
-  const toLearn = { providerReceipt: null, receiptToLearn: { takenMinor: 10_000 } };
+  const toLearn = { providerReceipt: null, receiptToLearn: { capturedMinor: 10_000 } };
   const { input, story } = refunds.prepare(script, {}, { ...ASYNC, ...toLearn });
   const handle = await refunds.env.client.workflow.start('refund', refundStart(input));
   for (let nth = 0; nth < MESSAGES; nth += 1) {

@@ -7,24 +7,24 @@ import { cancelUpdate, decideUpdate, providerEventSignal } from '../../workflows
 import {
   chargeFailure,
   delivered,
-  openStage,
+  type Harness,
+  openHarness,
   outcome,
   PENDING,
   type Script,
-  type Stage,
-} from './stage.ts';
+} from './harness.ts';
 import { untilIdle } from './test-server.ts';
 
-let stage: Stage;
+let harness: Harness;
 beforeAll(async () => {
-  stage = await openStage();
+  harness = await openHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 async function start(script: Partial<Script>, policy: Partial<ProviderPolicy> = {}) {
   const full: Script = { charge: () => PENDING, lookup: () => null, ...script };
-  const { input, story } = stage.prepare(full, policy);
-  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  const { input, story } = harness.prepare(full, policy);
+  const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
   return { input, story, handle };
 }
 
@@ -46,14 +46,14 @@ describe('a payment', () => {
     await untilIdle(handle);
     await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
     expect(await handle.result()).toEqual({ status: 'succeeded' });
-    expect(actions(story)).toEqual(['payment.provider_accepted', 'payment.settled']);
+    expect(actions(story)).toEqual(['payment.provider_accepted', 'payment.succeeded']);
     expect(story.questions).toBe(0);
   });
 
   it('succeeds at once when the provider says so in its answer', async () => {
     const { handle, story } = await start({ charge: () => outcome('succeeded') });
     expect(await handle.result()).toEqual({ status: 'succeeded' });
-    expect(actions(story)).toEqual(['payment.settled']);
+    expect(actions(story)).toEqual(['payment.succeeded']);
   });
 
   it.each([
@@ -67,15 +67,15 @@ describe('a payment', () => {
   });
 
   it('takes a callback that comes before the provider’s own answer', async () => {
-    const { input, story } = stage.prepare({
+    const { input, story } = harness.prepare({
       async charge() {
-        const own = stage.env.client.workflow.getHandle(input.workflowId);
+        const own = harness.env.client.workflow.getHandle(input.workflowId);
         await own.signal(providerEventSignal, delivered(outcome('succeeded')));
         return PENDING;
       },
       lookup: () => null,
     });
-    const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+    const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
     expect(await handle.result()).toEqual({ status: 'succeeded' });
     expect(story.questions).toBe(0);
   });
@@ -95,7 +95,7 @@ describe('a payment', () => {
 
   it('needs review when nobody tells, and a late callback still settles it', async () => {
     const { handle, story } = await start({});
-    await stage.env.sleep('30m');
+    await harness.env.sleep('30m');
     expect(story.status).toBe('needs_review');
     expect(story.entries.at(-1)?.reviewReason).toBe('no_answer');
     await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
@@ -105,7 +105,7 @@ describe('a payment', () => {
   it('asks again while in review', async () => {
     let isKnown = false;
     const { handle, story } = await start({ lookup: () => (isKnown ? outcome('declined') : null) });
-    await stage.env.sleep('30m');
+    await harness.env.sleep('30m');
     expect(story.status).toBe('needs_review');
     isKnown = true;
     expect(await handle.result()).toEqual({ status: 'failed' });
@@ -117,12 +117,12 @@ describe('a payment', () => {
     await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
     expect(await handle.result()).toEqual({ status: 'succeeded' });
     expect(story.sends).toBe(1);
-    expect(actions(story)).toEqual(['payment.answer_lost', 'payment.settled']);
+    expect(actions(story)).toEqual(['payment.answer_lost', 'payment.succeeded']);
   });
 
   it('needs review when the answer was lost and no callback comes; a person decides', async () => {
     const { handle, story } = await start({ charge: fails('ambiguous') });
-    await stage.env.sleep('30m');
+    await harness.env.sleep('30m');
     expect(story.status).toBe('needs_review');
     expect(story.sends).toBe(1);
     const decision = {
@@ -171,7 +171,7 @@ describe('a payment', () => {
     const { handle, story } = await start({ charge }, twice);
     expect(await handle.result()).toEqual({ status: 'failed' });
     expect(story.sendNumbers).toEqual(numbers);
-    expect(actions(story)).toEqual(['payment.resend_planned', 'payment.settled']);
+    expect(actions(story)).toEqual(['payment.resend_planned', 'payment.failed']);
     expect(story.entries.at(-1)?.outcome?.failure?.code).toBe('provider_unavailable');
   });
 
@@ -182,7 +182,7 @@ describe('a payment', () => {
       return tried < 3 ? fails('unsent', false)() : PENDING;
     };
     const { handle, story } = await start({ charge }, SOON);
-    await stage.env.sleep('10s');
+    await harness.env.sleep('10s');
     await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
     expect(await handle.result()).toEqual({ status: 'succeeded' });
     expect(story.sendNumbers).toEqual([1, 1, 1]);
@@ -196,7 +196,7 @@ describe('a payment', () => {
       return tried === 1 ? fails('unsent', true)() : fails('not_dispatched', false)();
     };
     const { handle, story } = await start({ charge }, SOON);
-    await stage.env.sleep('45m');
+    await harness.env.sleep('45m');
     expect(story.status).toBe('needs_review');
     expect(story.entries.at(-1)).toMatchObject({ event: 'gave_up', reviewReason: 'no_answer' });
     const cancel = handle.executeUpdate(cancelUpdate);
@@ -217,7 +217,7 @@ describe('a payment', () => {
     const once = { charge: { ...SOON.charge, max_sends: 1 }, retry, reattempt };
     const { handle, story } = await start({ charge }, once);
     expect(await handle.result()).toEqual({ status: 'succeeded' });
-    expect(actions(story)).toEqual(['payment.reattempt_planned', 'payment.settled']);
+    expect(actions(story)).toEqual(['payment.reattempt_planned', 'payment.succeeded']);
   });
 
   it('fails as busy when the payer is, each time that it is sent', async () => {
@@ -241,9 +241,9 @@ describe('a payment', () => {
   it('is not believed with another amount, and settles by the right one', async () => {
     const { handle, story } = await start({});
     const wrong = outcome('succeeded', { money: { amountMinor: 1, currency: 'KES' } });
-    while (story.sends === 0) await stage.env.sleep('1s');
+    while (story.sends === 0) await harness.env.sleep('1s');
     await handle.signal(providerEventSignal, delivered(wrong));
-    await stage.env.sleep('1m');
+    await harness.env.sleep('1m');
     expect(story.status).toBe('needs_review');
     expect(story.entries.at(-1)).toMatchObject({
       reviewReason: 'amount_mismatch',
@@ -259,7 +259,7 @@ describe('a payment', () => {
     const before = story.entries.length;
     const other = outcome('declined', { providerPaymentId: 'ws_CO_other' });
     await handle.signal(providerEventSignal, delivered(other));
-    while (story.entries.length === before) await stage.env.sleep('1s');
+    while (story.entries.length === before) await harness.env.sleep('1s');
     expect(story.entries.at(-1)).toMatchObject({
       action: 'payment.callback_refused',
       webhook: { status: 'parked' },
@@ -278,7 +278,7 @@ describe('a payment', () => {
     } as const;
     await untilIdle(handle);
     await handle.signal(providerEventSignal, delivered(unclear));
-    await stage.env.sleep('30m');
+    await harness.env.sleep('30m');
     expect(story.status).toBe('needs_review');
     expect(story.questions).toBeGreaterThan(3);
     await handle.terminate();
@@ -292,7 +292,7 @@ describe('a payment', () => {
       Array.from({ length: 50 }, () => handle.signal(providerEventSignal, twin).catch(() => null)),
     );
     await handle.result();
-    expect(actions(story).filter((action) => action === 'payment.settled')).toHaveLength(1);
+    expect(actions(story).filter((action) => action === 'payment.succeeded')).toHaveLength(1);
   });
 
   it('can be canceled while nothing is out, and not any more once it is', async () => {
@@ -313,9 +313,9 @@ describe('a payment', () => {
       { lookup: () => outcome('declined') },
       { confirm_callback_from_minor: 5_000 },
     );
-    while (story.status === 'created') await stage.env.sleep('1s');
+    while (story.status === 'created') await harness.env.sleep('1s');
     await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
-    await stage.env.sleep('10s');
+    await harness.env.sleep('10s');
     expect(story.status).toBe('needs_review');
     expect(story.entries.at(-1)?.reviewReason).toBe('contradiction');
     await handle.terminate();
@@ -329,7 +329,7 @@ describe('a payment', () => {
       charge: () => outcome('succeeded'),
     });
     expect(await handle.result()).toEqual({ status: 'succeeded' });
-    expect(actions(story)).toEqual(['payment.settled']);
+    expect(actions(story)).toEqual(['payment.succeeded']);
   });
 
   it('keeps a callback that came while the database was away', async () => {

@@ -1,24 +1,24 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { paymentStart, refundStart } from '../../temporal/start.ts';
 import { captureUpdate } from '../../workflows/messages.ts';
+import { CAN, type Harness, openHarness, outcome, PENDING, type Script } from './harness.ts';
 import {
   ASKS,
-  openRefundStage,
+  openRefundHarness,
   PENDING as REFUND_PENDING,
+  type RefundHarness,
   type RefundScript,
-  type RefundStage,
   outcome as refundOutcome,
-} from './refund-stage.ts';
-import { CAN, openStage, outcome, PENDING, type Script, type Stage } from './stage.ts';
+} from './refund-harness.ts';
 import { eventsOf, untilIdle } from './test-server.ts';
 
 /** All calls to a provider wait in one queue: which of them Temporal hands out first. */
-let stage: Stage;
-let refunds: RefundStage;
+let harness: Harness;
+let refunds: RefundHarness;
 beforeAll(async () => {
-  [stage, refunds] = await Promise.all([openStage(), openRefundStage()]);
+  [harness, refunds] = await Promise.all([openHarness(), openRefundHarness()]);
 });
-afterAll(() => Promise.all([stage.close(), refunds.close()]));
+afterAll(() => Promise.all([harness.close(), refunds.close()]));
 
 /** Name and priority of each call, as the history has them. */
 async function callsOf(handle: WorkflowHandle) {
@@ -30,8 +30,8 @@ async function callsOf(handle: WorkflowHandle) {
 }
 async function pay(script: Partial<Script>, changes = {}) {
   const full: Script = { charge: () => PENDING, lookup: () => null, ...script };
-  const { input, story } = stage.prepare(full, {}, { can: CAN, ...changes });
-  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  const { input, story } = harness.prepare(full, {}, { can: CAN, ...changes });
+  const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
   return { input, handle, story };
 }
 async function refund(script: Partial<RefundScript>) {

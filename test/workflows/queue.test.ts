@@ -11,12 +11,12 @@ import {
 import { notYet } from '../../activities/failure.ts';
 import type { RecordResult } from '../../domain/payment-record.ts';
 import { policy } from '../../providers/mpesa/policy.ts';
-import { findQueueFigures } from '../../temporal/queues.ts';
+import { findQueueMetrics } from '../../temporal/queues.ts';
 import { paymentReopen, paymentStart } from '../../temporal/start.ts';
 import { loadWorkflowBundle } from '../../worker/bundle.ts';
 import { providerTaskQueue, TASK_QUEUE } from '../../workflows/messages.ts';
 import { openNamespace, temporalAddress } from '../temporal.ts';
-import { makePaymentInput, STANDING } from './stage.ts';
+import { makePaymentInput, STANDING } from './harness.ts';
 import { addSearchAttributesTo } from './test-server.ts';
 
 /** All merchants share a provider's queue: what moves money goes before what only asks. */
@@ -61,7 +61,7 @@ async function openServer() {
       }),
     );
   const isQueued = async (call: string) =>
-    (await findQueueFigures(connection, namespace, ['mpesa'])).some(
+    (await findQueueMetrics(connection, namespace, ['mpesa'])).some(
       (it) => it.call === call && it.waiting > 0,
     );
   return { workflow, shared, run, runWorkflows, isQueued, close: () => opened.disposeAsync() };

@@ -2,14 +2,14 @@ import type { ReceiptAnswer, ReceiptEvent } from '../../domain/receipt.ts';
 import type { RefundInput, RefundNews, RefundResult } from '../../domain/refund.ts';
 import { refundStart } from '../../temporal/start.ts';
 import { refundEventSignal } from '../../workflows/messages.ts';
-import { openRefundStage, type RefundScript, type RefundStage } from './refund-stage.ts';
+import { openRefundHarness, type RefundHarness, type RefundScript } from './refund-harness.ts';
 
 /** A refund of a payment that no callback told the receipt of. */
-let stage: RefundStage;
+let harness: RefundHarness;
 beforeAll(async () => {
-  stage = await openRefundStage();
+  harness = await openRefundHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 const CONVERSATION = '5c1a-4f0e-9b7d-3a2f41cdaf2b501234';
 const ASKED: ReceiptAnswer = {
@@ -41,7 +41,7 @@ const TOLD: ReceiptEvent = {
 };
 const WITHOUT: Partial<RefundInput> = {
   providerReceipt: null,
-  receiptToLearn: { takenMinor: 10_000 },
+  receiptToLearn: { capturedMinor: 10_000 },
 };
 
 let events = 0;
@@ -50,12 +50,12 @@ const delivered = (event: RefundNews) => {
   return { eventId: `evt_${events}`, event, unstored: null };
 };
 async function start(script: Partial<RefundScript> = {}) {
-  const { input, story } = stage.prepare(
+  const { input, story } = harness.prepare(
     { refund: () => TAKEN, lookupRefund: () => null, learnReceipt: () => ASKED, ...script },
     {},
     WITHOUT,
   );
-  const handle = await stage.env.client.workflow.start('refund', refundStart(input));
+  const handle = await harness.env.client.workflow.start('refund', refundStart(input));
   const tell = (event: RefundNews) => handle.signal(refundEventSignal, delivered(event));
   return { story, handle, tell };
 }
@@ -67,10 +67,10 @@ function failedWith(story: Awaited<ReturnType<typeof start>>['story']) {
 
 it('learns it, writes it down, and is made by it', async () => {
   const { story, handle, tell } = await start();
-  while (story.entries.length === 0) await stage.env.sleep('1s');
+  while (story.entries.length === 0) await harness.env.sleep('1s');
   expect(story.entries).toMatchObject([{ action: 'refund.receipt_asked', waitingFor: 'callback' }]);
   await tell(TOLD);
-  while (story.sends === 0) await stage.env.sleep('1s');
+  while (story.sends === 0) await harness.env.sleep('1s');
   await tell(GIVEN_BACK);
   expect(await handle.result()).toEqual({ status: 'succeeded' });
   expect(story.receipts).toEqual(['UJ7A1B2C3D']);
@@ -78,7 +78,7 @@ it('learns it, writes it down, and is made by it', async () => {
     'refund.receipt_asked',
     'refund.receipt_learned',
     'refund.provider_accepted',
-    'refund.settled',
+    'refund.succeeded',
   ]);
   expect(story.entries[1]).toMatchObject({
     actor: 'provider',
@@ -97,10 +97,10 @@ it('is asked for again when its answer could not be read, a few times', async ()
   const unreadable: RefundResult = { ...TAKEN, kind: 'unknown', unclear: 'unreadable' };
   for (let sent = 1; sent <= 5; sent += 1) {
     await tell(unreadable);
-    while (asked < Math.min(sent + 1, 4)) await stage.env.sleep('1s');
+    while (asked < Math.min(sent + 1, 4)) await harness.env.sleep('1s');
   }
   await tell(TOLD);
-  while (story.sends === 0) await stage.env.sleep('1s');
+  while (story.sends === 0) await harness.env.sleep('1s');
   await tell(GIVEN_BACK);
   expect(await handle.result()).toEqual({ status: 'succeeded' });
   expect(asked).toBe(4);
@@ -110,7 +110,7 @@ it('is sent once where the receipt is told twice', async () => {
   const { story, handle, tell } = await start();
   await tell(TOLD);
   await tell(TOLD);
-  while (story.sends === 0) await stage.env.sleep('1s');
+  while (story.sends === 0) await harness.env.sleep('1s');
   await tell(GIVEN_BACK);
   expect(await handle.result()).toEqual({ status: 'succeeded' });
   expect(story.receipts).toEqual(['UJ7A1B2C3D']);

@@ -11,24 +11,24 @@ import {
   firstRefundStateUpdate,
   refundEventSignal,
 } from '../../workflows/messages.ts';
+import { chargeFailure } from './harness.ts';
 import {
   ASKS,
   delivered,
   lateRefundEvent,
-  openRefundStage,
+  openRefundHarness,
   outcome,
   PENDING,
+  type RefundHarness,
   type RefundScript,
-  type RefundStage,
-} from './refund-stage.ts';
-import { chargeFailure } from './stage.ts';
+} from './refund-harness.ts';
 import { untilIdle } from './test-server.ts';
 
-let stage: RefundStage;
+let harness: RefundHarness;
 beforeAll(async () => {
-  stage = await openRefundStage();
+  harness = await openRefundHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 const NOTHING: RefundScript = { refund: () => PENDING, lookupRefund: () => null };
 const fails = (kind: ProviderError['kind']) => () => {
@@ -40,18 +40,21 @@ async function start(
   policy: Partial<ProviderPolicy> = {},
   changes: Partial<RefundInput> = {},
 ) {
-  const { input, story } = stage.prepare(
+  const { input, story } = harness.prepare(
     { refund: () => PENDING, lookupRefund: () => null, ...script },
     policy,
     changes,
   );
-  const handle = await stage.env.client.workflow.start('refund', refundStart(input));
+  const handle = await harness.env.client.workflow.start('refund', refundStart(input));
   return { input, story, handle };
 }
 it('a refund that succeeds at once costs 14 events of history', async () => {
-  const { input } = stage.prepare({ refund: () => outcome('succeeded'), lookupRefund: () => null });
+  const { input } = harness.prepare({
+    refund: () => outcome('succeeded'),
+    lookupRefund: () => null,
+  });
   const startWorkflowOperation = new WithStartWorkflowOperation('refund', refundStart(input));
-  await stage.env.client.workflow.executeUpdateWithStart(firstRefundStateUpdate, {
+  await harness.env.client.workflow.executeUpdateWithStart(firstRefundStateUpdate, {
     updateId: FIRST_STATE_UPDATE_ID,
     startWorkflowOperation,
   });
@@ -62,7 +65,7 @@ it('a refund that succeeds at once costs 14 events of history', async () => {
 
 it('an asynchronous refund is settled by its result, in 23 events at most', async () => {
   const { handle, story } = await start({});
-  while (story.entries.length === 0) await stage.env.sleep('1s');
+  while (story.entries.length === 0) await harness.env.sleep('1s');
   await handle.signal(refundEventSignal, delivered(outcome('succeeded', { receipt: 'UJ7R' })));
   expect(await handle.result()).toEqual({ status: 'succeeded' });
   expect((await handle.describe()).historyLength).toBeLessThanOrEqual(23);
@@ -74,7 +77,7 @@ it('a queue timeout proves nothing: the refund stays open, then needs a person',
     refundEventSignal,
     delivered({ ...PENDING, kind: 'unknown', message: 'queue timeout' }),
   );
-  await stage.env.sleep('40m');
+  await harness.env.sleep('40m');
   expect(story.status).toBe('needs_review');
   await handle.signal(refundEventSignal, delivered(outcome('failed')));
   expect(await handle.result()).toEqual({ status: 'failed' });
@@ -91,17 +94,17 @@ const WORDS = 'unknown result code 99: “ask the help desk”';
 const UNKNOWN: RefundResult = { ...UNREADABLE, message: WORDS, unclear: 'unknown_result' };
 
 it('a result that could not be read makes the refund ask soon, and stays parked', async () => {
-  const pace = { result_wait_ms: 10 * 3_600_000, lookup_every_ms: [9 * 3_600_000] };
+  const pace = { result_wait_ms: 10 * 3_600_000, poll_interval_ms: [9 * 3_600_000] };
   const { input, handle, story } = await start(
     { lookupRefund: () => outcome('succeeded') },
-    { refund: { ...stage.prepare(NOTHING).input.policy.refund, ...pace } },
+    { refund: { ...harness.prepare(NOTHING).input.policy.refund, ...pace } },
     ASKS,
   );
-  while (story.entries.length === 0) await stage.env.sleep('1s');
-  const signaledMs = await stage.env.currentTimeMs();
+  while (story.entries.length === 0) await harness.env.sleep('1s');
+  const signaledMs = await harness.env.currentTimeMs();
   await handle.signal(refundEventSignal, delivered(UNREADABLE));
-  while (story.status !== 'succeeded') await stage.env.sleep('5s');
-  expect((await stage.env.currentTimeMs()) - signaledMs).toBeLessThan(60_000);
+  while (story.status !== 'succeeded') await harness.env.sleep('5s');
+  expect((await harness.env.currentTimeMs()) - signaledMs).toBeLessThan(60_000);
   expect(story.questions).toBe(1);
   const parked = story.entries.filter(({ webhook }) => webhook?.status === 'parked');
   expect(parked).toMatchObject([{ refundId: input.refundId, cause: UNREADABLE.message }]);
@@ -109,13 +112,13 @@ it('a result that could not be read makes the refund ask soon, and stays parked'
 
 it('a result that could not be read ends a review by the question that it brings', async () => {
   let answer: RefundResult | null = null;
-  const review = { ask_every_ms: [20 * 3_600_000] };
+  const review = { poll_interval_ms: [20 * 3_600_000] };
   const { handle, story } = await start({ lookupRefund: () => answer }, { review }, ASKS);
-  await stage.env.sleep('40m');
+  await harness.env.sleep('40m');
   expect(story.status).toBe('needs_review');
   answer = outcome('failed');
   await handle.signal(refundEventSignal, delivered(UNREADABLE));
-  await stage.env.sleep('1m');
+  await harness.env.sleep('1m');
   expect(story.status).toBe('failed');
 });
 
@@ -124,11 +127,11 @@ it.each([
   ['cannot be asked', {}],
 ])('a result that nobody knows brings a person soon: the provider %s', async (_what, can) => {
   const { handle, story } = await start({}, {}, can);
-  while (story.entries.length === 0) await stage.env.sleep('1s');
-  const signaledMs = await stage.env.currentTimeMs();
+  while (story.entries.length === 0) await harness.env.sleep('1s');
+  const signaledMs = await harness.env.currentTimeMs();
   await handle.signal(refundEventSignal, delivered(UNKNOWN));
-  while (story.status !== 'needs_review') await stage.env.sleep('5s');
-  expect((await stage.env.currentTimeMs()) - signaledMs).toBeLessThan(2 * 60_000);
+  while (story.status !== 'needs_review') await harness.env.sleep('5s');
+  expect((await harness.env.currentTimeMs()) - signaledMs).toBeLessThan(2 * 60_000);
   expect(story.entries.at(-1)?.cause).toContain(WORDS);
   await handle.terminate();
 });
@@ -146,7 +149,7 @@ it.each([
     ASKS,
   );
   if (kind === null) {
-    await stage.env.sleep('40m');
+    await harness.env.sleep('40m');
     expect(story.status).toBe('needs_review');
     await handle.signal(refundEventSignal, delivered(outcome('succeeded')));
   }
@@ -163,7 +166,7 @@ it('what was proven unsent is sent again, as often as the policy says', async ()
 
 it('with our own storage away to the end it needs a person; its money stays reserved', async () => {
   const { handle, story } = await start({ refund: fails('not_dispatched') });
-  await stage.env.sleep('3h');
+  await harness.env.sleep('3h');
   expect(story.status).toBe('needs_review');
   expect(story.entries.map(({ event }) => event)).not.toContain('failed');
   await handle.signal(refundEventSignal, delivered(outcome('succeeded')));
@@ -171,7 +174,7 @@ it('with our own storage away to the end it needs a person; its money stays rese
 });
 
 it('with a send that another run claimed it has not failed: it is asked about', async () => {
-  const { input, story } = stage.prepare(
+  const { input, story } = harness.prepare(
     {
       refund: () => {
         story.dispatchCount = 1;
@@ -182,11 +185,11 @@ it('with a send that another run claimed it has not failed: it is asked about', 
     {},
     ASKS,
   );
-  const handle = await stage.env.client.workflow.start('refund', refundStart(input));
+  const handle = await harness.env.client.workflow.start('refund', refundStart(input));
   expect(await handle.result()).toEqual({ status: 'succeeded' });
   expect(story.entries.map(({ action }) => action)).toEqual([
     'refund.answer_lost',
-    'refund.settled',
+    'refund.succeeded',
   ]);
 });
 
@@ -201,9 +204,9 @@ it.each([
   ['another refund', { providerRefundId: 're_2' }],
 ])('a result about %s is not believed', async (_what, changes) => {
   const { handle, story } = await start({});
-  while (story.entries.length === 0) await stage.env.sleep('1s');
+  while (story.entries.length === 0) await harness.env.sleep('1s');
   await handle.signal(refundEventSignal, delivered(outcome('succeeded', changes)));
-  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  while (story.status !== 'needs_review') await harness.env.sleep('1s');
   await handle.signal(refundEventSignal, delivered(outcome('succeeded')));
   expect(await handle.result()).toEqual({ status: 'succeeded' });
 });
@@ -211,12 +214,12 @@ it.each([
 it('a review for a wrong amount is not ended by a status query that names none', async () => {
   const lookupRefund = () => outcome('succeeded', { amountMinor: null });
   const { handle, story } = await start({ lookupRefund }, {}, ASKS);
-  while (story.entries.length === 0) await stage.env.sleep('1s');
+  while (story.entries.length === 0) await harness.env.sleep('1s');
   const wrong = outcome('succeeded', { amountMinor: 4_001 });
   await handle.signal(refundEventSignal, delivered(wrong));
-  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  while (story.status !== 'needs_review') await harness.env.sleep('1s');
   await handle.signal(refundEventSignal, delivered(outcome('failed')));
-  await stage.env.sleep('30h');
+  await harness.env.sleep('30h');
   expect(story.status).toBe('needs_review');
   const noted = story.entries.filter(({ action }) => action === 'refund.outcome_noted');
   expect(noted.map(({ webhook }) => webhook?.status)).toEqual(['parked', undefined]);
@@ -226,15 +229,15 @@ it('a review for a wrong amount is not ended by a status query that names none',
 
 it('a success that came with the answer of a failure keeps its run open for a person', async () => {
   const script = { refund: () => outcome('failed'), lookupRefund: () => outcome('succeeded') };
-  const { input, story } = stage.prepare(script, {}, ASKS);
-  const handle = await stage.env.client.workflow.signalWithStart('refund', {
+  const { input, story } = harness.prepare(script, {}, ASKS);
+  const handle = await harness.env.client.workflow.signalWithStart('refund', {
     ...refundStart(input),
     signal: refundEventSignal,
     signalArgs: [delivered(outcome('succeeded'))],
   });
-  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  while (story.status !== 'needs_review') await harness.env.sleep('1s');
   const asked = story.questions;
-  await stage.env.sleep('30h');
+  await harness.env.sleep('30h');
   // No answer may end it, so nobody is asked again.
   expect([story.status, story.questions]).toEqual(['needs_review', asked]);
   const decision = { decision: 'succeeded', by: 'ops', reason: 'seen', receipt: null } as const;
@@ -258,7 +261,7 @@ it('comes to review twice in one run, and is decided and asked about each time',
     {},
     ASKS,
   );
-  while (story.status !== 'needs_review') await stage.env.sleep('10m');
+  while (story.status !== 'needs_review') await harness.env.sleep('10m');
   const decide = (decision: 'failed' | 'succeeded') =>
     handle.startUpdate(decideRefundUpdate, {
       args: [{ decision, by: 'ops', reason: 'seen', receipt: null }],
@@ -270,7 +273,7 @@ it('comes to review twice in one run, and is decided and asked about each time',
   await isDeciding;
   await handle.signal(refundEventSignal, delivered(outcome('succeeded')));
   expect(await first.result()).toBe('failed');
-  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  while (story.status !== 'needs_review') await harness.env.sleep('1s');
   await untilIdle(handle);
   expect(await (await decide('succeeded')).result()).toBe('succeeded');
   const decided = story.entries.filter(({ action }) => action === 'refund.decided');
@@ -286,27 +289,27 @@ it.each([
   const [, reason, kind] = it;
   const script = { refund: fails('ambiguous'), lookupRefund: () => null };
   const limits = { ...RUN_LIMITS, signals: 3, events: 80 };
-  const soon = { refund: { ...policy.refund, result_wait_ms: 1_000, lookup_every_ms: [500] } };
-  const { input, story } = stage.prepare(script, soon, { ...ASKS, limits });
+  const soon = { refund: { ...policy.refund, result_wait_ms: 1_000, poll_interval_ms: [500] } };
+  const { input, story } = harness.prepare(script, soon, { ...ASKS, limits });
   const success = delivered(outcome('succeeded'));
   const late = lateRefundEvent(input, success);
   if (kind === 'reopened') {
     story.status = 'failed';
-    await stage.env.client.workflow.signalWithStart('refund', late);
-  } else await stage.env.client.workflow.start('refund', refundStart(input));
+    await harness.env.client.workflow.signalWithStart('refund', late);
+  } else await harness.env.client.workflow.start('refund', refundStart(input));
   const { workflowId } = input;
-  const handle = stage.env.client.workflow.getHandle(workflowId);
+  const handle = harness.env.client.workflow.getHandle(workflowId);
   const { runId } = await handle.describe();
-  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  while (story.status !== 'needs_review') await harness.env.sleep('1s');
   expect(story.entries.findLast(({ event }) => event !== null)?.reviewReason).toBe(reason);
   for (let round = 0; round < 4; round += 1) {
     const unclear = { ...PENDING, providerRefundId: null, message: `taken, word ${round}` };
     await handle.signal(refundEventSignal, delivered(unclear));
   }
-  while ((await handle.describe()).runId === runId) await stage.env.sleep('1s');
+  while ((await handle.describe()).runId === runId) await harness.env.sleep('1s');
   const actions = story.entries.map(({ action }) => action);
   expect(actions.filter((action) => action === 'refund.callback_unclear')).toHaveLength(4);
-  expect(actions).not.toContain('refund.recovered');
+  expect(actions).not.toContain('refund.reopened');
   const decision = { decision: 'failed', by: 'ops', reason: 'not there', receipt: null } as const;
   expect(await handle.executeUpdate(decideRefundUpdate, { args: [decision] })).toBe('failed');
 });

@@ -2,25 +2,25 @@ import { failure } from '../../domain/error.ts';
 import type { Outcome } from '../../domain/outcome.ts';
 import type { ProviderPolicy, RetryRules } from '../../domain/policy.ts';
 import { paymentStart } from '../../temporal/start.ts';
-import { openStage, outcome, type Stage } from './stage.ts';
+import { type Harness, openHarness, outcome } from './harness.ts';
 
 /** Which failures the engine tries again by itself, and after which pause. */
-let stage: Stage;
+let harness: Harness;
 beforeAll(async () => {
-  stage = await openStage();
+  harness = await openHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 /** A payment whose every attempt is declined the same way. */
 async function declineAll(changes: Partial<Outcome>, policy: Partial<ProviderPolicy>) {
-  const { input, story } = stage.prepare(
+  const { input, story } = harness.prepare(
     {
       charge: (send) => outcome('declined', { providerPaymentId: `id_${send}`, ...changes }),
       lookup: () => null,
     },
     policy,
   );
-  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
   expect(await handle.result()).toEqual({ status: 'failed' });
   const planned = story.entries.filter(({ action }) => action === 'payment.reattempt_planned');
   return { sends: story.sends, pauses: planned.map(({ waitMs }) => waitMs) };

@@ -8,29 +8,29 @@ import { decideUpdate, providerEventSignal, verifyUpdate } from '../../workflows
 import {
   chargeFailure,
   delivered,
+  type Harness,
   lateEvent,
-  openStage,
+  openHarness,
   outcome,
   PENDING,
   type Script,
-  type Stage,
   type Story,
-} from './stage.ts';
+} from './harness.ts';
 import { untilIdle } from './test-server.ts';
 
 /** What may end a review, and what is only noted: nothing is guessed while a person is asked. */
-let stage: Stage;
+let harness: Harness;
 beforeAll(async () => {
-  stage = await openStage();
+  harness = await openHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 async function start(script: Partial<Script>, policy: Partial<ProviderPolicy> = {}) {
-  const { input, story } = stage.prepare(
+  const { input, story } = harness.prepare(
     { charge: () => PENDING, lookup: () => null, ...script },
     policy,
   );
-  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
   return { input, story, handle };
 }
 
@@ -49,15 +49,15 @@ const decide = (handle: WorkflowHandle) => handle.executeUpdate(decideUpdate, { 
 
 it('for a wrong amount is not ended by a status query that names none', async () => {
   const { handle, story } = await start({ lookup: () => UNPRICED });
-  while (story.sends === 0) await stage.env.sleep('1s');
+  while (story.sends === 0) await harness.env.sleep('1s');
   const wrong = outcome('succeeded', { money: { amountMinor: 1, currency: 'KES' } });
   await handle.signal(providerEventSignal, delivered(wrong));
-  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  while (story.status !== 'needs_review') await harness.env.sleep('1s');
   expect(await handle.executeUpdate(verifyUpdate)).toMatchObject({
     status: 'needs_review',
     isAsked: true,
   });
-  await stage.env.sleep('30h');
+  await harness.env.sleep('30h');
   expect([story.status, reasonOf(story)]).toEqual(['needs_review', 'amount_mismatch']);
   expect(noted(story)[0]?.cause).toMatch(/says succeeded; in review \(amount_mismatch\)/);
   await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
@@ -69,9 +69,9 @@ it('for a contradiction is not ended by the same contradiction', async () => {
     { lookup: () => outcome('declined') },
     { confirm_callback_from_minor: 5_000 },
   );
-  while (story.status === 'created') await stage.env.sleep('1s');
+  while (story.status === 'created') await harness.env.sleep('1s');
   await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
-  await stage.env.sleep('90h');
+  await harness.env.sleep('90h');
   expect([story.status, reasonOf(story)]).toEqual(['needs_review', 'contradiction']);
   // Asked many times, written once.
   expect(story.questions).toBeGreaterThan(3);
@@ -88,13 +88,13 @@ it.each([
   async (said, to, why) => {
     const lookup = () => (story.status === 'needs_review' ? outcome(said, { money: null }) : null);
     const { handle, story } = await start({ lookup });
-    while (story.sends === 0) await stage.env.sleep('1s');
+    while (story.sends === 0) await harness.env.sleep('1s');
     const forged = outcome('succeeded', { payerMismatch: true });
     await handle.signal(providerEventSignal, delivered(forged));
-    while (story.status !== 'needs_review') await stage.env.sleep('1s');
+    while (story.status !== 'needs_review') await harness.env.sleep('1s');
     expect(reasonOf(story)).toBe(why);
     expect(story.entries.at(-1)?.cause).toBe('the payer does not match');
-    await stage.env.sleep('90h');
+    await harness.env.sleep('90h');
     expect(story.status).toBe(to);
     if (to === 'needs_review') await decide(handle);
     expect(await handle.result()).toEqual({ status: 'succeeded' });
@@ -117,8 +117,8 @@ async function startLate(
     return PENDING;
   };
   const script = { charge, lookup: () => said };
-  const { input, story } = stage.prepare(script, policy, can);
-  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  const { input, story } = harness.prepare(script, policy, can);
+  const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
   await handle.signal(providerEventSignal, delivered(outcome('canceled')));
   await handle.signal(providerEventSignal, delivered(late));
   answer();
@@ -127,9 +127,9 @@ async function startLate(
 
 it('for money that came after a cancel, in one run, waits for a person', async () => {
   const { handle, story } = await startLate({}, outcome('canceled'));
-  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  while (story.status !== 'needs_review') await harness.env.sleep('1s');
   const asked = story.questions;
-  await stage.env.sleep('30h');
+  await harness.env.sleep('30h');
   expect([story.status, reasonOf(story)]).toEqual(['needs_review', 'late_success']);
   // No answer may end it, so nobody is asked again.
   expect(story.questions).toBe(asked);
@@ -138,10 +138,10 @@ it('for money that came after a cancel, in one run, waits for a person', async (
 
 it('for a wrong amount is decided with the amount only', async () => {
   const { handle, story } = await start({});
-  while (story.sends === 0) await stage.env.sleep('1s');
+  while (story.sends === 0) await harness.env.sleep('1s');
   const wrong = outcome('succeeded', { money: { amountMinor: 1, currency: 'KES' } });
   await handle.signal(providerEventSignal, delivered(wrong));
-  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  while (story.status !== 'needs_review') await harness.env.sleep('1s');
   const refused = { cause: { type: 'invalid_decision' } };
   await expect(decide(handle)).rejects.toMatchObject(refused);
   const named = { ...DECISION, amountMinor: 1 };
@@ -153,8 +153,8 @@ it('for money of a wrong amount after a cancel, in one run, waits for a person',
   const money = { amountMinor: 1, currency: 'KES' };
   const late = outcome('succeeded', { money });
   const { handle, story } = await startLate({ late_success: 'accept' }, late, {}, late);
-  while (story.status !== 'needs_review') await stage.env.sleep('1s');
-  await stage.env.sleep('30h');
+  while (story.status !== 'needs_review') await harness.env.sleep('1s');
+  await harness.env.sleep('30h');
   expect([story.status, reasonOf(story)]).toEqual(['needs_review', 'late_amount_mismatch']);
   const named = { ...DECISION, amountMinor: 1 };
   expect(await handle.executeUpdate(decideUpdate, { args: [named] })).toBe('succeeded');
@@ -182,8 +182,8 @@ describe('money that came after a cancel, in one run, is judged as later money i
   it('but not where the provider says otherwise', async () => {
     const policy = { late_success: 'accept' } as const;
     const { handle, story } = await startLate(policy, outcome('canceled'), { can });
-    while (story.status !== 'needs_review') await stage.env.sleep('1s');
-    await stage.env.sleep('1h');
+    while (story.status !== 'needs_review') await harness.env.sleep('1s');
+    await harness.env.sleep('1h');
     expect([story.status, reasonOf(story)]).toEqual(['needs_review', 'late_success']);
     expect(await decide(handle)).toBe('succeeded');
   });
@@ -204,13 +204,13 @@ it('money that came late to a second attempt is judged by the policy of that one
   const retry = { by_provider_code: { '1': again } };
   const reattempt = { max_attempts: 2, fallback: ['mpesa'] };
   const script = { charge, lookup: () => outcome('succeeded', second) };
-  const { input, story } = stage.prepare(script, { retry, reattempt });
+  const { input, story } = harness.prepare(script, { retry, reattempt });
   const { provider, policy, can } = input;
   const accepts = { ...policy, late_success: 'accept' } as const;
   const fallbacks = [{ provider, can, credentialsRef: 'env:other', policy: accepts }];
   const begun = paymentStart({ ...input, fallbacks });
-  const handle = await stage.env.client.workflow.start('payment', begun);
-  while (story.sends < 2) await stage.env.sleep('1s');
+  const handle = await harness.env.client.workflow.start('payment', begun);
+  while (story.sends < 2) await harness.env.sleep('1s');
   await handle.signal(providerEventSignal, delivered(outcome('succeeded', second)));
   answer();
   expect(await handle.result()).toEqual({ status: 'succeeded' });
@@ -220,10 +220,10 @@ it('money that came late to a second attempt is judged by the policy of that one
 it('for a wrong amount is noted once, however often a status query repeats it', async () => {
   const wrong = outcome('succeeded', { money: { amountMinor: 1, currency: 'KES' } });
   const { handle, story } = await start({ lookup: () => wrong });
-  while (story.sends === 0) await stage.env.sleep('1s');
+  while (story.sends === 0) await harness.env.sleep('1s');
   await handle.signal(providerEventSignal, delivered(wrong));
-  while (story.status !== 'needs_review') await stage.env.sleep('1s');
-  await stage.env.sleep('90h');
+  while (story.status !== 'needs_review') await harness.env.sleep('1s');
+  await harness.env.sleep('90h');
   expect(story.questions).toBeGreaterThan(3);
   expect(story.entries.map(({ action }) => action).slice(-2)).toEqual([
     'payment.review_needed',
@@ -235,14 +235,14 @@ it('for a wrong amount is noted once, however often a status query repeats it', 
 
 it('for late money is not ended by a word that tells of none', async () => {
   const success = outcome('succeeded');
-  const { input, story } = stage.prepare({ charge: () => PENDING, lookup: () => success });
+  const { input, story } = harness.prepare({ charge: () => PENDING, lookup: () => success });
   Object.assign(story, { status: 'canceled' });
   const first = lateEvent(input, delivered(success), 'canceled');
-  const handle = await stage.env.client.workflow.signalWithStart('payment', first);
-  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  const handle = await harness.env.client.workflow.signalWithStart('payment', first);
+  while (story.status !== 'needs_review') await harness.env.sleep('1s');
   await handle.signal(providerEventSignal, delivered(outcome('declined')));
   await handle.signal(providerEventSignal, delivered(outcome('canceled')));
-  await stage.env.sleep('1h');
+  await harness.env.sleep('1h');
   expect(story.status).toBe('needs_review');
   expect(story.entries.slice(1).map(({ event }) => event)).toEqual([null, null]);
   expect(await decide(handle)).toBe('succeeded');
@@ -262,8 +262,8 @@ describe('a callback of success that names no amount', () => {
     const { handle, story } = await start({});
     await untilIdle(handle);
     await handle.signal(providerEventSignal, delivered(UNPRICED));
-    while (story.status !== 'needs_review') await stage.env.sleep('1m');
-    expect(story.entries.map(({ action }) => action)).not.toContain('payment.settled');
+    while (story.status !== 'needs_review') await harness.env.sleep('1m');
+    expect(story.entries.map(({ action }) => action)).not.toContain('payment.succeeded');
     await handle.terminate();
   });
 });
@@ -276,7 +276,7 @@ it('a charge that nobody took to the provider fails with a reason', async () => 
   story.status = 'created';
   expect(await handle.result()).toEqual({ status: 'failed' });
   expect(story.entries.at(-1)).toMatchObject({
-    action: 'payment.settled',
+    action: 'payment.failed',
     outcome: { kind: 'declined', failure: { code: 'provider_unavailable' } },
   });
 });

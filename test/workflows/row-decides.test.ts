@@ -15,24 +15,24 @@ import {
   CAN,
   chargeFailure,
   delivered,
+  type Harness,
   lateEvent,
-  openStage,
+  openHarness,
   outcome,
   PENDING,
   PROVIDER_PAYMENT_ID,
   type Script,
   STANDING,
-  type Stage,
   type Story,
-} from './stage.ts';
+} from './harness.ts';
 import { untilIdle } from './test-server.ts';
 
 /** Where the workflow’s memory and the payment’s row differ, the row decides. */
-let stage: Stage;
+let harness: Harness;
 beforeAll(async () => {
-  stage = await openStage();
+  harness = await openHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 /** Our own storage is away until the send’s deadline; then there is an hour to the next send. */
 const PAUSE = { charge: { ...policy.charge, deadline_ms: 1_000, resend_after_ms: [3_600_000] } };
@@ -49,9 +49,9 @@ async function start(
     return known;
   };
   const full: Script = { charge: () => PENDING, lookup: () => null, ...script(story) };
-  const prepared = stage.prepare(full, { ...SOON, ...over }, changes);
+  const prepared = harness.prepare(full, { ...SOON, ...over }, changes);
   known = prepared.story;
-  const handle = await stage.env.client.workflow.start('payment', paymentStart(prepared.input));
+  const handle = await harness.env.client.workflow.start('payment', paymentStart(prepared.input));
   return { ...prepared, handle };
 }
 
@@ -126,7 +126,7 @@ describe('a send that another run claims between the last refusal and the next s
       {},
       over,
     );
-    while (entry(story, 'payment.answer_lost') === undefined) await stage.env.sleep('1s');
+    while (entry(story, 'payment.answer_lost') === undefined) await harness.env.sleep('1s');
     expect([story.status, story.sends]).toEqual(['processing', 1]);
     await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
     expect(await handle.result()).toEqual({ status: 'succeeded' });
@@ -150,7 +150,7 @@ describe('a commit whose reply is lost', () => {
     ['refund', 'succeeded', 1],
   ] as const)('leaves late money to the policy: %s', async (late_success, status, givenBack) => {
     const afterRecord = losesReplyOf(({ action }) => action === 'payment.late_outcome');
-    const { input, story } = stage.prepare(
+    const { input, story } = harness.prepare(
       { charge: () => PENDING, lookup: () => success, afterRecord },
       { late_success },
       {
@@ -160,7 +160,7 @@ describe('a commit whose reply is lost', () => {
     );
     story.status = 'failed';
     const begin = lateEvent(input, delivered(success));
-    const handle = await stage.env.client.workflow.signalWithStart('payment', begin);
+    const handle = await harness.env.client.workflow.signalWithStart('payment', begin);
     expect(await handle.result()).toEqual({ status });
     expect(story.givenBack).toBe(givenBack);
   });
@@ -179,7 +179,7 @@ describe('a commit whose reply is lost', () => {
       }),
       { can: CAN, captureMethod: 'manual' },
     );
-    while (story.status !== 'authorized') await stage.env.sleep('1s');
+    while (story.status !== 'authorized') await harness.env.sleep('1s');
     await untilIdle(handle);
     const ask = (amountMinor: number) =>
       handle.startUpdate(captureUpdate, { args: [{ amountMinor }], waitForStage: 'ACCEPTED' });
@@ -194,28 +194,28 @@ describe('a commit whose reply is lost', () => {
 
 it('a second decision in one run is recorded and answered like the first', async () => {
   const by = { by: 'ops', reason: 'seen in the portal', receipt: null } as const;
-  const { promise: isAway, resolve: tellAway } = Promise.withResolvers<void>();
+  const { promise: isUnavailable, resolve: tellUnavailable } = Promise.withResolvers<void>();
   let failures = 0;
   const { handle, story } = await start(() => ({
     charge: () => refuse('ambiguous', true),
     beforeRecord: (_tried, { action }) => {
       if (action !== 'payment.decided' || failures === 4) return;
       failures += 1;
-      tellAway();
+      tellUnavailable();
       throw new Error('the database is away');
     },
   }));
-  while (story.status !== 'needs_review') await stage.env.sleep('10m');
+  while (story.status !== 'needs_review') await harness.env.sleep('10m');
   await untilIdle(handle);
   const first = await handle.startUpdate(decideUpdate, {
     args: [{ ...by, decision: 'failed' }],
     waitForStage: 'ACCEPTED',
   });
   // Money comes while the first decision is being recorded: a person has to look again.
-  await isAway;
+  await isUnavailable;
   await handle.signal(providerEventSignal, delivered(outcome('succeeded')));
   expect(await first.result()).toBe('failed');
-  while (story.status !== 'needs_review') await stage.env.sleep('1s');
+  while (story.status !== 'needs_review') await harness.env.sleep('1s');
   await untilIdle(handle);
   const second: Decision = { ...by, decision: 'succeeded' };
   expect(await handle.executeUpdate(decideUpdate, { args: [second] })).toBe('succeeded');

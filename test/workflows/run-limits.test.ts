@@ -18,22 +18,22 @@ import {
   CAN,
   chargeFailure,
   delivered,
+  type Harness,
   lateEvent,
-  openStage,
+  openHarness,
   outcome,
   PROVIDER_PAYMENT_ID,
   type Script,
-  type Stage,
   type Story,
-} from './stage.ts';
+} from './harness.ts';
 import { untilIdle } from './test-server.ts';
 
 /** Long waits go on in a new run before they near Temporal's limits, here much lowered ones. */
-let stage: Stage;
+let harness: Harness;
 beforeAll(async () => {
-  stage = await openStage();
+  harness = await openHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 const held = outcome('authorized');
 const refuses = (): LookupResult => {
@@ -58,12 +58,12 @@ async function startHeld(
     captureMethod: 'manual',
     limits: { ...RUN_LIMITS, ...limits },
   };
-  const { input, story } = stage.prepare(full, policy, changes);
-  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  const { input, story } = harness.prepare(full, policy, changes);
+  const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
   while (story.status !== 'authorized') await sleep(20);
   await untilIdle(handle);
   // Of the newest run, whichever that is.
-  return { input, story, handle: stage.env.client.workflow.getHandle(input.workflowId) };
+  return { input, story, handle: harness.env.client.workflow.getHandle(input.workflowId) };
 }
 const capture = (handle: WorkflowHandle) =>
   handle.executeUpdate(captureUpdate, { args: [{ amountMinor: 10_000 }] });
@@ -93,7 +93,7 @@ it('is verified so often within an hour; captures are taken all the same', async
   const { events } = await handle.fetchHistory();
   const accepted = events?.filter((it) => it.workflowExecutionUpdateAcceptedEventAttributes);
   expect(accepted).toHaveLength(3);
-  await stage.env.sleep('61m');
+  await harness.env.sleep('61m');
   expect(await handle.executeUpdate(verifyUpdate)).toMatchObject({
     status: 'authorized',
     isAsked: true,
@@ -113,7 +113,7 @@ it('captures that are refused fill no run; the key of the next one is another', 
   isRevoked = false;
   expect(await capture(handle)).toBe('succeeded');
   expect(story.settlements.at(-1)).toBe('capture 10000, key 5');
-  expect(actionsOf(story)).toEqual(['payment.settled', 'payment.settled']);
+  expect(actionsOf(story)).toEqual(['payment.authorized', 'payment.succeeded']);
 });
 
 it('a hold that goes on ends when it would have ended, and is let go once', async () => {
@@ -121,12 +121,12 @@ it('a hold that goes on ends when it would have ended, and is let go once', asyn
   const policy = { authorization: { expires_after_ms: 4 * 3_600_000 } };
   const { handle, story } = await startHeld({ updates: 1 }, script, policy);
   const first = await runOf(handle);
-  await stage.env.sleep('2h');
+  await harness.env.sleep('2h');
   await expect(capture(handle)).rejects.toMatchObject({ cause: { type: 'capture_refused' } });
   await untilRenewed(handle, first.runId);
-  await stage.env.sleep('90m');
+  await harness.env.sleep('90m');
   expect(story.status).toBe('authorized');
-  await stage.env.sleep('45m');
+  await harness.env.sleep('45m');
   while (story.status === 'authorized') await sleep(20);
   expect(story.status).toBe('canceled');
   expect(story.settlements.filter((it) => it.startsWith('cancel'))).toHaveLength(1);
@@ -161,40 +161,40 @@ it('what is paused stays so, and what ends its pause is heard', async () => {
 
 it('a review of months stays far from the limit of events, and asks at its pace', async () => {
   const unclear = { capture: refuses, lookup: () => PENDING_EVENT } as const;
-  const policy = { review: { ask_every_ms: [3_600_000, 6 * 3_600_000] } };
+  const policy = { review: { poll_interval_ms: [3_600_000, 6 * 3_600_000] } };
   const script = { ...unclear, charge: () => PENDING_EVENT };
   const limits = { ...RUN_LIMITS, events: 100 };
   const soon = {
     callback_wait_ms: 1_000,
-    lookup: { timeout_ms: 500, every_ms: [500], window_ms: 500 },
+    lookup: { timeout_ms: 500, poll_interval_ms: [500], window_ms: 500 },
   };
-  const { input, story } = stage.prepare(script, { ...policy, ...soon }, { can: CAN, limits });
-  await stage.env.client.workflow.start('payment', paymentStart(input));
-  const handle = stage.env.client.workflow.getHandle(input.workflowId);
-  while (story.status !== 'needs_review') await stage.env.sleep('1m');
+  const { input, story } = harness.prepare(script, { ...policy, ...soon }, { can: CAN, limits });
+  await harness.env.client.workflow.start('payment', paymentStart(input));
+  const handle = harness.env.client.workflow.getHandle(input.workflowId);
+  while (story.status !== 'needs_review') await harness.env.sleep('1m');
   const first = await runOf(handle);
-  await stage.env.sleep('30d');
+  await harness.env.sleep('30d');
   const { runId, type } = await runOf(handle);
   expect([runId === first.runId, type]).toEqual([false, 'payment']);
   expect((await handle.describe()).historyLength).toBeLessThan(140);
   // Four questions a day, and some more in the first hours of each run.
   expect(story.questions).toBeLessThan(30 * 4 * 2);
-  expect(actionsOf(story)).not.toContain('payment.recovered');
+  expect(actionsOf(story)).not.toContain('payment.reopened');
   expect(await handle.executeUpdate(decideUpdate, { args: [DECISION] })).toBe('failed');
 });
 
 it('late money goes on waiting for its decision', async () => {
   const limits = { ...RUN_LIMITS, signals: 3 };
   const success = outcome('succeeded');
-  const { input, story } = stage.prepare(
+  const { input, story } = harness.prepare(
     { charge: () => success, lookup: () => success },
     {},
     { limits },
   );
   Object.assign(story, { status: 'canceled' });
   const start = lateEvent(input, delivered(success), 'canceled');
-  await stage.env.client.workflow.signalWithStart('payment', start);
-  const handle = stage.env.client.workflow.getHandle(start.workflowId);
+  await harness.env.client.workflow.signalWithStart('payment', start);
+  const handle = harness.env.client.workflow.getHandle(start.workflowId);
   const first = await runOf(handle);
   for (let round = 0; round < 4; round += 1) {
     await handle.signal(providerEventSignal, delivered(outcome('declined')));

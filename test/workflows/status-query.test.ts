@@ -4,30 +4,31 @@ import { paymentStart } from '../../temporal/start.ts';
 import { providerEventSignal, verifyUpdate } from '../../workflows/messages.ts';
 import {
   delivered,
-  openStage,
+  type Harness,
+  openHarness,
   outcome,
   PENDING,
   type Script,
-  type Stage,
   type Story,
-} from './stage.ts';
+} from './harness.ts';
 import { untilIdle } from './test-server.ts';
 
 /** Statistics tell by an entry's key who brought a payment to its end; workflows write the keys. */
-let stage: Stage;
+let harness: Harness;
 beforeAll(async () => {
-  stage = await openStage();
+  harness = await openHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 const QUERIED = new RegExp(/key ~ '([^']+)'/.exec(BY_STATUS_QUERY.sql)?.[1] ?? 'no such words');
 const isQueried = (entry: RecordRequest | undefined) =>
-  entry?.action === 'payment.settled' && QUERIED.test(entry.key);
+  ['payment.succeeded', 'payment.failed'].includes(entry?.action ?? '') &&
+  QUERIED.test(entry?.key ?? '');
 
 async function start(script: Partial<Script>) {
   const full: Script = { charge: () => PENDING, lookup: () => null, ...script };
-  const { input, story } = stage.prepare(full);
-  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  const { input, story } = harness.prepare(full);
+  const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
   return { handle, story };
 }
 const lastOf = ({ entries }: Story) => entries.at(-1);
@@ -43,7 +44,7 @@ test('a payment that was asked about, since no callback came, counts as rescued'
 test('so does one that was asked about while in review', async () => {
   let isKnown = false;
   const { handle, story } = await start({ lookup: () => (isKnown ? outcome('declined') : null) });
-  await stage.env.sleep('30m');
+  await harness.env.sleep('30m');
   expect(story.status).toBe('needs_review');
   isKnown = true;
   expect(await handle.result()).toEqual({ status: 'failed' });

@@ -14,35 +14,35 @@ import {
   storePaymentIn,
   storeRefund,
 } from '../factories.ts';
-import { lateEvent } from './stage.ts';
-import { openSweepStage, type SweepStage } from './sweep-stage.ts';
+import { lateEvent } from './harness.ts';
+import { openSweepHarness, type SweepHarness } from './sweep-harness.ts';
 import { untilIdle } from './test-server.ts';
 
-let stage: SweepStage;
+let harness: SweepHarness;
 beforeAll(async () => {
-  stage = await openSweepStage();
+  harness = await openSweepHarness();
 });
-beforeEach(() => stage.reset());
-afterEach(() => freeReceipts(stage.database));
-afterAll(() => stage.close());
+beforeEach(() => harness.reset());
+afterEach(() => freeReceipts(harness.database));
+afterAll(() => harness.close());
 
 const OF_STRIPE = { provider: 'stripe', credentialsRef: 'env:stripe' };
 const store = (status: PaymentStatus, changes = {}) =>
-  storePaymentIn(stage.pool, status, { ...OF_STRIPE, ...changes });
-/** Makes it silent for long; its wait ends then. */
+  storePaymentIn(harness.pool, status, { ...OF_STRIPE, ...changes });
+/** Makes it overdue for long; its wait ends then. */
 const age = ({ id }: { id: string }, table = 'payments', waitEnds = '-1 hour') =>
-  stage.own(
+  harness.own(
     `UPDATE ${table} SET updated_at = now() - interval '2 hours',
        wait_until = now() + $2::interval WHERE id = $1`,
     [id, waitEnds],
   );
-const statusOf = async (payment: Payment) => (await reread(stage.pool, payment)).status;
+const statusOf = async (payment: Payment) => (await reread(harness.pool, payment)).status;
 
 const untilStatus = (payment: Payment, status: PaymentStatus) =>
-  stage.until(async () => (await statusOf(payment)) === status, `${payment.id} is ${status}`);
+  harness.until(async () => (await statusOf(payment)) === status, `${payment.id} is ${status}`);
 const untilRecovered = (payment: Payment) =>
-  stage.until(
-    async () => (await stage.actionsOf(payment)).includes('payment.recovered'),
+  harness.until(
+    async () => (await harness.actionsOf(payment)).includes('payment.reopened'),
     'it is recovered',
   );
 const BY_PERSON = { by: 'ops', reason: 'seen in the statement', receipt: null } as const;
@@ -50,38 +50,38 @@ const BY_PERSON = { by: 'ops', reason: 'seen in the statement', receipt: null } 
 async function storeCallback(payment: Payment) {
   const { workflowId, provider } = payment;
   const event = makeWebhookEvent({ workflowId, provider });
-  await insertWebhookEvent(stage.pool, event);
-  await stage.own(
+  await insertWebhookEvent(harness.pool, event);
+  await harness.own(
     `UPDATE webhook_events SET received_at = now() - interval '1 hour' WHERE id = $1`,
     [event.id],
   );
   return async () =>
-    (await stage.own('SELECT status FROM webhook_events WHERE id = $1', [event.id]))[0];
+    (await harness.own('SELECT status FROM webhook_events WHERE id = $1', [event.id]))[0];
 }
 
 it('leaves a review alone that its late workflow holds, and goes on with the rest', async () => {
   const reviewed = await store('failed');
-  await stage.endRun(reviewed.workflowId);
+  await harness.endRun(reviewed.workflowId);
   const success = makeOutcome('succeeded', { receipt: 'UJ7LATE000' });
   const late = { eventId: 'evt_late', event: success, unstored: null };
-  const ended = await reread(stage.pool, reviewed);
+  const ended = await reread(harness.pool, reviewed);
   const input = reopenedInput(ended, capabilitiesOf, { nowMs: Date.now() });
   const start = lateEvent(input, late);
-  await stage.temporal.workflow.signalWithStart('payment', start);
-  await stage.env.sleep('1 minute');
+  await harness.temporal.workflow.signalWithStart('payment', start);
+  await harness.env.sleep('1 minute');
   await untilStatus(reviewed, 'needs_review');
-  const unstarted = await storePayment(stage.pool, OF_STRIPE);
+  const unstarted = await storePayment(harness.pool, OF_STRIPE);
   const waiting = await store('processing');
   for (const payment of [reviewed, unstarted, waiting]) await age(payment);
   const fate = await storeCallback(waiting);
-  await stage.sweep();
+  await harness.sweep();
   await untilStatus(unstarted, 'processing');
   await untilStatus(waiting, 'succeeded');
-  expect([stage.sendsOf(unstarted), stage.sendsOf(waiting)]).toEqual([1, 0]);
+  expect([harness.sendsOf(unstarted), harness.sendsOf(waiting)]).toEqual([1, 0]);
   expect(await fate()).toEqual({ status: 'applied' });
   expect(await statusOf(reviewed)).toBe('needs_review');
-  expect(await stage.actionsOf(reviewed)).not.toContain('payment.recovered');
-  const holder = stage.temporal.workflow.getHandle(reviewed.workflowId);
+  expect(await harness.actionsOf(reviewed)).not.toContain('payment.reopened');
+  const holder = harness.temporal.workflow.getHandle(reviewed.workflowId);
   const decision = { ...BY_PERSON, decision: 'succeeded' } as const;
   expect(await holder.executeUpdate(decideUpdate, { args: [decision] })).toBe('succeeded');
 });
@@ -91,18 +91,18 @@ describe.each([
   { how: 'was lost with all of Temporal', hasRun: false },
 ])('a payment whose workflow $how is never sent again:', ({ hasRun }) => {
   const lose = async (payment: Payment, waitEnds?: string) => {
-    if (hasRun) await stage.endRun(payment.workflowId);
+    if (hasRun) await harness.endRun(payment.workflowId);
     await age(payment, 'payments', waitEnds);
-    await stage.sweep();
+    await harness.sweep();
     await untilRecovered(payment);
   };
 
   it('the provider’s answer settles it', async () => {
     const payment = await store('processing');
-    stage.provider.lookup = makeOutcome('succeeded');
+    harness.provider.lookup = makeOutcome('succeeded');
     await lose(payment);
     await untilStatus(payment, 'succeeded');
-    expect(stage.sendsOf(payment)).toBe(0);
+    expect(harness.sendsOf(payment)).toBe(0);
   });
 
   it('a decline ends it, though the policy allows another attempt', async () => {
@@ -110,36 +110,36 @@ describe.each([
     const retry = { by_code: { insufficient_funds: again } };
     const reattempt = { max_attempts: 3, fallback: [] };
     const payment = await store('processing', { policy: { ...POLICY, retry, reattempt } });
-    stage.provider.lookup = makeOutcome('declined');
+    harness.provider.lookup = makeOutcome('declined');
     await lose(payment);
     await untilStatus(payment, 'failed');
-    const { attemptOrdinal } = await reread(stage.pool, payment);
-    expect([attemptOrdinal, stage.sendsOf(payment)]).toEqual([1, 0]);
+    const { attemptOrdinal } = await reread(harness.pool, payment);
+    expect([attemptOrdinal, harness.sendsOf(payment)]).toEqual([1, 0]);
   });
 
   it('without an answer a person has to look', async () => {
-    const lookup = { timeout_ms: 1_000, every_ms: [200], window_ms: 5_000 };
+    const lookup = { timeout_ms: 1_000, poll_interval_ms: [200], window_ms: 5_000 };
     const payment = await store('processing', { policy: { ...POLICY, lookup } });
-    stage.provider.lookup = { ...makeOutcome('declined'), kind: 'pending', message: 'not yet' };
+    harness.provider.lookup = { ...makeOutcome('declined'), kind: 'pending', message: 'not yet' };
     await lose(payment);
     await untilStatus(payment, 'needs_review');
-    expect((await reread(stage.pool, payment)).reviewReason).toBe('history_lost');
-    expect([stage.sendsOf(payment), stage.asksOf(payment) > 0]).toEqual([0, true]);
+    expect((await reread(harness.pool, payment)).reviewReason).toBe('history_lost');
+    expect([harness.sendsOf(payment), harness.asksOf(payment) > 0]).toEqual([0, true]);
   });
 
   it('a hold is kept, and captured once', async () => {
     const payment = await store('authorized', { captureMethod: 'manual' });
-    stage.provider.lookup = makeOutcome('authorized');
+    harness.provider.lookup = makeOutcome('authorized');
     await lose(payment, '1 day');
-    await stage.until(() => Promise.resolve(stage.asksOf(payment) > 0), 'it is asked about');
+    await harness.until(() => Promise.resolve(harness.asksOf(payment) > 0), 'it is asked about');
     const taken = makeOutcome('succeeded', { money: { amountMinor: 3_000, currency: 'KES' } });
-    stage.provider.settlement = taken;
-    const handle = stage.temporal.workflow.getHandle(payment.workflowId);
+    harness.provider.settlement = taken;
+    const handle = harness.temporal.workflow.getHandle(payment.workflowId);
     const part = { args: [{ amountMinor: 3_000 }] as [{ amountMinor: number }] };
     await untilIdle(handle);
     expect(await handle.executeUpdate(captureUpdate, part)).toBe('succeeded');
-    const { amountCapturedMinor } = await reread(stage.pool, payment);
-    expect([amountCapturedMinor, stage.sendsOf(payment)]).toEqual([3_000, 0]);
+    const { amountCapturedMinor } = await reread(harness.pool, payment);
+    expect([amountCapturedMinor, harness.sendsOf(payment)]).toEqual([3_000, 0]);
   });
 
   it.each([
@@ -147,36 +147,38 @@ describe.each([
     { status: 'requires_action', code: 'prompt_expired' },
   ] as const)('$status is let go when its time is over', async ({ status, code }) => {
     const payment = await store(status, { captureMethod: 'manual' });
-    await stage.own(`UPDATE payments SET provider_payment_id = 'pi_9' WHERE id = $1`, [payment.id]);
+    await harness.own(`UPDATE payments SET provider_payment_id = 'pi_9' WHERE id = $1`, [
+      payment.id,
+    ]);
     const held = { ...makeOutcome('authorized'), providerPaymentId: 'pi_9' };
-    stage.provider.lookup =
+    harness.provider.lookup =
       status === 'authorized' ? held : { ...held, kind: 'pending', message: 'not yet' };
-    stage.provider.settlement = makeOutcome('canceled', { providerPaymentId: 'pi_9' });
+    harness.provider.settlement = makeOutcome('canceled', { providerPaymentId: 'pi_9' });
     await lose(payment);
-    await stage.env.sleep('2 minutes');
+    await harness.env.sleep('2 minutes');
     await untilStatus(payment, 'canceled');
-    expect((await reread(stage.pool, payment)).failureCode).toBe(code);
-    expect(stage.provider.settled).toContain('cancel pi_9');
+    expect((await reread(harness.pool, payment)).failureCode).toBe(code);
+    expect(harness.provider.settled).toContain('cancel pi_9');
   });
 
   it('in review it is asked about', async () => {
     const payment = await store('needs_review');
-    stage.provider.lookup = makeOutcome('succeeded');
+    harness.provider.lookup = makeOutcome('succeeded');
     await lose(payment);
     await untilStatus(payment, 'succeeded');
   });
 
   it('in review for late money it listens, and leaves it to a person', async () => {
     const payment = await store('failed');
-    await stage.own(
+    await harness.own(
       `UPDATE payments SET status = 'needs_review', review_reason = 'late_success' WHERE id = $1`,
       [payment.id],
     );
-    stage.provider.lookup = makeOutcome('succeeded');
+    harness.provider.lookup = makeOutcome('succeeded');
     await lose(payment);
-    await stage.env.sleep('1 day');
-    expect([await statusOf(payment), stage.asksOf(payment)]).toEqual(['needs_review', 0]);
-    const handle = stage.temporal.workflow.getHandle(payment.workflowId);
+    await harness.env.sleep('1 day');
+    expect([await statusOf(payment), harness.asksOf(payment)]).toEqual(['needs_review', 0]);
+    const handle = harness.temporal.workflow.getHandle(payment.workflowId);
     const decision = { ...BY_PERSON, decision: 'failed' } as const;
     expect(await handle.executeUpdate(decideUpdate, { args: [decision] })).toBe('failed');
   });
@@ -184,19 +186,19 @@ describe.each([
 
 it('one that was ended by hand before it was sent has failed, and is never sent', async () => {
   const payment = await store('created');
-  await stage.endRun(payment.workflowId);
+  await harness.endRun(payment.workflowId);
   await age(payment);
-  await stage.sweep();
+  await harness.sweep();
   await untilStatus(payment, 'failed');
-  const { failureCode } = await reread(stage.pool, payment);
-  expect([failureCode, stage.sendsOf(payment)]).toEqual(['provider_unavailable', 0]);
+  const { failureCode } = await reread(harness.pool, payment);
+  expect([failureCode, harness.sendsOf(payment)]).toEqual(['provider_unavailable', 0]);
 });
 
 it('one that cannot be handled stops no other', async () => {
-  const odd = await storePayment(stage.pool, { ...OF_STRIPE, workflowId: 'payment-odd' });
-  const payment = await storePayment(stage.pool, OF_STRIPE);
+  const odd = await storePayment(harness.pool, { ...OF_STRIPE, workflowId: 'payment-odd' });
+  const payment = await storePayment(harness.pool, OF_STRIPE);
   for (const one of [odd, payment]) await age(one);
-  await stage.sweep();
+  await harness.sweep();
   await untilStatus(payment, 'processing');
   expect(await statusOf(odd)).toBe('created');
 });
@@ -204,11 +206,11 @@ it('one that cannot be handled stops no other', async () => {
 it('callbacks are delivered though the other half of the round fails', async () => {
   const payment = await store('processing');
   const fate = await storeCallback(payment);
-  await stage.own('ALTER TABLE refunds RENAME COLUMN swept_at TO lost', []);
+  await harness.own('ALTER TABLE refunds RENAME COLUMN swept_at TO lost', []);
   try {
-    await expect(stage.sweep()).rejects.toThrow();
+    await expect(harness.sweep()).rejects.toThrow();
   } finally {
-    await stage.own('ALTER TABLE refunds RENAME COLUMN lost TO swept_at', []);
+    await harness.own('ALTER TABLE refunds RENAME COLUMN lost TO swept_at', []);
   }
   await untilStatus(payment, 'succeeded');
   expect(await fate()).toEqual({ status: 'applied' });
@@ -227,21 +229,21 @@ it('a dispute that overtook its payment is recorded once the payment is known', 
   } as const;
   const changes = { provider: 'stripe', account: 'env:stripe', event: dispute };
   const event = makeWebhookEvent(changes);
-  await insertWebhookEvent(stage.pool, event);
+  await insertWebhookEvent(harness.pool, event);
   const look = async () => {
-    await stage.own(
+    await harness.own(
       `UPDATE webhook_events SET received_at = now() - interval '1 hour', swept_at = NULL
        WHERE id = $1`,
       [event.id],
     );
-    await stage.sweep();
-    const [row] = await stage.own('SELECT status FROM webhook_events WHERE id = $1', [event.id]);
-    const [known] = (await reread(stage.pool, payment)).disputes;
+    await harness.sweep();
+    const [row] = await harness.own('SELECT status FROM webhook_events WHERE id = $1', [event.id]);
+    const [known] = (await reread(harness.pool, payment)).disputes;
     return [row?.status, known?.providerDisputeId];
   };
   expect(await look()).toEqual(['parked', undefined]);
   expect(await look()).toEqual(['parked', undefined]);
-  await stage.own(`UPDATE attempts SET provider_payment_id = 'pi_7' WHERE id = $1`, [
+  await harness.own(`UPDATE attempts SET provider_payment_id = 'pi_7' WHERE id = $1`, [
     payment.attemptId,
   ]);
   expect(await look()).toEqual(['applied', 'dp_7']);
@@ -250,8 +252,8 @@ it('a dispute that overtook its payment is recorded once the payment is known', 
 describe('a refund', () => {
   async function storeRefundIn(changes: { status: string; reason?: string; isSent: boolean }) {
     const payment = await store('succeeded');
-    const refund = await storeRefund(stage.pool, payment);
-    await stage.own(
+    const refund = await storeRefund(harness.pool, payment);
+    await harness.own(
       `UPDATE refunds SET status = $2, review_reason = $3, dispatch_count = $4::boolean::int,
          dispatched_at = CASE WHEN $4::boolean THEN now() END WHERE id = $1`,
       [refund.id, changes.status, changes.reason ?? null, changes.isSent],
@@ -260,11 +262,11 @@ describe('a refund', () => {
     return refund;
   }
   const rowOf = async (id: string) =>
-    (await stage.own('SELECT status, review_reason FROM refunds WHERE id = $1', [id]))[0];
+    (await harness.own('SELECT status, review_reason FROM refunds WHERE id = $1', [id]))[0];
   const untilRefund = (id: string, status: string) =>
-    stage.until(async () => (await rowOf(id))?.status === status, `${id} is ${status}`);
+    harness.until(async () => (await rowOf(id))?.status === status, `${id} is ${status}`);
   const asks = ({ workflowId }: { readonly workflowId: string }) =>
-    stage.provider.asked.filter((it) => it === workflowId).length;
+    harness.provider.asked.filter((it) => it === workflowId).length;
   const GIVEN_BACK = {
     kind: 'succeeded',
     providerRefundId: 're_1',
@@ -276,8 +278,8 @@ describe('a refund', () => {
 
   it('that was never taken up is sent', async () => {
     const refund = await storeRefundIn({ status: 'pending', isSent: false });
-    await stage.sweep();
-    await stage.until(() => Promise.resolve(stage.sendsOf(refund) === 1), 'it is sent');
+    await harness.sweep();
+    await harness.until(() => Promise.resolve(harness.sendsOf(refund) === 1), 'it is sent');
   });
 
   it.each([
@@ -289,31 +291,31 @@ describe('a refund', () => {
     'in $status that lost its workflow (ended: $hasRun) is asked about, and not sent again',
     async ({ hasRun, ...changes }) => {
       const refund = await storeRefundIn({ ...changes, isSent: true });
-      if (hasRun) await stage.endRun(refund.workflowId);
-      stage.provider.lookupRefund = GIVEN_BACK;
-      await stage.sweep();
+      if (hasRun) await harness.endRun(refund.workflowId);
+      harness.provider.lookupRefund = GIVEN_BACK;
+      await harness.sweep();
       await untilRefund(refund.id, 'succeeded');
-      expect(await stage.actionsOf({ id: refund.paymentId })).toContain('refund.recovered');
-      expect(stage.sendsOf(refund)).toBe(0);
+      expect(await harness.actionsOf({ id: refund.paymentId })).toContain('refund.reopened');
+      expect(harness.sendsOf(refund)).toBe(0);
     },
   );
 
   it('that was ended by hand before it was sent waits for a person', async () => {
     const refund = await storeRefundIn({ status: 'pending', isSent: false });
-    await stage.endRun(refund.workflowId);
-    await stage.sweep();
+    await harness.endRun(refund.workflowId);
+    await harness.sweep();
     await untilRefund(refund.id, 'needs_review');
-    expect(stage.sendsOf(refund)).toBe(0);
+    expect(harness.sendsOf(refund)).toBe(0);
   });
 
   it('with late money listens, and leaves it to a person', async () => {
     const changes = { status: 'needs_review', reason: 'late_success', isSent: true };
     const refund = await storeRefundIn(changes);
-    await stage.endRun(refund.workflowId);
-    await stage.sweep();
-    await stage.env.sleep('1 day');
+    await harness.endRun(refund.workflowId);
+    await harness.sweep();
+    await harness.env.sleep('1 day');
     expect([(await rowOf(refund.id))?.status, asks(refund)]).toEqual(['needs_review', 0]);
-    const handle = stage.temporal.workflow.getHandle(refund.workflowId);
+    const handle = harness.temporal.workflow.getHandle(refund.workflowId);
     const decision = { ...BY_PERSON, decision: 'failed' } as const;
     expect(await handle.executeUpdate(decideRefundUpdate, { args: [decision] })).toBe('failed');
   });

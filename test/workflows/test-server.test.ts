@@ -1,18 +1,18 @@
 import { paymentReopen, paymentStart } from '../../temporal/start.ts';
 import { controlSignal } from '../../workflows/messages.ts';
-import { openStage, outcome, PENDING, STANDING, type Stage } from './stage.ts';
+import { type Harness, openHarness, outcome, PENDING, STANDING } from './harness.ts';
 import { pendingTimersMs, untilIdle } from './test-server.ts';
 
 /** The clock of the test server goes on, whenever a test sends or ends something. */
-let stage: Stage;
+let harness: Harness;
 beforeAll(async () => {
-  stage = await openStage();
+  harness = await openHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 it('a message that comes while a timer fires is heard', async () => {
   const slow = new Int32Array(new SharedArrayBuffer(4));
-  const { input, story } = stage.prepare({
+  const { input, story } = harness.prepare({
     charge: () => PENDING,
     lookup: () => outcome('declined'),
     // As a busy machine: the task that cancels the timer takes until after the timer is due.
@@ -22,17 +22,17 @@ it('a message that comes while a timer fires is heard', async () => {
   });
   story.status = 'processing';
   const paused = { ...input, standing: { ...STANDING, isPaused: true } };
-  const handle = await stage.env.client.workflow.start('payment', paymentReopen(paused));
+  const handle = await harness.env.client.workflow.start('payment', paymentReopen(paused));
   await untilIdle(handle);
   const [dueMs = 0] = await pendingTimersMs(handle);
-  await stage.env.sleep(dueMs - (await stage.env.currentTimeMs()) - 200);
+  await harness.env.sleep(dueMs - (await harness.env.currentTimeMs()) - 200);
   await handle.signal(controlSignal, { action: 'resume', by: 'opr_1', reason: 'it is back' });
   expect(await handle.result()).toEqual({ status: 'failed' });
 });
 
 it('a run that is terminated before its first task is over leaves the clock going', async () => {
-  const { input } = stage.prepare({ charge: () => PENDING, lookup: () => null });
-  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  const { input } = harness.prepare({ charge: () => PENDING, lookup: () => null });
+  const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
   await handle.terminate();
-  await stage.env.sleep('1h');
+  await harness.env.sleep('1h');
 });

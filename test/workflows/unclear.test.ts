@@ -4,27 +4,27 @@ import { paymentStart } from '../../temporal/start.ts';
 import { providerEventSignal } from '../../workflows/messages.ts';
 import {
   delivered,
+  type Harness,
   lateEvent,
-  openStage,
+  openHarness,
   outcome,
   PENDING,
   PROVIDER_PAYMENT_ID,
   type Script,
   STANDING,
-  type Stage,
   type Story,
-} from './stage.ts';
+} from './harness.ts';
 import { untilIdle } from './test-server.ts';
 
 /**
  * Callbacks that conclude nothing and come once: one that could not be read brings the question to
  * the provider forward, one with a result that nobody knows brings a person.
  */
-let stage: Stage;
+let harness: Harness;
 beforeAll(async () => {
-  stage = await openStage();
+  harness = await openHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 const UNREADABLE: Inconclusive = {
   kind: 'unknown',
@@ -47,11 +47,11 @@ const MINUTE_MS = 60_000;
 
 async function start(script: Partial<Script>, policy: Partial<ProviderPolicy> = PATIENT) {
   const full: Script = { charge: () => PENDING, lookup: () => null, ...script };
-  const { input, story } = stage.prepare(full, policy);
-  const handle = await stage.env.client.workflow.start('payment', paymentStart(input));
+  const { input, story } = harness.prepare(full, policy);
+  const handle = await harness.env.client.workflow.start('payment', paymentStart(input));
   await untilIdle(handle);
-  const startedMs = await stage.env.currentTimeMs();
-  const elapsedMs = async () => (await stage.env.currentTimeMs()) - startedMs;
+  const startedMs = await harness.env.currentTimeMs();
+  const elapsedMs = async () => (await harness.env.currentTimeMs()) - startedMs;
   return { input, handle, story, elapsedMs };
 }
 const actionsOf = ({ entries }: Story) => entries.map(({ action }) => action);
@@ -61,7 +61,7 @@ const unclearOf = ({ entries }: Story) =>
 it('what could not be read makes its payment ask at once, and stays parked', async () => {
   const { handle, story, elapsedMs } = await start({ lookup: () => outcome('succeeded') });
   await handle.signal(providerEventSignal, delivered(UNREADABLE, 'evt_1'));
-  while (story.status !== 'succeeded') await stage.env.sleep('5s');
+  while (story.status !== 'succeeded') await harness.env.sleep('5s');
   expect(await elapsedMs()).toBeLessThan(MINUTE_MS);
   expect(story.questions).toBe(1);
   expect(unclearOf(story)).toMatchObject([
@@ -70,18 +70,18 @@ it('what could not be read makes its payment ask at once, and stays parked', asy
 });
 
 async function untilReviewed(story: { readonly status: string }): Promise<void> {
-  while (story.status !== 'needs_review') await stage.env.sleep('10m');
+  while (story.status !== 'needs_review') await harness.env.sleep('10m');
 }
 
 it('many that could not be read make it ask a few times, and stay parked silently', async () => {
-  const policy = { ...PATIENT, review: { ask_every_ms: [20 * 3_600_000] } };
+  const policy = { ...PATIENT, review: { poll_interval_ms: [20 * 3_600_000] } };
   const { handle, story } = await start({ lookup: () => null }, policy);
   await untilReviewed(story);
   await untilIdle(handle);
   const before = story.questions;
   for (let sent = 0; sent < 12; sent += 1) {
     await handle.signal(providerEventSignal, delivered(UNREADABLE));
-    await stage.env.sleep('5m');
+    await harness.env.sleep('5m');
   }
   // The same again is no step of the story.
   expect(unclearOf(story)).toHaveLength(1);
@@ -94,25 +94,25 @@ it('many that could not be read make it ask a few times, and stay parked silentl
 
 it('one that could not be read ends a review by the question that it brings', async () => {
   let answer: LookupResult | null = null;
-  const policy = { review: { ask_every_ms: [20 * 3_600_000] } };
+  const policy = { review: { poll_interval_ms: [20 * 3_600_000] } };
   const { handle, story } = await start({ lookup: () => answer }, policy);
   await untilReviewed(story);
   await untilIdle(handle);
   answer = outcome('declined');
-  const signaledMs = await stage.env.currentTimeMs();
+  const signaledMs = await harness.env.currentTimeMs();
   await handle.signal(providerEventSignal, delivered(UNREADABLE));
-  while (story.status !== 'failed') await stage.env.sleep('5s');
-  expect((await stage.env.currentTimeMs()) - signaledMs).toBeLessThan(MINUTE_MS);
+  while (story.status !== 'failed') await harness.env.sleep('5s');
+  expect((await harness.env.currentTimeMs()) - signaledMs).toBeLessThan(MINUTE_MS);
 });
 
 it('after a failure one that could not be read is asked about: it may tell of money', async () => {
   const script = { charge: () => PENDING, lookup: () => outcome('succeeded', { money: null }) };
-  const { input, story } = stage.prepare(script);
+  const { input, story } = harness.prepare(script);
   story.status = 'failed';
   const standing = { ...STANDING, status: 'failed', providerPaymentId: 'p' } as const;
   const begun = lateEvent({ ...input, standing }, delivered(UNREADABLE, 'evt_1'));
-  const handle = await stage.env.client.workflow.signalWithStart('payment', begun);
-  while (story.status === 'failed') await stage.env.sleep('1s');
+  const handle = await harness.env.client.workflow.signalWithStart('payment', begun);
+  while (story.status === 'failed') await harness.env.sleep('1s');
   expect(story.status).toBe('needs_review');
   expect(story.entries).toMatchObject([
     { action: 'payment.callback_refused', webhook: { eventId: 'evt_1', status: 'parked' } },
@@ -124,7 +124,7 @@ it('after a failure one that could not be read is asked about: it may tell of mo
 it('a result that nobody knows is asked about once, and then a person is', async () => {
   const { handle, story, elapsedMs } = await start({ lookup: () => UNKNOWN });
   await handle.signal(providerEventSignal, delivered(UNKNOWN));
-  while (story.status !== 'needs_review') await stage.env.sleep('5s');
+  while (story.status !== 'needs_review') await harness.env.sleep('5s');
   expect(await elapsedMs()).toBeLessThan(2 * MINUTE_MS);
   expect(story.questions).toBeGreaterThanOrEqual(1);
   expect(story.questions).toBeLessThanOrEqual(3);
@@ -138,7 +138,7 @@ it('a result that nobody knows is asked about once, and then a person is', async
 it('so it is while the status query tells nothing', async () => {
   const { handle, story, elapsedMs } = await start({ lookup: () => null });
   await handle.signal(providerEventSignal, delivered(UNKNOWN));
-  while (story.status !== 'needs_review') await stage.env.sleep('5s');
+  while (story.status !== 'needs_review') await harness.env.sleep('5s');
   expect(await elapsedMs()).toBeLessThan(2 * MINUTE_MS);
   expect(story.entries.at(-1)).toMatchObject({ reviewReason: 'no_answer' });
   await handle.terminate();
@@ -146,7 +146,7 @@ it('so it is while the status query tells nothing', async () => {
 
 it('a result that only the status query names, which nobody knows, brings a person', async () => {
   const { handle, story, elapsedMs } = await start({ lookup: () => UNKNOWN }, {});
-  while (story.status !== 'needs_review') await stage.env.sleep('5s');
+  while (story.status !== 'needs_review') await harness.env.sleep('5s');
   expect(await elapsedMs()).toBeLessThan(4 * MINUTE_MS);
   expect(story.questions).toBeLessThanOrEqual(4);
   expect(story.entries.at(-1)?.cause).toContain(WORDS);

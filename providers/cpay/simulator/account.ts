@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Charge, Refund } from '../wire.ts';
-import type { Book, SimulatedCharge } from './book.ts';
+import type { Ledger, SimulatedCharge } from './ledger.ts';
 import { ruleFor } from './rules.ts';
 import type { Settings } from './settings.ts';
 import type { Webhooks } from './webhooks.ts';
@@ -26,27 +26,27 @@ export type ChargeOrder = {
   readonly callback_url: string;
   readonly metadata: Readonly<Record<string, string>>;
 };
-type Parts = { readonly book: Book; readonly settings: Settings; readonly webhooks: Webhooks };
+type Parts = { readonly ledger: Ledger; readonly settings: Settings; readonly webhooks: Webhooks };
 
 const newId = (prefix: string) => `${prefix}_${randomBytes(12).toString('hex')}`;
 const newReceipt = () => `CP${randomBytes(5).toString('hex').toUpperCase()}`;
 
 /** The account's money: what is charged, taken and given back. */
-export function openAccount({ book, settings, webhooks }: Parts) {
+export function openAccount({ ledger, settings, webhooks }: Parts) {
   const save = (charge: SimulatedCharge) => {
-    book.write({ kind: 'charge', charge });
+    ledger.write({ kind: 'charge', charge });
     return charge;
   };
   const tell = (charge: SimulatedCharge) =>
     webhooks.send(charge.callback_url, 'charge.updated', shownOf(charge));
   const findCharge = (id: string) => {
-    const charge = book.charges.get(id);
+    const charge = ledger.charges.get(id);
     if (charge === undefined) throw new Refusal(404, 'no_such_charge', 'charge');
     return charge;
   };
 
   return {
-    charge: (order: ChargeOrder) => startCharge({ book, settings, webhooks }, order),
+    charge: (order: ChargeOrder) => startCharge({ ledger, settings, webhooks }, order),
 
     capture(id: string, amount: number): SimulatedCharge {
       const charge = findCharge(id);
@@ -73,8 +73,8 @@ export function openAccount({ book, settings, webhooks }: Parts) {
     refund(id: string, amount: number, metadata: Refund['metadata']): Refund {
       const charge = findCharge(id);
       if (charge.status !== 'succeeded') throw new Refusal(422, 'not_captured', 'charge');
-      if (amount > leftOf(book, charge)) throw new Refusal(422, 'already_refunded', 'amount');
-      return startRefund({ book, settings, webhooks }, charge, amount, metadata);
+      if (amount > leftOf(ledger, charge)) throw new Refusal(422, 'already_refunded', 'amount');
+      return startRefund({ ledger, settings, webhooks }, charge, amount, metadata);
     },
 
     /** What a pending charge turns into, without waiting. */
@@ -93,11 +93,11 @@ export function openAccount({ book, settings, webhooks }: Parts) {
 export type Account = ReturnType<typeof openAccount>;
 
 async function startCharge(
-  { book, settings, webhooks }: Parts,
+  { ledger, settings, webhooks }: Parts,
   order: ChargeOrder,
 ): Promise<SimulatedCharge> {
   const save = (charge: SimulatedCharge) => {
-    book.write({ kind: 'charge', charge });
+    ledger.write({ kind: 'charge', charge });
     return charge;
   };
   const tell = (charge: SimulatedCharge) =>
@@ -112,14 +112,14 @@ async function startCharge(
   if (rule.later) {
     const status = rule.later;
     webhooks.later(settings.decide_after_ms, () => {
-      const now = book.charges.get(charge.id) ?? charge;
+      const now = ledger.charges.get(charge.id) ?? charge;
       if (now.status === 'pending') tell(save(decide(now, status)));
     });
   }
   return charge;
 }
 
-function leftOf({ refunds }: Book, { id, amount_captured }: SimulatedCharge): number {
+function leftOf({ refunds }: Ledger, { id, amount_captured }: SimulatedCharge): number {
   const given = [...refunds.values()].filter((it) => it.charge === id && it.status !== 'failed');
   return amount_captured - given.reduce((sum, { amount }) => sum + amount, 0);
 }
@@ -165,14 +165,14 @@ export function shownOf(charge: SimulatedCharge): Charge & { readonly created: s
 }
 
 function startRefund(
-  { book, settings, webhooks }: Parts,
+  { ledger, settings, webhooks }: Parts,
   charge: SimulatedCharge,
   amount: number,
   metadata: Refund['metadata'],
 ): Refund {
   const rule = ruleFor(charge.amount).refund;
   const write = (refund: Refund) => {
-    book.write({ kind: 'refund', refund });
+    ledger.write({ kind: 'refund', refund });
     webhooks.send(charge.callback_url, 'refund.updated', refund);
     return refund;
   };

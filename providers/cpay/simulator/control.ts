@@ -4,8 +4,14 @@ import { answer } from './faults.ts';
 import type { Parts } from './routes.ts';
 import { changeSettings, readFaultOrder } from './settings.ts';
 
-/** The test's side: settings, faults and the book. */
-export function createControlRoutes({ book, account, webhooks, settings, faults }: Parts): Router {
+/** The test's side: settings, faults and the ledger. */
+export function createControlRoutes({
+  ledger,
+  account,
+  webhooks,
+  settings,
+  faults,
+}: Parts): Router {
   const router = new Router({ prefix: '/simulator' });
   const checked = async (ctx: RouterContext, run: (body: Body) => void) => {
     try {
@@ -15,11 +21,11 @@ export function createControlRoutes({ book, account, webhooks, settings, faults 
       answer(ctx, { status: 400, body: { error: error.message } });
     }
   };
-  router.get('/book', (ctx) => {
+  router.get('/ledger', (ctx) => {
     ctx.body = {
-      charges: [...book.charges.values()],
-      refunds: [...book.refunds.values()],
-      webhooks: book.webhooks,
+      charges: [...ledger.charges.values()],
+      refunds: [...ledger.refunds.values()],
+      webhooks: ledger.webhooks,
     };
   });
   router.post('/charges/:id/decide', (ctx) => {

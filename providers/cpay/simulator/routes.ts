@@ -1,14 +1,14 @@
 import Router, { type RouterContext } from '@koa/router';
 import { type Account, bareOf, Refusal, shownOf } from './account.ts';
 import { type Body, countOf, flagOf, readBody, requireKnown, textOf, textsOf } from './body.ts';
-import type { Book } from './book.ts';
 import { type Answer, answer, FAULTS, NOTHING_DONE, takeFault } from './faults.ts';
+import type { Ledger } from './ledger.ts';
 import { type FaultKind, ruleFor } from './rules.ts';
 import type { FaultOrder, Settings } from './settings.ts';
 import type { Webhooks } from './webhooks.ts';
 
 export type Parts = {
-  readonly book: Book;
+  readonly ledger: Ledger;
   readonly account: Account;
   readonly webhooks: Webhooks;
   readonly settings: Settings;
@@ -68,27 +68,27 @@ export function createApiRoutes(parts: Parts): Router {
 }
 
 function addLookups(router: Router, parts: Parts): void {
-  const { book, account } = parts;
+  const { ledger, account } = parts;
   const lookup = (ctx: RouterContext, find: () => unknown) =>
     act(parts, ctx, 'lookup', () => Promise.resolve(find()));
   router.get('/charges/:id', (ctx) => lookup(ctx, () => bareOf(account.find(ctx.params.id ?? ''))));
   router.get('/charges', (ctx) =>
     lookup(ctx, () => ({
-      data: [...book.charges.values()]
+      data: [...ledger.charges.values()]
         .filter(({ metadata }) => metadata.attempt === ctx.query.attempt)
         .map(bareOf),
     })),
   );
   router.get('/refunds/:id', (ctx) =>
     lookup(ctx, () => {
-      const refund = book.refunds.get(ctx.params.id ?? '');
+      const refund = ledger.refunds.get(ctx.params.id ?? '');
       if (refund === undefined) throw new Refusal(404, 'no_such_refund', 'refund');
       return refund;
     }),
   );
   router.get('/refunds', (ctx) =>
     lookup(ctx, () => ({
-      data: [...book.refunds.values()].filter(
+      data: [...ledger.refunds.values()].filter(
         ({ metadata, charge }) =>
           (ctx.query.refund === undefined || metadata.refund === ctx.query.refund) &&
           (ctx.query.charge === undefined || charge === ctx.query.charge),
@@ -110,7 +110,7 @@ async function once(
     return answer(ctx, { status: 400, body: { error: { code: 'malformed', field: null } } });
   }
   const fingerprint = JSON.stringify([ctx.path, body]);
-  const kept = key === '' ? undefined : parts.book.answers.get(key);
+  const kept = key === '' ? undefined : parts.ledger.answers.get(key);
   if (kept !== undefined && kept.fingerprint !== fingerprint) {
     return answer(ctx, { status: 409, body: { error: { code: 'key_reused', field: null } } });
   }
@@ -122,7 +122,7 @@ async function once(
     return await run(body);
   };
   const keep = (done: Answer) => {
-    if (key !== '') parts.book.write({ kind: 'answer', answer: { key, fingerprint, ...done } });
+    if (key !== '') parts.ledger.write({ kind: 'answer', answer: { key, fingerprint, ...done } });
   };
   await act(parts, ctx, step, work, ruleFault(step, body), keep).finally(() => {
     parts.busy.delete(key);

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
-import type { Book } from './book.ts';
+import type { Ledger } from './ledger.ts';
 import type { Settings } from './settings.ts';
 
 export type Webhooks = {
@@ -21,14 +21,18 @@ const RETRY_MS = 1_000;
 const OLD_SECONDS = 3_600;
 
 /** @param secrets all of them sign, as during a rotation. */
-export function openWebhooks(book: Book, settings: Settings, secrets: readonly string[]): Webhooks {
+export function openWebhooks(
+  ledger: Ledger,
+  settings: Settings,
+  secrets: readonly string[],
+): Webhooks {
   const closing = new AbortController();
   const { signal } = closing;
   const post = async (url: string, body: string, id: string, about: string) => {
     for (let tried = 1; tried <= TRIES && !signal.aborted; tried += 1) {
       const status = await deliver(url, body, sign(settings, secrets, body), signal);
       const at = new Date().toISOString();
-      book.write({ kind: 'webhook', webhook: { id, about, status, at } });
+      ledger.write({ kind: 'webhook', webhook: { id, about, status, at } });
       if (status >= 200 && status < 300) return;
       await sleep(RETRY_MS * tried, undefined, { signal }).catch(() => undefined);
     }

@@ -1,5 +1,5 @@
-import type { Prompt } from './book.ts';
 import { makeRequestId, transactionDate } from './ids.ts';
+import type { Prompt } from './ledger.ts';
 import { describeResult } from './rules.ts';
 
 /** What goes back over the wire; a null body is an empty one, a string is sent as HTML. */

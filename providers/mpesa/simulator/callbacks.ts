@@ -1,8 +1,8 @@
 import { Agent, request } from 'undici';
 import { type CallbackChanges, callbackBody } from './answers.ts';
-import { type Book, findCharge, type Prompt } from './book.ts';
 import { amount, countFrom, isRecord, readFields, text } from './fields.ts';
 import { forgeToken } from './ids.ts';
+import { findCharge, type Ledger, type Prompt } from './ledger.ts';
 import type { Settings } from './settings.ts';
 
 export type Callbacks = {
@@ -38,7 +38,7 @@ export function readCallbackOrder(order: Readonly<Record<string, unknown>>) {
 
 const CALLBACK_TIMEOUT_MS = 30_000;
 
-export function openCallbacks(book: Book, settings: Settings): Callbacks {
+export function openCallbacks(ledger: Ledger, settings: Settings): Callbacks {
   const agent = new Agent({
     headersTimeout: CALLBACK_TIMEOUT_MS,
     bodyTimeout: CALLBACK_TIMEOUT_MS,
@@ -46,17 +46,17 @@ export function openCallbacks(book: Book, settings: Settings): Callbacks {
   const sending = new Set<Promise<number>>();
   const deliver = async (prompt: Prompt, changes?: CallbackChanges, raw?: string) => {
     const { checkout_request_id } = prompt;
-    const receipt = findCharge(book, prompt)?.receipt ?? null;
+    const receipt = findCharge(ledger, prompt)?.receipt ?? null;
     const body = callbackBody(prompt, receipt, settings.masked_phone, changes);
     const status = await post(agent, addressed(prompt, settings), raw ?? JSON.stringify(body));
     const at = new Date().toISOString();
     const callback = { checkout_request_id, status, at, body: raw ?? body };
-    book.write({ kind: 'callback', callback });
+    ledger.write({ kind: 'callback', callback });
     return status;
   };
   return {
     send(prompt, changes, raw) {
-      // The book may be another simulator's by now.
+      // The ledger may be another simulator's by now.
       if (agent.closed || agent.destroyed) return Promise.resolve(0);
       const run = deliver(prompt, changes, raw).finally(() => sending.delete(run));
       sending.add(run);

@@ -1,51 +1,51 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
-import type { Prompt } from './book.ts';
 import { readCallbackOrder } from './callbacks.ts';
 import type { Daraja } from './daraja.ts';
 import { renderHandset } from './handset.ts';
 import { readJson } from './json.ts';
+import type { Prompt } from './ledger.ts';
 import { ANSWER_NAMES, isAnswer, RULES } from './rules.ts';
 import { changeSettings } from './settings.ts';
 
 /** The simulator's own controls: what happened, what rings, how it behaves, and the handset. */
 export function createControlRoutes(daraja: Daraja): Router {
   const router = new Router();
-  addBookRoutes(router, daraja);
+  addLedgerRoutes(router, daraja);
   addPhoneRoutes(router, daraja);
   addSettingRoutes(router, daraja);
   return router;
 }
 
-function addBookRoutes(router: Router, { book, settings }: Daraja): void {
+function addLedgerRoutes(router: Router, { ledger, settings }: Daraja): void {
   router.get('/', (ctx) => {
     ctx.type = 'text/html';
-    ctx.body = renderHandset(book, settings, textOf(ctx.query.phone));
+    ctx.body = renderHandset(ledger, settings, textOf(ctx.query.phone));
   });
   router.get('/simulator/rules', (ctx) => {
     ctx.body = RULES;
   });
-  router.get('/simulator/book', (ctx) => {
+  router.get('/simulator/ledger', (ctx) => {
     const phone = textOf(ctx.query.phone);
     const reference = textOf(ctx.query.account_reference);
     const isMeant = (it: { phone: string; account_reference: string }) =>
       (phone === null || it.phone === phone) &&
       (reference === null || it.account_reference === reference);
-    const prompts = [...book.prompts.values()].filter(isMeant);
+    const prompts = [...ledger.prompts.values()].filter(isMeant);
     const ids = new Set(prompts.map((prompt) => prompt.checkout_request_id));
     ctx.body = {
       prompts,
-      charges: book.charges.filter(isMeant),
-      callbacks: book.callbacks.filter((it) => ids.has(it.checkout_request_id)),
-      reversals: [...book.reversals.values()].filter(({ receipt }) =>
-        book.charges.some((charge) => charge.receipt === receipt && isMeant(charge)),
+      charges: ledger.charges.filter(isMeant),
+      callbacks: ledger.callbacks.filter((it) => ids.has(it.checkout_request_id)),
+      reversals: [...ledger.reversals.values()].filter(({ receipt }) =>
+        ledger.charges.some((charge) => charge.receipt === receipt && isMeant(charge)),
       ),
-      requests: book.requests,
+      requests: ledger.requests,
     };
   });
   router.get('/simulator/prompts', (ctx) => {
     const phone = textOf(ctx.query.phone);
-    const live = [...book.prompts.values()].filter((prompt) => prompt.state === 'ringing');
+    const live = [...ledger.prompts.values()].filter((prompt) => prompt.state === 'ringing');
     ctx.body = live.filter((prompt) => phone === null || prompt.phone === phone);
   });
 }
@@ -123,8 +123,8 @@ async function attempt(
   }
 }
 
-function findPrompt({ book }: Daraja, ctx: Context & { params: Record<string, string> }) {
-  const prompt: Prompt | undefined = book.prompts.get(ctx.params.id ?? '');
+function findPrompt({ ledger }: Daraja, ctx: Context & { params: Record<string, string> }) {
+  const prompt: Prompt | undefined = ledger.prompts.get(ctx.params.id ?? '');
   if (prompt === undefined) refuse(ctx, 404, 'no prompt has this id');
   return prompt ?? null;
 }

@@ -1,9 +1,9 @@
 import Router from '@koa/router';
 import type { Context } from 'koa';
 import { errorAnswer, pushAccepted, type WireAnswer } from './answers.ts';
-import type { Book, RequestPath } from './book.ts';
 import type { Faults } from './faults.ts';
 import { readJson } from './json.ts';
+import type { Ledger, RequestPath } from './ledger.ts';
 import type { Phones } from './prompts.ts';
 import { checkPush, type Merchant } from './push-request.ts';
 import { openQueries } from './queries.ts';
@@ -13,7 +13,7 @@ import type { Settings } from './settings.ts';
 import { grantToken, refuseToken } from './tokens.ts';
 
 export type Daraja = {
-  readonly book: Book;
+  readonly ledger: Ledger;
   readonly faults: Faults;
   readonly phones: Phones;
   readonly reversals: Reversals;
@@ -33,7 +33,7 @@ const PATHS = {
 
 /** The calls that Malipo makes, as the wire has them. */
 export function createDarajaRoutes(daraja: Daraja): Router {
-  const { book, faults, merchant } = daraja;
+  const { ledger, faults, merchant } = daraja;
   const queries = openQueries(daraja);
   const router = new Router();
 
@@ -43,7 +43,7 @@ export function createDarajaRoutes(daraja: Daraja): Router {
     phone: string | null,
     work: () => Promise<WireAnswer> | WireAnswer,
   ) => {
-    book.write({ kind: 'request', path: on });
+    ledger.write({ kind: 'request', path: on });
     const fault = faults.take(on, phone);
     const isIdle = fault !== null && !fault.act && fault.fault !== 'slow';
     await faults.answer(ctx, fault, isIdle ? errorAnswer('unreachable_1001') : await work());
@@ -52,8 +52,8 @@ export function createDarajaRoutes(daraja: Daraja): Router {
     router.post(PATHS[on], async (ctx) => {
       const json = await readJson(ctx.req);
       const body = json.kind === 'object' ? json.value : null;
-      await serve(ctx, on, phoneOf(book, body), () => {
-        const refusal = refuseToken(ctx, book);
+      await serve(ctx, on, phoneOf(ledger, body), () => {
+        const refusal = refuseToken(ctx, ledger);
         if (refusal !== null) return refusal;
         return json.kind === 'malformed' ? errorAnswer('payload') : work(body);
       });
@@ -61,7 +61,7 @@ export function createDarajaRoutes(daraja: Daraja): Router {
   };
 
   router.get(PATHS.oauth, (ctx) =>
-    serve(ctx, 'oauth', null, () => grantToken(ctx, book, merchant)),
+    serve(ctx, 'oauth', null, () => grantToken(ctx, ledger, merchant)),
   );
   addCall('push', (body) => push(daraja, body));
   addCall('query', (body) => queries.answer(body));
@@ -77,7 +77,7 @@ export function createDarajaRoutes(daraja: Daraja): Router {
 }
 
 /** Whose payment a call is about: of a push its own phone, of a query the prompt's. */
-function phoneOf({ prompts }: Book, body: Body): string | null {
+function phoneOf({ prompts }: Ledger, body: Body): string | null {
   const [phone, id] = [body?.PhoneNumber, body?.CheckoutRequestID];
   if (typeof phone === 'string' || typeof phone === 'number') return String(phone);
   return typeof id === 'string' ? (prompts.get(id)?.phone ?? null) : null;

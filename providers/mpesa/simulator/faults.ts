@@ -10,8 +10,8 @@ import {
   type WireAnswer,
   WRONG_APP,
 } from './answers.ts';
-import type { RequestPath } from './book.ts';
 import { count, countFrom, flag, oneOf, orNull, readFields, text } from './fields.ts';
+import type { RequestPath } from './ledger.ts';
 
 /** What happens to the line instead of an answer, or before it. */
 const LINE_FAULTS = ['timeout', 'reset', 'truncate', 'slow'] as const;

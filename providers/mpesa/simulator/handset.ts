@@ -1,4 +1,4 @@
-import type { Book, Prompt } from './book.ts';
+import type { Ledger, Prompt } from './ledger.ts';
 import { RULES } from './rules.ts';
 import type { Settings } from './settings.ts';
 
@@ -25,8 +25,8 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem }
 td, th { border-bottom: 1px solid #8884; padding: .3rem .5rem; text-align: left }`;
 
 /** The virtual handset: what rings, the buttons a person would press, and what happened. */
-export function renderHandset(book: Book, settings: Settings, phone: string | null): string {
-  const prompts = [...book.prompts.values()].filter((it) => phone === null || it.phone === phone);
+export function renderHandset(ledger: Ledger, settings: Settings, phone: string | null): string {
+  const prompts = [...ledger.prompts.values()].filter((it) => phone === null || it.phone === phone);
   const live = prompts.filter((it) => it.state === 'ringing');
   const past = prompts.slice(-20).reverse();
   const other = settings.answer_mode === 'auto' ? 'manual' : 'auto';

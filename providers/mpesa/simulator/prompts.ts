@@ -1,7 +1,7 @@
 import type { CallbackChanges } from './answers.ts';
-import { type Book, findCharge, type Prompt } from './book.ts';
 import { type Callbacks, openCallbacks } from './callbacks.ts';
 import { makeCheckoutRequestId, makeMerchantRequestId, makeReceipt } from './ids.ts';
+import { findCharge, type Ledger, type Prompt } from './ledger.ts';
 import { ANSWERS, type Answer, type Rule, ruleFor } from './rules.ts';
 import type { Settings } from './settings.ts';
 
@@ -23,22 +23,22 @@ export type Phones = {
   close(): Promise<void>;
 };
 
-export function openPhones(book: Book, settings: Settings): Phones {
-  const line = openLine(book, settings);
-  for (const prompt of book.prompts.values()) {
+export function openPhones(ledger: Ledger, settings: Settings): Phones {
+  const line = openLine(ledger, settings);
+  for (const prompt of ledger.prompts.values()) {
     if (prompt.state === 'answered') continue;
     // A kill may have come between the charge and the answer: then it was approved.
-    if (findCharge(book, prompt) !== undefined) settle(line, prompt, ANSWERS.approve, null);
+    if (findCharge(ledger, prompt) !== undefined) settle(line, prompt, ANSWERS.approve, null);
     else schedule(line, prompt, ruleFor(prompt.phone));
   }
   return {
     isRinging: (phone) =>
-      [...book.prompts.values()].some((it) => it.phone === phone && it.state === 'ringing'),
+      [...ledger.prompts.values()].some((it) => it.phone === phone && it.state === 'ringing'),
     sendCallback: (prompt, changes, raw) => line.callbacks.send(prompt, changes, raw),
     ring: (wanted) => ring(line, wanted),
     async answer(prompt, answer) {
       if (prompt.state === 'answered') return false;
-      if (answer === 'ignore') book.write({ kind: 'ignore', id: prompt.checkout_request_id });
+      if (answer === 'ignore') ledger.write({ kind: 'ignore', id: prompt.checkout_request_id });
       else settle(line, prompt, ANSWERS[answer], null);
       return true;
     },
@@ -51,20 +51,20 @@ export function openPhones(book: Book, settings: Settings): Phones {
 }
 
 type Line = {
-  readonly book: Book;
+  readonly ledger: Ledger;
   readonly settings: Settings;
   readonly callbacks: Callbacks;
   readonly later: (delayMs: number, task: () => void) => void;
   readonly close: () => Promise<void>;
 };
 
-/** The book, the settings, and all that is still to happen. */
-function openLine(book: Book, settings: Settings): Line {
+/** The ledger, the settings, and all that is still to happen. */
+function openLine(ledger: Ledger, settings: Settings): Line {
   const timers = new Set<NodeJS.Timeout>();
-  const callbacks = openCallbacks(book, settings);
+  const callbacks = openCallbacks(ledger, settings);
   let isClosed = false;
   return {
-    book,
+    ledger,
     settings,
     callbacks,
     later(delayMs, task) {
@@ -84,15 +84,15 @@ function openLine(book: Book, settings: Settings): Line {
 }
 
 /** One prompt is charged once at most, also when it is said twice. */
-function finish({ book }: Line, prompt: Prompt, code: string): void {
+function finish({ ledger }: Line, prompt: Prompt, code: string): void {
   const { checkout_request_id, phone, amount, account_reference } = prompt;
   const at = new Date().toISOString();
-  if (code === '0' && findCharge(book, prompt) === undefined) {
+  if (code === '0' && findCharge(ledger, prompt) === undefined) {
     const receipt = makeReceipt(Date.now());
     const charge = { checkout_request_id, receipt, phone, amount, account_reference, at };
-    book.write({ kind: 'charge', charge });
+    ledger.write({ kind: 'charge', charge });
   }
-  book.write({ kind: 'answer', id: checkout_request_id, code, at });
+  ledger.write({ kind: 'answer', id: checkout_request_id, code, at });
 }
 
 /** How the callbacks of a prompt come: whoever says never is heard. */
@@ -118,8 +118,9 @@ function settle(line: Line, prompt: Prompt, code: string, rule: Rule | null): vo
 
 /** What the rule wants, unless a person took the phone in the meantime. */
 function settleByRule(line: Line, prompt: Prompt, rule: Rule): void {
-  const { book, settings } = line;
-  const isLeft = settings.answer_mode === 'manual' || book.ignored.has(prompt.checkout_request_id);
+  const { ledger, settings } = line;
+  const isLeft =
+    settings.answer_mode === 'manual' || ledger.ignored.has(prompt.checkout_request_id);
   if (!isLeft && rule.answer !== 'ignore') settle(line, prompt, ANSWERS[rule.answer], rule);
 }
 
@@ -130,7 +131,7 @@ function schedule(line: Line, prompt: Prompt, rule: Rule): void {
 }
 
 async function ring(line: Line, wanted: PromptRequest): Promise<Prompt> {
-  const { book, settings } = line;
+  const { ledger, settings } = line;
   const nowMs = Date.now();
   const id = makeCheckoutRequestId(wanted.phone, nowMs);
   const draft: Prompt = {
@@ -142,8 +143,8 @@ async function ring(line: Line, wanted: PromptRequest): Promise<Prompt> {
     result_code: null,
     answered_at: null,
   };
-  book.write({ kind: 'prompt', prompt: draft });
-  const prompt = book.prompts.get(id) ?? draft;
+  ledger.write({ kind: 'prompt', prompt: draft });
+  const prompt = ledger.prompts.get(id) ?? draft;
   const rule = ruleFor(prompt.phone);
   const isEarly = settings.answer_mode === 'auto' && mannerOf(settings, rule) === 'early';
   if (isEarly && rule.answer !== 'ignore') {

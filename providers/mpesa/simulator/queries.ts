@@ -5,17 +5,17 @@ import {
   rateLimited,
   type WireAnswer,
 } from './answers.ts';
-import type { Book } from './book.ts';
+import type { Ledger } from './ledger.ts';
 import { checkSignature, type Merchant } from './push-request.ts';
 import type { Settings } from './settings.ts';
 
 export type Queries = { answer(body: Record<string, unknown> | null): WireAnswer };
-type Parts = { readonly book: Book; readonly settings: Settings; readonly merchant: Merchant };
+type Parts = { readonly ledger: Ledger; readonly settings: Settings; readonly merchant: Merchant };
 
 const PENDING_SHAPES = ['500', '200', '4999'] as const;
 
 /** The status query: how often it was asked, and which way of saying "not yet" is next. */
-export function openQueries({ book, settings, merchant }: Parts): Queries {
+export function openQueries({ ledger, settings, merchant }: Parts): Queries {
   let askedAtMs: number[] = [];
   let turns = 0;
   const isOverRate = () => {
@@ -36,7 +36,7 @@ export function openQueries({ book, settings, merchant }: Parts): Queries {
       if (isOverRate()) return rateLimited(null);
       const refusal = checkSignature(body, merchant);
       if (refusal !== null) return refusal;
-      const prompt = book.prompts.get(String(body?.CheckoutRequestID));
+      const prompt = ledger.prompts.get(String(body?.CheckoutRequestID));
       if (prompt === undefined) return invalidField('CheckoutRequestID');
       if (settings.query_code !== null) return queryResult(prompt, settings.query_code);
       const { result_code, answered_at } = prompt;

@@ -1,9 +1,9 @@
 import { request } from 'undici';
 import { errorAnswer, invalidField, type WireAnswer } from './answers.ts';
-import type { Book, Reversal } from './book.ts';
 import { makeConversation, makeReceipt } from './ids.ts';
 import { isInitiator, openPassword } from './initiator.ts';
 import { textOf } from './json.ts';
+import type { Ledger, Reversal } from './ledger.ts';
 import type { Merchant } from './push-request.ts';
 import type { Settings } from './settings.ts';
 import { takeStatusQuery } from './statuses.ts';
@@ -17,7 +17,7 @@ export type Reversals = {
 };
 const STATUS_DELAY_MS = 200;
 
-type Parts = { readonly book: Book; readonly settings: Settings; readonly merchant: Merchant };
+type Parts = { readonly ledger: Ledger; readonly settings: Settings; readonly merchant: Merchant };
 
 /** Money back, as Daraja does it: acknowledged now, told later at one of two addresses. */
 export function openReversals(parts: Parts): Reversals {
@@ -30,7 +30,7 @@ export function openReversals(parts: Parts): Reversals {
     }, parts.settings.reversal_delay_ms);
     timers.add(timer);
   };
-  for (const reversal of parts.book.reversals.values()) {
+  for (const reversal of parts.ledger.reversals.values()) {
     if (reversal.result_code === null) schedule(reversal);
   }
   return {
@@ -54,8 +54,8 @@ export function openReversals(parts: Parts): Reversals {
   };
 }
 
-function write({ book }: Parts, reversal: Reversal): Reversal {
-  book.write({ kind: 'reversal', reversal });
+function write({ ledger }: Parts, reversal: Reversal): Reversal {
+  ledger.write({ kind: 'reversal', reversal });
   return reversal;
 }
 
@@ -106,14 +106,14 @@ function accepted(reversal: Reversal): WireAnswer {
   };
 }
 
-/** The result code by what the book knows; null when there is nothing to tell. */
-function decide({ book, settings, merchant }: Parts, reversal: Reversal): string | null {
+/** The result code by what the ledger knows; null when there is nothing to tell. */
+function decide({ ledger, settings, merchant }: Parts, reversal: Reversal): string | null {
   if (settings.reversal === 'never') return null;
   if (settings.reversal_code !== null) return settings.reversal_code;
   if (!isInitiator(merchant, reversal.initiator, reversal.password)) return '2001';
-  const charge = book.charges.find(({ receipt }) => receipt === reversal.receipt);
+  const charge = ledger.charges.find(({ receipt }) => receipt === reversal.receipt);
   if (charge === undefined) return 'R000002';
-  const given = [...book.reversals.values()]
+  const given = [...ledger.reversals.values()]
     .filter((it) => it.receipt === reversal.receipt && it.result_code === '0')
     .reduce((sum, { amount }) => sum + amount, 0);
   return given + reversal.amount > charge.amount ? 'R000001' : '0';

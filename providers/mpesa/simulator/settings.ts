@@ -35,13 +35,13 @@ export type Settings = {
   masked_phone: boolean;
   /** The query keeps saying pending for this long after the result. */
   query_lag_ms: number;
-  /** What the query tells of every prompt, also of one that rings; null: by the book. */
+  /** What the query tells of every prompt, also of one that rings; null: by the ledger. */
   query_code: string | null;
   query_rate: { count: number; per_ms: number } | null;
   /** How reversals end: told, timed out in the queue, never told of, or not taken at all. */
   reversal: 'tell' | 'queue_timeout' | 'never' | 'busy';
   reversal_delay_ms: number;
-  /** The result code of all reversals; null: by the book. */
+  /** The result code of all reversals; null: by the ledger. */
   reversal_code: string | null;
   /** How the transaction status query is answered. */
   status: StatusManner;

@@ -1,13 +1,13 @@
 import { invalidField, type WireAnswer } from './answers.ts';
-import type { Book } from './book.ts';
 import { forgeToken, makeConversation } from './ids.ts';
 import { isInitiator, openPassword } from './initiator.ts';
 import { textOf } from './json.ts';
+import type { Ledger } from './ledger.ts';
 import type { Merchant } from './push-request.ts';
 import type { Settings, StatusManner } from './settings.ts';
 
 type Body = Record<string, unknown> | null;
-type Parts = { readonly book: Book; readonly merchant: Merchant; readonly settings: Settings };
+type Parts = { readonly ledger: Ledger; readonly merchant: Merchant; readonly settings: Settings };
 export type Tell = (url: string, body: object) => void;
 
 /** Something that moved money, as the status query tells of it. */
@@ -30,7 +30,7 @@ export function takeStatusQuery(parts: Parts, body: Body, tell: Tell): WireAnswe
   const { status: manner } = parts.settings;
   const password = openPassword(textOf(body, 'SecurityCredential'));
   const isKnown = isInitiator(parts.merchant, textOf(body, 'Initiator'), password);
-  const moved = manner === 'unknown' ? undefined : findMoved(parts.book, body);
+  const moved = manner === 'unknown' ? undefined : findMoved(parts.ledger, body);
   const result = {
     Result: { ResultType: 0, ...names, ...(isKnown ? resultOf(moved, manner) : STRANGER) },
   };
@@ -52,18 +52,18 @@ function addressesOf(url: string, manner: StatusManner): readonly string[] {
 }
 
 /** By its receipt, or by the conversation in which it was asked for. */
-function findMoved(book: Book, body: Record<string, unknown>): Moved | undefined {
+function findMoved(ledger: Ledger, body: Record<string, unknown>): Moved | undefined {
   const [receipt, conversation] = [
     textOf(body, 'TransactionID'),
     textOf(body, 'OriginalConversationID'),
   ];
-  return [...listReversed(book), ...listCharged(book)].find((it) =>
+  return [...listReversed(ledger), ...listCharged(ledger)].find((it) =>
     receipt === '' ? it.conversation === conversation : it.receipt === receipt,
   );
 }
 
-function listReversed(book: Book): readonly Moved[] {
-  return [...book.reversals.values()]
+function listReversed(ledger: Ledger): readonly Moved[] {
+  return [...ledger.reversals.values()]
     .filter(({ result_code }) => result_code === '0')
     .map(({ originator_conversation_id, result_receipt, amount }) => ({
       conversation: originator_conversation_id,
@@ -74,9 +74,9 @@ function listReversed(book: Book): readonly Moved[] {
     }));
 }
 
-function listCharged(book: Book): readonly Moved[] {
-  return book.charges.flatMap(({ checkout_request_id, receipt, amount }) => {
-    const prompt = book.prompts.get(checkout_request_id);
+function listCharged(ledger: Ledger): readonly Moved[] {
+  return ledger.charges.flatMap(({ checkout_request_id, receipt, amount }) => {
+    const prompt = ledger.prompts.get(checkout_request_id);
     if (prompt === undefined) return [];
     const { merchant_request_id: conversation, phone, short_code } = prompt;
     const parties = [`${phone} - JANE DOE`, `${short_code} - Example Shop`] as const;

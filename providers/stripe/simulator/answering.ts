@@ -1,5 +1,4 @@
 import type { RouterContext } from '@koa/router';
-import type { Book } from './book.ts';
 import { invalidRequest, StripeFault } from './errors.ts';
 import {
   AFTER,
@@ -11,8 +10,9 @@ import {
   takeFault,
 } from './faults.ts';
 import { type Form, parseForm } from './form.ts';
+import type { Ledger } from './ledger.ts';
 
-export type AnswerParts = { readonly book: Book; readonly faults: FaultOrder[] };
+export type AnswerParts = { readonly ledger: Ledger; readonly faults: FaultOrder[] };
 export type Work = (form: Form) => object | Promise<object>;
 type Keep = (status: number, body: unknown) => void;
 
@@ -38,7 +38,7 @@ export async function answerOnce(
   requireForm(ctx, raw);
   const key = ctx.get('Idempotency-Key');
   const fingerprint = `${ctx.path}\n${raw}`;
-  const kept = key === '' ? undefined : parts.book.answers.get(key);
+  const kept = key === '' ? undefined : parts.ledger.answers.get(key);
   if (kept !== undefined) {
     if (kept.fingerprint !== fingerprint) {
       const message = 'Keys for idempotent requests can only be used with the same parameters.';
@@ -54,7 +54,7 @@ export async function answerOnce(
   busy.add(key);
   const keep: Keep = (status, body) => {
     if (key === '') return;
-    parts.book.write({ kind: 'answer', answer: { key, fingerprint, status, body } });
+    parts.ledger.write({ kind: 'answer', answer: { key, fingerprint, status, body } });
   };
   try {
     await act(parts, ctx, step, () => work(parseForm(raw)), keep);

@@ -34,12 +34,12 @@ const REFUNDS = '/refunds';
 
 /** Every call that the simulator knows, of Stripe's API. */
 // biome-ignore format: table, one call per line
-function listRoutes({ book, intents, refunds }: ApiParts): readonly Route[] {
+function listRoutes({ ledger, intents, refunds }: ApiParts): readonly Route[] {
   const pi = { gives: 'payment_intent' } as const;
   const re = { gives: 'refund' } as const;
   return [
     { ...pi, method: 'post', path: INTENTS, step: 'create', takes: 'create', run: (form) => intents.create(form) },
-    { ...pi, method: 'get', path: INTENTS, step: 'retrieve', takes: 'list_intents', list: (form) => listOf(`/v1${INTENTS}`, pageOf(book.intents.values(), form, 'payment_intent')) },
+    { ...pi, method: 'get', path: INTENTS, step: 'retrieve', takes: 'list_intents', list: (form) => listOf(`/v1${INTENTS}`, pageOf(ledger.intents.values(), form, 'payment_intent')) },
     { ...pi, method: 'get', path: `${INTENTS}/search`, step: 'search', takes: 'search', list: (form) => searchPageOf(`/v1${INTENTS}/search`, intents.search(textOf(form, 'query')), form) },
     { ...pi, method: 'get', path: `${INTENTS}/:id`, step: 'retrieve', takes: 'retrieve', run: (_form, id) => intents.find(id) },
     { ...pi, method: 'post', path: `${INTENTS}/:id/confirm`, step: 'confirm', takes: 'confirm', run: (form, id) => intents.confirm(id, form) },
@@ -48,7 +48,7 @@ function listRoutes({ book, intents, refunds }: ApiParts): readonly Route[] {
     { ...re, method: 'post', path: REFUNDS, step: 'refund', takes: 'refund', run: (form) => refunds.create(form) },
     { ...re, method: 'get', path: REFUNDS, step: 'retrieve', takes: 'list_refunds', list: (form) => listOf(`/v1${REFUNDS}`, refunds.page(form)) },
     { ...re, method: 'get', path: `${REFUNDS}/:id`, step: 'retrieve', takes: 'retrieve', run: (_form, id) => refunds.find(id) },
-    { gives: 'payment_method', method: 'post', path: '/payment_methods', step: 'method', takes: 'method', run: (form) => createMethod(book, form) },
+    { gives: 'payment_method', method: 'post', path: '/payment_methods', step: 'method', takes: 'method', run: (form) => createMethod(ledger, form) },
     { gives: 'balance', method: 'get', path: '/balance', step: 'retrieve', takes: 'balance', run: () => ({ object: 'balance', available: [], livemode: false }) },
   ];
 }
@@ -94,7 +94,7 @@ async function withFaults(ctx: Context, work: () => Promise<void>): Promise<void
 
 /** Whatever is wrong with the parameters is said before anything is done. */
 async function workOf(
-  { book }: ApiParts,
+  { ledger }: ApiParts,
   route: Route,
   ctx: RouterContext,
   form: Form,
@@ -102,9 +102,10 @@ async function workOf(
   const { takes, gives } = route;
   checkParams(PARAMS[takes], form);
   const names = readExpand(form, gives, 'list' in route);
-  if ('run' in route) return expand(book, gives, names, await route.run(form, ctx.params.id ?? ''));
+  if ('run' in route)
+    return expand(ledger, gives, names, await route.run(form, ctx.params.id ?? ''));
   const page = route.list(form);
-  return { ...page, data: page.data.map((one) => expand(book, gives, names, one)) };
+  return { ...page, data: page.data.map((one) => expand(ledger, gives, names, one)) };
 }
 
 function requireKey({ secretKey }: ApiParts, authorization: string): void {

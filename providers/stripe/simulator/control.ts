@@ -1,14 +1,14 @@
 import Router, { type RouterContext } from '@koa/router';
-import type { Book } from './book.ts';
 import type { Disputes } from './disputes.ts';
 import type { Events } from './events.ts';
 import { type FaultOrder, readFaultOrder } from './faults.ts';
 import type { Intents } from './intents.ts';
+import type { Ledger } from './ledger.ts';
 import type { Refunds } from './refunds.ts';
 import { changeSettings, type Settings } from './settings.ts';
 
 export type ControlParts = {
-  readonly book: Book;
+  readonly ledger: Ledger;
   readonly disputes: Disputes;
   readonly events: Events;
   readonly faults: FaultOrder[];
@@ -18,17 +18,17 @@ export type ControlParts = {
 };
 type Body = Readonly<Record<string, unknown>>;
 
-/** The test's side: settings, faults, the webhook endpoint, 3-D Secure and the book. */
+/** The test's side: settings, faults, the webhook endpoint, 3-D Secure and the ledger. */
 export function createControlRoutes(parts: ControlParts): Router {
-  const { book, disputes, events, faults, intents, refunds, settings } = parts;
+  const { ledger, disputes, events, faults, intents, refunds, settings } = parts;
   const router = new Router({ prefix: '/simulator' });
-  router.get('/book', (ctx) => {
+  router.get('/ledger', (ctx) => {
     ctx.body = {
-      intents: [...book.intents.values()],
-      charges: book.charges,
-      refunds: [...book.refunds.values()],
-      disputes: [...book.disputes.values()],
-      events: book.events,
+      intents: [...ledger.intents.values()],
+      charges: ledger.charges,
+      refunds: [...ledger.refunds.values()],
+      disputes: [...ledger.disputes.values()],
+      events: ledger.events,
     };
   });
   router.get('/settings', (ctx) => {

@@ -1,6 +1,6 @@
-import type { Dispute } from './book.ts';
 import { invalidRequest, noSuch } from './errors.ts';
 import { type Intents, newId, type Parts } from './intents.ts';
+import type { Dispute } from './ledger.ts';
 
 export type DisputeOrder = {
   readonly payment_intent: string;
@@ -13,9 +13,9 @@ export type DisputeOrder = {
 const ENDED = ['won', 'lost', 'warning_closed'];
 
 /** What payers' banks ask back (docs.stripe.com/disputes/how-disputes-work). */
-export function openDisputes({ book, events }: Parts, intents: Pick<Intents, 'find'>) {
+export function openDisputes({ ledger, events }: Parts, intents: Pick<Intents, 'find'>) {
   const save = async (dispute: Dispute, type: string) => {
-    book.write({ kind: 'dispute', dispute });
+    ledger.write({ kind: 'dispute', dispute });
     await events.tell(`charge.dispute.${type}`, dispute);
     return dispute;
   };
@@ -37,7 +37,7 @@ export function openDisputes({ book, events }: Parts, intents: Pick<Intents, 'fi
 
     /** The bank goes on with it, or decides. */
     decide(id: string, status: string): Promise<Dispute> {
-      const dispute = book.disputes.get(id);
+      const dispute = ledger.disputes.get(id);
       if (dispute === undefined) throw noSuch('dispute', id);
       return save({ ...dispute, status }, ENDED.includes(status) ? 'closed' : 'updated');
     },
@@ -46,9 +46,9 @@ export function openDisputes({ book, events }: Parts, intents: Pick<Intents, 'fi
 export type Disputes = ReturnType<typeof openDisputes>;
 
 /** @throws StripeFault where a dispute decides about the charge; an inquiry takes no money yet. */
-export function refuseDisputed({ book }: Pick<Parts, 'book'>, paymentIntent: string): void {
+export function refuseDisputed({ ledger }: Pick<Parts, 'ledger'>, paymentIntent: string): void {
   const isAgainst = ({ payment_intent, status }: Dispute) =>
     payment_intent === paymentIntent && status !== 'won' && !status.startsWith('warning_');
-  if (![...book.disputes.values()].some(isAgainst)) return;
+  if (![...ledger.disputes.values()].some(isAgainst)) return;
   throw invalidRequest('charge_disputed', 'The charge has been charged back.');
 }

@@ -1,8 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
-import type { Book } from './book.ts';
 import { arrange } from './disorder.ts';
+import type { Ledger } from './ledger.ts';
 import type { Settings } from './settings.ts';
 
 export type Endpoint = { readonly url: string; readonly secrets: readonly string[] };
@@ -21,7 +21,7 @@ export type Events = {
 const OLD_SECONDS = 3_600;
 
 /** Stripe's outgoing webhooks: signed, sent again until taken, in no order. */
-export function openEvents(book: Book, settings: Settings, endpoint: Endpoint | null): Events {
+export function openEvents(ledger: Ledger, settings: Settings, endpoint: Endpoint | null): Events {
   const closing = new AbortController();
   const { signal } = closing;
   const send = async (to: Endpoint, id: string, type: string, about: string, body: string) => {
@@ -29,7 +29,7 @@ export function openEvents(book: Book, settings: Settings, endpoint: Endpoint | 
       if (pauseMs > 0) await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
       const status = await post(to.url, body, sign(settings, to.secrets, body), signal);
-      book.write({ kind: 'event', event: { id, type, about, status } });
+      ledger.write({ kind: 'event', event: { id, type, about, status } });
       if (status >= 200 && status < 300) return;
     }
   };

@@ -1,20 +1,20 @@
-import type { Book, Intent } from './book.ts';
 import { invalidRequest } from './errors.ts';
 import { type Form, textsOf } from './form.ts';
+import type { Intent, Ledger } from './ledger.ts';
 
 /** What a call answers with. */
 export type Gives = 'payment_intent' | 'refund' | 'payment_method' | 'balance';
-type Expand = (book: Book, id: string) => object | null;
+type Expand = (ledger: Ledger, id: string) => object | null;
 
-const charge: Expand = (book, id) => {
-  const intent = [...book.intents.values()].find(({ latest_charge }) => latest_charge === id);
-  return intent === undefined ? null : chargeOf(book, intent, id);
+const charge: Expand = (ledger, id) => {
+  const intent = [...ledger.intents.values()].find(({ latest_charge }) => latest_charge === id);
+  return intent === undefined ? null : chargeOf(ledger, intent, id);
 };
 
 /** What may be asked for whole instead of by its id (docs.stripe.com/api/expanding_objects). */
 const EXPANDABLE: Readonly<Record<Gives, Readonly<Record<string, Expand>>>> = {
   payment_intent: { latest_charge: charge },
-  refund: { charge, payment_intent: (book, id) => book.intents.get(id) ?? null },
+  refund: { charge, payment_intent: (ledger, id) => ledger.intents.get(id) ?? null },
   payment_method: {},
   balance: {},
 };
@@ -39,19 +39,24 @@ export function readExpand(form: Form, gives: Gives, isList: boolean): readonly 
 }
 
 /** The object with what was asked for put in place of its id. */
-export function expand(book: Book, gives: Gives, names: readonly string[], object: object): object {
+export function expand(
+  ledger: Ledger,
+  gives: Gives,
+  names: readonly string[],
+  object: object,
+): object {
   const whole = names.map((name) => {
     const id: unknown = Reflect.get(object, name);
-    const found = typeof id === 'string' ? EXPANDABLE[gives][name]?.(book, id) : null;
+    const found = typeof id === 'string' ? EXPANDABLE[gives][name]?.(ledger, id) : null;
     return [name, found ?? id ?? null] as const;
   });
   return { ...object, ...Object.fromEntries(whole) };
 }
 
-/** The charge of a PaymentIntent, as far as the book knows it; a declined one is a charge too. */
-function chargeOf(book: Book, intent: Intent, id: string): object {
-  const isPaid = book.charges.some((it) => it.id === id);
-  const refunded = [...book.refunds.values()]
+/** The charge of a PaymentIntent, as far as the ledger knows it; a declined one is a charge too. */
+function chargeOf(ledger: Ledger, intent: Intent, id: string): object {
+  const isPaid = ledger.charges.some((it) => it.id === id);
+  const refunded = [...ledger.refunds.values()]
     .filter((it) => it.charge === id && it.status !== 'failed')
     .reduce((sum, { amount }) => sum + amount, 0);
   const error = isPaid ? null : intent.last_payment_error;
@@ -64,7 +69,7 @@ function chargeOf(book: Book, intent: Intent, id: string): object {
     captured: intent.amount_received > 0,
     created: intent.created,
     currency: intent.currency,
-    disputed: [...book.disputes.values()].some((it) => it.charge === id),
+    disputed: [...ledger.disputes.values()].some((it) => it.charge === id),
     failure_code: error?.code ?? null,
     failure_message: error?.message ?? null,
     livemode: false,

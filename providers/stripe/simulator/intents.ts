@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import type { Book, Intent } from './book.ts';
 import { openDisputes } from './disputes.ts';
 import {
   docUrlOf,
@@ -11,12 +10,13 @@ import {
 } from './errors.ts';
 import type { Events } from './events.ts';
 import { type Form, isTrue, textOf } from './form.ts';
+import type { Intent, Ledger } from './ledger.ts';
 import { type Decline, findMethod, type Method, readMethod } from './methods.ts';
 import { newIntent } from './new-intent.ts';
 import type { Settings } from './settings.ts';
 
 export type Parts = {
-  readonly book: Book;
+  readonly ledger: Ledger;
   readonly events: Events;
   readonly settings: Settings;
   /** Where this simulator is, for the address of the 3-D Secure page. */
@@ -29,7 +29,7 @@ export const newId = (prefix: string) => `${prefix}_${randomBytes(12).toString('
 /** PaymentIntents as they live at Stripe (docs.stripe.com/payments/paymentintents/lifecycle). */
 export function openIntents(parts: Parts) {
   const find = (id: string): Intent => {
-    const intent = parts.book.intents.get(id);
+    const intent = parts.ledger.intents.get(id);
     if (intent === undefined) throw noSuch('payment_intent', id);
     return intent;
   };
@@ -37,7 +37,7 @@ export function openIntents(parts: Parts) {
     find,
 
     async create(form: Form): Promise<Intent> {
-      const intent = newIntent(parts.book, newId('pi'), form);
+      const intent = newIntent(parts.ledger, newId('pi'), form);
       if (!isTrue(form, 'confirm')) return save(parts, intent);
       requireReturnUrl(intent, form);
       return await confirm(parts, save(parts, intent), form);
@@ -47,7 +47,7 @@ export function openIntents(parts: Parts) {
       const intent = find(id);
       const isReady = ['requires_payment_method', 'requires_confirmation'].includes(intent.status);
       if (!isReady) throw unexpectedState(intent);
-      const method = readMethod(parts.book, form) ?? intent.payment_method;
+      const method = readMethod(parts.ledger, form) ?? intent.payment_method;
       requireReturnUrl(intent, form);
       return await confirm(parts, save(parts, { ...intent, payment_method: method }), form);
     },
@@ -65,7 +65,7 @@ export function openIntents(parts: Parts) {
       const [, key, value] = /^metadata\['([^']+)'\]:'([^']*)'$/.exec(query) ?? [];
       if (key === undefined) throw invalidRequest('invalid_query', 'We could not parse the query.');
       const newest = (Date.now() - parts.settings.search_lag_ms) / 1000;
-      return [...parts.book.intents.values()].filter(
+      return [...parts.ledger.intents.values()].filter(
         ({ metadata, created }) => metadata[key] === value && created <= newest,
       );
     },
@@ -80,7 +80,7 @@ async function capture(parts: Parts, intent: Intent, form: Form): Promise<Intent
     throw invalidRequest('amount_too_large', message, 'amount_to_capture');
   }
   const charge = { id: intent.latest_charge ?? '', payment_intent: intent.id, amount };
-  parts.book.write({ kind: 'charge', charge: { ...charge, step: 'capture' } });
+  parts.ledger.write({ kind: 'charge', charge: { ...charge, step: 'capture' } });
   const paid = { amount_received: amount, amount_capturable: 0, status: 'succeeded' };
   const captured = save(parts, { ...intent, ...paid });
   await parts.events.tell('payment_intent.succeeded', captured);
@@ -102,17 +102,17 @@ async function cancel(parts: Parts, intent: Intent, reason: string | null): Prom
   return canceled;
 }
 
-function save({ book }: Parts, intent: Intent): Intent {
-  book.write({ kind: 'intent', intent });
+function save({ ledger }: Parts, intent: Intent): Intent {
+  ledger.write({ kind: 'intent', intent });
   return intent;
 }
 
 async function confirm(parts: Parts, intent: Intent, form: Form): Promise<Intent> {
   const name = intent.payment_method;
   if (name === null) throw missing('payment_method');
-  const method = findMethod(parts.book, name);
+  const method = findMethod(parts.ledger, name);
   if (method.three_ds) return await askFor3ds(parts, intent, form);
-  const isSecondTry = [...parts.book.intents.values()].some(
+  const isSecondTry = [...parts.ledger.intents.values()].some(
     (other) =>
       other.id !== intent.id &&
       other.payment_method === name &&
@@ -139,7 +139,7 @@ async function askFor3ds(parts: Parts, intent: Intent, form: Form): Promise<Inte
   const { three_ds, three_ds_delay_ms } = parts.settings;
   if (three_ds !== 'manual') {
     parts.events.later(three_ds_delay_ms, () => {
-      const now = parts.book.intents.get(asked.id) ?? asked;
+      const now = parts.ledger.intents.get(asked.id) ?? asked;
       void authenticate(parts, now, three_ds === 'auto_complete');
     });
   }
@@ -148,7 +148,7 @@ async function askFor3ds(parts: Parts, intent: Intent, form: Form): Promise<Inte
 
 async function authenticate(parts: Parts, intent: Intent, isPassed: boolean): Promise<Intent> {
   if (intent.status !== 'requires_action') return intent;
-  const method = findMethod(parts.book, intent.payment_method ?? '');
+  const method = findMethod(parts.ledger, intent.payment_method ?? '');
   const freed = { ...intent, next_action: null };
   if (isPassed && method.decline === undefined) return await pay(parts, freed, method);
   if (isPassed && method.decline !== undefined) return await decline(parts, freed, method.decline);
@@ -192,11 +192,11 @@ async function fail(parts: Parts, intent: Intent, error: object): Promise<Intent
 }
 
 async function pay(parts: Parts, intent: Intent, method: Method): Promise<Intent> {
-  const { book, events, settings } = parts;
+  const { ledger, events, settings } = parts;
   const isHeld = intent.capture_method === 'manual';
   const { amount } = intent;
   const charge = { id: newId('ch'), payment_intent: intent.id, amount };
-  book.write({ kind: 'charge', charge: { ...charge, step: isHeld ? 'authorize' : 'charge' } });
+  ledger.write({ kind: 'charge', charge: { ...charge, step: isHeld ? 'authorize' : 'charge' } });
   const paid = save(parts, {
     ...intent,
     status: isHeld ? 'requires_capture' : 'succeeded',

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { Book, PaymentMethod } from './book.ts';
 import { invalidRequest, missing, noSuchIn } from './errors.ts';
 import { type Form, formOf, textOf } from './form.ts';
+import type { Ledger, PaymentMethod } from './ledger.ts';
 
 /** What a test payment method does (docs.stripe.com/testing). */
 export type Method = {
@@ -81,7 +81,7 @@ const METHODS: Readonly<Record<string, Method>> = {
 };
 
 /** One that was made of a token does what the test method of the token's name does. */
-export function findMethod({ methods }: Pick<Book, 'methods'>, id: string): Method {
+export function findMethod({ methods }: Pick<Ledger, 'methods'>, id: string): Method {
   const name = methods.get(id)?.does ?? id;
   const method = Object.hasOwn(METHODS, name) ? METHODS[name] : undefined;
   if (method === undefined) throw noSuchIn('payment_method', 'PaymentMethod', id);
@@ -92,14 +92,14 @@ export function findMethod({ methods }: Pick<Book, 'methods'>, id: string): Meth
  * Which method a request names; null for none.
  * @throws StripeFault for one that nobody has, and for a token, which is no PaymentMethod.
  */
-export function readMethod(book: Pick<Book, 'methods'>, form: Form): string | null {
+export function readMethod(ledger: Pick<Ledger, 'methods'>, form: Form): string | null {
   const id = textOf(form, 'payment_method');
   if (id?.startsWith('tok_')) {
     const message =
       'A token may not be passed in as a PaymentMethod. Instead, create a PaymentMethod or convert your token to a PaymentMethod by setting the `card[token]` parameter.';
     throw invalidRequest(null, message, 'payment_method');
   }
-  if (id !== null) findMethod(book, id);
+  if (id !== null) findMethod(ledger, id);
   return id;
 }
 
@@ -107,7 +107,7 @@ export function readMethod(book: Pick<Book, 'methods'>, form: Form): string | nu
  * A PaymentMethod made of a token. Each `pm_card_…` has a token of the same name, `tok_…`, and as
  * Stripe's own test tokens it is never used up.
  */
-export function createMethod(book: Book, form: Form): object {
+export function createMethod(ledger: Ledger, form: Form): object {
   if (textOf(form, 'type') === null) throw missing('type');
   const token = textOf(formOf(form, 'card'), 'token');
   if (token === null) throw missing('card');
@@ -124,7 +124,7 @@ export function createMethod(book: Book, form: Form): object {
     livemode: false,
     metadata: {},
   };
-  book.write({ kind: 'method', method });
+  ledger.write({ kind: 'method', method });
   return showMethod(method);
 }
 

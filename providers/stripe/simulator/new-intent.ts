@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { refuseAmount } from './amounts.ts';
-import type { Book, Intent } from './book.ts';
 import { CURRENCIES } from './currencies.ts';
 import { missing, unknownCurrency } from './errors.ts';
 import { type Form, formOf, textOf, textsOf } from './form.ts';
+import type { Intent, Ledger } from './ledger.ts';
 import { readMethod } from './methods.ts';
 
 /** A PaymentIntent as it is made, not yet confirmed. @throws StripeFault for what is wrong. */
-export function newIntent(book: Book, id: string, form: Form): Intent {
+export function newIntent(ledger: Ledger, id: string, form: Form): Intent {
   const given = textOf(form, 'amount');
   const currency = textOf(form, 'currency')?.toLowerCase() ?? null;
   if (given === null) throw missing('amount');
@@ -15,7 +15,7 @@ export function newIntent(book: Book, id: string, form: Form): Intent {
   if (!CURRENCIES.has(currency)) throw unknownCurrency(currency, CURRENCIES);
   const amount = Number(given);
   refuseAmount(amount, currency);
-  const payment_method = readMethod(book, form);
+  const payment_method = readMethod(ledger, form);
   const redirects = textOf(formOf(form, 'automatic_payment_methods'), 'allow_redirects');
   return {
     id,

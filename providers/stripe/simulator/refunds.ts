@@ -1,8 +1,8 @@
-import type { Intent, Refund } from './book.ts';
 import { refuseDisputed } from './disputes.ts';
 import { invalidRequest, missing, noSuch } from './errors.ts';
 import { type Form, textOf, textsOf } from './form.ts';
 import { type Intents, newId, type Parts } from './intents.ts';
+import type { Intent, Refund } from './ledger.ts';
 import { pageOf } from './lists.ts';
 import { findMethod } from './methods.ts';
 
@@ -10,15 +10,15 @@ export type Refunds = ReturnType<typeof openRefunds>;
 
 /** Refunds; a success may be taken back (docs.stripe.com/refunds#failed-refunds). */
 export function openRefunds(parts: Parts, intents: Intents) {
-  const { book, events, settings } = parts;
+  const { ledger, events, settings } = parts;
   const save = async (refund: Refund, type: string) => {
-    book.write({ kind: 'refund', refund });
+    ledger.write({ kind: 'refund', refund });
     await events.tell(type, refund);
     return refund;
   };
   return {
     find(id: string): Refund {
-      const refund = book.refunds.get(id);
+      const refund = ledger.refunds.get(id);
       if (refund === undefined) throw noSuch('refund', id);
       return refund;
     },
@@ -34,7 +34,7 @@ export function openRefunds(parts: Parts, intents: Intents) {
       if (intentId === null) throw missing('payment_intent');
       const intent = intents.find(intentId);
       const amount = checkAmount(parts, intent, textOf(form, 'amount'));
-      const rule = findMethod(book, intent.payment_method ?? '').refund;
+      const rule = findMethod(ledger, intent.payment_method ?? '').refund;
       const refund = await save(
         {
           id: newId('re'),
@@ -67,15 +67,15 @@ export function openRefunds(parts: Parts, intents: Intents) {
 }
 
 /** Of one PaymentIntent where it is named. */
-function pageOfRefunds({ book }: Parts, form: Form) {
+function pageOfRefunds({ ledger }: Parts, form: Form) {
   const of = textOf(form, 'payment_intent');
   const isMeant = ({ payment_intent }: Refund) => of === null || payment_intent === of;
-  return pageOf(book.refunds.values(), form, 'refund', isMeant);
+  return pageOf(ledger.refunds.values(), form, 'refund', isMeant);
 }
 
 /** @throws StripeFault as Stripe refuses what is not there to give back. */
-function checkAmount({ book }: Parts, intent: Intent, wanted: string | null): number {
-  const given = [...book.refunds.values()].filter(
+function checkAmount({ ledger }: Parts, intent: Intent, wanted: string | null): number {
+  const given = [...ledger.refunds.values()].filter(
     (it) => it.payment_intent === intent.id && it.status !== 'failed',
   );
   const left = intent.amount_received - given.reduce((sum, { amount }) => sum + amount, 0);
@@ -83,7 +83,7 @@ function checkAmount({ book }: Parts, intent: Intent, wanted: string | null): nu
   if (intent.status !== 'succeeded') {
     throw invalidRequest('charge_not_captured', 'It does not have a successful charge.');
   }
-  refuseDisputed({ book }, intent.id);
+  refuseDisputed({ ledger }, intent.id);
   if (left === 0) {
     throw invalidRequest('charge_already_refunded', 'The charge was refunded already.');
   }

@@ -3,9 +3,9 @@ import type { ChargeResult } from '../../../domain/outcome.ts';
 import type { ChargeRequest, Provider } from '../../../domain/provider.ts';
 
 /**
- * What every provider keeps, shown over HTTP: what the client says, and what the counterpart's book
- * says happened. A provider joins by describing itself, once with its simulator and once with the
- * real service where that has a test mode; the cases are the same.
+ * What every provider keeps, shown over HTTP: what the client says, and what the counterpart's
+ * ledger says happened. A provider joins by describing itself, once with its simulator and once
+ * with the real service where that has a test mode; the cases are the same.
  */
 export type ProviderDescription = {
   readonly provider: Provider;
@@ -58,37 +58,37 @@ export type RefusingPayer = Payer & {
 };
 
 /** What a case may need of the counterpart, and not every counterpart has. */
-export type Need = 'book' | 'faults' | 'payer' | 'callbacks' | 'switch';
+export type Need = 'ledger' | 'faults' | 'payer' | 'callbacks' | 'switch';
 export type Lacks = Readonly<Partial<Record<Need, string>>>;
 
 /** The other end of the wire: a simulator, or the real service in its test mode. */
 export type Counterpart = {
   readonly credentials: Readonly<Record<string, string>>;
-  /** `book`: what this request left in it; more than one is money asked for twice. */
-  listPayments(request: ChargeRequest): Promise<readonly BookPayment[]>;
+  /** `ledger`: what this request left in it; more than one is money asked for twice. */
+  listPayments(request: ChargeRequest): Promise<readonly LedgerPayment[]>;
   /** `faults`: spoils the next call. */
-  spoil(spoil: Spoil): Promise<void>;
+  setFault(fault: Fault): Promise<void>;
   /** `payer`: does what the payer does, when that is not done by itself. */
   settle(providerPaymentId: string, payer: Payer): Promise<void>;
   /** `callbacks`: delivers the payment's latest callback again. */
   redeliver(providerPaymentId: string): Promise<void>;
   /** `callbacks`: how they come from now on. */
-  tellBy(manner: CallbackManner): Promise<void>;
+  tellBy(mode: CallbackMode): Promise<void>;
   /** A simulator stops, and nobody listens any more (`switch`); what is real goes on. */
   close(): Promise<void>;
 };
-export type BookPayment = {
+export type LedgerPayment = {
   readonly providerPaymentId: string;
-  readonly takenMinor: number;
+  readonly capturedMinor: number;
   /** Given back, or about to be. */
   readonly refundedMinor: number;
   readonly isCanceled: boolean;
 };
 /** `early`: before the charge is answered. Forged and old ones only where they are signed. */
-export type CallbackManner = 'usual' | 'early' | 'never' | 'forged' | 'old';
+export type CallbackMode = 'usual' | 'early' | 'never' | 'forged' | 'old';
 
 /** `isActedOn`: the work is done, and only its answer is lost. */
-export type Spoil =
+export type Fault =
   | { readonly on: Call; readonly how: LostAnswer; readonly isActedOn: boolean }
   | { readonly on: Call; readonly how: '429'; readonly retryAfterS: number }
   | { readonly on: Call; readonly how: 'in_progress' };

@@ -1,11 +1,11 @@
 import { ProviderError } from '../../../domain/error.ts';
 import { LOST_ANSWERS, type LostAnswer, type Need, type SendName } from './description.ts';
+import { chargeToEnd, connect, errorOf, type Harness } from './harness.ts';
 import { needing, needsOf } from './needs.ts';
 import { SENDS, type Send } from './sends.ts';
-import { chargeToEnd, connect, errorOf, type Stage } from './stage.ts';
 
 /** The sends that a provider has, by its capabilities. */
-export function listSends({ description: { provider } }: Stage): readonly SendName[] {
+export function listSends({ description: { provider } }: Harness): readonly SendName[] {
   const { capture, cancel, refund } = provider.capabilities;
   const has = { charge: true, capture, cancel, refund: refund !== 'none' };
   const names = ['charge', 'capture', 'cancel', 'refund'] as const;
@@ -13,25 +13,25 @@ export function listSends({ description: { provider } }: Stage): readonly SendNa
 }
 
 /** What it takes to prepare a send and to see what became of it. */
-function needsOfSend(stage: Stage, name: SendName): readonly Need[] {
-  const { refund, refund_needs } = stage.description.provider.capabilities;
-  if (name === 'charge') return ['book'];
+function needsOfSend(harness: Harness, name: SendName): readonly Need[] {
+  const { refund, refund_needs } = harness.description.provider.capabilities;
+  if (name === 'charge') return ['ledger'];
   const isTold = name === 'refund' && (refund === 'async' || refund_needs === 'provider_receipt');
-  const needs = [...needsOf(stage, stage.description.pays), 'book'] as const;
+  const needs = [...needsOf(harness, harness.description.pays), 'ledger'] as const;
   return isTold ? [...needs, 'callbacks'] : needs;
 }
 
 /** Whatever is lost or refused on the way of a send: nothing is done twice, nothing is guessed. */
-export function addSendCases(stage: Stage): void {
-  for (const name of listSends(stage)) {
+export function addSendCases(harness: Harness): void {
+  for (const name of listSends(harness)) {
     describe(name, () => {
-      const needs = needsOfSend(stage, name);
-      needing(stage, [...needs, 'faults'], (it) => {
-        addLostCases(stage, name, it);
-        addRefusedCases(stage, name, it);
+      const needs = needsOfSend(harness, name);
+      needing(harness, [...needs, 'faults'], (it) => {
+        addLostCases(harness, name, it);
+        addRefusedCases(harness, name, it);
       });
-      needing(stage, needs, (it) => addKeyCases(stage, name, it));
-      needing(stage, [...needs, 'switch'], (it) => addUnsentCase(stage, name, it));
+      needing(harness, needs, (it) => addKeyCases(harness, name, it));
+      needing(harness, [...needs, 'switch'], (it) => addUnsentCase(harness, name, it));
     });
   }
 }
@@ -41,29 +41,29 @@ const LOST_TIMEOUT_MS = 3_000;
 
 /** Makes it so that the answer is lost. @throws Error unless the client calls that ambiguous. */
 async function lose(
-  stage: Stage,
+  harness: Harness,
   on: SendName,
   send: Send,
   how: LostAnswer,
   isActedOn = true,
 ): Promise<void> {
-  await stage.counterpart().spoil({ on, how, isActedOn });
+  await harness.counterpart().setFault({ on, how, isActedOn });
   const timeout = how === 'timeout' ? { timeoutMs: LOST_TIMEOUT_MS } : {};
   await errorOf(send.make(timeout), 'ambiguous');
 }
 
-function isDeduped({ description: { provider } }: Stage): boolean {
+function isDeduped({ description: { provider } }: Harness): boolean {
   return provider.capabilities.dedupe_window_ms !== null;
 }
 
-function addLostCases(stage: Stage, name: SendName, it: jest.It): void {
-  const { keyHabits } = stage.description;
+function addLostCases(harness: Harness, name: SendName, it: jest.It): void {
+  const { keyHabits } = harness.description;
 
   it.each(LOST_ANSWERS)('is ambiguous when it was done, and done once: %s', async (how) => {
-    const send = await SENDS[name](stage);
-    await lose(stage, name, send, how);
+    const send = await SENDS[name](harness);
+    await lose(harness, name, send, how);
     await send.expectDone();
-    if (!isDeduped(stage)) return;
+    if (!isDeduped(harness)) return;
     if (how === '500' && keyHabits.includes('replays_500')) {
       await errorOf(send.make(), 'ambiguous');
     } else {
@@ -73,28 +73,28 @@ function addLostCases(stage: Stage, name: SendName, it: jest.It): void {
   });
 
   it('is ambiguous when nothing was done, since nobody can tell', async () => {
-    const send = await SENDS[name](stage);
-    await lose(stage, name, send, 'reset', false);
+    const send = await SENDS[name](harness);
+    await lose(harness, name, send, 'reset', false);
     await send.expectUndone();
-    if (!isDeduped(stage)) return;
+    if (!isDeduped(harness)) return;
     expect(await send.make()).toMatchObject({ kind: send.answer });
     await send.expectDone();
   });
 
   it('is ambiguous when it is aborted on the way', async () => {
-    const send = await SENDS[name](stage);
+    const send = await SENDS[name](harness);
     const controller = new AbortController();
-    await stage.counterpart().spoil({ on: name, how: 'timeout', isActedOn: true });
+    await harness.counterpart().setFault({ on: name, how: 'timeout', isActedOn: true });
     const made = errorOf(send.make({ signal: controller.signal }), 'ambiguous');
     setTimeout(() => controller.abort(), 1_500);
     await made;
   });
 }
 
-function addRefusedCases(stage: Stage, name: SendName, it: jest.It): void {
+function addRefusedCases(harness: Harness, name: SendName, it: jest.It): void {
   it('takes over how long it is asked to slow down, and nothing was done', async () => {
-    const send = await SENDS[name](stage);
-    await stage.counterpart().spoil({ on: name, how: '429', retryAfterS: 7 });
+    const send = await SENDS[name](harness);
+    await harness.counterpart().setFault({ on: name, how: '429', retryAfterS: 7 });
     const error = await errorOf(send.make(), 'rate_limited');
     expect(error.retryAfterMs).toBe(7_000);
     await send.expectUndone();
@@ -102,10 +102,10 @@ function addRefusedCases(stage: Stage, name: SendName, it: jest.It): void {
     await send.expectDone();
   });
 
-  if (!stage.description.keyHabits.includes('says_in_progress')) return;
+  if (!harness.description.keyHabits.includes('says_in_progress')) return;
   it('is ambiguous while the first request of its key is under way', async () => {
-    const send = await SENDS[name](stage);
-    await stage.counterpart().spoil({ on: name, how: 'in_progress' });
+    const send = await SENDS[name](harness);
+    await harness.counterpart().setFault({ on: name, how: 'in_progress' });
     const error = await errorOf(send.make(), 'ambiguous');
     expect(error.retryAfterMs).toBeGreaterThan(0);
     await send.expectUndone();
@@ -114,16 +114,16 @@ function addRefusedCases(stage: Stage, name: SendName, it: jest.It): void {
   });
 }
 
-function addKeyCases(stage: Stage, name: SendName, it: jest.It): void {
+function addKeyCases(harness: Harness, name: SendName, it: jest.It): void {
   it('does nothing once it is aborted', async () => {
-    const send = await SENDS[name](stage);
+    const send = await SENDS[name](harness);
     await expect(send.make({ signal: AbortSignal.abort() })).rejects.toThrow();
     await send.expectUndone();
   });
 
-  if (!isDeduped(stage)) return;
+  if (!isDeduped(harness)) return;
   it('is done once when one key is sent five times at once', async () => {
-    const send = await SENDS[name](stage);
+    const send = await SENDS[name](harness);
     const sending = Array.from({ length: 5 }, () => send.make().catch(takeBusy));
     const told = new Set((await Promise.all(sending)).map(({ kind }) => kind));
     for (const kind of BUSY) told.delete(kind);
@@ -141,13 +141,13 @@ function takeBusy(error: unknown): ProviderError {
   throw error;
 }
 
-function addUnsentCase(stage: Stage, name: SendName, it: jest.It): void {
+function addUnsentCase(harness: Harness, name: SendName, it: jest.It): void {
   it('knows that nothing was sent when nobody listens', async () => {
-    const { description } = stage;
-    const counterpart = await description.open(stage.receiver().url);
-    const warm = stage.keep(connect(description.provider, counterpart.credentials));
-    const cold = stage.keep(connect(description.provider, counterpart.credentials));
-    const own = { ...stage, counterpart: () => counterpart, client: () => warm };
+    const { description } = harness;
+    const counterpart = await description.open(harness.receiver().url);
+    const warm = harness.keep(connect(description.provider, counterpart.credentials));
+    const cold = harness.keep(connect(description.provider, counterpart.credentials));
+    const own = { ...harness, counterpart: () => counterpart, client: () => warm };
     let send: Send;
     try {
       await chargeToEnd(own, description.pays);

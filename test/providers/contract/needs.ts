@@ -1,9 +1,9 @@
 import type { Counterpart, Need, Payer } from './description.ts';
-import type { Stage } from './stage.ts';
+import type { Harness } from './harness.ts';
 
 /** Adds cases that need something of the counterpart; where it lacks that, they are skipped. */
 export function needing(
-  { description: { lacks = {} } }: Stage,
+  { description: { lacks = {} } }: Harness,
   needs: readonly Need[],
   add: (it: jest.It) => void,
 ): void {
@@ -14,7 +14,7 @@ export function needing(
 }
 
 /** What it takes to bring a payer to an end who may have to act after the charge was answered. */
-export function needsOf({ description }: Stage, payer: Payer): readonly Need[] {
+export function needsOf({ description }: Harness, payer: Payer): readonly Need[] {
   const isDoneAtOnce = payer !== description.waits && description.pays.answers === 'succeeded';
   return isDoneAtOnce ? [] : ['payer'];
 }
@@ -24,8 +24,8 @@ const refuse = (need: Need) => () =>
 
 /** Of a counterpart that offers nothing but its API: a case that forgot to name a need fails. */
 export const NOTHING_ELSE: Omit<Counterpart, 'credentials' | 'close'> = {
-  listPayments: refuse('book'),
-  spoil: refuse('faults'),
+  listPayments: refuse('ledger'),
+  setFault: refuse('faults'),
   settle: refuse('payer'),
   redeliver: refuse('callbacks'),
   tellBy: refuse('callbacks'),

@@ -1,16 +1,16 @@
 import type { ProviderClient } from '../../../domain/provider.ts';
 import type { SendName } from './description.ts';
-import { makeRefund, refundOf, takeRefundEvent } from './refunds.ts';
 import {
   ask,
   CALL_TIMEOUT_MS,
   chargeToEnd,
-  expectBook,
+  expectLedger,
+  type Harness,
   lookUp,
   makeContext,
   type Settled,
-  type Stage,
-} from './stage.ts';
+} from './harness.ts';
+import { makeRefund, refundOf, takeRefundEvent } from './refunds.ts';
 
 /** A call that moves money, or lets go of it, with all that it takes at hand. */
 export type Send = {
@@ -18,9 +18,9 @@ export type Send = {
   make(changes?: SendChanges): Promise<{ readonly kind: string }>;
   /** What it is answered when all is well. */
   readonly answer: string;
-  /** In the book, once, and as whoever has no answer finds it by asking or hears it. */
+  /** In the ledger, once, and as whoever has no answer finds it by asking or hears it. */
   expectDone(): Promise<void>;
-  /** Neither in the book, nor concluded by asking. */
+  /** Neither in the ledger, nor concluded by asking. */
   expectUndone(): Promise<void>;
 };
 export type SendChanges = {
@@ -30,43 +30,43 @@ export type SendChanges = {
 };
 
 // table
-export const SENDS: Readonly<Record<SendName, (stage: Stage) => Promise<Send>>> = {
+export const SENDS: Readonly<Record<SendName, (harness: Harness) => Promise<Send>>> = {
   charge: prepareCharge,
   capture: prepareCapture,
   cancel: prepareCancel,
   refund: prepareRefund,
 };
 
-async function prepareCharge(stage: Stage): Promise<Send> {
-  const { pays, provider } = stage.description;
-  const request = ask(stage, pays);
+async function prepareCharge(harness: Harness): Promise<Send> {
+  const { pays, provider } = harness.description;
+  const request = ask(harness, pays);
   const isPaid = pays.answers === 'succeeded';
-  const takenMinor = isPaid ? request.amount.amountMinor : 0;
+  const capturedMinor = isPaid ? request.amount.amountMinor : 0;
   const isFound = provider.capabilities.looks_up_by_our_id;
   return {
     answer: pays.answers,
-    make: ({ timeoutMs = CALL_TIMEOUT_MS, signal, client = stage.client() } = {}) =>
+    make: ({ timeoutMs = CALL_TIMEOUT_MS, signal, client = harness.client() } = {}) =>
       client.charge({ ...request, timeoutMs }, makeContext(signal && { signal })),
     async expectDone() {
-      await expectBook(stage, request, [{ takenMinor }]);
+      await expectLedger(harness, request, [{ capturedMinor }]);
       if (!isFound) return;
-      const [payment] = await stage.counterpart().listPayments(request);
+      const [payment] = await harness.counterpart().listPayments(request);
       const { providerPaymentId } = payment ?? {};
       const kind = isPaid ? 'succeeded' : 'pending';
-      expect(await lookUp(stage, request, null)).toMatchObject({ kind, providerPaymentId });
+      expect(await lookUp(harness, request, null)).toMatchObject({ kind, providerPaymentId });
     },
     async expectUndone() {
-      await expectBook(stage, request, []);
-      if (isFound) expect(await lookUp(stage, request, null)).toMatchObject({ kind: 'unknown' });
+      await expectLedger(harness, request, []);
+      if (isFound) expect(await lookUp(harness, request, null)).toMatchObject({ kind: 'unknown' });
     },
   };
 }
 
 /** A payment whose money is held. */
-export async function authorize(stage: Stage): Promise<Settled> {
-  const held = await chargeToEnd(stage, stage.description.pays, { captureMethod: 'manual' });
+export async function authorize(harness: Harness): Promise<Settled> {
+  const held = await chargeToEnd(harness, harness.description.pays, { captureMethod: 'manual' });
   expect(held.result).toMatchObject({ kind: 'authorized', money: held.request.amount });
-  await expectBook(stage, held.request, [HELD]);
+  await expectLedger(harness, held.request, [HELD]);
   return held;
 }
 
@@ -76,72 +76,75 @@ export function followUp({ request, providerPaymentId }: Settled, step: 'capture
   return { providerPaymentId, idempotencyKey, amount, timeoutMs: CALL_TIMEOUT_MS };
 }
 
-const HELD = { takenMinor: 0, refundedMinor: 0, isCanceled: false } as const;
+const HELD = { capturedMinor: 0, refundedMinor: 0, isCanceled: false } as const;
 
-async function expectHeld(stage: Stage, { request, providerPaymentId }: Settled): Promise<void> {
-  await expectBook(stage, request, [HELD]);
-  expect(await lookUp(stage, request, providerPaymentId)).toMatchObject({ kind: 'authorized' });
+async function expectHeld(
+  harness: Harness,
+  { request, providerPaymentId }: Settled,
+): Promise<void> {
+  await expectLedger(harness, request, [HELD]);
+  expect(await lookUp(harness, request, providerPaymentId)).toMatchObject({ kind: 'authorized' });
 }
 
-async function prepareCapture(stage: Stage): Promise<Send> {
-  const held = await authorize(stage);
+async function prepareCapture(harness: Harness): Promise<Send> {
+  const held = await authorize(harness);
   const { request, providerPaymentId } = held;
   // Half of it, so that a second one would show.
   const money = { ...request.amount, amountMinor: request.amount.amountMinor / 2 };
   const call = { ...followUp(held, 'capture'), amount: money };
   return {
     answer: 'succeeded',
-    async make({ timeoutMs = CALL_TIMEOUT_MS, signal = OPEN, client = stage.client() } = {}) {
+    async make({ timeoutMs = CALL_TIMEOUT_MS, signal = OPEN, client = harness.client() } = {}) {
       return orMissing(await client.capture?.({ ...call, timeoutMs }, signal));
     },
     async expectDone() {
-      await expectBook(stage, request, [{ ...HELD, takenMinor: money.amountMinor }]);
-      const found = await lookUp(stage, request, providerPaymentId);
+      await expectLedger(harness, request, [{ ...HELD, capturedMinor: money.amountMinor }]);
+      const found = await lookUp(harness, request, providerPaymentId);
       expect(found).toMatchObject({ kind: 'succeeded', money });
     },
-    expectUndone: () => expectHeld(stage, held),
+    expectUndone: () => expectHeld(harness, held),
   };
 }
 
-async function prepareCancel(stage: Stage): Promise<Send> {
-  const held = await authorize(stage);
+async function prepareCancel(harness: Harness): Promise<Send> {
+  const held = await authorize(harness);
   const { request, providerPaymentId } = held;
   return {
     answer: 'canceled',
-    async make({ timeoutMs = CALL_TIMEOUT_MS, signal = OPEN, client = stage.client() } = {}) {
+    async make({ timeoutMs = CALL_TIMEOUT_MS, signal = OPEN, client = harness.client() } = {}) {
       return orMissing(await client.cancel?.({ ...followUp(held, 'cancel'), timeoutMs }, signal));
     },
     async expectDone() {
-      await expectBook(stage, request, [{ ...HELD, isCanceled: true }]);
-      expect(await lookUp(stage, request, providerPaymentId)).toMatchObject({ kind: 'canceled' });
+      await expectLedger(harness, request, [{ ...HELD, isCanceled: true }]);
+      expect(await lookUp(harness, request, providerPaymentId)).toMatchObject({ kind: 'canceled' });
     },
-    expectUndone: () => expectHeld(stage, held),
+    expectUndone: () => expectHeld(harness, held),
   };
 }
 
-async function prepareRefund(stage: Stage): Promise<Send> {
-  const { refund, looks_up_refunds } = stage.description.provider.capabilities;
-  const paid = await chargeToEnd(stage, stage.description.pays);
-  const takenMinor = paid.request.amount.amountMinor;
+async function prepareRefund(harness: Harness): Promise<Send> {
+  const { refund, looks_up_refunds } = harness.description.provider.capabilities;
+  const paid = await chargeToEnd(harness, harness.description.pays);
+  const capturedMinor = paid.request.amount.amountMinor;
   // Half of it, so that a second one would show.
-  const call = await makeRefund(stage, paid, takenMinor / 2);
+  const call = await makeRefund(harness, paid, capturedMinor / 2);
   const { amountMinor } = call.amount;
   const lookUpRefund = async () => {
     const question = { ...call, providerRefundId: null };
-    return orMissing(await stage.client().lookupRefund?.(question, OPEN));
+    return orMissing(await harness.client().lookupRefund?.(question, OPEN));
   };
   return {
     answer: refund === 'sync' ? 'succeeded' : 'pending',
-    make: ({ timeoutMs = CALL_TIMEOUT_MS, signal, client = stage.client() } = {}) =>
+    make: ({ timeoutMs = CALL_TIMEOUT_MS, signal, client = harness.client() } = {}) =>
       refundOf(client, { ...call, timeoutMs }, makeContext(signal && { signal })),
     async expectDone() {
-      if (refund === 'async') await takeRefundEvent(stage, call);
-      await expectBook(stage, paid.request, [{ takenMinor, refundedMinor: amountMinor }]);
+      if (refund === 'async') await takeRefundEvent(harness, call);
+      await expectLedger(harness, paid.request, [{ capturedMinor, refundedMinor: amountMinor }]);
       if (looks_up_refunds !== 'sync') return;
       expect(await lookUpRefund()).toMatchObject({ kind: 'succeeded', amountMinor });
     },
     async expectUndone() {
-      await expectBook(stage, paid.request, [{ takenMinor, refundedMinor: 0 }]);
+      await expectLedger(harness, paid.request, [{ capturedMinor, refundedMinor: 0 }]);
       if (looks_up_refunds !== 'sync') return;
       expect(await lookUpRefund()).toMatchObject({ kind: 'unknown' });
     },

@@ -50,7 +50,7 @@ export function describeLiveMpesa(
     waits: pays,
     // Those of refunds, which are skipped, are not asked for.
     secretFields: ['consumer_key', 'consumer_secret', 'passkey'],
-    lacks: { ...REAL_LACKS, book: 'Daraja shows no book', payer: 'nobody holds the phone' },
+    lacks: { ...REAL_LACKS, ledger: 'Daraja shows no ledger', payer: 'nobody holds the phone' },
     open: () =>
       Promise.resolve({
         ...NOTHING_ELSE,

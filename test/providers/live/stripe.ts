@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { BookPayment, ProviderDescription } from '../contract/description.ts';
+import type { LedgerPayment, ProviderDescription } from '../contract/description.ts';
 import { NOTHING_ELSE } from '../contract/needs.ts';
 import { STRIPE } from '../stripe-account.ts';
 import { type Environment, type Live, REAL_LACKS } from './live.ts';
@@ -57,17 +57,20 @@ const TAKEN_BACK = new Set(['failed', 'canceled']);
  * Stripe's own list, of which the newest hundred are enough to hold what a case just made; unlike
  * its search, it does not lag.
  */
-async function listPayments(account: Account, attemptRef: string): Promise<readonly BookPayment[]> {
+async function listPayments(
+  account: Account,
+  attemptRef: string,
+): Promise<readonly LedgerPayment[]> {
   const { data } = intents.parse(await get(account, 'payment_intents?limit=100'));
   const own = data.filter(({ metadata }) => metadata.malipo_attempt === attemptRef);
   return await Promise.all(
-    own.map(async ({ id, status, amount_received: takenMinor }) => {
+    own.map(async ({ id, status, amount_received: capturedMinor }) => {
       const path = `refunds?limit=100&payment_intent=${id}`;
       const given = refunds.parse(await get(account, path)).data;
       const kept = given.filter((it) => !TAKEN_BACK.has(it.status));
       const refundedMinor = kept.reduce((sum, { amount }) => sum + amount, 0);
       const isCanceled = status === 'canceled';
-      return { providerPaymentId: id, takenMinor, refundedMinor, isCanceled };
+      return { providerPaymentId: id, capturedMinor, refundedMinor, isCanceled };
     }),
   );
 }
