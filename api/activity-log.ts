@@ -65,8 +65,8 @@ function tellAdmins(
 }
 
 /**
- * Keeps what an operator was refused before its wish was looked at: what it may not do, and what it
- * would have been kept for had it not been malformed or too fast.
+ * Keeps what an operator was refused before its request was looked at: what it may not do, and what
+ * it would have been kept for had it not been malformed or too fast.
  * @param arrived.caller as far as it was known then.
  */
 export async function keepRefused(

@@ -4,11 +4,11 @@ import type { Problem } from './types.ts';
  * What a failed try says about the request: `unheard` did nothing, `doubtful` may have done
  * anything, `final` would be answered the same way again.
  */
-export type Verdict = 'unheard' | 'doubtful' | 'final';
+export type Conclusion = 'unheard' | 'doubtful' | 'final';
 
 export type Failure = {
   readonly isAnswered: false;
-  readonly verdict: Verdict;
+  readonly conclusion: Conclusion;
   /** Malipo's own words; null when none came. */
   readonly problem: Problem | null;
   /** The same for people, where there is no problem. */
@@ -39,7 +39,7 @@ export async function readAnswer<T>(response: Response): Promise<Outcome<T>> {
   const kind = headers.get('content-type') ?? 'no content type';
   return {
     isAnswered: false,
-    verdict: judge(status, problem),
+    conclusion: judge(status, problem),
     problem,
     reason: `the answer, ${status} with ${kind}, is not Malipo’s; is the baseUrl right`,
     isSent: true,
@@ -47,7 +47,7 @@ export async function readAnswer<T>(response: Response): Promise<Outcome<T>> {
   };
 }
 
-function judge(status: number, problem: Problem | null): Verdict {
+function judge(status: number, problem: Problem | null): Conclusion {
   // Requests are counted before anything is done with them.
   if (status === TOO_MANY) return 'unheard';
   if (IN_BETWEEN.has(status) || problem?.retryable === true) return 'doubtful';
@@ -80,7 +80,7 @@ export function readSilence(error: unknown, timeoutMs: number, isAborted: boolea
     name === 'TimeoutError' ? `no answer within ${timeoutMs} ms` : `no answer, ${code}`;
   return {
     isAnswered: false,
-    verdict: isAborted ? 'final' : isSent ? 'doubtful' : 'unheard',
+    conclusion: isAborted ? 'final' : isSent ? 'doubtful' : 'unheard',
     problem: null,
     reason: isAborted ? 'the caller gave up' : reason,
     isSent,

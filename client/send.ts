@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Failure, type Outcome, readAnswer, readSilence, type Verdict } from './answer.ts';
+import { type Conclusion, type Failure, type Outcome, readAnswer, readSilence } from './answer.ts';
 import { MalipoConnectionError, MalipoError } from './errors.ts';
 import { OPERATIONS, type OperationName, type Repeat } from './operations.ts';
 import type { AnswerOf } from './types.ts';
@@ -57,7 +57,7 @@ const MAY_REPEAT = {
   unheard: { by_key: true, freely: true, once: true },
   doubtful: { by_key: true, freely: true, once: false },
   final: { by_key: false, freely: false, once: false },
-} as const satisfies Record<Verdict, Record<Repeat, boolean>>;
+} as const satisfies Record<Conclusion, Record<Repeat, boolean>>;
 
 /** The one way to the API: sends, and sends again where that is safe and may help. */
 export function createSend(settings: Settings): Send {
@@ -69,7 +69,7 @@ export function createSend(settings: Settings): Send {
       if (outcome.isAnswered) return outcome.value;
       isUnsent &&= !outcome.isSent;
       const pauseMs = choosePause(tries, settings.backoffMs, outcome.retryAfterMs);
-      const mayRepeat = tries <= settings.retries && MAY_REPEAT[outcome.verdict][request.repeat];
+      const mayRepeat = tries <= settings.retries && MAY_REPEAT[outcome.conclusion][request.repeat];
       if (!mayRepeat || pauseMs === null) throw toError(request, outcome, { tries, isUnsent });
       // When the caller gives up meanwhile, the next try says so.
       await sleep(pauseMs, undefined, { signal: request.signal }).catch(() => undefined);

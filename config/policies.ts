@@ -101,7 +101,7 @@ export type LimitName = keyof Policies['api']['rate_limits'];
 /** Where in a policy something is wrong, and how to mend it. */
 export type PolicyFault = { readonly path: readonly string[]; readonly detail: string };
 
-/** Lays a merchant's own wishes over a provider's policy. */
+/** Lays a merchant's own values over a provider's policy. */
 export function overlayPolicy(
   policy: ProviderPolicy,
   over: Readonly<Record<string, unknown>>,

@@ -52,7 +52,7 @@ export const SEALED_TABLES: readonly SealedTable[] = [
   },
 ];
 
-const RESEAL_ROWS = 200;
+const REENCRYPT_ROWS = 200;
 const COUNT_ROWS = 5_000;
 
 /**
@@ -90,7 +90,7 @@ async function findPageEnd(
   const row = await db.maybeOne(sql.type(keyRow)`
     WITH page AS (
       SELECT ${keyColumns(sealed)} FROM ${sql.identifier([sealed.table])}
-      WHERE ${isAfter(sealed, after)} ORDER BY ${keyColumns(sealed)} LIMIT ${RESEAL_ROWS})
+      WHERE ${isAfter(sealed, after)} ORDER BY ${keyColumns(sealed)} LIMIT ${REENCRYPT_ROWS})
     SELECT ARRAY[${keyAsText(sealed)}] AS key FROM page ORDER BY ${backwards(sealed)} LIMIT 1`);
   return row?.key ?? null;
 }

@@ -36,8 +36,8 @@ export const REFUND_COLUMNS = columnsOf('r', refundRow.shape);
 export const SILENT_SINCE = sql.fragment`coalesce(wait_until, updated_at + interval '10 minutes')`;
 
 /**
- * Of an open row: overdue for longer than it said, and by nobody's wish; an operator who holds a
- * payment knows of it. Reviews wait as long as a person likes, and are not meant.
+ * Of an open row: overdue for longer than it said, and not because somebody wants it; an operator
+ * who holds a payment knows of it. Reviews wait as long as a person likes, and are not meant.
  */
 export function isOverdue(graceMs: number) {
   return sql.fragment`(waiting_for IS DISTINCT FROM 'resume'

@@ -58,7 +58,7 @@ export function describeSimulator(
     env: {
       MALIPO_SIMULATOR_PROVIDER: provider,
       MALIPO_SIMULATOR_PORT: String(port),
-      MALIPO_SIMULATOR_BOOK: join(home.simulatorsDir, `${provider}.jsonl`),
+      MALIPO_SIMULATOR_LEDGER: join(home.simulatorsDir, `${provider}.jsonl`),
       MALIPO_SIMULATOR_SETTINGS: JSON.stringify(settings),
       MALIPO_SIMULATOR_WEBHOOK_URL: webhookUrl,
     },

@@ -6,7 +6,7 @@ const env = z
   .object({
     MALIPO_SIMULATOR_PROVIDER: z.string().min(1),
     MALIPO_SIMULATOR_PORT: z.coerce.number().int().min(0).max(65_535),
-    MALIPO_SIMULATOR_BOOK: z.string().min(1),
+    MALIPO_SIMULATOR_LEDGER: z.string().min(1),
     MALIPO_SIMULATOR_WEBHOOK_URL: z.string().min(1),
     MALIPO_SIMULATOR_SETTINGS: z
       .string()
@@ -20,7 +20,7 @@ const { startSimulator } = await loadSimulator(env.MALIPO_SIMULATOR_PROVIDER);
 const simulator = await startSimulator({
   port: env.MALIPO_SIMULATOR_PORT,
   host: '127.0.0.1',
-  bookPath: env.MALIPO_SIMULATOR_BOOK,
+  ledgerPath: env.MALIPO_SIMULATOR_LEDGER,
   settings: env.MALIPO_SIMULATOR_SETTINGS,
   webhookUrl: env.MALIPO_SIMULATOR_WEBHOOK_URL,
 });

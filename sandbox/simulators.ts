@@ -6,7 +6,7 @@ export type SimulatorModule = {
   readonly startSimulator: (options: {
     readonly port: number;
     readonly host: string;
-    readonly bookPath: string;
+    readonly ledgerPath: string;
     readonly settings: Readonly<Record<string, unknown>>;
     /** Where Malipo takes this provider's callbacks. */
     readonly webhookUrl: string;

@@ -21,7 +21,7 @@ type Flags = {
 const USAGE = readFileSync(new URL('usage.txt', import.meta.url), 'utf8').trimEnd();
 
 // Ctrl-C arrives from the terminal, from npm and from the script that started us.
-const SAME_WISH_MS = 1_500;
+const SAME_REQUEST_MS = 1_500;
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 // A terminal that was closed must not turn the orderly end into a crash.
@@ -43,14 +43,14 @@ async function main(flags: Flags): Promise<number> {
   if (!process.env.DATABASE_URL) dropPostgresVariables(process.env);
   const ending = new AbortController();
   let world: World | null = null;
-  let firstWishMs = 0;
+  let firstRequestMs = 0;
   const end = (code: number) => {
     const now = performance.now();
     if (!ending.signal.aborted) {
-      firstWishMs = now;
+      firstRequestMs = now;
       say('Ending (once more to end at once)');
       ending.abort(code);
-    } else if (now - firstWishMs > SAME_WISH_MS) {
+    } else if (now - firstRequestMs > SAME_REQUEST_MS) {
       if (world) world.killAll();
       else process.exit(code);
     }

@@ -116,7 +116,7 @@ function inherited() {
 
 /**
  * A signal is passed on once. Ctrl-C reaches the child from the terminal as well and npm repeats
- * it, so repeats within a second are the same wish; a later one is a new wish.
+ * it, so repeats within a second are one request; a later one is a new request.
  */
 function forwardSignals(child) {
   const last = new Map();

@@ -23,7 +23,7 @@ import { capturePaymentBody, createPaymentBody, listPaymentsQuery } from './sche
 const tag = 'Payments';
 const reading = { kind: 'merchant', scope: 'payments:read' } as const;
 const writing = { kind: 'merchant', scope: 'payments:write' } as const;
-/** Beyond it: 503, and the wish may be granted all the same. */
+/** Beyond it: 503, and what was asked may be done all the same. */
 const WAITS = `It waits for the payment’s workflow, and so for the provider, ${REQUEST_WAIT_MAX_MS / 1000} seconds at most: give your HTTP client a longer timeout.`;
 const asItStands = {
   200: { description: 'The payment as it stands now', schema: paymentResponse },

@@ -139,7 +139,8 @@ describe('each provider', () => {
     expect([paid.status, paid.amount_captured]).toEqual(['succeeded', 5_000]);
     // An event may find the workflow still open, which then notes the same once more.
     const moved = (await stack.timeline(body.id)).filter(
-      ({ action, from, to }) => action === 'payment.succeeded' && from !== to,
+      ({ action, from, to }) =>
+        (action === 'payment.authorized' || action === 'payment.succeeded') && from !== to,
     );
     expect(moved).toHaveLength(2);
   });

@@ -41,7 +41,7 @@ const CASES: readonly Case[] = PROVIDERS.flatMap((provider) =>
 /** How it stands until its write, and how often the trail tells of that: a hold is told of too. */
 const WRITES = {
   charge: { before: 'processing', action: 'payment.succeeded', times: 1 },
-  capture: { before: 'authorized', action: 'payment.succeeded', times: 2 },
+  capture: { before: 'authorized', action: 'payment.succeeded', times: 1 },
   refund: { before: 'pending', action: 'refund.succeeded', times: 1 },
 } as const satisfies Record<Step, object>;
 /** Steps of a payment that is made before; of it they are a part. */

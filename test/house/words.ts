@@ -11,7 +11,7 @@ type WordRow = {
 // Words of others are excused where they are quoted: HTTP's status names, Temporal's settings,
 // error classes and status names, and what a provider sends on its wire.
 // biome-ignore format: table, one row per line
-const wordTable: readonly WordRow[] = [
+export const wordTable: readonly WordRow[] = [
   { words: ['gateway', 'gateways'], say: 'provider', excused: /bad[ _-]?gateway|gateway[ _-]?time-?out/gi, excusedFiles: null },
   { words: ['connector', 'connectors'], say: 'provider', excused: null, excusedFiles: null },
   { words: ['psp', 'psps'], say: 'provider', excused: null, excusedFiles: null },
@@ -19,10 +19,18 @@ const wordTable: readonly WordRow[] = [
   { words: ['tenant', 'tenants'], say: 'merchant', excused: null, excusedFiles: null },
   { words: ['cancelled', 'cancelling'], say: 'canceled, with one l', excused: /\b\w*Cancelled(Failure|Error)\b|'CANCELLED'/g, excusedFiles: /^providers\/mpesa\// },
   { words: ['fake', 'fakes', 'faked', 'stub', 'stubs', 'stubbed', 'mock', 'mocks', 'mocked'], say: 'simulator', excused: /mock provider/gi, excusedFiles: null },
+  { words: ['surplus'], say: 'unmatched receipt', excused: null, excusedFiles: null },
+  { words: ['desk', 'lobby', 'hall'], say: 'inbox, or connections', excused: null, excusedFiles: null },
+  { words: ['entrance', 'ticket', 'tickets'], say: 'authenticate, or subscription', excused: null, excusedFiles: null },
+  { words: ['book', 'books'], say: 'ledger, or database', excused: /runbook|bookworm/gi, excusedFiles: null },
+  { words: ['wish', 'wishes', 'wished'], say: 'command', excused: null, excusedFiles: null },
+  { words: ['verdict', 'verdicts'], say: 'outcome, or report', excused: null, excusedFiles: null },
+  { words: ['reseal', 'resealed'], say: 're-encrypt', excused: null, excusedFiles: null },
+  { words: ['rescued', 'rescue'], say: 'resolved by polling', excused: null, excusedFiles: null },
 ];
 
 const wordRooms =
-  /^(domain|config|workflows|activities|providers|db|api|worker|client|sandbox|scripts|bench)\//;
+  /^(domain|config|workflows|temporal|activities|providers|db|api|worker|client|sandbox|scripts|bench)\//;
 
 /** True for a word that another of ours stands for. */
 export function isRefusedWord(word: string): boolean {

@@ -97,9 +97,9 @@ function finish({ ledger }: Line, prompt: Prompt, code: string): void {
 
 /** How the callbacks of a prompt come: whoever says never is heard. */
 function mannerOf({ callback }: Settings, rule: Rule | null): Settings['callback'] {
-  const wishes = [callback, rule?.callback];
-  if (wishes.includes('never')) return 'never';
-  return wishes.includes('early') ? 'early' : 'send';
+  const asked = [callback, rule?.callback];
+  if (asked.includes('never')) return 'never';
+  return asked.includes('early') ? 'early' : 'send';
 }
 
 /** Sends as many callbacks as the settings or the rule want. */
