@@ -84,7 +84,7 @@ beforeAll(async () => {
       stripe: UNHURRIED,
       cpay: UNHURRIED,
       mpesa: {
-        callback_wait_ms: 16_000,
+        callback_wait_ms: 30_000,
         lookup: { timeout_ms: 2_000, poll_interval_ms: [700], window_ms: 2_000 },
       },
     },
@@ -185,7 +185,7 @@ async function readEffects({ provider, step, phone, ...of }: Case, id: string) {
 async function untilKnown(of: Case) {
   const id = idOf(payments, of);
   if (of.step === 'refund') return await untilRefund(stack, idOf(refunds, of), ENDS);
-  if (of.step !== 'capture') return await stack.until(id, ENDS, 40_000);
+  if (of.step !== 'capture') return await stack.until(id, ENDS, 60_000);
   // The first capture may have ended in "it is still held": then it is to be made again.
   for (let tries = 0; tries < 120; tries += 1) {
     const { status, body } = await capture(of);
